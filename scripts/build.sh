@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects and dist/.
+# A target is rebuilt only when something it is made of is newer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+stale() { # stale TARGET SOURCE...: is TARGET missing or older than a source?
+	local target=$1 source
+	shift
+	[[ -e $target ]] || return 0
+	for source; do [[ $source -nt $target ]] && return 0; done
+	return 1
+}
+
+mkdir -p build/bpf
+
+# One header per kernel: its BTF names the running kernel's types.
+release=$(uname -r)
+if [[ ! -s build/vmlinux.h || $(cat build/vmlinux.release 2>/dev/null) != "$release" ]]; then
+	[[ -r /sys/kernel/btf/vmlinux ]] || {
+		echo "build: this kernel has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF is needed" >&2
+		exit 1
+	}
+	bpftool btf dump file /sys/kernel/btf/vmlinux format c >build/vmlinux.h.new
+	mv build/vmlinux.h.new build/vmlinux.h
+	echo "$release" >build/vmlinux.release
+fi
+
+compile() { # compile OUT SOURCE: one BPF object file
+	clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+		-Wno-missing-field-initializers -D__TARGET_ARCH_"$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')" \
+		-Ibuild -Ibpf/include -c "$2" -o "$1"
+}
+
+headers=(build/vmlinux.h bpf/include/*.h)
+parts=()
+for source in bpf/*/*.bpf.c; do
+	part=build/bpf/$(basename "${source%.bpf.c}").o
+	if stale "$part" "$source" "${headers[@]}"; then compile "$part" "$source"; fi
+	parts+=("$part")
+done
+if stale build/bpf/meshaccel.bpf.o "${parts[@]}"; then
+	bpftool gen object build/bpf/meshaccel.bpf.o "${parts[@]}"
+fi
+
+for source in bench/bpf/*.bpf.c; do
+	[[ -e $source ]] || continue
+	object=build/bpf/$(basename "${source%.c}").o
+	if stale "$object" "$source" "${headers[@]}"; then compile "$object" "$source"; fi
+done
+
+mapfile -d '' typescript < <(find src bench -name '*.ts' -print0)
+if stale dist/.built tsconfig.json tsconfig.build.json package.json src/api/*.proto "${typescript[@]}"; then
+	npx tsc -p tsconfig.build.json
+	chmod +x dist/src/cli.js
+	touch dist/.built
+fi

@@ -1,0 +1,105 @@
+/** The one door between the control plane and the kernel: everything above it can be tested without root. */
+
+/** What the self-test allows on this kernel. */
+export type Policy = 'full' | 'strict' | 'proxies-only' | 'refused'
+
+/** A pod as the data path knows it: its network namespace. */
+export interface PodNetns {
+  /** SO_NETNS_COOKIE of the namespace; never reused while the machine is up. */
+  readonly netnsCookie: bigint
+  /** A path that opens the namespace, such as /run/netns/cart or /proc/1234/ns/net. */
+  readonly netnsPath: string
+  /** The uid that the pod's sidecar runs as. */
+  readonly proxyUid: number
+}
+
+/** The path that the bytes of one direction take. */
+export type Path = 'redirect' | 'tcp' | 'mixed'
+
+/** One end of a connection. */
+export interface FlowEnd {
+  readonly netnsCookie: bigint
+  /** The socket's own address as the end sees it: `10.0.0.1:8080`, `[fd00::1]:8080`. */
+  readonly address: string
+  /** The process that read last, 0 until something was read. */
+  readonly readerPid: number
+  /** The reader's comm, empty until something was read. */
+  readonly readerComm: string
+  readonly proven: boolean
+  /** Why the end is not proven. */
+  readonly unprovenReason?: string
+}
+
+/** What one end has sent to the other. */
+export interface FlowDirection {
+  readonly path: Path
+  /** Why the path is not `redirect`. */
+  readonly reason?: string
+  readonly redirectedBytes: bigint
+  readonly tcpBytes: bigint
+  /** Redirected and not yet read. */
+  readonly unreadBytes: number
+}
+
+/** A live connection of an enrolled pod. */
+export interface Flow {
+  /** The initial sequence numbers of client and server in hexadecimal: `1a2b3c4d:5e6f7081`. */
+  readonly identity: string
+  readonly ageMs: number
+  readonly state: 'watched' | 'joining' | 'joined' | 'leaving'
+  /** The ends on this node inside enrolled pods: at least one of the two is there. */
+  readonly client?: FlowEnd
+  readonly server?: FlowEnd
+  readonly clientToServer: FlowDirection
+  readonly serverToClient: FlowDirection
+}
+
+export interface Counters {
+  readonly redirectedBytes: bigint
+  readonly redirectedMessages: bigint
+  /** Bytes that connections of enrolled pods received by TCP. */
+  readonly tcpBytes: bigint
+  /** Sends of members that took TCP. */
+  readonly tcpMessages: bigint
+  /** How often each reason kept a send, a connection or an end from the fast path; every known reason is there. */
+  readonly reasons: Readonly<Record<string, bigint>>
+}
+
+/** Connections of enrolled pods that are open now. */
+export interface ConnectionGauge {
+  readonly now: number
+  readonly watched: number
+  readonly joined: number
+  readonly engaged: number
+  readonly plain: number
+  readonly mixed: number
+}
+
+/**
+ * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds; a failed one throws
+ * a MeshaccelError and leaves the data path as it was.
+ */
+export interface Datapath {
+  readonly policy: Policy
+  readonly refusedBecause?: string
+
+  /** Netns cookies of the pods in the maps, those of an earlier agent included. */
+  enrolled(): ReadonlySet<bigint>
+  /** Watches the pod's new connections and takes over its running ones. Idempotent. */
+  enrol(pod: PodNetns): void
+  /** Sends the pod's connections back to TCP; members leave as soon as they are drained. Idempotent. */
+  withdraw(netnsCookie: bigint): void
+
+  /** Whether redirecting is on: false from `drain()` to `resume()`, and kept over a restart of the agent. */
+  readonly redirecting: boolean
+  /** Stops redirecting; resolves when no socket is a member any more. Rejects after `timeoutMs`, draining on. */
+  drain(timeoutMs: number): Promise<void>
+  resume(): void
+
+  counters(): Counters
+  connections(): ConnectionGauge
+  flows(): Flow[]
+
+  /** Stops the scans and lets go of the kernel's objects; pins stay, so that live connections keep going. */
+  close(): void
+}
