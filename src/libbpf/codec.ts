@@ -1,0 +1,189 @@
+/** How a value of a map or of a global lies in memory, in the byte order of the machine unless the name says `Be`. */
+
+import { endianness } from 'node:os'
+
+/** Writes and reads values of one fixed-size C type. */
+export interface Codec<T> {
+  /** sizeof, in bytes */
+  readonly size: number
+  /** alignof, in bytes */
+  readonly align: number
+  encode(value: T, view: DataView, offset: number): void
+  decode(view: DataView, offset: number): T
+}
+
+/** The type that a codec stands for. */
+export type Decoded<C> = C extends Codec<infer T> ? T : never
+
+const LITTLE = endianness() === 'LE'
+
+function number(
+  size: 1 | 2 | 4,
+  get: (view: DataView, offset: number) => number,
+  set: (view: DataView, offset: number, value: number) => void,
+): Codec<number> {
+  return {
+    size,
+    align: size,
+    encode: (value, view, offset) => set(view, offset, value),
+    decode: get,
+  }
+}
+
+export const u8: Codec<number> = number(
+  1,
+  (view, offset) => view.getUint8(offset),
+  (view, offset, value) => view.setUint8(offset, value),
+)
+export const u16: Codec<number> = number(
+  2,
+  (view, offset) => view.getUint16(offset, LITTLE),
+  (view, offset, value) => view.setUint16(offset, value, LITTLE),
+)
+/** Network byte order, such as a port in a socket address. */
+export const u16Be: Codec<number> = number(
+  2,
+  (view, offset) => view.getUint16(offset),
+  (view, offset, value) => view.setUint16(offset, value),
+)
+export const u32: Codec<number> = number(
+  4,
+  (view, offset) => view.getUint32(offset, LITTLE),
+  (view, offset, value) => view.setUint32(offset, value, LITTLE),
+)
+/** Network byte order, such as an IPv4 address. */
+export const u32Be: Codec<number> = number(
+  4,
+  (view, offset) => view.getUint32(offset),
+  (view, offset, value) => view.setUint32(offset, value),
+)
+export const i32: Codec<number> = number(
+  4,
+  (view, offset) => view.getInt32(offset, LITTLE),
+  (view, offset, value) => view.setInt32(offset, value, LITTLE),
+)
+export const u64: Codec<bigint> = {
+  size: 8,
+  align: 8,
+  encode: (value, view, offset) => view.setBigUint64(offset, value, LITTLE),
+  decode: (view, offset) => view.getBigUint64(offset, LITTLE),
+}
+export const i64: Codec<bigint> = {
+  size: 8,
+  align: 8,
+  encode: (value, view, offset) => view.setBigInt64(offset, value, LITTLE),
+  decode: (view, offset) => view.getBigInt64(offset, LITTLE),
+}
+/** C's bool: one byte. */
+export const bool: Codec<boolean> = {
+  size: 1,
+  align: 1,
+  encode: (value, view, offset) => view.setUint8(offset, value ? 1 : 0),
+  decode: (view, offset) => view.getUint8(offset) !== 0,
+}
+
+/** `__u8 name[size]`. Shorter values are filled up with zeroes, longer ones refused. */
+export function bytes(size: number): Codec<Uint8Array> {
+  return {
+    size,
+    align: 1,
+    encode(value, view, offset) {
+      if (value.length > size) throw new RangeError(`${value.length} bytes do not fit into ${size}`)
+      const target = new Uint8Array(view.buffer, view.byteOffset + offset, size)
+      target.fill(0).set(value)
+    },
+    decode: (view, offset) => new Uint8Array(view.buffer, view.byteOffset + offset, size).slice(),
+  }
+}
+
+/** `char name[size]`: UTF-8 up to the first NUL; what does not fit with its NUL is refused. */
+export function text(size: number): Codec<string> {
+  const raw = bytes(size)
+  return {
+    size,
+    align: 1,
+    encode(value, view, offset) {
+      const encoded = Buffer.from(value, 'utf8')
+      if (encoded.length >= size) throw new RangeError(`"${value}" does not fit into char[${size}]`)
+      raw.encode(encoded, view, offset)
+    },
+    decode(view, offset) {
+      const decoded = Buffer.from(raw.decode(view, offset))
+      const end = decoded.indexOf(0)
+      return decoded.toString('utf8', 0, end < 0 ? size : end)
+    },
+  }
+}
+
+/** `type name[length]`. */
+export function array<T>(element: Codec<T>, length: number): Codec<T[]> {
+  return {
+    size: element.size * length,
+    align: element.align,
+    encode(values, view, offset) {
+      if (values.length !== length) {
+        throw new RangeError(`${values.length} elements where ${length} are wanted`)
+      }
+      for (const [index, value] of values.entries()) {
+        element.encode(value, view, offset + index * element.size)
+      }
+    },
+    decode: (view, offset) =>
+      Array.from({ length }, (_, index) => element.decode(view, offset + index * element.size)),
+  }
+}
+
+export interface Layout {
+  /** sizeof, in bytes */
+  readonly size: number
+  readonly members: Readonly<Record<string, { readonly offset: number; readonly size: number }>>
+}
+
+/** A codec that can say where each member lies, to be compared with the C struct's BTF (`structLayout`). */
+export interface StructCodec<T> extends Codec<T>, Layout {}
+
+/**
+ * A C struct with natural alignment: members in order, padded as C pads them. Padding is written as zeroes, because
+ * the kernel compares hash keys byte by byte.
+ */
+export function struct<T extends object>(members: {
+  readonly [Name in keyof T]: Codec<T[Name]>
+}): StructCodec<T> {
+  const placed: { name: keyof T & string; codec: Codec<T[keyof T & string]>; offset: number }[] = []
+  let end = 0
+  let align = 1
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type has no other keys
+  for (const name of Object.keys(members) as (keyof T & string)[]) {
+    const codec = members[name]
+    const offset = roundUp(end, codec.align)
+    placed.push({ name, codec, offset })
+    end = offset + codec.size
+    align = Math.max(align, codec.align)
+  }
+  const size = roundUp(end, align)
+  return {
+    size,
+    align,
+    members: Object.fromEntries(
+      placed.map(({ name, codec, offset }) => [name, { offset, size: codec.size }]),
+    ),
+    encode(value, view, offset) {
+      new Uint8Array(view.buffer, view.byteOffset + offset, size).fill(0)
+      for (const member of placed) {
+        member.codec.encode(value[member.name], view, offset + member.offset)
+      }
+    },
+    decode(view, offset) {
+      const value: Partial<T> = {}
+      for (const member of placed) {
+        value[member.name] = member.codec.decode(view, offset + member.offset)
+      }
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member has been set
+      return value as T
+    },
+  }
+}
+
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple
+}

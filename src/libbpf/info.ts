@@ -1,0 +1,79 @@
+/** What the kernel says about a descriptor: BPF_OBJ_GET_INFO_BY_FD, the members that every kernel since 5.15 has. */
+import { endianness } from 'node:os'
+import { text } from './codec.ts'
+import { check } from './error.ts'
+import * as ffi from './ffi.ts'
+import type { Fd } from './handle.ts'
+
+const LITTLE = endianness() === 'LE'
+
+export interface MapInfo {
+  readonly type: number
+  readonly id: number
+  readonly keySize: number
+  readonly valueSize: number
+  readonly maxEntries: number
+}
+
+export interface ProgramInfo {
+  readonly type: number
+  readonly id: number
+  /** A hash of the instructions, 16 hexadecimal digits: equal code has equal tags. */
+  readonly tag: string
+  /** Cut to 15 characters by the kernel. */
+  readonly name: string
+  /** Counted only while kernel.bpf_stats_enabled is 1. */
+  readonly runTimeNs: bigint
+  readonly runCount: bigint
+}
+
+export interface LinkInfo {
+  readonly type: number
+  readonly id: number
+  readonly programId: number
+}
+
+/** `size` zeroed bytes, filled as far as the kernel's struct goes. */
+function info(fd: Fd, size: number): DataView {
+  const buffer = new Uint8Array(size)
+  check(`inspect ${fd.what}`, () =>
+    ffi.bpf_obj_get_info_by_fd(fd.number, buffer, Uint32Array.of(size)),
+  )
+  return new DataView(buffer.buffer)
+}
+
+/** struct bpf_map_info */
+export function mapInfo(fd: Fd): MapInfo {
+  const view = info(fd, 80)
+  return {
+    type: view.getUint32(0, LITTLE),
+    id: view.getUint32(4, LITTLE),
+    keySize: view.getUint32(8, LITTLE),
+    valueSize: view.getUint32(12, LITTLE),
+    maxEntries: view.getUint32(16, LITTLE),
+  }
+}
+
+/** struct bpf_prog_info */
+export function programInfo(fd: Fd): ProgramInfo {
+  const view = info(fd, 208)
+  const raw = Buffer.from(view.buffer)
+  return {
+    type: view.getUint32(0, LITTLE),
+    id: view.getUint32(4, LITTLE),
+    tag: raw.toString('hex', 8, 16),
+    name: text(16).decode(view, 64),
+    runTimeNs: view.getBigUint64(192, LITTLE),
+    runCount: view.getBigUint64(200, LITTLE),
+  }
+}
+
+/** struct bpf_link_info */
+export function linkInfo(fd: Fd): LinkInfo {
+  const view = info(fd, 16)
+  return {
+    type: view.getUint32(0, LITTLE),
+    id: view.getUint32(4, LITTLE),
+    programId: view.getUint32(8, LITTLE),
+  }
+}

@@ -1,0 +1,80 @@
+/** The few Linux calls around BPF that Node has no function for. */
+import { closeSync, openSync } from 'node:fs'
+import { BpfError, checkLibc, checkNode } from './error.ts'
+import * as ffi from './ffi.ts'
+import { Fd } from './handle.ts'
+
+const AF_INET = 2
+const SOCK_STREAM = 1
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SO_NETNS_COOKIE = 71
+const CLONE_NEWNET = 0x40000000
+const F_DUPFD_CLOEXEC = 1030
+
+/** Opens a file or directory for reading, close-on-exec. */
+export function openFd(path: string, hint?: string): Fd {
+  return new Fd(
+    checkNode(`open ${path}`, () => openSync(path, 'r'), hint),
+    path,
+  )
+}
+
+/** A second descriptor for the same thing, close-on-exec, with a life of its own. */
+export function duplicate(number: number, what: string): Fd {
+  return new Fd(
+    checkLibc(`duplicate ${what}`, () => ffi.fcntl_int(number, F_DUPFD_CLOEXEC, 'int', 0)),
+    what,
+  )
+}
+
+/**
+ * Runs `fn` inside the network namespace that the path opens (`/run/netns/cart`, `/proc/1234/ns/net`); needs
+ * CAP_SYS_ADMIN. Sockets and iterators that `fn` opens belong to that namespace. `fn` must be synchronous: the
+ * namespace is the calling thread's.
+ */
+export function withNetns<T>(path: string, fn: () => T): T {
+  using home = openFd('/proc/thread-self/ns/net')
+  using away = openFd(path)
+  checkLibc(`enter network namespace ${path}`, () => ffi.setns(away.number, CLONE_NEWNET))
+  try {
+    return fn()
+  } finally {
+    if (ffi.setns(home.number, CLONE_NEWNET) < 0) {
+      // Everything after this would happen in somebody else's network: there is no way on.
+      const { message } = new BpfError('leave network namespace', ffi.errno())
+      process.stderr.write(`${message}\n`)
+      process.abort()
+    }
+  }
+}
+
+/** SO_NETNS_COOKIE of the calling thread's network namespace: never reused while the machine is up. Linux 5.14. */
+export function currentNetnsCookie(): bigint {
+  const number = checkLibc('open a socket', () =>
+    ffi.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+  )
+  try {
+    const value = new BigUint64Array(1)
+    checkLibc(
+      'read the network namespace cookie',
+      () =>
+        ffi.getsockopt(
+          number,
+          SOL_SOCKET,
+          SO_NETNS_COOKIE,
+          new Uint8Array(value.buffer),
+          Uint32Array.of(8),
+        ),
+      'SO_NETNS_COOKIE needs Linux 5.14.',
+    )
+    return value[0] ?? 0n
+  } finally {
+    closeSync(number)
+  }
+}
+
+/** SO_NETNS_COOKIE of the network namespace that the path opens. */
+export function netnsCookie(path: string): bigint {
+  return withNetns(path, currentNetnsCookie)
+}
