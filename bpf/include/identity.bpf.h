@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Which two sockets are the ends of one connection.
+ *
+ * Addresses cannot tell: REDIRECT makes the ends disagree on them and loopback four-tuples repeat
+ *in every pod. The initial sequence numbers can: NAT leaves them alone, and 64 bits of
+ *kernel-chosen numbers are neither guessed nor repeated. At the handshake they are snd_nxt and
+ *rcv_nxt. Later they still follow from any moment of an established socket, because the kernel
+ *counts what was acknowledged and received since (RFC 4898 tcpEStatsAppHCThruOctets*):
+ *
+ *	own first byte  = snd_una - bytes_acked   (the active end has counted its SYN: one more)
+ *	peer first byte = rcv_nxt - bytes_received
+ */
+#ifndef MESHACCEL_IDENTITY_BPF_H
+#define MESHACCEL_IDENTITY_BPF_H
+
+#include "maps.bpf.h"
+
+/* The key of an end that has the given role. */
+static __always_inline struct isn_pair derive_key(const struct tcp_sock *tp, enum role role)
+{
+	struct isn_pair key = {
+	    .own = tp->snd_una - (__u32)tp->bytes_acked + (role == ROLE_CLIENT),
+	    .peer = tp->rcv_nxt - (__u32)tp->bytes_received,
+	};
+
+	return key;
+}
+
+/* The identity of an end's connection: the client's key. */
+static __always_inline struct isn_pair identity_of(const struct isn_pair *key, enum role role)
+{
+	struct isn_pair identity = *key;
+
+	if (role == ROLE_SERVER) {
+		identity.own = key->peer;
+		identity.peer = key->own;
+	}
+	return identity;
+}
+
+static __always_inline void end_init(struct end *end, struct isn_pair key, enum role role,
+				     __u64 netns_cookie)
+{
+	end->key = key;
+	end->role = role;
+	end->netns_cookie = netns_cookie;
+	end->born_ns = bpf_ktime_get_ns();
+	end->turns_needed = TURNS;
+	end->why = REASON_SHORT;
+}
+
+#endif

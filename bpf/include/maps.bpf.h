@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Every map, once. Weak, so that the static linker merges the definitions of all objects into one.
+ */
+#ifndef MESHACCEL_MAPS_BPF_H
+#define MESHACCEL_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "meshaccel.h"
+
+struct empty {
+	__u8 unused;
+};
+
+/* The members. Key: the socket's own struct isn_pair. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, ROLES *MAX_CONNS);
+	__type(key, struct isn_pair);
+	__type(value, __u64);
+} meshaccel_members __weak SEC(".maps");
+
+/* Every watched socket; gone with it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct end);
+} meshaccel_ends __weak SEC(".maps");
+
+/* The sockets that the next scan looks at: those worth joining. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct empty);
+} meshaccel_wanted __weak SEC(".maps");
+
+/* Identities that at least one end claims. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ROLES *MAX_CONNS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct isn_pair);
+	__type(value, struct claim);
+} meshaccel_identities __weak SEC(".maps");
+
+/* Paired connections, by slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_CONNS);
+	__type(key, __u32);
+	__type(value, struct conn);
+} meshaccel_conns __weak SEC(".maps");
+
+/* The free slots of conns; filled by the agent that creates the maps. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_CONNS);
+	__type(value, __u32);
+} meshaccel_free __weak SEC(".maps");
+
+/* Slots that the scan visits until they are settled. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_CONNS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct empty);
+} meshaccel_attention __weak SEC(".maps");
+
+/* What the two passes over older connections have seen: an end's key under each role it may have
+ * had. */
+struct sighting {
+	struct isn_pair identity;
+	__u32 role;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4 * MAX_CONNS);
+	__type(key, struct sighting);
+	__type(value, __u64);
+} meshaccel_sightings __weak SEC(".maps");
+
+/* Enrolled pods by netns cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PODS);
+	__type(key, __u64);
+	__type(value, struct pod);
+} meshaccel_pods __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+} meshaccel_config __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} meshaccel_counters __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct gauge);
+} meshaccel_gauge __weak SEC(".maps");
+
+static const __u32 zero = 0;
+
+static __always_inline struct config *config_get(void)
+{
+	return bpf_map_lookup_elem(&meshaccel_config, &zero);
+}
+
+static __always_inline struct counters *counters_get(void)
+{
+	return bpf_map_lookup_elem(&meshaccel_counters, &zero);
+}
+
+static __always_inline void count(enum reason reason)
+{
+	struct counters *counters = counters_get();
+
+	if (counters && reason < REASONS)
+		counters->reasons[reason]++;
+}
+
+/* The conn of a paired end. */
+static __always_inline struct conn *conn_of(const struct end *end)
+{
+	__u32 slot = end->conn - 1;
+
+	return end->conn ? bpf_map_lookup_elem(&meshaccel_conns, &slot) : NULL;
+}
+
+static __always_inline bool pod_enabled(__u64 netns_cookie)
+{
+	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &netns_cookie);
+
+	return pod && pod->enabled;
+}
+
+/* Has the next scan look at a conn. */
+static __always_inline void attend(struct conn *conn, __u32 slot)
+{
+	static const struct empty empty;
+
+	if (conn->attention)
+		return;
+	conn->attention = 1;
+	bpf_map_update_elem(&meshaccel_attention, &slot, &empty, BPF_ANY);
+}
+
+/* Sends a joined connection back to TCP. Called from any program: the scan alone moves it on from
+ * here. */
+static __always_inline void stop(struct conn *conn, __u32 slot, enum reason reason)
+{
+	if (__sync_val_compare_and_swap(&conn->state, CONN_JOINED, CONN_STOPPING) != CONN_JOINED)
+		return;
+	conn->reason = reason;
+	conn->since_ns = bpf_ktime_get_ns();
+	attend(conn, slot);
+}
+
+#endif

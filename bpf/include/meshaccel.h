@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What the programs and the agent share: limits, reasons and the layout of every map's key and
+ * value. src/datapath/layout.ts mirrors it; a test compares the two through BTF. */
+#ifndef MESHACCEL_H
+#define MESHACCEL_H
+
+/* Connections that can be paired at the same time; more of them stay on TCP (table-full). */
+#define MAX_CONNS 65536
+#define MAX_PODS  4096
+
+/* Redirected and unread messages of a direction: each pins a struct sk_msg of some 700 bytes. */
+#define CAP_MESSAGES 256
+
+/* An end is proven after this many receives that account for all that left its TCP queue. */
+#define PROOF_RECEIVES 4
+/* A connection is worth joining after this many turns; doubled, up to the limit, each time it had
+ * to leave. */
+#define TURNS	  4
+#define TURNS_MAX 4096
+
+/* R4: this many sends without an answer, smaller than this on average, are a stream. */
+#define STREAM_MESSAGES	     64
+#define STREAM_MESSAGE_BYTES 4096
+
+#define MSEC   (1000ULL * 1000)
+#define SEC_NS (1000 * MSEC)
+/* How long an end waits for its peer to show up before it counts as remote. */
+#define PAIRING_NS (2 * SEC_NS)
+/* How long both ends may take to enter the sockhash. */
+#define JOINING_NS (1 * SEC_NS)
+/* How long a leaving connection looks for a drained point before it is sealed without one. */
+#define STOPPING_NS (300 * MSEC)
+/* The agent is dead when it has not scanned for this long. */
+#define HEARTBEAT_NS (5 * SEC_NS)
+
+enum role {
+	ROLE_CLIENT,
+	ROLE_SERVER,
+	ROLES,
+};
+
+/* Why a send, a connection or an end did not take the fast path. */
+enum reason {
+	REASON_NONE,
+	/* the verdict, per message */
+	REASON_LEAVING,
+	REASON_UNDRAINED,
+	REASON_BLOCKED_READER,
+	REASON_CAP_BYTES,
+	REASON_CAP_MESSAGES,
+	REASON_TCP_MEMORY,
+	REASON_RCVLOWAT,
+	REASON_STATE,
+	REASON_DRAINED_OFF,
+	REASON_AGENT_STALE,
+	REASON_PEER_GONE,
+	/* why a member left, per connection */
+	REASON_STREAM,
+	REASON_TCP_UNREAD,
+	REASON_POD_DISABLED,
+	REASON_READER_CHANGED,
+	REASON_JOIN_TIMEOUT,
+	/* why a connection did not join, per end */
+	REASON_SHORT,
+	REASON_REMOTE_PEER,
+	REASON_MPTCP,
+	REASON_ULP,
+	REASON_ZEROCOPY,
+	REASON_SELF_CONNECT,
+	REASON_SECOND_CLAIM,
+	REASON_FORGED_HANDSHAKE,
+	REASON_TABLE_FULL,
+	REASON_BUSY,
+	REASON_PEER_UNPROVEN,
+	/* why an end is not proven, per end */
+	REASON_UNSEEN,
+	REASON_WAITALL,
+	REASON_TRUNCATED_READ,
+	REASON_UNACCOUNTED,
+	REASONS,
+};
+
+/* How the first bytes of both directions are numbered: chosen by the two kernels, untouched by NAT.
+ * An end's key in the sockhash is its own number first; the identity of a connection is its
+ * client's key. */
+struct isn_pair {
+	__u32 own;
+	__u32 peer;
+};
+
+struct pod {
+	__u32 enabled;
+	__u32 proxy_uid;
+};
+
+struct config {
+	/* 0 while the agent drains. */
+	__u32 redirect;
+	/* R3: redirected and unread bytes of a direction. */
+	__u32 cap_bytes;
+	/* bpf_ktime_get_ns() of the last scan. */
+	__u64 heartbeat_ns;
+	/* Idle time before the first keepalive probe of a member, in seconds; 0 leaves sockets
+	 * alone. */
+	__u32 keepalive_s;
+	__u32 pad;
+};
+
+/* What one end reads; written in the context of its readers, by the scan and at its close. */
+struct end {
+	struct isn_pair key;
+	__u64 netns_cookie;
+	__u64 born_ns;
+	/* Index in conns plus one; 0 until paired. */
+	__u32 conn;
+	/* Bytes returned by receives, modulo 2^32. */
+	__u32 received;
+	/* received == copied_seq - base + all that was redirected to it, once nothing is unread or
+	 * under way. */
+	__u32 base;
+	/* Receives in a row that the accounting explained. */
+	__u32 proof;
+	/* write_seq at the last receive: it moved, so the connection took turns. */
+	__u32 turn_seq;
+	__u32 turns;
+	__u32 turns_needed;
+	__u32 reader_tgid;
+	char reader_comm[16];
+	__u8 role;
+	/* In the map of wanted ends. */
+	__u8 wanted;
+	/* A reader's habit that bars the end for good: enum reason. */
+	__u8 barred;
+	/* Why it has not joined so far: enum reason. */
+	__u8 why;
+	/* It is or was a member. */
+	__u8 joined;
+	/* It was adopted: the bytes of the first receive may be older than the record. */
+	__u8 adopted;
+	__u8 pad[2];
+	/* TCP_CLOSE has been reached. */
+	__u32 gone;
+	__u32 pad2;
+	/* The socket's bytes_received when the record was made. */
+	__u64 bytes_before;
+};
+
+/* A claim on an identity: by one end, then by both. */
+struct claim {
+	/* struct sock of each end; 0 until it shows up. */
+	__u64 sk[ROLES];
+	/* struct end of each end. */
+	__u64 end[ROLES];
+	__u64 netns_cookie[ROLES];
+	__u64 since_ns;
+	/* Bit per role. */
+	__u32 held;
+	/* Index in conns plus one, once both are there. */
+	__u32 conn;
+};
+
+enum conn_state {
+	/* The slot is free. */
+	CONN_FREE,
+	/* Paired, on TCP. */
+	CONN_WATCHED,
+	/* The ends enter the sockhash. */
+	CONN_JOINING,
+	/* Both are members: the verdict may redirect. */
+	CONN_JOINED,
+	/* Each direction returns to TCP at its next drained point. */
+	CONN_STOPPING,
+	/* Nothing is redirected any more; members until all that was redirected has been read. */
+	CONN_SEALED,
+};
+
+enum flow_path {
+	PATH_TCP,
+	PATH_REDIRECT,
+	/* Over the cap: TCP behind redirected bytes that are still unread. */
+	PATH_MIXED,
+};
+
+/* What one end sends; written by its verdict, which runs under the lock of the sending socket. */
+struct direction {
+	/* Bytes announced to the peer's queue, modulo 2^32, since the pairing. */
+	__u32 sent;
+	/* write_seq when the path became redirect: another one means that something went by TCP. */
+	__u32 path_seq;
+	/* write_seq when both ends were members: a blocking reader must have read past it. */
+	__u32 trap_seq;
+	/* Messages redirected since the peer's queue was last seen empty. */
+	__u32 queued;
+	/* Sends, their bytes, and what the sender had received, since the last answer. */
+	__u32 run_messages;
+	__u32 run_bytes;
+	__u32 run_received;
+	/* enum flow_path, and the enum reason of the last send that took TCP. */
+	__u8 path;
+	__u8 reason;
+	__u16 pad;
+	__u64 redirected_bytes;
+	__u64 redirected_messages;
+	__u64 tcp_bytes;
+	__u64 tcp_messages;
+};
+
+struct conn_end {
+	/* Kernel addresses, read by probe only: they may be stale once the socket has closed. */
+	__u64 sk;
+	__u64 end;
+	__u64 psock;
+	__u64 netns_cookie;
+	/* What the scan saw last of the reader's copied_seq. */
+	__u32 seen_copied_seq;
+	__u8 wanted;
+	__u8 member;
+	__u8 blocking;
+	__u8 closed;
+};
+
+struct conn {
+	struct isn_pair identity;
+	/* enum conn_state */
+	__u32 state;
+	/* Why it is leaving or has left: enum reason. */
+	__u32 reason;
+	__u64 since_ns;
+	/* In the map of conns that need attention. */
+	__u32 attention;
+	/* Bit per role: the reader gets a fresh edge; the socket wants keepalive. */
+	__u16 kick;
+	__u16 keepalive;
+	struct conn_end ends[ROLES];
+	struct direction directions[ROLES];
+};
+
+/* Per-CPU totals. */
+struct counters {
+	__u64 redirected_bytes;
+	__u64 redirected_messages;
+	__u64 tcp_bytes;
+	__u64 tcp_messages;
+	__u64 joins;
+	__u64 leaves;
+	__u64 kicks;
+	__u64 watched;
+	__u64 closed;
+	__u64 reasons[REASONS];
+};
+
+/* Open connections by state; counted anew by each full pass. */
+struct gauge {
+	/* Watched ends. */
+	__u32 ends;
+	/* Connections with both ends known, by state. */
+	__u32 paired;
+	__u32 joining;
+	__u32 joined;
+	__u32 leaving;
+	/* Of the joined: both directions redirect; one of them is mixed. */
+	__u32 engaged;
+	__u32 mixed;
+	__u32 pad;
+	/* Received by TCP over live watched connections. */
+	__u64 tcp_bytes;
+};
+
+/* One line of the flow table: one end as the iterator meets it. */
+struct flow_end {
+	struct isn_pair key;
+	__u64 netns_cookie;
+	__u64 age_ns;
+	__u8 local_address[16];
+	__u8 remote_address[16];
+	__u16 local_port;
+	__u16 remote_port;
+	/* AF_INET or AF_INET6 */
+	__u16 family;
+	__u8 role;
+	__u8 state;
+	__u8 path;
+	__u8 path_reason;
+	__u8 proven;
+	__u8 why;
+	__u32 reader_tgid;
+	char reader_comm[16];
+	/* Redirected to this end and not yet read. */
+	__u32 unread_bytes;
+	__u32 pad;
+	/* What this end sent. */
+	__u64 redirected_bytes;
+	__u64 tcp_bytes;
+	__u64 received_tcp_bytes;
+};
+
+_Static_assert(sizeof(struct isn_pair) == 8, "layout");
+_Static_assert(sizeof(struct pod) == 8, "layout");
+_Static_assert(sizeof(struct config) == 24, "layout");
+_Static_assert(sizeof(struct end) == 96, "layout");
+_Static_assert(sizeof(struct claim) == 64, "layout");
+_Static_assert(sizeof(struct direction) == 64, "layout");
+_Static_assert(sizeof(struct conn_end) == 40, "layout");
+_Static_assert(sizeof(struct conn) == 240, "layout");
+_Static_assert(sizeof(struct flow_end) == 120, "layout");
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The rules R1 to R7: whether a send goes straight to the peer's queue or takes TCP.
+ *
+ * Two facts about tcp_bpf_recvmsg carry them. It drains the redirected queue (psock->ingress_msg)
+ * before the TCP queue, and a reader that is already blocked in the plain tcp_recvmsg sees the TCP
+ * queue only.
+ *
+ * The verdict runs under the lock of the sending socket, so a direction has one writer. The lock is
+ * dropped between the verdict and the peer's queue, so a redirect may be under way while a scan
+ * looks. Hence the order in redirect(): announce the bytes, then look whether the connection is
+ * sealed. The scan does the reverse: it seals, then reads what is announced. One of the two sees
+ * the other; once sealed, nothing is under way that is not announced.
+ *
+ * The peer is read through the kernel address that the scan noted. It may be stale: the peer can
+ * close at any time. The redirect comes last and looks the peer up by its key, so a stale read can
+ * only cause a miss, which passes to TCP.
+ */
+#ifndef MESHACCEL_VERDICT_BPF_H
+#define MESHACCEL_VERDICT_BPF_H
+
+#include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+
+/* A field of a kernel struct at an address. */
+#define peek(type, address, field)                                                                 \
+	({                                                                                         \
+		type *at = (void *)(address);                                                      \
+		typeof(at->field) value;                                                           \
+		bpf_core_read(&value, sizeof(value), &at->field);                                  \
+		value;                                                                             \
+	})
+
+/* A field of the other end's record. */
+#define peek_end(address, field)                                                                   \
+	({                                                                                         \
+		struct end *at = (void *)(address);                                                \
+		typeof(at->field) value;                                                           \
+		bpf_probe_read_kernel(&value, sizeof(value), &at->field);                          \
+		value;                                                                             \
+	})
+
+static __always_inline __u64 peek_psock(__u64 sk)
+{
+	/* The low bits of sk_user_data are flags (SK_USER_DATA_PTRMASK). */
+	return (__u64)peek(struct sock, sk, sk_user_data) & ~7ULL;
+}
+
+static __always_inline bool queue_empty(__u64 psock)
+{
+	struct list_head *first = peek(struct sk_psock, psock, ingress_msg.next);
+
+	return first == &((struct sk_psock *)psock)->ingress_msg;
+}
+
+/* Bytes redirected from one end to the other and not yet read. */
+static __always_inline __u32 unread_bytes(const struct direction *direction,
+					  const struct conn_end *reader)
+{
+	struct sk_psock *psock = (void *)reader->psock;
+
+	if (bpf_core_field_exists(psock->msg_tot_len))
+		return peek(struct sk_psock, psock, msg_tot_len);
+	return direction->sent -
+	       (peek_end(reader->end, received) -
+		(peek(struct tcp_sock, reader->sk, copied_seq) - peek_end(reader->end, base)));
+}
+
+/* R3. Counting from the last empty queue overestimates a reader that keeps up without ever emptying
+ * it: count the queue itself when the estimate reaches the cap. The list changes meanwhile; only
+ * the estimate can suffer. */
+static __noinline __u32 count_messages(__u64 psock)
+{
+	struct list_head *head = &((struct sk_psock *)psock)->ingress_msg;
+	struct list_head *node = peek(struct sk_psock, psock, ingress_msg.next);
+	__u32 messages;
+
+	for (messages = 0; messages < CAP_MESSAGES / 2; messages++) {
+		if (!node || node == head)
+			return messages;
+		node = BPF_CORE_READ(node, next);
+	}
+	return CAP_MESSAGES;
+}
+
+/* R3, over all flows: redirected bytes are charged to TCP's memory, so its own total bounds them.
+ */
+static __always_inline bool tcp_memory_low(const struct tcp_sock *tp)
+{
+	const struct proto *proto = tp->inet_conn.icsk_inet.sk.__sk_common.skc_prot;
+
+	return proto->memory_allocated->counter < proto->sysctl_mem[0];
+}
+
+/* R3: may this many bytes more wait in the peer's queue? */
+static __always_inline enum reason bounded(const struct tcp_sock *tp, struct direction *direction,
+					   const struct config *config, __u64 psock, __u32 unread,
+					   __u32 size)
+{
+	if (unread && unread + size > config->cap_bytes)
+		return REASON_CAP_BYTES;
+	if (!unread)
+		direction->queued = 0;
+	else if (direction->queued >= CAP_MESSAGES) {
+		direction->queued = count_messages(psock);
+		if (direction->queued >= CAP_MESSAGES)
+			return REASON_CAP_MESSAGES;
+	}
+	if (!tcp_memory_low(tp))
+		return REASON_TCP_MEMORY;
+	return REASON_NONE;
+}
+
+/* R4: a run of small sends without an answer. TCP coalesces them, the redirect cannot. */
+static __always_inline bool is_stream(const struct end *end, struct direction *direction,
+				      __u32 size)
+{
+	if (direction->run_received != end->received) {
+		direction->run_received = end->received;
+		direction->run_messages = 0;
+		direction->run_bytes = 0;
+	}
+	direction->run_messages++;
+	if (direction->run_bytes < 1U << 31)
+		direction->run_bytes += size;
+	return direction->run_messages >= STREAM_MESSAGES &&
+	       direction->run_bytes / STREAM_MESSAGE_BYTES < direction->run_messages;
+}
+
+/* R2, R5, R7: what makes a direction return to TCP, at its next drained point. */
+static __always_inline enum reason must_stop(const struct conn *conn, const struct config *config,
+					     const struct conn_end *reader)
+{
+	if (conn->state != CONN_JOINED)
+		return REASON_LEAVING;
+	if (!config->redirect)
+		return REASON_DRAINED_OFF;
+	if ((__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)HEARTBEAT_NS)
+		return REASON_AGENT_STALE;
+	if (peek(struct sock, reader->sk, sk_rcvlowat) > 1)
+		return REASON_RCVLOWAT;
+	return REASON_NONE;
+}
+
+/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP; and R2: if it may
+ * have been blocked in tcp_recvmsg when it became a member, it has come back since. */
+static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
+					       const struct direction *direction,
+					       const struct conn_end *reader)
+{
+	__u32 copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
+
+	if (copied_seq != tp->write_seq)
+		return REASON_UNDRAINED;
+	if (reader->blocking && (__s32)(copied_seq - direction->trap_seq) <= 0)
+		return REASON_BLOCKED_READER;
+	return REASON_NONE;
+}
+
+static __always_inline int pass(struct conn *conn, __u32 slot, struct direction *direction,
+				__u32 size, enum reason reason)
+{
+	struct counters *counters = counters_get();
+
+	direction->reason = reason;
+	direction->tcp_messages++;
+	direction->tcp_bytes += size;
+	if (counters) {
+		counters->tcp_messages++;
+		if (reason < REASONS)
+			counters->reasons[reason]++;
+	}
+	/* TCP bytes on a member are watched until they are read (and FIONREAD may hide them
+	 * meanwhile). */
+	attend(conn, slot);
+	return SK_PASS;
+}
+
+static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
+				    __u32 slot, struct direction *direction, __u32 size)
+{
+	struct isn_pair peer = {.own = end->key.peer, .peer = end->key.own};
+	struct counters *counters;
+
+	__sync_fetch_and_add(&direction->sent, size);
+	if (*(volatile __u32 *)&conn->state == CONN_SEALED) {
+		__sync_fetch_and_add(&direction->sent, -size);
+		direction->path = PATH_MIXED;
+		return pass(conn, slot, direction, size, REASON_LEAVING);
+	}
+	if (bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS) != SK_PASS) {
+		__sync_fetch_and_add(&direction->sent, -size);
+		direction->path = PATH_MIXED;
+		return pass(conn, slot, direction, size, REASON_PEER_GONE);
+	}
+	direction->queued++;
+	direction->redirected_messages++;
+	direction->redirected_bytes += size;
+	counters = counters_get();
+	if (counters) {
+		counters->redirected_messages++;
+		counters->redirected_bytes += size;
+	}
+	return SK_PASS;
+}
+
+static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
+				   __u32 slot)
+{
+	__u32 role = end->role & 1, size = msg->size, unread;
+	struct direction *direction = &conn->directions[role];
+	const struct conn_end *reader = &conn->ends[!role];
+	const struct config *config = config_get();
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(msg->sk);
+	enum reason reason;
+	__u8 state;
+
+	if (!tp || !config)
+		return SK_PASS;
+
+	/* R6 */
+	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
+		return pass(conn, slot, direction, size, REASON_STATE);
+
+	if (conn->state < CONN_JOINED || conn->state == CONN_SEALED ||
+	    direction->path == PATH_MIXED)
+		return pass(conn, slot, direction, size, conn->reason ?: REASON_LEAVING);
+
+	reason = must_stop(conn, config, reader);
+	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {
+		direction->path = PATH_TCP;
+		if (!reason)
+			reason = tcp_drained(tp, direction, reader);
+		if (reason)
+			return pass(conn, slot, direction, size, reason);
+		direction->path = PATH_REDIRECT;
+		direction->path_seq = tp->write_seq;
+		direction->queued = 0;
+	}
+
+	unread = unread_bytes(direction, reader);
+	/* R1, from redirect to TCP: only once the reader has consumed what was redirected. */
+	if (reason && !unread) {
+		direction->path = PATH_TCP;
+		return pass(conn, slot, direction, size, reason);
+	}
+
+	reason = bounded(tp, direction, config, reader->psock, unread, size);
+	if (reason) {
+		direction->path = unread ? PATH_MIXED : PATH_TCP;
+		conn->reason = reason;
+		return pass(conn, slot, direction, size, reason);
+	}
+
+	if (is_stream(end, direction, size))
+		stop(conn, slot, REASON_STREAM);
+	return redirect(msg, end, conn, slot, direction, size);
+}
+
+#endif

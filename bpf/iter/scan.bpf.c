@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Pairs, joins and leaves. The agent reads this iterator some twenty times a second; nothing else
+ *moves a connection from one state to the next, but for JOINED to STOPPING (stop()). Scans never
+ *overlap.
+ *
+ *	WATCHED > JOINING > JOINED > STOPPING > SEALED > WATCHED
+ *
+ * A join needs the socket itself, so it happens when the iterator over meshaccel_wanted meets it.
+ *All else works on the slots of meshaccel_conns, at the end of each scan.
+ *
+ * Leaving. SEALED is set first and bytes announced are read afterwards; the verdict announces first
+ *and reads the state afterwards. So once sealed, `sent` is final, and a direction whose reader has
+ *received all of it has nothing unread and nothing under way: the ends may leave the sockhash.
+ *Until then they may not: the kernel would throw queued bytes away.
+ *
+ * Output: the netns cookie (u64) of each socket that waits to be kicked.
+ */
+#include "ends.bpf.h"
+#include "identity.bpf.h"
+#include "verdict.bpf.h"
+#include <bpf/bpf_endian.h>
+
+#define O_NONBLOCK 00004000
+#define AF_INET6   10
+
+/* What bars a socket from the sockhash, whatever its readers do. */
+static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	if (bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ_BITFIELD(tp, is_mptcp))
+		return REASON_MPTCP;
+	if (tp->inet_conn.icsk_ulp_ops)
+		return REASON_ULP;
+	if (sk->__sk_common.skc_flags &
+	    (1UL << bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY)))
+		return REASON_ZEROCOPY;
+	if (sk->sk_rcvlowat > 1)
+		return REASON_RCVLOWAT;
+	return REASON_NONE;
+}
+
+static __always_inline void unwant(struct sock *sk, struct end *end)
+{
+	end->wanted = 0;
+	bpf_sk_storage_delete(&meshaccel_wanted, sk);
+}
+
+/* Looks again after as many turns more, each time longer. */
+static __always_inline void postpone(struct sock *sk, struct end *end, enum reason why)
+{
+	end->why = why;
+	end->turns = 0;
+	if (end->turns_needed < TURNS_MAX)
+		end->turns_needed *= 2;
+	unwant(sk, end);
+}
+
+static __always_inline void bar(struct sock *sk, struct end *end, enum reason reason)
+{
+	end->barred = reason;
+	unwant(sk, end);
+}
+
+static __always_inline void fill_end(struct conn *conn, const struct claim *claim, __u32 role)
+{
+	struct conn_end *end = &conn->ends[role & 1];
+
+	end->sk = claim->sk[role & 1];
+	end->end = claim->end[role & 1];
+	end->netns_cookie = claim->netns_cookie[role & 1];
+}
+
+/* Both ends are there: gives the connection its slot. */
+static __always_inline enum reason allocate(struct claim *claim, const struct isn_pair *identity)
+{
+	struct conn *conn;
+	__u32 slot;
+
+	if (claim->sk[ROLE_CLIENT] == claim->sk[ROLE_SERVER])
+		return REASON_SELF_CONNECT;
+	if (bpf_map_pop_elem(&meshaccel_free, &slot))
+		return REASON_TABLE_FULL;
+	conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+	if (!conn)
+		return REASON_TABLE_FULL;
+	__builtin_memset(conn, 0, sizeof(*conn));
+	conn->identity = *identity;
+	fill_end(conn, claim, ROLE_CLIENT);
+	fill_end(conn, claim, ROLE_SERVER);
+	conn->since_ns = bpf_ktime_get_ns();
+	conn->state = CONN_WATCHED;
+	claim->conn = slot + 1;
+	return REASON_NONE;
+}
+
+/* Claims the end's identity and looks for its peer. Returns whether the end is paired. */
+static __always_inline bool pair(struct sock *sk, struct end *end)
+{
+	__u32 role = end->role & 1, bit = 1U << role;
+	struct isn_pair identity = identity_of(&end->key, role);
+	struct claim *claim, fresh = {};
+	enum reason reason;
+
+	claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
+	if (!claim) {
+		fresh.since_ns = bpf_ktime_get_ns();
+		if (bpf_map_update_elem(&meshaccel_identities, &identity, &fresh, BPF_NOEXIST)) {
+			postpone(sk, end, REASON_TABLE_FULL);
+			return false;
+		}
+		claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
+		if (!claim)
+			return false;
+	}
+	if (!(claim->held & bit)) {
+		claim->sk[role] = (__u64)sk;
+		claim->end[role] = (__u64)end;
+		claim->netns_cookie[role] = end->netns_cookie;
+		__sync_fetch_and_or(&claim->held, bit);
+		/* The socket may have closed meanwhile: its close either saw the claim or is seen
+		 * here. */
+		if (*(volatile __u32 *)&end->gone) {
+			if (__sync_fetch_and_and(&claim->held, ~bit) == bit)
+				bpf_map_delete_elem(&meshaccel_identities, &identity);
+			return false;
+		}
+	} else if (claim->sk[role] != (__u64)sk) {
+		bar(sk, end, REASON_SECOND_CLAIM);
+		return false;
+	}
+	if (claim->held != 3) {
+		if (bpf_ktime_get_ns() - claim->since_ns > PAIRING_NS) {
+			if (__sync_fetch_and_and(&claim->held, ~bit) == bit)
+				bpf_map_delete_elem(&meshaccel_identities, &identity);
+			postpone(sk, end, REASON_REMOTE_PEER);
+		}
+		return false;
+	}
+	if (!claim->conn) {
+		reason = allocate(claim, &identity);
+		if (reason == REASON_SELF_CONNECT) {
+			bar(sk, end, reason);
+			return false;
+		}
+		if (reason) {
+			postpone(sk, end, reason);
+			return false;
+		}
+	}
+	end->conn = claim->conn;
+	return true;
+}
+
+static __always_inline bool is_blocking(const struct sock *sk)
+{
+	const struct socket *socket = sk->sk_socket;
+	const struct file *file = socket ? socket->file : NULL;
+
+	return !file || !(file->f_flags & O_NONBLOCK);
+}
+
+/* Puts the socket into the sockhash. */
+static __always_inline enum reason enter(struct sock *sk, struct end *end, struct conn_end *me)
+{
+	struct isn_pair key = end->key;
+	long err = bpf_map_update_elem(&meshaccel_members, &key, sk, BPF_NOEXIST);
+
+	if (err)
+		return REASON_BUSY;
+	/* Read after the socket's receives have turned to the sockmap: who blocks from now on does
+	 * so there. */
+	me->blocking = is_blocking(sk);
+	me->psock = peek_psock((__u64)sk);
+	me->member = 1;
+	end->joined = 1;
+	return REASON_NONE;
+}
+
+/* Both are members: from here on the verdict decides. */
+static __always_inline void engage(struct conn *conn, __u32 slot)
+{
+	struct counters *counters = counters_get();
+	int role;
+
+	for (role = 0; role < ROLES; role++) {
+		struct direction *direction = &conn->directions[role];
+
+		direction->path = PATH_TCP;
+		direction->reason = REASON_NONE;
+		direction->run_messages = 0;
+		direction->run_bytes = 0;
+		direction->trap_seq = peek(struct tcp_sock, conn->ends[role].sk, write_seq);
+		conn->ends[role].seen_copied_seq = direction->trap_seq;
+	}
+	conn->keepalive = 3;
+	conn->reason = REASON_NONE;
+	conn->since_ns = bpf_ktime_get_ns();
+	__sync_lock_test_and_set(&conn->state, CONN_JOINED);
+	if (counters)
+		counters->joins++;
+	attend(conn, slot);
+}
+
+static __always_inline bool both_enabled(const struct conn *conn, const struct config *config)
+{
+	return config->redirect && pod_enabled(conn->ends[ROLE_CLIENT].netns_cookie) &&
+	       pod_enabled(conn->ends[ROLE_SERVER].netns_cookie);
+}
+
+/* A wanted end: pairs it, and once both ends of a connection are wanted, has them join. */
+static __always_inline void visit(struct sock *sk, struct end *end, const struct config *config)
+{
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct conn_end *me, *peer;
+	struct conn *conn;
+	enum reason reason;
+	__u32 slot;
+
+	if (!tp || end->gone || sk->__sk_common.skc_state != TCP_ESTABLISHED || end->barred) {
+		unwant(sk, end);
+		return;
+	}
+	reason = unsuitable(tp);
+	if (reason) {
+		bar(sk, end, reason);
+		return;
+	}
+	if (!config->redirect || !pod_enabled(end->netns_cookie)) {
+		unwant(sk, end);
+		return;
+	}
+	if (!end->conn && !pair(sk, end))
+		return;
+	slot = end->conn - 1;
+	conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+	if (!conn)
+		return;
+	me = &conn->ends[end->role & 1];
+	peer = &conn->ends[!(end->role & 1)];
+
+	switch (conn->state) {
+	case CONN_WATCHED:
+		if (!both_enabled(conn, config)) {
+			unwant(sk, end);
+			return;
+		}
+		me->wanted = 1;
+		if (!peer->wanted) {
+			/* The peer's readers may never prove themselves. */
+			if (bpf_ktime_get_ns() - conn->since_ns > PAIRING_NS) {
+				me->wanted = 0;
+				postpone(sk, end, REASON_PEER_UNPROVEN);
+			}
+			return;
+		}
+		conn->state = CONN_JOINING;
+		conn->since_ns = bpf_ktime_get_ns();
+		attend(conn, slot);
+		/* fall through */
+	case CONN_JOINING:
+		if (!me->member) {
+			reason = enter(sk, end, me);
+			if (reason)
+				count(reason);
+			else
+				conn->attention = 1;
+		}
+		if (me->member && peer->member) {
+			engage(conn, slot);
+			unwant(sk, end);
+		}
+		return;
+	default:
+		unwant(sk, end);
+	}
+}
+
+/* Has the reader received all that its peer redirected to it? */
+static __always_inline bool redirect_drained(const struct conn *conn, int sender)
+{
+	const struct conn_end *reader = &conn->ends[!sender];
+	__u32 received, base, copied_seq;
+
+	if (reader->closed)
+		return true;
+	/* In this order: see ends.bpf.h. The atomic reads order them on every machine. */
+	received = peek_end(reader->end, received);
+	barrier();
+	copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
+	base = peek_end(reader->end, base);
+	return received_beyond_tcp(received, copied_seq, base) ==
+	       *(volatile __u32 *)&conn->directions[sender].sent;
+}
+
+/* Bytes that wait in the socket's TCP queue. */
+static __always_inline bool tcp_unread(const struct conn_end *reader)
+{
+	return !reader->closed && peek(struct tcp_sock, reader->sk, rcv_nxt) !=
+				      peek(struct tcp_sock, reader->sk, copied_seq);
+}
+
+static __always_inline void kick(struct seq_file *seq, struct conn *conn, int role)
+{
+	conn->kick |= 1 << role;
+	bpf_seq_write(seq, &conn->ends[role].netns_cookie, sizeof(__u64));
+}
+
+static __always_inline void leave(struct seq_file *seq, struct conn *conn)
+{
+	struct counters *counters = counters_get();
+	struct isn_pair client = conn->identity, server = {.own = client.peer, .peer = client.own};
+	int role;
+
+	bpf_map_delete_elem(&meshaccel_members, &client);
+	bpf_map_delete_elem(&meshaccel_members, &server);
+	for (role = 0; role < ROLES; role++) {
+		conn->ends[role].member = 0;
+		conn->ends[role].wanted = 0;
+		conn->directions[role].path = PATH_TCP;
+		/* An edge-triggered reader may take its last redirected bytes for the end of what
+		 * there is. */
+		if (tcp_unread(&conn->ends[role]))
+			kick(seq, conn, role);
+	}
+	conn->since_ns = bpf_ktime_get_ns();
+	__sync_lock_test_and_set(&conn->state, CONN_WATCHED);
+	if (counters) {
+		counters->leaves++;
+		if (conn->reason < REASONS)
+			counters->reasons[conn->reason]++;
+	}
+}
+
+/* A joined connection: does a direction that is on TCP get read? */
+static __always_inline void tend_joined(struct conn *conn, __u32 slot, const struct config *config)
+{
+	bool settled = true;
+	int role;
+
+	if (!both_enabled(conn, config)) {
+		stop(conn, slot, REASON_POD_DISABLED);
+		return;
+	}
+	for (role = 0; role < ROLES; role++) {
+		struct conn_end *reader = &conn->ends[!role];
+		const struct direction *direction = &conn->directions[role];
+		__u32 copied_seq;
+
+		if (direction->path == PATH_MIXED) {
+			/* R3: once the redirected part is read, the rest belongs to plain TCP. */
+			settled = false;
+			if (redirect_drained(conn, role))
+				stop(conn, slot, conn->reason);
+			continue;
+		}
+		if (direction->path == PATH_REDIRECT || !tcp_unread(reader))
+			continue;
+		settled = false;
+		copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
+		if (copied_seq == reader->seen_copied_seq)
+			stop(conn, slot, REASON_TCP_UNREAD);
+		reader->seen_copied_seq = copied_seq;
+	}
+	if (settled && conn->state == CONN_JOINED) {
+		conn->attention = 0;
+		bpf_map_delete_elem(&meshaccel_attention, &slot);
+	}
+}
+
+static __always_inline bool off_redirect(const struct conn *conn, int sender)
+{
+	return conn->directions[sender].path != PATH_REDIRECT || redirect_drained(conn, sender);
+}
+
+/* One step of a slot that needs attention. */
+static __always_inline void tend(struct seq_file *seq, struct conn *conn, __u32 slot,
+				 const struct config *config)
+{
+	switch (conn->state) {
+	case CONN_JOINING:
+		if (!both_enabled(conn, config) || conn->ends[ROLE_CLIENT].closed ||
+		    conn->ends[ROLE_SERVER].closed ||
+		    bpf_ktime_get_ns() - conn->since_ns > JOINING_NS) {
+			conn->reason = REASON_JOIN_TIMEOUT;
+			conn->state = CONN_SEALED;
+		}
+		return;
+	case CONN_JOINED:
+		tend_joined(conn, slot, config);
+		return;
+	case CONN_STOPPING:
+		if (!(off_redirect(conn, ROLE_CLIENT) && off_redirect(conn, ROLE_SERVER)) &&
+		    bpf_ktime_get_ns() - conn->since_ns < STOPPING_NS)
+			return;
+		__sync_lock_test_and_set(&conn->state, CONN_SEALED);
+		/* fall through */
+	case CONN_SEALED:
+		if (redirect_drained(conn, ROLE_CLIENT) && redirect_drained(conn, ROLE_SERVER))
+			leave(seq, conn);
+		return;
+	default:
+		conn->attention = 0;
+		bpf_map_delete_elem(&meshaccel_attention, &slot);
+	}
+}
+
+struct pass {
+	struct seq_file *seq;
+	const struct config *config;
+};
+
+static long tend_one(struct bpf_map *map, const __u32 *slot, struct empty *unused,
+		     struct pass *pass)
+{
+	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, slot);
+
+	if (conn && pass->config)
+		tend(pass->seq, conn, *slot, pass->config);
+	return 0;
+}
+
+/* Over meshaccel_wanted. The iterator calls once more without a socket at the end. */
+SEC("iter/bpf_sk_storage_map")
+int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct config *config = config_get();
+	struct sock *sk = ctx->sk;
+	struct end *end;
+
+	if (!config)
+		return 0;
+	if (!sk) {
+		struct pass pass = {.seq = ctx->meta->seq, .config = config};
+
+		bpf_for_each_map_elem(&meshaccel_attention, tend_one, &pass, 0);
+		config->heartbeat_ns = bpf_ktime_get_ns();
+		return 0;
+	}
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	if (end)
+		visit(sk, end, config);
+	else
+		bpf_sk_storage_delete(&meshaccel_wanted, sk);
+	return 0;
+}
+
+static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn,
+		       struct gauge *gauge)
+{
+	switch (conn->state) {
+	case CONN_FREE:
+		return 0;
+	case CONN_JOINING:
+		gauge->joining++;
+		break;
+	case CONN_JOINED:
+		gauge->joined++;
+		if (conn->directions[0].path == PATH_MIXED ||
+		    conn->directions[1].path == PATH_MIXED)
+			gauge->mixed++;
+		else if (conn->directions[0].path == PATH_REDIRECT &&
+			 conn->directions[1].path == PATH_REDIRECT)
+			gauge->engaged++;
+		break;
+	case CONN_STOPPING:
+	case CONN_SEALED:
+		gauge->leaving++;
+		break;
+	}
+	gauge->paired++;
+	/* A pod may have been disabled: the next scan decides. */
+	if (conn->state >= CONN_JOINING) {
+		__u32 key = *slot;
+
+		conn->attention = 0;
+		attend(conn, key);
+	}
+	return 0;
+}
+
+/* Over meshaccel_ends: has the next scan look at every connection, after a change of what is
+ * enrolled; counts. */
+SEC("iter/bpf_sk_storage_map")
+int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct gauge *gauge = bpf_map_lookup_elem(&meshaccel_gauge, &zero);
+	const struct tcp_sock *tp;
+	struct sock *sk = ctx->sk;
+	struct end *end;
+
+	if (!gauge)
+		return 0;
+	if (!ctx->meta->seq_num)
+		__builtin_memset(gauge, 0, sizeof(*gauge));
+	if (!sk) {
+		struct gauge sums = {};
+
+		bpf_for_each_map_elem(&meshaccel_conns, survey_one, &sums, 0);
+		sums.ends = gauge->ends;
+		sums.tcp_bytes = gauge->tcp_bytes;
+		*gauge = sums;
+		return 0;
+	}
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !tp)
+		return 0;
+	gauge->ends++;
+	if (!end->gone)
+		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
+	if (!end->barred && end->proof >= PROOF_RECEIVES && end->turns >= end->turns_needed)
+		want(sk, end);
+	return 0;
+}
+
+static __always_inline void put_address(struct flow_end *flow, const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+
+	flow->family = common->skc_family;
+	flow->local_port = common->skc_num;
+	flow->remote_port = bpf_ntohs(common->skc_dport);
+	if (common->skc_family == AF_INET6) {
+		__builtin_memcpy(flow->local_address, common->skc_v6_rcv_saddr.in6_u.u6_addr8, 16);
+		__builtin_memcpy(flow->remote_address, common->skc_v6_daddr.in6_u.u6_addr8, 16);
+	} else {
+		__builtin_memcpy(flow->local_address, &common->skc_rcv_saddr, 4);
+		__builtin_memcpy(flow->remote_address, &common->skc_daddr, 4);
+	}
+}
+
+/* Over meshaccel_ends: the flow table, a struct flow_end for each open end. */
+SEC("iter/bpf_sk_storage_map")
+int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct flow_end flow = {};
+	const struct tcp_sock *tp;
+	struct sock *sk = ctx->sk;
+	struct conn *conn;
+	struct end *end;
+	__u32 role;
+
+	if (!sk)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !tp || end->gone)
+		return 0;
+	role = end->role & 1;
+	flow.key = end->key;
+	flow.netns_cookie = end->netns_cookie;
+	flow.age_ns = bpf_ktime_get_ns() - end->born_ns;
+	put_address(&flow, sk);
+	flow.role = role;
+	flow.proven = !end->barred && end->proof >= PROOF_RECEIVES;
+	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
+	flow.reader_tgid = end->reader_tgid;
+	__builtin_memcpy(flow.reader_comm, end->reader_comm, sizeof(flow.reader_comm));
+	flow.received_tcp_bytes = tp->bytes_received - end->bytes_before;
+	conn = conn_of(end);
+	if (conn) {
+		const struct direction *direction = &conn->directions[role];
+
+		flow.state = conn->state;
+		flow.path = direction->path;
+		flow.path_reason = direction->reason;
+		flow.redirected_bytes = direction->redirected_bytes;
+		flow.unread_bytes = conn->directions[!role].sent -
+				    received_beyond_tcp(end->received, tp->copied_seq, end->base);
+	}
+	bpf_seq_write(ctx->meta->seq, &flow, sizeof(flow));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Iterators over the TCP sockets of one network namespace: the one that the iterator was created
+ * in. They run under the socket's lock, so its sequence numbers belong together, and they may set
+ * its options.
+ */
+#include "ends.bpf.h"
+#include "identity.bpf.h"
+
+#define SOL_SOCKET    1
+#define SOL_TCP	      6
+#define SO_KEEPALIVE  9
+#define SO_RCVLOWAT   18
+#define TCP_KEEPIDLE  4
+#define SOCK_KEEPOPEN 3
+
+static __always_inline void sight(const struct isn_pair *key, enum role role, __u64 netns_cookie)
+{
+	struct sighting sighting = {.identity = identity_of(key, role), .role = role};
+
+	bpf_map_update_elem(&meshaccel_sightings, &sighting, &netns_cookie, BPF_ANY);
+}
+
+static __always_inline bool peer_sighted(const struct isn_pair *key, enum role role)
+{
+	struct sighting sighting = {.identity = identity_of(key, role), .role = !role};
+
+	return bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
+}
+
+/* First pass over connections that are older than the agent or than the enrolment of their pod:
+ * notes each end, under both of the roles that it may have had. */
+SEC("iter/tcp")
+int meshaccel_sight(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct tcp_sock *tp;
+	struct end *end;
+	struct isn_pair key;
+
+	if (!common || common->skc_state != TCP_ESTABLISHED)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (!tp)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0);
+	if (end) {
+		key = end->key;
+		if (!end->conn)
+			sight(&key, end->role & 1, 1);
+		return 0;
+	}
+	key = derive_key(tp, ROLE_CLIENT);
+	sight(&key, ROLE_CLIENT, 1);
+	key = derive_key(tp, ROLE_SERVER);
+	sight(&key, ROLE_SERVER, 1);
+	return 0;
+}
+
+/* Second pass: an end whose peer was noted is watched from now on. */
+SEC("iter/tcp")
+int meshaccel_adopt(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct counters *counters;
+	struct tcp_sock *tp;
+	struct isn_pair key;
+	struct end *end;
+	enum role role;
+	__u64 cookie;
+
+	if (!common || common->skc_state != TCP_ESTABLISHED)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (!tp || bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0))
+		return 0;
+	cookie = common->skc_net.net->net_cookie;
+	if (!pod_enabled(cookie))
+		return 0;
+	role = ROLE_CLIENT;
+	key = derive_key(tp, ROLE_CLIENT);
+	if (!peer_sighted(&key, ROLE_CLIENT)) {
+		role = ROLE_SERVER;
+		key = derive_key(tp, ROLE_SERVER);
+		if (!peer_sighted(&key, ROLE_SERVER))
+			return 0;
+	}
+	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!end)
+		return 0;
+	end_init(end, key, role, cookie);
+	end->base = tp->copied_seq;
+	end->turn_seq = tp->write_seq;
+	end->bytes_before = tp->bytes_received;
+	end->adopted = 1;
+	counters = counters_get();
+	if (counters)
+		counters->watched++;
+	return 0;
+}
+
+/* Gives the readers that the scan named a fresh edge, and members that never probe their peer a
+ * keepalive: an accelerated connection sends no packets, and its conntrack entries would expire. */
+SEC("iter/tcp")
+int meshaccel_kick(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	const struct config *config = config_get();
+	struct counters *counters;
+	struct tcp_sock *tp;
+	struct conn *conn;
+	struct end *end;
+	int value = 1;
+	__u16 bit;
+
+	if (!common || !config)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (!tp)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0);
+	if (!end)
+		return 0;
+	conn = conn_of(end);
+	if (!conn)
+		return 0;
+	bit = 1 << (end->role & 1);
+	if (conn->kick & bit) {
+		conn->kick &= ~bit;
+		/* tcp_set_rcvlowat() wakes the reader when there is something to read. */
+		bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value));
+		counters = counters_get();
+		if (counters)
+			counters->kicks++;
+	}
+	if (conn->keepalive & bit && config->keepalive_s) {
+		conn->keepalive &= ~bit;
+		if (!(tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))) {
+			int idle = config->keepalive_s;
+
+			bpf_setsockopt(tp, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+			bpf_setsockopt(tp, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value));
+		}
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
