@@ -1,77 +1,93 @@
 /** Global variables of a BPF object, by name. */
 import { MeshaccelError } from '../errors.ts'
-import type { Btf } from './btf.ts'
+import type { Btf, GlobalVariable } from './btf.ts'
 import type { Codec } from './codec.ts'
-import { checkPointer } from './error.ts'
+import { check, checkPointer } from './error.ts'
 import * as ffi from './ffi.ts'
 
-/** Where the variable lies in this process's memory, checked to have the codec's size. */
-function locate(object: ffi.Ptr<'bpf_object'>, btf: Btf, name: string, size: number): Location {
+interface Section {
+  readonly variable: GlobalVariable
+  readonly map: ffi.Ptr<'bpf_map'>
+  /** What the section holds before the load; libbpf makes it the map's value. */
+  readonly initial: ffi.Ptr<'data'>
+  readonly size: number
+}
+
+/** Finds the variable and checks that the codec has its size. */
+function locate(
+  object: ffi.Ptr<'bpf_object'>,
+  btf: Btf,
+  name: string,
+  codec: { readonly size: number },
+): Section {
+  const operation = `find global ${name}`
   const variable = btf.findGlobal(name)
   if (variable === undefined) {
     throw new MeshaccelError('the object has no such global variable', {
       code: 'NO_SUCH_GLOBAL',
-      operation: `find global ${name}`,
-      hint: 'Declare it `const volatile` (or plain, for .data and .bss) and use it in a program.',
+      operation,
+      hint: 'Declare it `const volatile` (or `volatile`, for .data and .bss) and use it in a program.',
     })
   }
-  if (variable.size !== size) {
-    throw new MeshaccelError(`it has ${variable.size} bytes, the codec has ${size}`, {
+  if (variable.size !== codec.size) {
+    throw new MeshaccelError(`it has ${variable.size} bytes, the codec has ${codec.size}`, {
       code: 'LAYOUT',
-      operation: `find global ${name}`,
+      operation,
     })
   }
-  const map = checkPointer(`find ${variable.section}`, () =>
+  const map = checkPointer(operation, () =>
     ffi.bpf_object__find_map_by_name(object, variable.section),
   )
   const bytes = new BigUint64Array(1)
-  const data = checkPointer(`read ${variable.section}`, () =>
-    ffi.bpf_map__initial_value(map, bytes),
-  )
-  if (variable.offset + size > Number(bytes[0])) {
-    throw new MeshaccelError('it lies outside of its section', {
-      code: 'LAYOUT',
-      operation: `find global ${name}`,
-    })
+  const initial = checkPointer(operation, () => ffi.bpf_map__initial_value(map, bytes))
+  const size = Number(bytes[0])
+  if (variable.offset + variable.size > size) {
+    throw new MeshaccelError('it lies outside of its section', { code: 'LAYOUT', operation })
   }
-  return { address: data + BigInt(variable.offset), section: variable.section }
+  return { variable, map, initial, size }
 }
 
-interface Location {
-  readonly address: bigint
-  readonly section: string
-}
-
-export function readGlobal<T>(
+/** The value that the variable will have at the load. */
+export function readInitial<T>(
   object: ffi.Ptr<'bpf_object'>,
   btf: Btf,
   name: string,
   codec: Codec<T>,
 ): T {
-  const { address } = locate(object, btf, name, codec.size)
-  const buffer = new Uint8Array(codec.size)
-  ffi.copyFrom(buffer, address, codec.size)
+  const { variable, initial } = locate(object, btf, name, codec)
+  const buffer = new Uint8Array(variable.size)
+  ffi.copyFrom(buffer, initial + BigInt(variable.offset), buffer.length)
   return codec.decode(new DataView(buffer.buffer), 0)
 }
 
-export function writeGlobal<T>(
+/** Sets the value that the variable will have at the load. */
+export function writeInitial<T>(
   object: ffi.Ptr<'bpf_object'>,
   btf: Btf,
   name: string,
   codec: Codec<T>,
   value: T,
-  state: 'open' | 'loaded',
 ): void {
-  const { address, section } = locate(object, btf, name, codec.size)
-  if (state === 'loaded' && section.startsWith('.rodata')) {
-    // The page is mapped read-only by now: writing would end the process.
-    throw new MeshaccelError('it is constant once the object is loaded', {
-      code: 'READ_ONLY',
-      operation: `set global ${name}`,
-      hint: 'Set it on the OpenObject, before load().',
-    })
-  }
-  const buffer = new Uint8Array(codec.size)
+  const { variable, initial } = locate(object, btf, name, codec)
+  const buffer = new Uint8Array(variable.size)
   codec.encode(value, new DataView(buffer.buffer), 0)
-  ffi.copyTo(address, buffer, codec.size)
+  ffi.copyTo(initial + BigInt(variable.offset), buffer, buffer.length)
+}
+
+/**
+ * The value that the variable has in the kernel. Not from the initial value: libbpf before 1.5 does not map it to
+ * the kernel's.
+ */
+export function readLoaded<T>(
+  object: ffi.Ptr<'bpf_object'>,
+  btf: Btf,
+  name: string,
+  codec: Codec<T>,
+): T {
+  const { variable, map, size } = locate(object, btf, name, codec)
+  const section = new Uint8Array(size)
+  check(`read global ${name}`, () =>
+    ffi.bpf_map_lookup_elem(ffi.bpf_map__fd(map), new Uint32Array(1), section),
+  )
+  return codec.decode(new DataView(section.buffer), variable.offset)
 }

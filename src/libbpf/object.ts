@@ -6,7 +6,7 @@ import type { Codec } from './codec.ts'
 import { check, checkNode, checkPointer, loadError } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
-import { readGlobal, writeGlobal } from './globals.ts'
+import { readInitial, readLoaded, writeInitial } from './globals.ts'
 import { startLog, takeLog } from './log.ts'
 import { AnyMap, BpfMap } from './map.ts'
 import { Program } from './program.ts'
@@ -51,12 +51,6 @@ abstract class ObjectHandle extends Handle {
     return names
   }
 
-  /** Reads a global variable; of a loaded object, what the programs see now. */
-  getGlobal<T>(name: string, codec: Codec<T>): T {
-    this.assertLive(`read global ${name}`)
-    return readGlobal(this.pointer, this.btf, name, codec)
-  }
-
   protected findProgram(name: string): ffi.Ptr<'bpf_program'> {
     this.assertLive(`find program ${name}`)
     startLog()
@@ -96,7 +90,13 @@ export class OpenObject extends ObjectHandle {
   /** Sets a global variable by name: `const volatile` ones get the value they keep. */
   setGlobal<T>(name: string, codec: Codec<T>, value: T): void {
     this.assertLive(`set global ${name}`)
-    writeGlobal(this.pointer, this.btf, name, codec, value, 'open')
+    writeInitial(this.pointer, this.btf, name, codec, value)
+  }
+
+  /** The value of a global variable as it will be loaded. */
+  getGlobal<T>(name: string, codec: Codec<T>): T {
+    this.assertLive(`read global ${name}`)
+    return readInitial(this.pointer, this.btf, name, codec)
   }
 
   /** Whether `load()` loads the program. */
@@ -171,10 +171,10 @@ export class LoadedObject extends ObjectHandle {
     )
   }
 
-  /** Sets a variable of .data or .bss that the programs read; not synchronised with them. */
-  setGlobal<T>(name: string, codec: Codec<T>, value: T): void {
-    this.assertLive(`set global ${name}`)
-    writeGlobal(this.pointer, this.btf, name, codec, value, 'loaded')
+  /** The value of a global variable as the programs see it now. */
+  getGlobal<T>(name: string, codec: Codec<T>): T {
+    this.assertLive(`read global ${name}`)
+    return readLoaded(this.pointer, this.btf, name, codec)
   }
 
   #mapFd(name: string): Fd {
