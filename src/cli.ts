@@ -1,2 +1,32 @@
 #!/usr/bin/env node
-console.log('placeholder')
+import { runCli } from './cli/run.ts'
+
+function endSignal(): AbortSignal {
+  const abort = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait for an orderly end.
+      if (abort.signal.aborted) process.exit(1)
+      abort.abort()
+    })
+  }
+  return abort.signal
+}
+
+// `meshaccel flows | head` closes the pipe early.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
+const code = await runCli({
+  argv: process.argv.slice(2),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  uid: process.geteuid?.() ?? 0,
+  endSignal,
+  exitCode: 0,
+})
+// A command may have set process.exitCode itself.
+if (code !== 0) process.exitCode = code

@@ -1,0 +1,173 @@
+import { agentControl } from './agent-control.ts'
+import { lockAgent } from './api/agent-lock.ts'
+import { ControlServer } from './api/server.ts'
+import { defaults, type AgentConfig } from './config.ts'
+import type { Datapath } from './datapath/datapath.ts'
+import { cleanupKernelDatapath, openKernelDatapath } from './datapath/kernel.ts'
+import { resolveNetns } from './datapath/netns.ts'
+import type { Log } from './log.ts'
+import { version } from './package.ts'
+import { Reconciler, type ReconcilerOptions } from './reconcile/reconciler.ts'
+import { FileSource } from './sources/file.ts'
+
+/** The parts that touch the kernel; tests bring their own. */
+export interface AgentParts {
+  readonly openDatapath: (config: DatapathConfig, log: Log) => Datapath | Promise<Datapath>
+  /** Drains, detaches and unpins what is there, with or without an agent. */
+  readonly cleanupDatapath: (
+    config: Pick<DatapathConfig, 'pinDir' | 'cgroupPath'>,
+    timeoutMs: number,
+  ) => Promise<void>
+  readonly resolveNetns: ReconcilerOptions['resolve']
+}
+
+export type DatapathConfig = Pick<AgentConfig, 'cgroupPath' | 'pinDir' | 'capBytes' | 'policy'>
+
+export const kernelParts: AgentParts = {
+  openDatapath: ({ cgroupPath, pinDir, capBytes, policy }, log) =>
+    openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log }),
+  cleanupDatapath: ({ pinDir, cgroupPath }, timeoutMs) =>
+    cleanupKernelDatapath({ pinDir, cgroupPath, timeoutMs }),
+  resolveNetns: (ref) => resolveNetns(ref),
+}
+
+export interface Agent {
+  /** Settles when the agent has ended, by `stop()` or by a cleanup over the control socket; rejects as they do. */
+  readonly ended: Promise<void>
+  /** Ends it, leaving the pins for a successor; with `cleanupOnExit` rejects if not everything could be removed. */
+  readonly stop: () => Promise<void>
+}
+
+/**
+ * Starts everything in order, or nothing: what was started is stopped in reverse when a later step throws.
+ * The lock and the pods file come before the kernel is touched, so that bad input leaves nothing behind.
+ */
+export async function startAgent(
+  config: AgentConfig,
+  log: Log,
+  parts: AgentParts = kernelParts,
+): Promise<Agent> {
+  const started = new Steps()
+  try {
+    return await start(config, log, parts, started)
+  } catch (error) {
+    await started.stop()
+    throw error
+  }
+}
+
+async function start(
+  config: AgentConfig,
+  log: Log,
+  parts: AgentParts,
+  outer: Steps,
+): Promise<Agent> {
+  outer.use(lockAgent(config.socketPath))
+  const source = new FileSource(config.podsFile)
+  const pods = source.read()
+
+  // What works on the kernel ends before the kernel is cleaned; the lock and the socket outlive that.
+  const inner = new Steps()
+  outer.onStop(() => inner.stop())
+  const datapath = await parts.openDatapath(config, log)
+  inner.onStop(() => datapath.close())
+  if (datapath.policy === 'refused') {
+    log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
+  }
+  const { defaultEnabled } = config
+  const reconciler = new Reconciler({
+    datapath,
+    resolve: parts.resolveNetns,
+    defaultEnabled,
+    log,
+  })
+  inner.use(reconciler)
+  await reconciler.update(pods)
+
+  let podsFileError: string | undefined
+  inner.use(source)
+  source.watch({
+    pods: (changed) => {
+      podsFileError = undefined
+      log.info({ pods: changed.length }, 'pods file read')
+      void reconciler.update(changed)
+    },
+    failed: (error) => {
+      podsFileError = error.message
+      log.error({ err: error.message, hint: error.hint }, 'pods file: the last good one stays')
+    },
+  })
+
+  const drain = async (timeoutMs: number): Promise<void> => {
+    if (datapath.policy !== 'refused') await datapath.drain(timeoutMs)
+  }
+  const remove = async (timeoutMs: number): Promise<void> => {
+    await inner.stop()
+    await parts.cleanupDatapath(config, timeoutMs)
+  }
+  const ending = new Ending(outer, log)
+  const control = agentControl({
+    datapath,
+    seen: () => reconciler.seen,
+    podsFileError: () => podsFileError,
+    cleanup: async (timeoutMs) => {
+      await drain(timeoutMs)
+      const removed = remove(timeoutMs)
+      // The next turn, because the socket closes once the calls under way are answered: this is one of them.
+      await removed.finally(() => setImmediate(() => void ending.begin(removed)))
+    },
+  })
+  const server = await ControlServer.listen(config.socketPath, control, log)
+  outer.onStop(() => server.close())
+  log.info({ socket: config.socketPath, policy: datapath.policy, version }, 'agent runs')
+
+  const { drainTimeoutMs } = defaults
+  const cleanup = (): Promise<void> => drain(drainTimeoutMs).then(() => remove(drainTimeoutMs))
+  return {
+    ended: ending.done,
+    stop: () => ending.begin(config.cleanupOnExit ? cleanup() : Promise.resolve()),
+  }
+}
+
+/** The end of an agent, which comes once whoever asks for it. */
+class Ending {
+  readonly done: Promise<void>
+  readonly #started: Steps
+  readonly #log: Log
+  #settle: (result: Promise<void>) => void = () => undefined
+  #begun = false
+
+  constructor(started: Steps, log: Log) {
+    this.#started = started
+    this.#log = log
+    this.done = new Promise((resolve) => (this.#settle = resolve))
+  }
+
+  /** Stops everything once `cleanup` is over, well or not. */
+  begin(cleanup: Promise<void>): Promise<void> {
+    if (!this.#begun) {
+      this.#begun = true
+      this.#settle(
+        cleanup.finally(() => this.#started.stop()).then(() => this.#log.info('agent ended')),
+      )
+    }
+    return this.done
+  }
+}
+
+/** What has been started, to be stopped in reverse. */
+class Steps {
+  readonly #stops: (() => unknown)[] = []
+
+  use(step: Disposable): void {
+    this.#stops.push(() => step[Symbol.dispose]())
+  }
+
+  onStop(stop: () => unknown): void {
+    this.#stops.push(stop)
+  }
+
+  async stop(): Promise<void> {
+    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) await stop()
+  }
+}

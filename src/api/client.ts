@@ -1,0 +1,105 @@
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { createConnection } from 'node:net'
+import { MeshaccelError } from '../errors.ts'
+import { errorFromStatus } from './error-metadata.ts'
+import type { ControlMethods, Empty, FlowView } from './views.ts'
+import { loadControlService } from './wire.ts'
+
+/** A connection to the agent of this node. Methods throw MeshaccelErrors, the agent's own included. */
+export class ControlClient implements Disposable {
+  readonly #client: Client
+  readonly #service = loadControlService()
+
+  private constructor(client: Client) {
+    this.#client = client
+  }
+
+  /** Throws AGENT_NOT_RUNNING when nobody answers at the socket, NOT_PERMITTED when only root may ask. */
+  static async connect(socketPath: string): Promise<ControlClient> {
+    await probe(socketPath)
+    return new ControlClient(new Client(`unix:${socketPath}`, credentials.createInsecure()))
+  }
+
+  call<Name extends keyof ControlMethods>(
+    name: Name,
+    request: ControlMethods[Name]['request'],
+  ): Promise<ControlMethods[Name]['response']> {
+    const { path, requestSerialize, responseDeserialize } = this.#method(name)
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest<
+        ControlMethods[Name]['request'],
+        ControlMethods[Name]['response']
+      >(
+        path,
+        requestSerialize,
+        (bytes) => responseDeserialize(bytes) as ControlMethods[Name]['response'],
+        request,
+        (error, response) => {
+          if (error) reject(errorFromStatus(error, name))
+          else if (response !== undefined) resolve(response)
+        },
+      )
+    })
+  }
+
+  /** Every live connection; the chunks of the stream one by one. */
+  async *flows(): AsyncGenerator<FlowView[]> {
+    const { path, requestSerialize, responseDeserialize } = this.#method('Flows')
+    const stream = this.#client.makeServerStreamRequest<Empty, { flows: FlowView[] }>(
+      path,
+      requestSerialize,
+      (bytes) => responseDeserialize(bytes) as { flows: FlowView[] },
+      {},
+    )
+    try {
+      for await (const chunk of stream) yield (chunk as { flows: FlowView[] }).flows
+    } catch (error) {
+      throw errorFromStatus(error as ServiceError, 'Flows')
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close()
+  }
+
+  #method(name: string): NonNullable<ReturnType<typeof loadControlService>[string]> {
+    const method = this.#service[name]
+    if (!method) throw new Error(`control.proto has no method ${name}`)
+    return method
+  }
+}
+
+/** gRPC retries in the background and buries the errno in prose; a plain connect tells what is the matter. */
+function probe(socketPath: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(socketPath)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve()
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      reject(unreachable(socketPath, error))
+    })
+  })
+}
+
+function unreachable(socketPath: string, error: NodeJS.ErrnoException): MeshaccelError {
+  const operation = `connect to the agent at ${socketPath}`
+  if (error.code === 'EACCES' || error.code === 'EPERM') {
+    return new MeshaccelError('permission denied', {
+      code: 'NOT_PERMITTED',
+      operation,
+      hint: 'Only root may talk to the agent: run the command with sudo.',
+      cause: error,
+    })
+  }
+  return new MeshaccelError(
+    error.code === 'ECONNREFUSED' ? 'it is not running any more' : 'it is not running',
+    {
+      code: 'AGENT_NOT_RUNNING',
+      operation,
+      hint: 'Start one with `meshaccel agent --pods file:PATH`, or name its socket with --socket.',
+      cause: error,
+    },
+  )
+}

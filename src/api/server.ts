@@ -1,0 +1,124 @@
+import {
+  Server,
+  ServerCredentials,
+  status as grpcStatus,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { once } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { defaults } from '../config.ts'
+import { MeshaccelError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { errorMetadata } from './error-metadata.ts'
+import type { Control, ControlMethods, FlowView } from './views.ts'
+import { loadControlService } from './wire.ts'
+
+/** Well below gRPC's 4 MiB a message, and a chunk takes the agent a few milliseconds. */
+const flowsPerChunk = 500
+
+/** The control interface on a unix socket that only root may use. */
+export class ControlServer {
+  readonly #server: Server
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  /** Serves at `socketPath`, where nothing may be: see lockAgent. */
+  static async listen(socketPath: string, control: Control, log: Log): Promise<ControlServer> {
+    const server = new Server()
+    server.addService(loadControlService(), implementation(control, log))
+    // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
+    const umask = process.umask(0o177)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
+          error ? reject(error) : resolve(),
+        )
+      })
+    } catch (error) {
+      throw new MeshaccelError(error instanceof Error ? error.message : String(error), {
+        code: 'BAD_SOCKET',
+        operation: `listen on ${socketPath}`,
+        cause: error,
+      })
+    } finally {
+      process.umask(umask)
+    }
+    return new ControlServer(server)
+  }
+
+  /** Answers the calls under way for at most `graceMs`, then removes the socket. */
+  async close(graceMs = 1_000): Promise<void> {
+    const forced = setTimeout(() => this.#server.forceShutdown(), graceMs)
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()))
+    clearTimeout(forced)
+  }
+}
+
+function implementation(control: Control, log: Log): UntypedServiceImplementation {
+  const methods: { [Name in keyof ControlMethods]: Handler<Name> } = {
+    Status: () => control.status(),
+    Pods: () => ({ pods: control.pods() }),
+    Readers: () => ({ readers: control.readers() }),
+    Reasons: () => ({ reasons: control.reasons() }),
+    Drain: async ({ timeoutMs }) => ({
+      already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
+    }),
+    Resume: () => ({ already: control.resume() }),
+    Cleanup: async ({ timeoutMs }) => {
+      await control.cleanup(timeoutMs || defaults.drainTimeoutMs)
+      return {}
+    },
+  }
+  const flows: handleServerStreamingCall<unknown, { flows: FlowView[] }> = (call) => {
+    streamFlows(control, call).catch((error: unknown) => call.emit('error', toStatus(error, log)))
+  }
+  return {
+    ...Object.fromEntries(
+      Object.entries(methods).map(([name, method]) => [name, unary(method as Handler, log)]),
+    ),
+    Flows: flows,
+  }
+}
+
+type Handler<Name extends keyof ControlMethods = keyof ControlMethods> = (
+  request: ControlMethods[Name]['request'],
+) => ControlMethods[Name]['response'] | Promise<ControlMethods[Name]['response']>
+
+function unary(handler: Handler, log: Log): handleUnaryCall<{ timeoutMs: number }, unknown> {
+  return (call, callback) => {
+    // `async`, so that a synchronous throw comes the same way.
+    const answer = async (): Promise<unknown> => handler(call.request)
+    answer().then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(toStatus(error, log)),
+    )
+  }
+}
+
+async function streamFlows(
+  control: Control,
+  call: ServerWritableStream<unknown, { flows: FlowView[] }>,
+): Promise<void> {
+  const flows = control.flows()
+  for (let start = 0; start < flows.length && !call.cancelled; start += flowsPerChunk) {
+    const written = call.write({ flows: flows.slice(start, start + flowsPerChunk) })
+    // A slow reader holds its own call, not the agent.
+    if (!written) await Promise.race([once(call, 'drain'), once(call, 'cancelled')])
+    else await nextTurn()
+  }
+  call.end()
+}
+
+function toStatus(error: unknown, log: Log): { code: number; details: string } {
+  if (error instanceof MeshaccelError) {
+    return { code: grpcStatus.FAILED_PRECONDITION, details: error.message, ...errorMetadata(error) }
+  }
+  log.error({ err: error }, 'a control call failed')
+  const details = error instanceof Error ? error.message : String(error)
+  return { code: grpcStatus.INTERNAL, details }
+}

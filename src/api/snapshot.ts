@@ -1,0 +1,130 @@
+import { readlinkSync } from 'node:fs'
+import type { Datapath, Flow, FlowDirection, FlowEnd } from '../datapath/datapath.ts'
+import { podKey } from '../observed-pod.ts'
+import type { SeenPod } from '../reconcile/desired.ts'
+import type { AgentState, FlowView, PodView, ReaderView } from './views.ts'
+
+/** The state as users see it. */
+export function agentState(datapath: Datapath): AgentState {
+  if (datapath.policy === 'refused') return 'refused'
+  if (datapath.redirecting) return 'accelerating'
+  return datapath.connections().joined > 0 ? 'draining' : 'disabled'
+}
+
+/** The pods with what their live connections do. */
+export function podViews(seen: readonly SeenPod[], flows: readonly Flow[]): PodView[] {
+  const tally = new Map<bigint, { engaged: number; plain: number; redirectedBytes: bigint }>()
+  for (const flow of flows) {
+    const directions = [flow.clientToServer, flow.serverToClient]
+    const engaged = directions.some(({ path }) => path === 'redirect')
+    const bytes = directions.reduce((sum, { redirectedBytes }) => sum + redirectedBytes, 0n)
+    // Both ends may be in one pod: a sidecar and its application.
+    for (const cookie of new Set(endsOf(flow).map(({ netnsCookie }) => netnsCookie))) {
+      const sums = tally.get(cookie) ?? { engaged: 0, plain: 0, redirectedBytes: 0n }
+      sums[engaged ? 'engaged' : 'plain'] += 1
+      sums.redirectedBytes += bytes
+      tally.set(cookie, sums)
+    }
+  }
+  return seen.map((pod) => {
+    const own =
+      pod.enrolled && pod.netnsCookie !== undefined ? tally.get(pod.netnsCookie) : undefined
+    const { redirectedBytes, ...connections } = own ?? { engaged: 0, plain: 0, redirectedBytes: 0n }
+    return { ...pod, connections, redirectedBytes }
+  })
+}
+
+/** The programs that read in enrolled pods. */
+export function readerViews(
+  seen: readonly SeenPod[],
+  flows: readonly Flow[],
+  programOf: (end: FlowEnd) => string = executable(),
+): ReaderView[] {
+  const pods = podsByCookie(seen)
+  const readers = new Map<string, ReaderView & { connections: Tally }>()
+  for (const end of flows.flatMap(endsOf)) {
+    const pod = pods.get(end.netnsCookie)
+    if (!pod || end.readerPid === 0) continue
+    const program = programOf(end)
+    const key = `${podKey(pod)} ${program}`
+    const reader = readers.get(key) ?? {
+      namespace: pod.namespace,
+      name: pod.name,
+      program,
+      quarantined: false,
+      connections: { proven: 0, unproven: {} },
+    }
+    readers.set(key, reader)
+    if (end.proven) reader.connections.proven += 1
+    else {
+      const { unproven } = reader.connections
+      const reason = end.unprovenReason ?? 'unknown'
+      unproven[reason] = (unproven[reason] ?? 0) + 1
+    }
+  }
+  return [...readers.values()]
+}
+
+interface Tally {
+  proven: number
+  unproven: Record<string, number>
+}
+
+/** The live connections with their pods' names. */
+export function flowViews(seen: readonly SeenPod[], flows: readonly Flow[]): FlowView[] {
+  const pods = podsByCookie(seen)
+  const end = ({ netnsCookie, address }: FlowEnd): { pod: string; address: string } => {
+    const pod = pods.get(netnsCookie)
+    return { pod: pod ? podKey(pod) : '', address }
+  }
+  return flows.map(
+    ({ identity, state, ageMs, client, server, clientToServer, serverToClient }) => ({
+      identity,
+      state,
+      ageMs: BigInt(Math.round(ageMs)),
+      ...(client ? { client: end(client) } : {}),
+      ...(server ? { server: end(server) } : {}),
+      directions: [direction('client', clientToServer), direction('server', serverToClient)],
+    }),
+  )
+}
+
+function direction(
+  from: string,
+  { unreadBytes, ...rest }: FlowDirection,
+): FlowView['directions'][0] {
+  return { from, ...rest, unreadBytes: BigInt(unreadBytes) }
+}
+
+function endsOf({ client, server }: Flow): FlowEnd[] {
+  return [client, server].filter((end) => end !== undefined)
+}
+
+function podsByCookie(seen: readonly SeenPod[]): Map<bigint, SeenPod> {
+  return new Map(
+    seen.flatMap((pod) =>
+      pod.enrolled && pod.netnsCookie !== undefined ? [[pod.netnsCookie, pod] as const] : [],
+    ),
+  )
+}
+
+/** Names the program of an end by its executable; looks each process up once. */
+function executable(): (end: FlowEnd) => string {
+  const found = new Map<number, string>()
+  return ({ readerPid, readerComm }) => {
+    let program = found.get(readerPid)
+    if (program === undefined) {
+      program = readExecutable(readerPid) ?? readerComm
+      found.set(readerPid, program)
+    }
+    return program
+  }
+}
+
+function readExecutable(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,124 @@
+/** What the agent tells about itself: the messages of control.proto, and the JSON of the command line. */
+
+export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'
+
+export interface StatusView {
+  readonly state: AgentState
+  readonly policy: string
+  readonly refusedBecause?: string
+  /** The running kernel's release. */
+  readonly kernel: string
+  readonly version: string
+  readonly pods: { readonly seen: number; readonly enrolled: number }
+  readonly connections: {
+    readonly now: number
+    readonly watched: number
+    readonly joined: number
+    readonly engaged: number
+    readonly plain: number
+    readonly mixed: number
+  }
+  readonly totals: {
+    readonly redirectedBytes: bigint
+    readonly redirectedMessages: bigint
+    readonly tcpBytes: bigint
+    readonly tcpMessages: bigint
+  }
+  readonly reasons: Readonly<Record<string, bigint>>
+  /** What is wrong with the pods file; its last good content applies. */
+  readonly podsFileError?: string
+}
+
+export interface PodView {
+  readonly namespace: string
+  readonly name: string
+  readonly uid?: string
+  readonly mesh?: string
+  readonly enrolled: boolean
+  /** Why not, when it is not enrolled. */
+  readonly reason?: string
+  readonly netnsCookie?: bigint
+  readonly ips: readonly string[]
+  /** Live ones: with at least one direction redirected, and the others. */
+  readonly connections: { readonly engaged: number; readonly plain: number }
+  /** Sent and received by redirect over its live connections. */
+  readonly redirectedBytes: bigint
+}
+
+export interface ReaderView {
+  readonly namespace: string
+  readonly name: string
+  /** The executable's path, or its short name when the process is gone. */
+  readonly program: string
+  readonly quarantined: boolean
+  readonly evidence?: string
+  readonly connections: {
+    readonly proven: number
+    /** By the reason why they are not proven. */
+    readonly unproven: Readonly<Record<string, number>>
+  }
+}
+
+export interface FlowView {
+  readonly identity: string
+  readonly state: string
+  readonly ageMs: bigint
+  readonly client?: FlowEndView
+  readonly server?: FlowEndView
+  readonly directions: readonly FlowDirectionView[]
+}
+
+export interface FlowEndView {
+  /** `namespace/name`; empty when no source reports the pod any more. */
+  readonly pod: string
+  readonly address: string
+}
+
+export interface FlowDirectionView {
+  readonly from: string
+  readonly path: string
+  readonly reason?: string
+  readonly redirectedBytes: bigint
+  readonly tcpBytes: bigint
+  readonly unreadBytes: bigint
+}
+
+/** The requests and responses of the service Control, by method. */
+export interface ControlMethods {
+  readonly Status: { readonly request: Empty; readonly response: StatusView }
+  readonly Pods: { readonly request: Empty; readonly response: { readonly pods: PodView[] } }
+  readonly Readers: {
+    readonly request: Empty
+    readonly response: { readonly readers: ReaderView[] }
+  }
+  readonly Reasons: {
+    readonly request: Empty
+    readonly response: { readonly reasons: Readonly<Record<string, bigint>> }
+  }
+  readonly Drain: {
+    readonly request: { readonly timeoutMs: number }
+    readonly response: { readonly already: boolean }
+  }
+  readonly Resume: { readonly request: Empty; readonly response: { readonly already: boolean } }
+  readonly Cleanup: {
+    readonly request: { readonly timeoutMs: number }
+    readonly response: Empty
+  }
+}
+
+export type Empty = Readonly<Record<never, never>>
+
+/** The agent behind the control interface. Methods throw MeshaccelErrors. */
+export interface Control {
+  status(): StatusView
+  pods(): PodView[]
+  readers(): ReaderView[]
+  flows(): FlowView[]
+  reasons(): Readonly<Record<string, bigint>>
+  /** Resolves to whether there was nothing to do. */
+  drain(timeoutMs: number): Promise<boolean>
+  /** Whether there was nothing to do. */
+  resume(): boolean
+  /** Drains and removes everything; the agent ends once this is answered. */
+  cleanup(timeoutMs: number): Promise<void>
+}

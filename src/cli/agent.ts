@@ -1,0 +1,112 @@
+import type { CommandModule } from 'yargs'
+import { startAgent } from '../agent.ts'
+import { defaults, requestedPolicies, type RequestedPolicy } from '../config.ts'
+import { findCgroup2 } from '../datapath/cgroup.ts'
+import { createLog } from '../log.ts'
+import { environmentOf } from './environment.ts'
+import { cgroupOption, pinOption, socketOption } from './options.ts'
+import { requireRoot } from './require-root.ts'
+import { UsageError } from './usage-error.ts'
+
+interface Args {
+  readonly pods: string
+  readonly cgroup: string | undefined
+  readonly pin: string
+  readonly socket: string
+  readonly default: 'on' | 'off'
+  readonly cap: number
+  readonly policy: RequestedPolicy
+  readonly 'cleanup-on-exit': boolean
+  readonly 'log-level': 'debug' | 'info' | 'warn' | 'error'
+}
+
+const command: CommandModule<object, Args> = {
+  command: 'agent',
+  describe: 'Run the node agent in the foreground',
+  builder: (yargs) =>
+    yargs
+      .usage(
+        '$0 agent --pods file:PATH\n\n' +
+          'Runs the node agent in the foreground. SIGTERM ends it and leaves its pins, so that live connections ' +
+          'stay fast until a successor adopts them.',
+      )
+      .epilogue(
+        'A pods file is YAML, re-read when it changes. The shortest one:\n' +
+          'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
+          '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`.',
+      )
+      .options({
+        pods: {
+          type: 'string',
+          demandOption: true,
+          describe: 'Where pods come from: file:PATH',
+          requiresArg: true,
+        },
+        cgroup: cgroupOption,
+        pin: pinOption,
+        socket: socketOption,
+        default: {
+          choices: ['on', 'off'] as const,
+          default: 'off' as const,
+          describe: 'Whether a pod that does not say `enabled` is',
+          requiresArg: true,
+        },
+        cap: {
+          type: 'number',
+          default: defaults.capBytes,
+          describe: 'Redirected and unread bytes that one direction may hold',
+          requiresArg: true,
+        },
+        policy: {
+          choices: requestedPolicies,
+          default: 'auto' as const,
+          describe: "auto takes the self-test's; the others are for tests",
+          requiresArg: true,
+        },
+        'cleanup-on-exit': {
+          type: 'boolean',
+          default: false,
+          describe: 'At the end drain and remove everything',
+        },
+        'log-level': {
+          choices: ['debug', 'info', 'warn', 'error'] as const,
+          default: 'info' as const,
+          describe: 'The least that is logged, to the standard error output',
+          requiresArg: true,
+        },
+      }),
+  handler: async (args) => {
+    const environment = environmentOf(args)
+    refuseNonsense(args)
+    requireRoot(environment, 'run the agent')
+    const log = createLog(args['log-level'], environment.stderr)
+    const end = environment.endSignal()
+    const agent = await startAgent(
+      {
+        podsFile: args.pods.slice('file:'.length),
+        cgroupPath: args.cgroup ?? findCgroup2(),
+        pinDir: args.pin,
+        socketPath: args.socket,
+        defaultEnabled: args.default === 'on',
+        capBytes: args.cap,
+        policy: args.policy,
+        cleanupOnExit: args['cleanup-on-exit'],
+      },
+      log,
+      environment.agentParts,
+    )
+    const stop = (): void => void agent.stop().catch(() => undefined)
+    if (end.aborted) stop()
+    end.addEventListener('abort', stop)
+    await agent.ended
+  },
+}
+
+export default command
+
+function refuseNonsense({ pods, cap }: Args): void {
+  if (!/^file:./.test(pods)) throw new UsageError(`--pods must be file:PATH, not ${pods}`)
+  if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
+    throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
+  }
+}

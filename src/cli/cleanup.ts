@@ -1,0 +1,42 @@
+import type { CommandModule } from 'yargs'
+import { kernelParts } from '../agent.ts'
+import { findCgroup2 } from '../datapath/cgroup.ts'
+import { environmentOf } from './environment.ts'
+import { cgroupOption, pinOption, socketOption, timeoutOption } from './options.ts'
+import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
+
+interface Args {
+  readonly socket: string
+  readonly pin: string
+  readonly cgroup: string | undefined
+  readonly timeout: number
+}
+
+const command: CommandModule<object, Args> = {
+  command: 'cleanup',
+  describe: 'Drain, then remove everything of meshaccel from the kernel; a running agent ends',
+  builder: {
+    socket: socketOption,
+    timeout: timeoutOption,
+    pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
+    cgroup: cgroupOption,
+  },
+  handler: async (args) => {
+    const environment = environmentOf(args)
+    const timeoutMs = Math.ceil(args.timeout * 1000)
+    using client = await connectIfRunning(environment, args.socket, 'clean up')
+    if (client) {
+      await client.call('Cleanup', { timeoutMs })
+      environment.stderr.write('everything removed; the agent has ended\n')
+      return
+    }
+    await inPlaceOfAgent(args.socket, () => {
+      const { cleanupDatapath } = environment.agentParts ?? kernelParts
+      const config = { pinDir: args.pin, cgroupPath: args.cgroup ?? findCgroup2() }
+      return cleanupDatapath(config, timeoutMs)
+    })
+    environment.stderr.write('nothing of meshaccel is left\n')
+  },
+}
+
+export default command

@@ -1,0 +1,40 @@
+import type { Options } from 'yargs'
+import { defaults } from '../config.ts'
+
+/** Options that several commands share. */
+export const socketOption: Options & { readonly type: 'string'; readonly default: string } = {
+  type: 'string',
+  default: defaults.socketPath,
+  describe: "The agent's control socket",
+  requiresArg: true,
+}
+
+export const outputOption: Options & {
+  readonly choices: readonly ('table' | 'json')[]
+} = {
+  alias: 'o',
+  choices: ['table', 'json'],
+  default: 'table',
+  describe: 'How to print',
+  requiresArg: true,
+}
+
+export const pinOption: Options & { readonly type: 'string'; readonly default: string } = {
+  type: 'string',
+  default: defaults.pinDir,
+  describe: 'The bpffs directory of the pins',
+  requiresArg: true,
+}
+
+export const cgroupOption: Options & { readonly type: 'string' } = {
+  type: 'string',
+  describe: 'The cgroup v2 directory to watch [default: the root, from mountinfo]',
+  requiresArg: true,
+}
+
+export const timeoutOption: Options & { readonly type: 'number' } = {
+  type: 'number',
+  default: defaults.drainTimeoutMs / 1000,
+  describe: 'How many seconds connections may take to leave',
+  requiresArg: true,
+}

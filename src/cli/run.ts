@@ -1,0 +1,67 @@
+import yargs, { type CommandModule } from 'yargs'
+import { MeshaccelError } from '../errors.ts'
+import { version } from '../package.ts'
+import agent from './agent.ts'
+import cleanup from './cleanup.ts'
+import drain from './drain.ts'
+import type { CliEnvironment } from './environment.ts'
+import flows from './flows.ts'
+import pods from './pods.ts'
+import readers from './readers.ts'
+import reasons from './reasons.ts'
+import resume from './resume.ts'
+import status from './status.ts'
+import { UsageError } from './usage-error.ts'
+
+const commands = [agent, status, pods, flows, reasons, readers, drain, resume, cleanup]
+
+/** Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 usage. Never throws. */
+export async function runCli(environment: CliEnvironment): Promise<number> {
+  try {
+    const said = await parse(environment)
+    if (said) environment.stdout.write(`${said}\n`)
+    return environment.exitCode
+  } catch (error) {
+    environment.stderr.write(describe(error))
+    return error instanceof UsageError ? 2 : 1
+  }
+}
+
+/** Resolves to what yargs itself has to say: the help, the version. */
+async function parse(environment: CliEnvironment): Promise<string> {
+  const parser = yargs()
+    .scriptName('meshaccel')
+    .usage(
+      '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
+    )
+    .version(version)
+    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .alias('help', 'h')
+    .wrap(Math.min(environment.stdout.columns ?? 100, 100))
+    .strict()
+    .demandCommand(1, 'Name a command.')
+    .strictCommands()
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      // Yargs throws YErrors for what is wrong with the command line; all else comes from a command.
+      if (error && error.name !== 'YError') throw error
+      throw new UsageError(message ?? error?.message ?? 'usage')
+    })
+  for (const command of commands) parser.command(command as CommandModule)
+  let said = ''
+  await parser.parseAsync([...environment.argv], { environment }, (_error, _argv, output) => {
+    said = output
+  })
+  return said
+}
+
+function describe(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  const hint =
+    error instanceof UsageError
+      ? '`meshaccel --help` lists the commands, `meshaccel COMMAND --help` what one takes.'
+      : error instanceof MeshaccelError
+        ? error.hint
+        : undefined
+  return `meshaccel: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`
+}

@@ -1,0 +1,32 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { lockAgent } from '../api/agent-lock.ts'
+import { ControlClient } from '../api/client.ts'
+import { MeshaccelError } from '../errors.ts'
+import { requireRoot } from './require-root.ts'
+import type { CliEnvironment } from './environment.ts'
+
+/** Connects to the agent; undefined when there is none, which not everybody may find out. */
+export async function connectIfRunning(
+  environment: CliEnvironment,
+  socketPath: string,
+  operation: string,
+): Promise<ControlClient | undefined> {
+  requireRoot(environment, operation)
+  try {
+    return await ControlClient.connect(socketPath)
+  } catch (error) {
+    if (error instanceof MeshaccelError && error.code === 'AGENT_NOT_RUNNING') return undefined
+    throw error
+  }
+}
+
+/** Does an agent's work in its absence, and keeps one from starting meanwhile. */
+export async function inPlaceOfAgent<T>(socketPath: string, work: () => Promise<T>): Promise<T> {
+  using _lock = lockAgent(socketPath)
+  return await work()
+}
+
+/** Whether an agent has left pins. */
+export function hasPins(pinDir: string): boolean {
+  return existsSync(pinDir) && readdirSync(pinDir).length > 0
+}

@@ -1,0 +1,40 @@
+/** What the agent is told on its command line. */
+export interface AgentConfig {
+  /** The pods file. */
+  readonly podsFile: string
+  /** The cgroup v2 directory whose connections are watched. */
+  readonly cgroupPath: string
+  /** The bpffs directory of the pins. */
+  readonly pinDir: string
+  readonly socketPath: string
+  /** Whether a pod that does not say `enabled` is enrolled. */
+  readonly defaultEnabled: boolean
+  /** Redirected and unread bytes that one direction may hold. */
+  readonly capBytes: number
+  readonly policy: RequestedPolicy
+  /** Drain and remove everything at SIGTERM, rather than leaving the pins for a successor. */
+  readonly cleanupOnExit: boolean
+}
+
+/** `auto` takes what the self-test finds; the others are for tests. */
+export type RequestedPolicy = 'auto' | 'full' | 'strict' | 'proxies-only'
+
+export const requestedPolicies: readonly RequestedPolicy[] = [
+  'auto',
+  'full',
+  'strict',
+  'proxies-only',
+]
+
+export const defaults: {
+  readonly pinDir: string
+  readonly socketPath: string
+  readonly capBytes: number
+  /** How long a drain may wait for the last member to leave. */
+  readonly drainTimeoutMs: number
+} = {
+  pinDir: '/sys/fs/bpf/meshaccel',
+  socketPath: '/run/meshaccel/agent.sock',
+  capBytes: 1 << 20,
+  drainTimeoutMs: 30_000,
+}

@@ -1,0 +1,25 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The directory that holds package.json: the same from a checkout's src/ and from the built dist/src/. */
+export const packageRoot: string = findRoot(dirname(fileURLToPath(import.meta.url)))
+
+/** The version in package.json. */
+export const version: string = readVersion()
+
+function findRoot(start: string): string {
+  let directory = start
+  while (!existsSync(join(directory, 'package.json'))) {
+    const parent = dirname(directory)
+    if (parent === directory) throw new Error(`no package.json above ${start}`)
+    directory = parent
+  }
+  return directory
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
+  const found = (manifest as { version?: unknown }).version
+  return typeof found === 'string' ? found : '0.0.0'
+}

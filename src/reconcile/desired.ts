@@ -1,0 +1,91 @@
+import type { PodNetns } from '../datapath/datapath.ts'
+import { podKey, type Mesh, type ObservedPod } from '../observed-pod.ts'
+
+/** What became of looking up a pod's network namespace. */
+export type NetnsResolution =
+  | { readonly netnsCookie: bigint; readonly netnsPath: string; readonly ips: readonly string[] }
+  | { readonly reason: NotEnrolledReason }
+
+/** Why a pod that a source reports is not enrolled. */
+export type NotEnrolledReason =
+  /** The file or the agent's default says so. */
+  | 'disabled'
+  /** Nothing tells the sidecar: neither a known mesh nor a uid. */
+  | 'no-mesh'
+  /** It shares the host's network namespace. */
+  | 'host-network'
+  /** An earlier pod of the source has the same network namespace. */
+  | 'duplicate-netns'
+  | 'netns-gone'
+  | 'pid-gone'
+  | 'not-a-netns'
+  | 'netns-forbidden'
+  | 'foreign-user-namespace'
+  | 'netns-cookie-unsupported'
+  /** The self-test refuses this kernel; no pod is enrolled. */
+  | 'refused'
+  /** The data path could not take it; it is tried again. */
+  | 'enrol-failed'
+
+/** A pod that a source reports, and what the agent made of it. */
+export interface SeenPod {
+  readonly namespace: string
+  readonly name: string
+  readonly uid?: string
+  readonly mesh?: Mesh
+  readonly enrolled: boolean
+  /** Why not, exactly when it is not enrolled. */
+  readonly reason?: NotEnrolledReason
+  readonly netnsCookie?: bigint
+  readonly ips: readonly string[]
+}
+
+export interface DesiredState {
+  /** Every pod of the sources in their order. */
+  readonly seen: readonly SeenPod[]
+  /** What the maps should hold, by netns cookie. */
+  readonly enrolments: ReadonlyMap<bigint, PodNetns>
+}
+
+export interface DesiredOptions {
+  /** Whether a pod that does not say is enabled. */
+  readonly defaultEnabled: boolean
+  /** The self-test's policy is `refused`. */
+  readonly refused: boolean
+}
+
+/** The uid that each mesh injects its sidecar with. */
+const meshUid: Readonly<Record<Mesh, number>> = { istio: 1337, linkerd: 2102 }
+
+/** The desired state that follows from the observed facts. Pure. `resolutions` is by podKey. */
+export function desiredState(
+  pods: readonly ObservedPod[],
+  resolutions: ReadonlyMap<string, NetnsResolution>,
+  options: DesiredOptions,
+): DesiredState {
+  const enrolments = new Map<bigint, PodNetns>()
+  const seen = pods.map((pod): SeenPod => {
+    const found = resolutions.get(podKey(pod)) ?? { reason: 'netns-gone' as const }
+    const proxyUid = pod.proxyUid ?? (pod.mesh === undefined ? undefined : meshUid[pod.mesh])
+    const facts = {
+      namespace: pod.namespace,
+      name: pod.name,
+      ...(pod.uid === undefined ? {} : { uid: pod.uid }),
+      ...(pod.mesh === undefined ? {} : { mesh: pod.mesh }),
+      ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
+      ips: 'reason' in found ? [] : found.ips,
+    }
+    const not = (reason: NotEnrolledReason): SeenPod => ({ ...facts, enrolled: false, reason })
+
+    // What the user can change comes first, so that an edit shows whatever else is the matter.
+    if (!(pod.enabled ?? options.defaultEnabled)) return not('disabled')
+    if (proxyUid === undefined) return not('no-mesh')
+    if ('reason' in found) return not(found.reason)
+    if (enrolments.has(found.netnsCookie)) return not('duplicate-netns')
+    if (options.refused) return not('refused')
+    const { netnsCookie, netnsPath } = found
+    enrolments.set(netnsCookie, { netnsCookie, netnsPath, proxyUid })
+    return { ...facts, enrolled: true }
+  })
+  return { seen, enrolments }
+}

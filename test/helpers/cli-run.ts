@@ -1,0 +1,44 @@
+import type { AgentParts } from '../../src/agent.ts'
+import { runCli } from '../../src/cli/run.ts'
+
+export interface CliResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliRunOptions {
+  readonly agentParts?: AgentParts
+  readonly uid?: number
+  readonly signal?: AbortSignal
+  readonly terminalColumns?: number
+  /** Sees the talk as it comes. */
+  readonly onStderr?: (text: string) => void
+}
+
+/** Runs a command line in this process. */
+export async function runCommand(
+  argv: readonly string[],
+  options: CliRunOptions = {},
+): Promise<CliResult> {
+  let stdout = ''
+  let stderr = ''
+  const terminal =
+    options.terminalColumns === undefined ? {} : { isTTY: true, columns: options.terminalColumns }
+  const code = await runCli({
+    argv,
+    stdout: { write: (text) => (stdout += text), ...terminal },
+    stderr: {
+      write: (text) => {
+        stderr += text
+        options.onStderr?.(text)
+      },
+    },
+    env: {},
+    uid: options.uid ?? 0,
+    endSignal: () => options.signal ?? new AbortController().signal,
+    ...(options.agentParts ? { agentParts: options.agentParts } : {}),
+    exitCode: 0,
+  })
+  return { code, stdout, stderr }
+}
