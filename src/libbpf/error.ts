@@ -76,7 +76,7 @@ export class BpfError extends MeshaccelError {
     super(`${code}: ${errnoText(errno)}${detail}`, {
       code,
       operation,
-      hint: options.hint ?? HINTS[code],
+      hint: (typeof options.hint === 'object' ? options.hint[code] : options.hint) ?? HINTS[code],
       retryable: RETRYABLE.has(code),
     })
     this.errno = errno
@@ -84,8 +84,11 @@ export class BpfError extends MeshaccelError {
   }
 }
 
+/** What to do next: whatever the errno, or by its name. */
+export type Hint = string | Readonly<Record<string, string>>
+
 export interface BpfErrorOptions {
-  readonly hint?: string | undefined
+  readonly hint?: Hint | undefined
   readonly log?: string
   readonly detail?: string | undefined
 }
@@ -137,7 +140,7 @@ function lastLine(log: string): string | undefined {
 }
 
 /** Runs a call that returns -errno on failure, and throws that as a BpfError. */
-export function check(operation: string, call: () => number, hint?: string): number {
+export function check(operation: string, call: () => number, hint?: Hint): number {
   startLog()
   const result = call()
   if (result < 0) throw new BpfError(operation, -result, { log: takeLog(), hint })
@@ -145,7 +148,7 @@ export function check(operation: string, call: () => number, hint?: string): num
 }
 
 /** Runs a call that returns NULL and sets errno on failure, and throws that as a BpfError. */
-export function checkPointer<P>(operation: string, call: () => P | null, hint?: string): P {
+export function checkPointer<P>(operation: string, call: () => P | null, hint?: Hint): P {
   startLog()
   const result = call()
   if (result === null) {
@@ -157,14 +160,14 @@ export function checkPointer<P>(operation: string, call: () => P | null, hint?: 
 }
 
 /** Runs a libc call that returns -1 and sets errno on failure, and throws that as a BpfError. */
-export function checkLibc(operation: string, call: () => number, hint?: string): number {
+export function checkLibc(operation: string, call: () => number, hint?: Hint): number {
   const result = call()
   if (result < 0) throw new BpfError(operation, ffi.errno(), { hint })
   return result
 }
 
 /** Runs one of Node's own system calls, and throws its failure as a BpfError. */
-export function checkNode<T>(operation: string, call: () => T, hint?: string): T {
+export function checkNode<T>(operation: string, call: () => T, hint?: Hint): T {
   try {
     return call()
   } catch (error) {
@@ -173,7 +176,7 @@ export function checkNode<T>(operation: string, call: () => T, hint?: string): T
 }
 
 /** A failed system call of Node's as a BpfError; any other error as it is. */
-export function nodeError(operation: string, error: unknown, hint?: string): unknown {
+export function nodeError(operation: string, error: unknown, hint?: Hint): unknown {
   if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
     return new BpfError(operation, -error.errno, { hint })
   }

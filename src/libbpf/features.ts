@@ -1,7 +1,8 @@
 /** What this kernel can do, found by trying. Each answer costs a system call or a few; nothing is left behind. */
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
+import { text, u32 } from './codec.ts'
 import { BPF_SK_MSG_VERDICT, MAP_TYPES, PROGRAM_TYPES } from './constants.ts'
-import { check } from './error.ts'
+import { BpfError, check } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
 
@@ -19,11 +20,34 @@ export function hasMapType(type: MapType): boolean {
   return probe(`map type ${type}`, () => ffi.libbpf_probe_bpf_map_type(MAP_TYPES[type], null))
 }
 
-/** `helper` is the number in `enum bpf_func_id`. TRACING programs cannot be asked (EOPNOTSUPP). */
-export function hasHelper(type: ProgramType, helper: number): boolean {
-  return probe(`helper ${helper} in ${type}`, () =>
-    ffi.libbpf_probe_bpf_helper(PROGRAM_TYPES[type], helper, null),
-  )
+/** Program types that load without a target and special flags, so that a helper can be tried in them. */
+export type HelperProgramType = Exclude<ProgramType, 'TRACING' | 'SYSCALL'>
+
+/**
+ * Whether programs of this type may call the helper with this number in `enum bpf_func_id`. Not by libbpf's own probe,
+ * which before 1.5 takes the words of kernels since 6.10 for a yes.
+ */
+export function hasHelper(type: HelperProgramType, helper: number): boolean {
+  // call helper; exit
+  const code = new Uint8Array(16)
+  code[0] = 0x85
+  u32.encode(helper, new DataView(code.buffer), 4)
+  code[8] = 0x95
+  const log = Buffer.alloc(4096)
+  const number = ffi.bpf_prog_load(PROGRAM_TYPES[type], 'probe', 'GPL', code, 2, {
+    sz: ffi.sizeofOpts('bpf_prog_load_opts'),
+    log_level: 1,
+    log_size: log.length,
+    log_buf: log,
+  })
+  if (number >= 0) {
+    closeSync(number)
+    return true
+  }
+  const words = text(log.length).decode(new DataView(log.buffer, log.byteOffset, log.length), 0)
+  // The verifier looks at the arguments of a helper only when the program may call it.
+  if (words !== '') return !/invalid func |unknown func |cannot use helper /.test(words)
+  throw new BpfError(`probe helper ${helper} in ${type}`, -number)
 }
 
 /** CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF). */
@@ -49,7 +73,7 @@ export function hasSockmapLink(): boolean {
   )
   const number = ffi.bpf_link_create(program.number, map.number, BPF_SK_MSG_VERDICT, null)
   if (number < 0) return false
-  new Fd(number, 'probe link')[Symbol.dispose]()
+  closeSync(number)
   return true
 }
 

@@ -83,9 +83,33 @@ koffi.struct('bpf_test_run_opts', {
   batch_size: 'uint32_t',
 })
 
+koffi.struct('bpf_prog_load_opts', {
+  sz: 'size_t',
+  attempts: 'int',
+  expected_attach_type: 'int',
+  prog_btf_fd: 'uint32_t',
+  prog_flags: 'uint32_t',
+  prog_ifindex: 'uint32_t',
+  kern_version: 'uint32_t',
+  attach_btf_id: 'uint32_t',
+  attach_prog_fd: 'uint32_t',
+  attach_btf_obj_fd: 'uint32_t',
+  fd_array: 'void *',
+  func_info: 'void *',
+  func_info_cnt: 'uint32_t',
+  func_info_rec_size: 'uint32_t',
+  line_info: 'void *',
+  line_info_cnt: 'uint32_t',
+  line_info_rec_size: 'uint32_t',
+  log_level: 'uint32_t',
+  log_size: 'uint32_t',
+  log_buf: 'void *',
+})
+
 /** The `sz` member of an options struct. */
 export const sizeofOpts = (
-  name: 'bpf_object_open_opts' | 'bpf_link_create_opts' | 'bpf_test_run_opts',
+  name:
+    'bpf_object_open_opts' | 'bpf_link_create_opts' | 'bpf_prog_load_opts' | 'bpf_test_run_opts',
 ): number => koffi.sizeof(name)
 
 /** errno of the libc or libbpf call made just before. */
@@ -136,9 +160,6 @@ export const libbpf_probe_bpf_prog_type: (type: number, opts: null) => number = 
 )
 export const libbpf_probe_bpf_map_type: (type: number, opts: null) => number = bpf(
   'int libbpf_probe_bpf_map_type(int type, void *opts)',
-)
-export const libbpf_probe_bpf_helper: (type: number, helper: number, opts: null) => number = bpf(
-  'int libbpf_probe_bpf_helper(int type, int helper, void *opts)',
 )
 
 // --- libbpf: objects
@@ -245,15 +266,22 @@ export const bpf_map_create: (
 ) => Fd = bpf(
   'int bpf_map_create(int type, const char *name, uint32_t key, uint32_t value, uint32_t entries, void *opts)',
 )
+export interface ProgLoadOpts {
+  sz: number
+  log_level: number
+  log_size: number
+  log_buf: Uint8Array
+}
+/** Writes the verifier's words into `log_buf`. */
 export const bpf_prog_load: (
   type: number,
   name: string,
   license: string,
   insns: Bytes,
   count: number,
-  opts: null,
+  opts: ProgLoadOpts | null,
 ) => Fd = bpf(
-  'int bpf_prog_load(int type, const char *name, const char *license, void *insns, size_t count, void *opts)',
+  'int bpf_prog_load(int type, const char *name, const char *license, void *insns, size_t count, bpf_prog_load_opts *opts)',
 )
 export interface LinkCreateOpts {
   sz: number

@@ -33,13 +33,14 @@ export {
   u64,
   u8,
 } from './codec.ts'
-export { BpfError, type BpfErrorOptions, errnoName, VerifierError } from './error.ts'
+export { BpfError, type BpfErrorOptions, errnoName, type Hint, VerifierError } from './error.ts'
 export {
   hasHelper,
   hasKernelBtf,
   hasMapType,
   hasProgramType,
   hasSockmapLink,
+  type HelperProgramType,
   type MapType,
   type ProgramType,
 } from './features.ts'

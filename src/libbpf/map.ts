@@ -133,7 +133,7 @@ export class BpfMap<K, V> extends AnyMap {
     check(
       `update ${this.what}`,
       () => ffi.bpf_map_update_elem(this.fd, this.#key, this.#value, FLAGS[when]),
-      undefined,
+      { E2BIG: 'The map is full, or the key is beyond its end: raise its max_entries.' },
     )
   }
 

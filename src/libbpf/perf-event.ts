@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
+import { join } from 'node:path'
 import { checkLibc, checkNode } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
@@ -32,7 +33,7 @@ export function openPerfEvent(
     view.setBigUint64(56, ffi.addressOf(symbol), LITTLE)
   } else {
     view.setUint32(0, PERF_TYPE_TRACEPOINT, LITTLE)
-    const id = readNumber(what, `/sys/kernel/tracing/events/${event.tracepoint}/id`)
+    const id = readNumber(what, join(tracefs(), 'events', event.tracepoint, 'id'))
     view.setBigUint64(8, BigInt(id), LITTLE)
   }
   // All processes, seen from CPU 0: the program runs on whichever CPU the event happens.
@@ -54,11 +55,17 @@ export function openPerfEvent(
   return new Fd(number, what)
 }
 
+/** Where tracefs is mounted: by custom at /sys/kernel/tracing, where containers often lack it. */
+function tracefs(): string {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+  return /^(?:\S+ ){4}(\S+) .* - tracefs /m.exec(mounts)?.[1] ?? '/sys/kernel/tracing'
+}
+
 function readNumber(what: string, path: string): number {
   const text = checkNode(
     `attach ${what}: read ${path}`,
     () => readFileSync(path, 'utf8'),
-    'The kernel has no such event, or tracefs is not mounted at /sys/kernel/tracing.',
+    'The kernel has no such event, or tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing).',
   )
   return Number(text)
 }

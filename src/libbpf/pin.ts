@@ -6,7 +6,10 @@ import { Fd } from './handle.ts'
 
 /** Pins at a path on bpffs, whose directory exists and where nothing is yet (EEXIST). */
 export function pinFd(fd: Fd, path: string): void {
-  check(`pin ${fd.what} at ${path}`, () => ffi.bpf_obj_pin(fd.number, path), undefined)
+  check(`pin ${fd.what} at ${path}`, () => ffi.bpf_obj_pin(fd.number, path), {
+    EPERM: 'The path must be on bpffs (mount -t bpf bpf /sys/fs/bpf), and CAP_BPF is needed.',
+    ENOENT: 'Make the directory first.',
+  })
 }
 
 /** Removes a pin, whatever it holds. Nothing there is no error. */

@@ -30,10 +30,9 @@ export function compileFixture(t: Test, name: string): string {
       `bpftool btf dump file /sys/kernel/btf/vmlinux format c >${join(include, 'vmlinux.h')}`,
     ])
   }
-  execFileSync('clang', [
-    ...['-target', 'bpf', '-mcpu=v3', '-O2', '-g', `-D__TARGET_ARCH_${ARCH[process.arch]}`],
-    ...['-I', include, '-c', join(ROOT, 'test/libbpf/fixtures', `${name}.bpf.c`), '-o', object],
-  ])
+  const flags = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', `-D__TARGET_ARCH_${ARCH[process.arch]}`]
+  const source = join(ROOT, 'test/libbpf/fixtures', `${name}.bpf.c`)
+  execFileSync('clang', [...flags, '-I', include, '-c', source, '-o', object])
   return object
 }
 
@@ -71,6 +70,16 @@ export function scratchCgroup(t: Test): string {
   mkdirSync(directory)
   t.teardown(() => rmdirSync(directory))
   return directory
+}
+
+/** Mounts tracefs for the time of the test: hosts without a tracing user often have it nowhere. */
+export function mountTracefs(t: Test): void {
+  const directory = mkdtempSync(join(tmpdir(), 'libbpf-test-tracefs-'))
+  execFileSync('mount', ['-t', 'tracefs', 'tracefs', directory])
+  t.teardown(() => {
+    execFileSync('umount', [directory])
+    rmdirSync(directory)
+  })
 }
 
 /** What the process's file descriptors point to; the descriptor of the listing itself is left out. */
