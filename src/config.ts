@@ -35,6 +35,6 @@ export const defaults: {
 } = {
   pinDir: '/sys/fs/bpf/meshaccel',
   socketPath: '/run/meshaccel/agent.sock',
-  capBytes: 1 << 20,
+  capBytes: 4 << 20,
   drainTimeoutMs: 30_000,
 }

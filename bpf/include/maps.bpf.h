@@ -53,20 +53,19 @@ struct {
 	__type(value, struct conn);
 } meshaccel_conns __weak SEC(".maps");
 
-/* The free slots of conns; filled by the agent that creates the maps. */
+/* The slots of conns that were given back. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_CONNS);
 	__type(value, __u32);
 } meshaccel_free __weak SEC(".maps");
 
-/* Slots that the scan visits until they are settled. */
+/* Slots that the scan visits until they are settled; each is in here once at most (conn.attention).
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_CONNS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, struct empty);
+	__type(value, __u32);
 } meshaccel_attention __weak SEC(".maps");
 
 /* What the two passes over older connections have seen: an end's key under each role it may have
@@ -150,12 +149,9 @@ static __always_inline bool pod_enabled(__u64 netns_cookie)
 /* Has the next scan look at a conn. */
 static __always_inline void attend(struct conn *conn, __u32 slot)
 {
-	static const struct empty empty;
-
-	if (conn->attention)
+	if (conn->attention || __sync_lock_test_and_set(&conn->attention, 1))
 		return;
-	conn->attention = 1;
-	bpf_map_update_elem(&meshaccel_attention, &slot, &empty, BPF_ANY);
+	bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY);
 }
 
 /* Sends a joined connection back to TCP. Called from any program: the scan alone moves it on from

@@ -30,6 +30,10 @@
 #define JOINING_NS (1 * SEC_NS)
 /* How long a leaving connection looks for a drained point before it is sealed without one. */
 #define STOPPING_NS (300 * MSEC)
+/* A connection that left of its own doing joins again after this time, doubled each time, up to the
+ * limit. */
+#define BACKOFF_NS  (100 * MSEC)
+#define BACKOFF_MAX 10
 /* The agent is dead when it has not scanned for this long. */
 #define HEARTBEAT_NS (5 * SEC_NS)
 
@@ -103,6 +107,10 @@ struct config {
 	/* Idle time before the first keepalive probe of a member, in seconds; 0 leaves sockets
 	 * alone. */
 	__u32 keepalive_s;
+	/* Number of the current scan. */
+	__u32 scan;
+	/* Slots of conns that were ever taken; those given back are in meshaccel_free. */
+	__u32 slots_used;
 	__u32 pad;
 };
 
@@ -211,12 +219,14 @@ struct conn_end {
 	__u64 end;
 	__u64 psock;
 	__u64 netns_cookie;
-	/* What the scan saw last of the reader's copied_seq. */
+	/* What the scan saw last: the reader's copied_seq, and the sends by TCP towards it. */
 	__u32 seen_copied_seq;
+	__u32 seen_tcp_messages;
 	__u8 wanted;
 	__u8 member;
 	__u8 blocking;
 	__u8 closed;
+	__u32 pad;
 };
 
 struct conn {
@@ -226,11 +236,17 @@ struct conn {
 	/* Why it is leaving or has left: enum reason. */
 	__u32 reason;
 	__u64 since_ns;
-	/* In the map of conns that need attention. */
+	/* In the queue of slots that need attention. */
 	__u32 attention;
+	/* The scan that looked at it last. */
+	__u32 scanned;
+	/* How often it left of its own doing, and how long it may not join again because of that.
+	 */
+	__u32 backoff;
+	__u64 not_before_ns;
 	/* Bit per role: the reader gets a fresh edge; the socket wants keepalive. */
-	__u16 kick;
-	__u16 keepalive;
+	__u32 kick;
+	__u32 keepalive;
 	struct conn_end ends[ROLES];
 	struct direction directions[ROLES];
 };
@@ -296,12 +312,12 @@ struct flow_end {
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
 _Static_assert(sizeof(struct pod) == 8, "layout");
-_Static_assert(sizeof(struct config) == 24, "layout");
+_Static_assert(sizeof(struct config) == 32, "layout");
 _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == 64, "layout");
-_Static_assert(sizeof(struct conn_end) == 40, "layout");
-_Static_assert(sizeof(struct conn) == 240, "layout");
+_Static_assert(sizeof(struct conn_end) == 48, "layout");
+_Static_assert(sizeof(struct conn) == 280, "layout");
 _Static_assert(sizeof(struct flow_end) == 120, "layout");
 
 #endif

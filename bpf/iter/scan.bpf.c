@@ -72,15 +72,19 @@ static __always_inline void fill_end(struct conn *conn, const struct claim *clai
 }
 
 /* Both ends are there: gives the connection its slot. */
-static __always_inline enum reason allocate(struct claim *claim, const struct isn_pair *identity)
+static __always_inline enum reason allocate(struct claim *claim, const struct isn_pair *identity,
+					    struct config *config)
 {
 	struct conn *conn;
 	__u32 slot;
 
 	if (claim->sk[ROLE_CLIENT] == claim->sk[ROLE_SERVER])
 		return REASON_SELF_CONNECT;
-	if (bpf_map_pop_elem(&meshaccel_free, &slot))
-		return REASON_TABLE_FULL;
+	if (bpf_map_pop_elem(&meshaccel_free, &slot)) {
+		if (config->slots_used >= MAX_CONNS)
+			return REASON_TABLE_FULL;
+		slot = config->slots_used++;
+	}
 	conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
 	if (!conn)
 		return REASON_TABLE_FULL;
@@ -95,7 +99,7 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 }
 
 /* Claims the end's identity and looks for its peer. Returns whether the end is paired. */
-static __always_inline bool pair(struct sock *sk, struct end *end)
+static __always_inline bool pair(struct sock *sk, struct end *end, struct config *config)
 {
 	__u32 role = end->role & 1, bit = 1U << role;
 	struct isn_pair identity = identity_of(&end->key, role);
@@ -138,7 +142,7 @@ static __always_inline bool pair(struct sock *sk, struct end *end)
 		return false;
 	}
 	if (!claim->conn) {
-		reason = allocate(claim, &identity);
+		reason = allocate(claim, &identity, config);
 		if (reason == REASON_SELF_CONNECT) {
 			bar(sk, end, reason);
 			return false;
@@ -174,6 +178,7 @@ static __always_inline enum reason enter(struct sock *sk, struct end *end, struc
 	me->psock = peek_psock((__u64)sk);
 	me->member = 1;
 	end->joined = 1;
+	end->turns = 0;
 	return REASON_NONE;
 }
 
@@ -209,7 +214,7 @@ static __always_inline bool both_enabled(const struct conn *conn, const struct c
 }
 
 /* A wanted end: pairs it, and once both ends of a connection are wanted, has them join. */
-static __always_inline void visit(struct sock *sk, struct end *end, const struct config *config)
+static __always_inline void visit(struct sock *sk, struct end *end, struct config *config)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn_end *me, *peer;
@@ -230,7 +235,7 @@ static __always_inline void visit(struct sock *sk, struct end *end, const struct
 		unwant(sk, end);
 		return;
 	}
-	if (!end->conn && !pair(sk, end))
+	if (!end->conn && !pair(sk, end, config))
 		return;
 	slot = end->conn - 1;
 	conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
@@ -241,7 +246,8 @@ static __always_inline void visit(struct sock *sk, struct end *end, const struct
 
 	switch (conn->state) {
 	case CONN_WATCHED:
-		if (!both_enabled(conn, config)) {
+		if (!both_enabled(conn, config) || bpf_ktime_get_ns() < conn->not_before_ns) {
+			end->turns = 0;
 			unwant(sk, end);
 			return;
 		}
@@ -263,8 +269,6 @@ static __always_inline void visit(struct sock *sk, struct end *end, const struct
 			reason = enter(sk, end, me);
 			if (reason)
 				count(reason);
-			else
-				conn->attention = 1;
 		}
 		if (me->member && peer->member) {
 			engage(conn, slot);
@@ -324,6 +328,11 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 			kick(seq, conn, role);
 	}
 	conn->since_ns = bpf_ktime_get_ns();
+	if (conn->reason != REASON_POD_DISABLED) {
+		conn->not_before_ns = conn->since_ns + (BACKOFF_NS << conn->backoff);
+		if (conn->backoff < BACKOFF_MAX)
+			conn->backoff++;
+	}
 	__sync_lock_test_and_set(&conn->state, CONN_WATCHED);
 	if (counters) {
 		counters->leaves++;
@@ -332,15 +341,15 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 	}
 }
 
-/* A joined connection: does a direction that is on TCP get read? */
-static __always_inline void tend_joined(struct conn *conn, __u32 slot, const struct config *config)
+/* A joined connection: is what went by TCP being read? Returns whether to look again. */
+static __always_inline bool tend_joined(struct conn *conn, __u32 slot, const struct config *config)
 {
-	bool settled = true;
+	bool again = false;
 	int role;
 
 	if (!both_enabled(conn, config)) {
 		stop(conn, slot, REASON_POD_DISABLED);
-		return;
+		return true;
 	}
 	for (role = 0; role < ROLES; role++) {
 		struct conn_end *reader = &conn->ends[!role];
@@ -349,23 +358,25 @@ static __always_inline void tend_joined(struct conn *conn, __u32 slot, const str
 
 		if (direction->path == PATH_MIXED) {
 			/* R3: once the redirected part is read, the rest belongs to plain TCP. */
-			settled = false;
+			again = true;
 			if (redirect_drained(conn, role))
 				stop(conn, slot, conn->reason);
 			continue;
 		}
+		/* The verdict asks for attention before its bytes are in the queue: look twice. */
+		if (reader->seen_tcp_messages != (__u32)direction->tcp_messages) {
+			reader->seen_tcp_messages = direction->tcp_messages;
+			again = true;
+		}
 		if (direction->path == PATH_REDIRECT || !tcp_unread(reader))
 			continue;
-		settled = false;
+		again = true;
 		copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
 		if (copied_seq == reader->seen_copied_seq)
 			stop(conn, slot, REASON_TCP_UNREAD);
 		reader->seen_copied_seq = copied_seq;
 	}
-	if (settled && conn->state == CONN_JOINED) {
-		conn->attention = 0;
-		bpf_map_delete_elem(&meshaccel_attention, &slot);
-	}
+	return again;
 }
 
 static __always_inline bool off_redirect(const struct conn *conn, int sender)
@@ -373,8 +384,8 @@ static __always_inline bool off_redirect(const struct conn *conn, int sender)
 	return conn->directions[sender].path != PATH_REDIRECT || redirect_drained(conn, sender);
 }
 
-/* One step of a slot that needs attention. */
-static __always_inline void tend(struct seq_file *seq, struct conn *conn, __u32 slot,
+/* One step of a slot that needs attention. Returns whether it needs more. */
+static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 slot,
 				 const struct config *config)
 {
 	switch (conn->state) {
@@ -385,23 +396,22 @@ static __always_inline void tend(struct seq_file *seq, struct conn *conn, __u32 
 			conn->reason = REASON_JOIN_TIMEOUT;
 			conn->state = CONN_SEALED;
 		}
-		return;
+		return true;
 	case CONN_JOINED:
-		tend_joined(conn, slot, config);
-		return;
+		return tend_joined(conn, slot, config);
 	case CONN_STOPPING:
 		if (!(off_redirect(conn, ROLE_CLIENT) && off_redirect(conn, ROLE_SERVER)) &&
 		    bpf_ktime_get_ns() - conn->since_ns < STOPPING_NS)
-			return;
+			return true;
 		__sync_lock_test_and_set(&conn->state, CONN_SEALED);
 		/* fall through */
 	case CONN_SEALED:
-		if (redirect_drained(conn, ROLE_CLIENT) && redirect_drained(conn, ROLE_SERVER))
-			leave(seq, conn);
-		return;
+		if (!redirect_drained(conn, ROLE_CLIENT) || !redirect_drained(conn, ROLE_SERVER))
+			return true;
+		leave(seq, conn);
+		return false;
 	default:
-		conn->attention = 0;
-		bpf_map_delete_elem(&meshaccel_attention, &slot);
+		return false;
 	}
 }
 
@@ -410,13 +420,27 @@ struct pass {
 	const struct config *config;
 };
 
-static long tend_one(struct bpf_map *map, const __u32 *slot, struct empty *unused,
-		     struct pass *pass)
+static long tend_next(__u32 index, struct pass *pass)
 {
-	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, slot);
+	const struct config *config = pass->config;
+	struct conn *conn;
+	__u32 slot;
 
-	if (conn && pass->config)
-		tend(pass->seq, conn, *slot, pass->config);
+	if (!config || bpf_map_pop_elem(&meshaccel_attention, &slot))
+		return 1;
+	conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+	if (!conn)
+		return 0;
+	if (conn->scanned == config->scan) {
+		/* The first of those that this scan has put back: all have been seen. */
+		bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY);
+		return 1;
+	}
+	conn->scanned = config->scan;
+	/* Whoever asks from here on is heard by the next scan. */
+	__sync_lock_test_and_set(&conn->attention, 0);
+	if (tend(pass->seq, conn, slot, config))
+		attend(conn, slot);
 	return 0;
 }
 
@@ -433,7 +457,8 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!sk) {
 		struct pass pass = {.seq = ctx->meta->seq, .config = config};
 
-		bpf_for_each_map_elem(&meshaccel_attention, tend_one, &pass, 0);
+		config->scan++;
+		bpf_loop(MAX_CONNS, tend_next, &pass, 0);
 		config->heartbeat_ns = bpf_ktime_get_ns();
 		return 0;
 	}
@@ -470,12 +495,8 @@ static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn
 	}
 	gauge->paired++;
 	/* A pod may have been disabled: the next scan decides. */
-	if (conn->state >= CONN_JOINING) {
-		__u32 key = *slot;
-
-		conn->attention = 0;
-		attend(conn, key);
-	}
+	if (conn->state >= CONN_JOINING)
+		attend(conn, *slot);
 	return 0;
 }
 

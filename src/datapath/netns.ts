@@ -1,5 +1,6 @@
 import { readlinkSync, statSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { currentNetnsCookie, withNetns } from '../libbpf/libc.ts'
 import type { NetnsRef } from '../observed-pod.ts'
@@ -160,8 +161,4 @@ function addresses(): string[] {
     .flatMap((list) => list ?? [])
     .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
     .map(({ address }) => address)
-}
-
-function errnoOf(error: unknown): unknown {
-  return (error as { code?: unknown }).code
 }

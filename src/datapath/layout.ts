@@ -1,0 +1,188 @@
+/** The keys and values of the maps, as bpf/include/meshaccel.h lays them out; a test compares the two through BTF. */
+
+import { array, bytes, struct, text, u16, u32, u64, u8 } from '../libbpf/index.ts'
+import type { StructCodec } from '../libbpf/index.ts'
+
+/** enum reason, in its order. */
+export const reasons = [
+  'none',
+  'leaving',
+  'undrained',
+  'blocked-reader',
+  'cap-bytes',
+  'cap-messages',
+  'tcp-memory',
+  'rcvlowat',
+  'state',
+  'drained-off',
+  'agent-stale',
+  'peer-gone',
+  'stream',
+  'tcp-unread',
+  'pod-disabled',
+  'reader-changed',
+  'join-timeout',
+  'short',
+  'remote-peer',
+  'mptcp',
+  'ulp',
+  'zerocopy',
+  'self-connect',
+  'second-claim',
+  'forged-handshake',
+  'table-full',
+  'busy',
+  'peer-unproven',
+  'unseen',
+  'waitall',
+  'truncated-read',
+  'unaccounted',
+] as const
+
+export type Reason = (typeof reasons)[number]
+
+/** The reason that a number of the kernel's stands for; `none` for one that this agent does not know. */
+export function reasonName(code: number): Reason {
+  return reasons[code] ?? 'none'
+}
+
+/** enum conn_state, in its order. */
+export const connStates = ['free', 'watched', 'joining', 'joined', 'stopping', 'sealed'] as const
+/** enum flow_path, in its order. */
+export const paths = ['tcp', 'redirect', 'mixed'] as const
+export const ROLE_CLIENT = 0
+export const AF_INET6 = 10
+
+export interface IsnPair {
+  own: number
+  peer: number
+}
+export const isnPair: StructCodec<IsnPair> = struct({
+  own: u32,
+  peer: u32,
+})
+
+export interface PodRecord {
+  enabled: number
+  proxy_uid: number
+}
+export const pod: StructCodec<PodRecord> = struct({
+  enabled: u32,
+  proxy_uid: u32,
+})
+
+export interface ConfigRecord {
+  redirect: number
+  cap_bytes: number
+  heartbeat_ns: bigint
+  keepalive_s: number
+  scan: number
+  slots_used: number
+  pad: number
+}
+export const config: StructCodec<ConfigRecord> = struct({
+  redirect: u32,
+  cap_bytes: u32,
+  heartbeat_ns: u64,
+  keepalive_s: u32,
+  scan: u32,
+  slots_used: u32,
+  pad: u32,
+})
+
+/** Per-CPU totals. */
+export interface CountersRecord {
+  redirected_bytes: bigint
+  redirected_messages: bigint
+  tcp_bytes: bigint
+  tcp_messages: bigint
+  joins: bigint
+  leaves: bigint
+  kicks: bigint
+  watched: bigint
+  closed: bigint
+  reasons: bigint[]
+}
+export const counters: StructCodec<CountersRecord> = struct({
+  redirected_bytes: u64,
+  redirected_messages: u64,
+  tcp_bytes: u64,
+  tcp_messages: u64,
+  joins: u64,
+  leaves: u64,
+  kicks: u64,
+  watched: u64,
+  closed: u64,
+  reasons: array(u64, reasons.length),
+})
+
+export interface GaugeRecord {
+  ends: number
+  paired: number
+  joining: number
+  joined: number
+  leaving: number
+  engaged: number
+  mixed: number
+  pad: number
+  tcp_bytes: bigint
+}
+export const gauge: StructCodec<GaugeRecord> = struct({
+  ends: u32,
+  paired: u32,
+  joining: u32,
+  joined: u32,
+  leaving: u32,
+  engaged: u32,
+  mixed: u32,
+  pad: u32,
+  tcp_bytes: u64,
+})
+
+/** One line of the flow table. */
+export interface FlowEndRecord {
+  key: IsnPair
+  netns_cookie: bigint
+  age_ns: bigint
+  local_address: Uint8Array
+  remote_address: Uint8Array
+  local_port: number
+  remote_port: number
+  family: number
+  role: number
+  state: number
+  path: number
+  path_reason: number
+  proven: number
+  why: number
+  reader_tgid: number
+  reader_comm: string
+  unread_bytes: number
+  pad: number
+  redirected_bytes: bigint
+  tcp_bytes: bigint
+  received_tcp_bytes: bigint
+}
+export const flowEnd: StructCodec<FlowEndRecord> = struct({
+  key: isnPair,
+  netns_cookie: u64,
+  age_ns: u64,
+  local_address: bytes(16),
+  remote_address: bytes(16),
+  local_port: u16,
+  remote_port: u16,
+  family: u16,
+  role: u8,
+  state: u8,
+  path: u8,
+  path_reason: u8,
+  proven: u8,
+  why: u8,
+  reader_tgid: u32,
+  reader_comm: text(16),
+  unread_bytes: u32,
+  pad: u32,
+  redirected_bytes: u64,
+  tcp_bytes: u64,
+  received_tcp_bytes: u64,
+})

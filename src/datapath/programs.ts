@@ -1,0 +1,185 @@
+/**
+ * The programs, maps and links of the data path, pinned as one directory of bpffs:
+ *
+ *     PIN/<hash of the object>/{config,pods,...,watch,verdict,...,scan,...}
+ *
+ * Everything is attached and pinned in PIN/.new, which one rename puts into place, so that a directory with a hash is
+ * always complete. A successor with the same object adopts it; links of iterators are pinned too, so that another
+ * version, or `cleanup` without an agent, can drain what it finds by running them.
+ */
+
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { MeshaccelError } from '../errors.ts'
+import { BpfMap, BpfObject, IterLink, u32, u64 } from '../libbpf/index.ts'
+import type { AnyMap } from '../libbpf/index.ts'
+import { packageRoot } from '../package.ts'
+import {
+  config,
+  type ConfigRecord,
+  counters,
+  type CountersRecord,
+  gauge,
+  type GaugeRecord,
+  pod,
+  type PodRecord,
+} from './layout.ts'
+
+const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
+const NEW = '.new'
+
+/** Iterators, and the map that each walks over; those over TCP sockets walk over a network namespace. */
+const ITERATORS = {
+  scan: 'meshaccel_wanted',
+  survey: 'meshaccel_ends',
+  flows: 'meshaccel_ends',
+  sight: undefined,
+  adopt: undefined,
+  kick: undefined,
+} as const
+const MAPS = ['config', 'pods', 'counters', 'gauge'] as const
+
+export type IteratorName = keyof typeof ITERATORS
+
+/** What an agent holds of the kernel; disposing of it leaves the pins. */
+export class Programs implements Disposable {
+  readonly #stack = new DisposableStackLike()
+  readonly config: BpfMap<number, ConfigRecord>
+  readonly pods: BpfMap<bigint, PodRecord>
+  readonly counters: BpfMap<number, CountersRecord>
+  readonly gauge: BpfMap<number, GaugeRecord>
+  readonly iterators: Readonly<Record<IteratorName, IterLink>>
+
+  /** Opens a complete directory of pins. */
+  constructor(directory: string) {
+    const { use } = this.#stack
+    try {
+      this.config = use(BpfMap.fromPin(join(directory, 'config'), u32, config))
+      this.pods = use(BpfMap.fromPin(join(directory, 'pods'), u64, pod))
+      this.counters = use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
+      this.gauge = use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
+      const open = (name: IteratorName): IterLink => use(IterLink.fromPin(join(directory, name)))
+      this.iterators = {
+        scan: open('scan'),
+        survey: open('survey'),
+        flows: open('flows'),
+        sight: open('sight'),
+        adopt: open('adopt'),
+        kick: open('kick'),
+      }
+    } catch (error) {
+      this[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack[Symbol.dispose]()
+  }
+}
+
+/** Disposes of what was used, last first; Node 20 has no DisposableStack. */
+class DisposableStackLike implements Disposable {
+  readonly #resources: Disposable[] = []
+
+  use = <T extends Disposable>(resource: T): T => {
+    this.#resources.push(resource)
+    return resource
+  };
+
+  [Symbol.dispose](): void {
+    for (const resource of this.#resources.splice(0).toReversed()) resource[Symbol.dispose]()
+  }
+}
+
+/** The directory of pins that belongs to this version's object. */
+export function currentPins(pinDir: string): string {
+  return join(pinDir, objectHash())
+}
+
+/** Complete directories of pins: of this version and of others. */
+export function pinnedVersions(pinDir: string): string[] {
+  return listDirectory(pinDir)
+    .filter((name) => name !== NEW)
+    .map((name) => join(pinDir, name))
+}
+
+/** Loads, attaches and pins everything, or nothing. `prepare` sees the maps before anything is attached. */
+export function install(
+  pinDir: string,
+  cgroupPath: string,
+  prepare: (config: BpfMap<number, ConfigRecord>) => void,
+): void {
+  const staging = join(pinDir, NEW)
+  removePins(staging)
+  mkdirSync(staging, { recursive: true, mode: 0o700 })
+  try {
+    using stack = new DisposableStackLike()
+    using open = BpfObject.open(OBJECT_PATH)
+    const object = stack.use(open.load())
+    const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
+    for (const name of MAPS) map(name).pin(join(staging, name))
+    prepare(object.map('meshaccel_config', u32, config))
+
+    for (const [name, over] of Object.entries(ITERATORS)) {
+      const target = over === undefined ? undefined : object.anyMap(over)
+      stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(staging, name))
+    }
+    // Readers are accounted for before the first connection is watched, and sockets watched before any may join.
+    const program = (name: string) => object.program(`meshaccel_${name}`)
+    stack.use(program('received').attachTracing()).pin(join(staging, 'received'))
+    stack.use(program('closed').attachTracing()).pin(join(staging, 'closed'))
+    stack.use(program('verdict').attachSkMsg(map('members'), 'link')).pin(join(staging, 'verdict'))
+    stack.use(program('watch').attachCgroup(cgroupPath)).pin(join(staging, 'watch'))
+    renameSync(staging, currentPins(pinDir))
+  } catch (error) {
+    removePins(staging)
+    throw error
+  }
+}
+
+/** Unpins a version, its attachments first, and so removes it from the kernel. Idempotent. */
+export function removePins(directory: string): void {
+  const names = listDirectory(directory)
+  const first = ['watch', 'verdict', 'received', 'closed']
+  const order = [
+    ...first.filter((name) => names.includes(name)),
+    ...names.filter((name) => !first.includes(name)),
+  ]
+  for (const name of order) unlinkSync(join(directory, name))
+  if (existsSync(directory)) rmdirSync(directory)
+}
+
+/** Removes the directory above the versions, if it is empty. */
+export function removePinDirectory(pinDir: string): void {
+  removePins(join(pinDir, NEW))
+  if (existsSync(pinDir) && listDirectory(pinDir).length === 0) rmdirSync(pinDir)
+}
+
+function listDirectory(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory) : []
+}
+
+function objectHash(): string {
+  let object
+  try {
+    object = readFileSync(OBJECT_PATH)
+  } catch (cause) {
+    throw new MeshaccelError('the BPF object is missing', {
+      code: 'ENOENT',
+      operation: `read ${OBJECT_PATH}`,
+      hint: 'Build it with `npm run setup`.',
+      cause,
+    })
+  }
+  return createHash('sha256').update(object).digest('hex').slice(0, 16)
+}
