@@ -146,7 +146,6 @@ export function pollReadable(fd: number, callback: () => void): { close(): void 
 type Fd = number
 
 // --- libbpf: itself
-export const libbpf_major_version: () => number = bpf('uint32_t libbpf_major_version()')
 export const libbpf_strerror: (err: number, buf: Bytes, size: number) => number = bpf(
   'int libbpf_strerror(int err, void *buf, size_t size)',
 )

@@ -1,4 +1,7 @@
-/** What libbpf says while it works: caught, kept for the next error, never printed. */
+/**
+ * What libbpf says while it works: caught, kept for the next error, never printed. libbpf has one print function for
+ * the whole process, so the thread that loads this module last gets the messages.
+ */
 import * as ffi from './ffi.ts'
 
 /** Warnings of one failed operation; a failed load of a big program can say megabytes. */

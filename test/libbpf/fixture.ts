@@ -4,11 +4,11 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmdirSync,
   rmSync,
 } from 'node:fs'
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Test } from 'tap'
@@ -20,15 +20,25 @@ const ARCH: Readonly<Record<string, string>> = { x64: 'x86', arm64: 'arm64' }
 /** Compiles fixtures/NAME.bpf.c into a directory that goes away with the test; returns the object's path. */
 export function compileFixture(t: Test, name: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'libbpf-test-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  const remove = (): void => rmSync(directory, { recursive: true })
+  try {
+    const object = compile(name, directory)
+    t.teardown(remove)
+    return object
+  } catch (error) {
+    // A test file that throws outside of its tests ends before its teardown.
+    remove()
+    throw error
+  }
+}
+
+function compile(name: string, directory: string): string {
   const object = join(directory, `${name}.bpf.o`)
   let include = join(ROOT, 'build')
   if (!existsSync(join(include, 'vmlinux.h'))) {
     include = directory
-    execFileSync('sh', [
-      '-c',
-      `bpftool btf dump file /sys/kernel/btf/vmlinux format c >${join(include, 'vmlinux.h')}`,
-    ])
+    const dump = `bpftool btf dump file /sys/kernel/btf/vmlinux format c >${join(include, 'vmlinux.h')}`
+    execFileSync('sh', ['-c', dump])
   }
   const flags = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', `-D__TARGET_ARCH_${ARCH[process.arch]}`]
   const source = join(ROOT, 'test/libbpf/fixtures', `${name}.bpf.c`)

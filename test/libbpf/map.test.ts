@@ -74,10 +74,7 @@ if (requireRoot(tap)) {
     t.notOk(map.delete(1), 'nothing to delete is no error')
     for (let key = 0; key < 64; key++) map.update(key, { ...sample, count: key })
     t.throws(() => map.update(64, sample), { code: 'E2BIG', hint: /full/ })
-    t.strictSame(
-      [...map.keys()].sort((a, b) => a - b),
-      Array.from({ length: 64 }, (_, key) => key),
-    )
+    t.same(new Set(map.keys()), new Set(Array.from({ length: 64 }, (_, key) => key)))
     for (const [key, value] of map.entries()) {
       if (value.count !== key) t.fail(`key ${key} has the value of ${value.count}`)
       if (key % 2 === 0) map.delete(key)
