@@ -3,7 +3,7 @@
  *
  *     PIN/<hash of the object>/{config,pods,...,watch,verdict,...,scan,...}
  *
- * Everything is attached and pinned in PIN/.new, which one rename puts into place, so that a directory with a hash is
+ * Everything is attached and pinned in PIN/new, which one rename puts into place, so that a directory with a hash is
  * always complete. A successor with the same object adopts it; links of iterators are pinned too, so that another
  * version, or `cleanup` without an agent, can drain what it finds by running them.
  */
@@ -35,7 +35,7 @@ import {
 } from './layout.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
-const NEW = '.new'
+const NEW = 'new'
 
 /** Iterators, and the map that each walks over; those over TCP sockets walk over a network namespace. */
 const ITERATORS = {
