@@ -20,6 +20,8 @@ function findRoot(start: string): string {
 
 function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
-  const found = (manifest as { version?: unknown }).version
-  return typeof found === 'string' ? found : '0.0.0'
+  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) {
+    return String(manifest.version)
+  }
+  throw new Error('package.json names no version')
 }

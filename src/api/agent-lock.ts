@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { errnoOf, messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 
 /** sun_path holds 108 bytes, the closing 0 included. */
@@ -41,8 +42,7 @@ export function lockAgent(socketPath: string): Disposable {
     }
   } catch (error) {
     if (error instanceof MeshaccelError) throw error
-    const { code = 'EIO', message } = error as NodeJS.ErrnoException
-    throw new MeshaccelError(code === 'EACCES' ? 'permission denied' : message, {
+    throw new MeshaccelError(errnoOf(error) === 'EACCES' ? 'permission denied' : messageOf(error), {
       code: 'BAD_SOCKET',
       operation,
       hint: 'Run as root, or name another path with --socket.',

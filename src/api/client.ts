@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { Client, credentials } from '@grpc/grpc-js'
 import { createConnection } from 'node:net'
 import { MeshaccelError } from '../errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
@@ -29,16 +29,10 @@ export class ControlClient implements Disposable {
       this.#client.makeUnaryRequest<
         ControlMethods[Name]['request'],
         ControlMethods[Name]['response']
-      >(
-        path,
-        requestSerialize,
-        (bytes) => responseDeserialize(bytes) as ControlMethods[Name]['response'],
-        request,
-        (error, response) => {
-          if (error) reject(errorFromStatus(error, name))
-          else if (response !== undefined) resolve(response)
-        },
-      )
+      >(path, requestSerialize, responseDeserialize, request, (error, response) => {
+        if (error) reject(errorFromStatus(error, name))
+        else if (response !== undefined) resolve(response)
+      })
     })
   }
 
@@ -48,13 +42,16 @@ export class ControlClient implements Disposable {
     const stream = this.#client.makeServerStreamRequest<Empty, { flows: FlowView[] }>(
       path,
       requestSerialize,
-      (bytes) => responseDeserialize(bytes) as { flows: FlowView[] },
+      responseDeserialize,
       {},
     )
     try {
-      for await (const chunk of stream) yield (chunk as { flows: FlowView[] }).flows
+      for await (const chunk of stream) {
+        const { flows }: { flows: FlowView[] } = chunk
+        yield flows
+      }
     } catch (error) {
-      throw errorFromStatus(error as ServiceError, 'Flows')
+      throw errorFromStatus(error, 'Flows')
     }
   }
 

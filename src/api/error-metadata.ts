@@ -1,4 +1,5 @@
-import { Metadata, type ServiceError } from '@grpc/grpc-js'
+import { Metadata } from '@grpc/grpc-js'
+import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 
 /** What of an error does not fit into gRPC's own status, and crosses the socket beside it. */
@@ -11,22 +12,28 @@ export function errorMetadata(error: MeshaccelError): { metadata: Metadata } {
 }
 
 /** The agent's error as the client throws it. */
-export function errorFromStatus(error: ServiceError, method: string): MeshaccelError {
-  const text = (key: string): string | undefined => error.metadata.get(key)[0]?.toString()
+export function errorFromStatus(error: unknown, method: string): MeshaccelError {
+  const metadata =
+    error instanceof Error && 'metadata' in error && error.metadata instanceof Metadata
+      ? error.metadata
+      : new Metadata()
+  const text = (key: string): string | undefined => metadata.get(key)[0]?.toString()
+  // gRPC's message is `9 FAILED_PRECONDITION: ` and the details.
+  const said = messageOf(error).replace(/^\d+ [A-Z_]+: /, '')
   const operation = text('meshaccel-operation')
   if (operation === undefined) {
-    return new MeshaccelError(error.details, {
+    return new MeshaccelError(said, {
       code: 'AGENT_FAILED',
       operation: `ask the agent for ${method.toLowerCase()}`,
       hint: "The agent's log may say more.",
       cause: error,
     })
   }
+  const attempted = decodeURIComponent(operation)
   const hint = text('meshaccel-hint')
-  const said = decodeURIComponent(operation)
-  return new MeshaccelError(error.details.replace(`${said}: `, ''), {
+  return new MeshaccelError(said.replace(`${attempted}: `, ''), {
     code: text('meshaccel-code') ?? 'AGENT_FAILED',
-    operation: said,
+    operation: attempted,
     hint: hint === undefined ? undefined : decodeURIComponent(hint),
     cause: error,
   })

@@ -9,7 +9,9 @@ import {
 } from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { defaults } from '../config.ts'
+import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { errorMetadata } from './error-metadata.ts'
@@ -34,13 +36,12 @@ export class ControlServer {
     // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
     const umask = process.umask(0o177)
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-          error ? reject(error) : resolve(),
-        )
-      })
+      await promisify(server.bindAsync.bind(server))(
+        `unix:${socketPath}`,
+        ServerCredentials.createInsecure(),
+      )
     } catch (error) {
-      throw new MeshaccelError(error instanceof Error ? error.message : String(error), {
+      throw new MeshaccelError(messageOf(error), {
         code: 'BAD_SOCKET',
         operation: `listen on ${socketPath}`,
         cause: error,
@@ -60,44 +61,44 @@ export class ControlServer {
 }
 
 function implementation(control: Control, log: Log): UntypedServiceImplementation {
-  const methods: { [Name in keyof ControlMethods]: Handler<Name> } = {
-    Status: () => control.status(),
-    Pods: () => ({ pods: control.pods() }),
-    Readers: () => ({ readers: control.readers() }),
-    Reasons: () => ({ reasons: control.reasons() }),
-    Drain: async ({ timeoutMs }) => ({
-      already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
-    }),
-    Resume: () => ({ already: control.resume() }),
-    Cleanup: async ({ timeoutMs }) => {
-      await control.cleanup(timeoutMs || defaults.drainTimeoutMs)
-      return {}
-    },
-  }
   const flows: handleServerStreamingCall<unknown, { flows: FlowView[] }> = (call) => {
     streamFlows(control, call).catch((error: unknown) => call.emit('error', toStatus(error, log)))
   }
   return {
-    ...Object.fromEntries(
-      Object.entries(methods).map(([name, method]) => [name, unary(method as Handler, log)]),
-    ),
+    Status: unary<'Status'>(log, () => control.status()),
+    Pods: unary<'Pods'>(log, () => ({ pods: control.pods() })),
+    Readers: unary<'Readers'>(log, () => ({ readers: control.readers() })),
     Flows: flows,
+    Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
+    Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({
+      already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
+    })),
+    Resume: unary<'Resume'>(log, () => ({ already: control.resume() })),
+    Cleanup: unary<'Cleanup'>(log, async ({ timeoutMs }) => {
+      await control.cleanup(timeoutMs || defaults.drainTimeoutMs)
+      return {}
+    }),
   }
 }
 
-type Handler<Name extends keyof ControlMethods = keyof ControlMethods> = (
-  request: ControlMethods[Name]['request'],
-) => ControlMethods[Name]['response'] | Promise<ControlMethods[Name]['response']>
+type Request<Name extends keyof ControlMethods> = ControlMethods[Name]['request']
+type Response<Name extends keyof ControlMethods> = ControlMethods[Name]['response']
 
-function unary(handler: Handler, log: Log): handleUnaryCall<{ timeoutMs: number }, unknown> {
-  return (call, callback) => {
-    // `async`, so that a synchronous throw comes the same way.
-    const answer = async (): Promise<unknown> => handler(call.request)
-    answer().then(
-      (response) => callback(null, response),
-      (error: unknown) => callback(toStatus(error, log)),
-    )
+function unary<Name extends keyof ControlMethods>(
+  log: Log,
+  handle: (request: Request<Name>) => Response<Name> | Promise<Response<Name>>,
+): handleUnaryCall<Request<Name>, Response<Name>> {
+  const respond: handleUnaryCall<Request<Name>, Response<Name>> = async (call, callback) => {
+    let response
+    try {
+      response = await handle(call.request)
+    } catch (error) {
+      callback(toStatus(error, log))
+      return
+    }
+    callback(null, response)
   }
+  return respond
 }
 
 async function streamFlows(
@@ -119,6 +120,6 @@ function toStatus(error: unknown, log: Log): { code: number; details: string } {
     return { code: grpcStatus.FAILED_PRECONDITION, details: error.message, ...errorMetadata(error) }
   }
   log.error({ err: error }, 'a control call failed')
-  const details = error instanceof Error ? error.message : String(error)
+  const details = messageOf(error)
   return { code: grpcStatus.INTERNAL, details }
 }

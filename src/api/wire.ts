@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import type { ServiceDefinition } from '@grpc/grpc-js'
+import { loadSync, type MethodDefinition } from '@grpc/proto-loader'
 import { packageRoot } from '../package.ts'
 
 const service = 'meshaccel.v1.Control'
@@ -11,39 +11,45 @@ export function loadControlService(): ServiceDefinition {
     defaults: true,
     arrays: true,
     objects: true,
-  })[service] as ServiceDefinition
+  })[service]
+  if (!loaded || 'format' in loaded) throw new Error(`control.proto defines no ${service}`)
   return Object.fromEntries(
     Object.entries(loaded).map(([name, method]) => [name, withBigints(method)]),
   )
 }
 
-type Method = MethodDefinition<unknown, unknown>
+type Method = MethodDefinition<object, object, object, object>
 
 function withBigints(method: Method): Method {
   return {
     ...method,
-    requestSerialize: (value) => method.requestSerialize(fromBigints(value)),
-    requestDeserialize: (bytes) => toBigints(method.requestDeserialize(bytes)),
-    responseSerialize: (value) => method.responseSerialize(fromBigints(value)),
-    responseDeserialize: (bytes) => toBigints(method.responseDeserialize(bytes)),
+    requestSerialize: (value) => method.requestSerialize(mapFields(value, fromBigints)),
+    requestDeserialize: (bytes) => mapFields(method.requestDeserialize(bytes), toBigints),
+    responseSerialize: (value) => method.responseSerialize(mapFields(value, fromBigints)),
+    responseDeserialize: (bytes) => mapFields(method.responseDeserialize(bytes), toBigints),
   }
 }
 
 /** protobufjs takes 64 bits as text. */
 function fromBigints(value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : mapValues(value, fromBigints)
+  if (typeof value === 'bigint') return String(value)
+  return isObject(value) ? mapFields(value, fromBigints) : value
 }
 
 /** protobufjs gives 64 bits as an object of two halves. */
 function toBigints(value: unknown): unknown {
-  if (!isLong(value)) return mapValues(value, toBigints)
+  if (!isObject(value)) return value
+  if (!isLong(value)) return mapFields(value, toBigints)
   return (BigInt(value.high >>> 0) << 32n) | BigInt(value.low >>> 0)
 }
 
-function mapValues(value: unknown, map: (value: unknown) => unknown): unknown {
+function mapFields(value: object, map: (value: unknown) => unknown): object {
   if (Array.isArray(value)) return value.map(map)
-  if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, map(field)]))
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 interface Long {
@@ -52,6 +58,6 @@ interface Long {
   readonly low: number
 }
 
-function isLong(value: unknown): value is Long {
-  return typeof value === 'object' && value !== null && '__isLong__' in value
+function isLong(value: object): value is Long {
+  return '__isLong__' in value
 }

@@ -12,11 +12,12 @@ export function print(
 
 /** JSON in which a 64-bit number is a number where every reader gets it exact, and text beyond 2^53. */
 export function toJson(value: unknown): string {
-  const exact = (_key: string, field: unknown): unknown => {
-    if (typeof field !== 'bigint') return field
-    return Number.isSafeInteger(Number(field)) ? Number(field) : String(field)
-  }
   return `${JSON.stringify(value, exact, 2)}\n`
+}
+
+function exact(_key: string, field: unknown): unknown {
+  if (typeof field !== 'bigint') return field
+  return Number.isSafeInteger(Number(field)) ? Number(field) : String(field)
 }
 
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']

@@ -1,4 +1,5 @@
-import yargs, { type CommandModule } from 'yargs'
+import yargs from 'yargs'
+import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { version } from '../package.ts'
 import agent from './agent.ts'
@@ -12,8 +13,6 @@ import reasons from './reasons.ts'
 import resume from './resume.ts'
 import status from './status.ts'
 import { UsageError } from './usage-error.ts'
-
-const commands = [agent, status, pods, flows, reasons, readers, drain, resume, cleanup]
 
 /** Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 usage. Never throws. */
 export async function runCli(environment: CliEnvironment): Promise<number> {
@@ -31,6 +30,15 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
 async function parse(environment: CliEnvironment): Promise<string> {
   const parser = yargs()
     .scriptName('meshaccel')
+    .command(agent)
+    .command(status)
+    .command(pods)
+    .command(flows)
+    .command(reasons)
+    .command(readers)
+    .command(drain)
+    .command(resume)
+    .command(cleanup)
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
     )
@@ -47,7 +55,6 @@ async function parse(environment: CliEnvironment): Promise<string> {
       if (error && error.name !== 'YError') throw error
       throw new UsageError(message ?? error?.message ?? 'usage')
     })
-  for (const command of commands) parser.command(command as CommandModule)
   let said = ''
   await parser.parseAsync([...environment.argv], { environment }, (_error, _argv, output) => {
     said = output
@@ -56,12 +63,11 @@ async function parse(environment: CliEnvironment): Promise<string> {
 }
 
 function describe(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
   const hint =
     error instanceof UsageError
       ? '`meshaccel --help` lists the commands, `meshaccel COMMAND --help` what one takes.'
       : error instanceof MeshaccelError
         ? error.hint
         : undefined
-  return `meshaccel: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`
+  return `meshaccel: ${messageOf(error)}\n${hint === undefined ? '' : `  ${hint}\n`}`
 }

@@ -22,8 +22,12 @@ export async function connectIfRunning(
 
 /** Does an agent's work in its absence, and keeps one from starting meanwhile. */
 export async function inPlaceOfAgent<T>(socketPath: string, work: () => Promise<T>): Promise<T> {
-  using _lock = lockAgent(socketPath)
-  return await work()
+  const lock = lockAgent(socketPath)
+  try {
+    return await work()
+  } finally {
+    lock[Symbol.dispose]()
+  }
 }
 
 /** Whether an agent has left pins. */

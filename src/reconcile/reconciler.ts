@@ -1,4 +1,5 @@
 import type { Datapath, PodNetns } from '../datapath/datapath.ts'
+import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { podKey, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
@@ -48,7 +49,7 @@ export class Reconciler implements Disposable {
   #closed = false
   #retryMs = firstRetryMs
   #next: Disposable | undefined
-  #settled: PromiseWithResolver | undefined
+  #settled: Signal | undefined
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
@@ -74,7 +75,7 @@ export class Reconciler implements Disposable {
   }
 
   #request(): Promise<void> {
-    this.#settled ??= promiseWithResolver()
+    this.#settled ??= new Signal()
     const { promise } = this.#settled
     if (!this.#queued && !this.#closed) {
       this.#queued = true
@@ -90,8 +91,9 @@ export class Reconciler implements Disposable {
     if (!this.#closed) {
       this.#next?.[Symbol.dispose]()
       const complete = this.#reconcile()
+      const delayMs = complete ? resyncMs : this.#retryMs
       this.#retryMs = complete ? firstRetryMs : Math.min(this.#retryMs * 2, longestRetryMs)
-      this.#next = this.#timer(complete ? resyncMs : this.#retryMs / 2, () => void this.#request())
+      this.#next = this.#timer(delayMs, () => void this.#request())
     }
     settled?.resolve()
   }
@@ -112,7 +114,7 @@ export class Reconciler implements Disposable {
       for (const cookie of withdraw) if (!this.#withdraw(cookie)) failed.add(cookie)
       for (const pod of enrol) if (!this.#enrol(pod)) failed.add(pod.netnsCookie)
     } catch (error) {
-      log.error({ err: describe(error) }, 'the maps cannot be read')
+      log.error({ err: messageOf(error) }, 'the maps cannot be read')
       return false
     }
     this.#seen = desired.seen.map((pod) =>
@@ -129,7 +131,7 @@ export class Reconciler implements Disposable {
       this.#applied.set(pod.netnsCookie, pod)
       return true
     } catch (error) {
-      this.#options.log.error({ netns: pod.netnsPath, err: describe(error) }, 'cannot enrol')
+      this.#options.log.error({ netns: pod.netnsPath, err: messageOf(error) }, 'cannot enrol')
       return false
     }
   }
@@ -141,7 +143,7 @@ export class Reconciler implements Disposable {
       return true
     } catch (error) {
       this.#options.log.error(
-        { netnsCookie: String(cookie), err: describe(error) },
+        { netnsCookie: String(cookie), err: messageOf(error) },
         'cannot withdraw',
       )
       return false
@@ -168,7 +170,7 @@ export class Reconciler implements Disposable {
   #sayOnce(pod: ObservedPod, reason: string, error: unknown): void {
     if (this.#said.get(podKey(pod)) === `unresolved: ${reason}`) return
     this.#said.set(podKey(pod), `unresolved: ${reason}`)
-    this.#options.log.warn({ pod: podKey(pod), reason, err: describe(error) }, 'not enrolled')
+    this.#options.log.warn({ pod: podKey(pod), reason, err: messageOf(error) }, 'not enrolled')
   }
 
   #sayWhatChanged(): true {
@@ -204,19 +206,18 @@ function reasonOf(error: unknown): NotEnrolledReason {
   return reason ?? 'netns-forbidden'
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-interface PromiseWithResolver {
+/** A promise for others to wait for. */
+class Signal {
   readonly promise: Promise<void>
-  readonly resolve: () => void
-}
+  #settle: () => void = () => undefined
 
-function promiseWithResolver(): PromiseWithResolver {
-  let resolve = (): void => undefined
-  const promise = new Promise<void>((settle) => (resolve = settle))
-  return { promise, resolve }
+  constructor() {
+    this.promise = new Promise((settle) => (this.#settle = settle))
+  }
+
+  resolve(): void {
+    this.#settle()
+  }
 }
 
 const systemTimer: Timer = (delayMs, run) => {

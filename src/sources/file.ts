@@ -1,5 +1,6 @@
 import { readFileSync, statSync, watch, type FSWatcher } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { errnoOf, messageOf } from '../errno.ts'
 import type { ObservedPod } from '../observed-pod.ts'
 import { PodsFileError } from './pods-file-error.ts'
 import { parsePodsFile } from './pods-file.ts'
@@ -92,19 +93,18 @@ export class FileSource implements Disposable {
       const { dev, ino, size, mtimeNs, ctimeNs } = statSync(this.path, { bigint: true })
       return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
     } catch (error) {
-      return `unreadable: ${String((error as NodeJS.ErrnoException).code)}`
+      return `unreadable: ${errnoOf(error)}`
     }
   }
 }
 
 function unreadable(path: string, error: unknown): PodsFileError {
-  const { code, message } = error as NodeJS.ErrnoException
   const reasons: Record<string, string> = {
     ENOENT: 'no such file',
     EISDIR: 'is a directory',
     EACCES: 'permission denied',
   }
-  return new PodsFileError(path, undefined, reasons[code ?? ''] ?? message, {
+  return new PodsFileError(path, undefined, reasons[errnoOf(error) ?? ''] ?? messageOf(error), {
     cause: error,
     hint: 'Write one; docs and `meshaccel agent --help` show what it looks like.',
   })

@@ -1,4 +1,14 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml'
+import {
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Node,
+  type YAMLMap,
+} from 'yaml'
+import { messageOf } from '../errno.ts'
 import { podKey, type Mesh, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
 import { PodsFileError, type Position } from './pods-file-error.ts'
 
@@ -38,7 +48,7 @@ function parseYaml(text: string, lines: LineCounter, fail: Fail): unknown {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   } catch (error) {
     // The parser reports what it finds; it only throws on what its author did not think of.
-    return fail(`not YAML: ${error instanceof Error ? error.message : String(error)}`, 0)
+    return fail(`not YAML: ${messageOf(error)}`, 0)
   }
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem) return fail(`not YAML: ${problem.message}`, problem.pos[0])
@@ -203,7 +213,7 @@ type Fields = Map<PodField, unknown>
 
 /** Where a node starts; an absent one counts as being where `around` is. */
 function offsetOf(node: unknown, around?: Node): number {
-  const range = (node as Partial<Node> | null | undefined)?.range ?? around?.range
+  const range = isNode(node) ? node.range : around?.range
   return range?.[0] ?? 0
 }
 
@@ -212,6 +222,7 @@ function kindOf(node: unknown): string {
   if (isSeq(node)) return 'a list'
   if (!isScalar(node)) return node == null ? 'nothing' : 'an alias'
   const value: unknown = node.value
-  if (value === null) return 'nothing'
-  return typeof value === 'string' ? `the text \`${value.slice(0, 40)}\`` : String(value)
+  if (typeof value === 'string') return `the text \`${value.slice(0, 40)}\``
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return value === null ? 'nothing' : 'something else'
 }

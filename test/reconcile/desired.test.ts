@@ -1,0 +1,71 @@
+import { test } from 'tap'
+import type { ObservedPod } from '../../src/observed-pod.ts'
+import { desiredState, type NetnsResolution } from '../../src/reconcile/desired.ts'
+
+const options = { defaultEnabled: false, refused: false }
+const one: ObservedPod = {
+  namespace: 'a',
+  name: 'one',
+  netns: { path: '/n/1' },
+  mesh: 'istio',
+  enabled: true,
+}
+const found: NetnsResolution = { netnsCookie: 1n, netnsPath: '/n/1', ips: ['10.0.0.1'] }
+const resolutions = new Map([['a/one', found]])
+
+function reasonOf(
+  pod: ObservedPod,
+  resolution: NetnsResolution = found,
+  changed: Partial<typeof options> = {},
+): string | undefined {
+  const state = desiredState([pod], new Map([['a/one', resolution]]), { ...options, ...changed })
+  return state.seen[0]?.reason
+}
+
+void test('an enabled pod with a mesh and a namespace is enrolled', async (t) => {
+  t.strictSame(desiredState([one], resolutions, options), {
+    seen: [
+      {
+        namespace: 'a',
+        name: 'one',
+        mesh: 'istio',
+        netnsCookie: 1n,
+        ips: ['10.0.0.1'],
+        enrolled: true,
+      },
+    ],
+    enrolments: new Map([[1n, { netnsCookie: 1n, netnsPath: '/n/1', proxyUid: 1337 }]]),
+  })
+})
+
+void test("the sidecar's uid is the pod's own, else the mesh's", async (t) => {
+  const uid = (pod: ObservedPod): number | undefined =>
+    desiredState([pod], resolutions, options).enrolments.get(1n)?.proxyUid
+  const { mesh, ...meshless } = one
+  t.equal(mesh, 'istio')
+  t.equal(uid({ ...one, mesh: 'linkerd' }), 2102)
+  t.equal(uid({ ...one, proxyUid: 5 }), 5)
+  t.equal(uid({ ...meshless, proxyUid: 0 }), 0)
+  t.equal(uid(meshless), undefined)
+  t.equal(reasonOf(meshless), 'no-mesh')
+})
+
+void test('what is not enrolled has one reason', async (t) => {
+  const { enabled, ...silent } = one
+  t.equal(enabled, true)
+  t.equal(reasonOf({ ...one, enabled: false }), 'disabled')
+  t.equal(reasonOf(silent), 'disabled')
+  t.equal(reasonOf(silent, found, { defaultEnabled: true }), undefined)
+  t.equal(reasonOf({ ...one, enabled: false }, found, { defaultEnabled: true }), 'disabled')
+  t.equal(reasonOf(one, { reason: 'host-network' }), 'host-network')
+  t.equal(reasonOf(one, found, { refused: true }), 'refused')
+})
+
+void test('of two enabled pods in one namespace the first has it', async (t) => {
+  const two = { ...one, name: 'two' }
+  const both = new Map([...resolutions, ['a/two', found] as const])
+  const { seen } = desiredState([one, two], both, options)
+  t.match(seen, [{ enrolled: true }, { enrolled: false, reason: 'duplicate-netns' }])
+  const first = desiredState([{ ...one, enabled: false }, two], both, options)
+  t.match(first.seen, [{ reason: 'disabled' }, { enrolled: true }])
+})
