@@ -35,7 +35,8 @@
 #define BACKOFF_NS  (100 * MSEC)
 #define BACKOFF_MAX 10
 /* The agent is dead when it has not scanned for this long. */
-#define HEARTBEAT_NS (5 * SEC_NS)
+#define HEARTBEAT_NS	 (5 * SEC_NS)
+#define STALE_CAP_FACTOR 8
 
 enum role {
 	ROLE_CLIENT,
@@ -111,7 +112,12 @@ struct config {
 	__u32 scan;
 	/* Slots of conns that were ever taken; those given back are in meshaccel_free. */
 	__u32 slots_used;
-	__u32 pad;
+	/* Whether members return to TCP when the agent is dead. Where the kernel hides a member's
+	 * TCP bytes from FIONREAD they had better stay redirected, under a higher cap: nobody would
+	 * be there to let them leave. */
+	__u32 stop_when_stale;
+	/* The inode of the cgroup that the connections are watched in. */
+	__u64 cgroup_id;
 };
 
 /* What one end reads; written in the context of its readers, by the scan and at its close. */
@@ -312,7 +318,7 @@ struct flow_end {
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
 _Static_assert(sizeof(struct pod) == 8, "layout");
-_Static_assert(sizeof(struct config) == 32, "layout");
+_Static_assert(sizeof(struct config) == 40, "layout");
 _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == 64, "layout");

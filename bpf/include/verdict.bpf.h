@@ -91,12 +91,22 @@ static __always_inline bool tcp_memory_low(const struct tcp_sock *tp)
 	return proto->memory_allocated->counter < proto->sysctl_mem[0];
 }
 
+static __always_inline bool agent_stale(const struct config *config)
+{
+	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)HEARTBEAT_NS;
+}
+
 /* R3: may this many bytes more wait in the peer's queue? */
 static __always_inline enum reason bounded(const struct tcp_sock *tp, struct direction *direction,
 					   const struct config *config, __u64 psock, __u32 unread,
 					   __u32 size)
 {
-	if (unread && unread + size > config->cap_bytes)
+	__u64 cap = config->cap_bytes;
+
+	/* Nobody would lead a flow over the cap back to TCP. */
+	if (agent_stale(config))
+		cap *= STALE_CAP_FACTOR;
+	if (unread && (__u64)unread + size > cap)
 		return REASON_CAP_BYTES;
 	if (!unread)
 		direction->queued = 0;
@@ -134,7 +144,7 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 		return REASON_LEAVING;
 	if (!config->redirect)
 		return REASON_DRAINED_OFF;
-	if ((__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)HEARTBEAT_NS)
+	if (config->stop_when_stale && agent_stale(config))
 		return REASON_AGENT_STALE;
 	if (peek(struct sock, reader->sk, sk_rcvlowat) > 1)
 		return REASON_RCVLOWAT;

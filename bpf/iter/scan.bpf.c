@@ -251,6 +251,8 @@ static __always_inline void visit(struct sock *sk, struct end *end, struct confi
 			unwant(sk, end);
 			return;
 		}
+		if (!me->wanted && !peer->wanted)
+			conn->since_ns = bpf_ktime_get_ns();
 		me->wanted = 1;
 		if (!peer->wanted) {
 			/* The peer's readers may never prove themselves. */

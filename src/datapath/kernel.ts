@@ -1,5 +1,6 @@
 /** The real data path: maps, programs and the scans that move connections between them. */
 
+import { existsSync, statSync } from 'node:fs'
 import type { RequestedPolicy } from '../config.ts'
 import { MeshaccelError } from '../errors.ts'
 import { withNetns } from '../libbpf/index.ts'
@@ -11,6 +12,7 @@ import { findNetns } from './netns-finder.ts'
 import {
   currentPins,
   install,
+  lockPins,
   pinnedVersions,
   Programs,
   removePinDirectory,
@@ -24,6 +26,9 @@ const KEEPALIVE_INTERVAL_MS = 30_000
 /** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
 const KEEPALIVE_IDLE_S = 120
 
+/** How long another version's connections may take to leave. */
+const VERSION_CHANGE_TIMEOUT_MS = 10_000
+
 export interface KernelDatapathOptions {
   readonly cgroupPath: string
   readonly pinDir: string
@@ -34,35 +39,59 @@ export interface KernelDatapathOptions {
 
 /** Loads, attaches and pins, or adopts the pins of an earlier agent. */
 export async function openKernelDatapath(options: KernelDatapathOptions): Promise<Datapath> {
-  const { pinDir, cgroupPath, capBytes, log } = options
+  const { pinDir, cgroupPath, log } = options
+  const lock = lockPins(pinDir)
+  try {
+    await replaceOthers(pinDir, log)
+    const current = currentPins(pinDir)
+    const cgroupId = BigInt(statSync(cgroupPath).ino)
+    const adopts = pinnedVersions(pinDir).includes(current)
+    if (!adopts) install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId)))
+    const programs = new Programs(current)
+    try {
+      if (readConfig(programs).cgroup_id !== cgroupId) {
+        throw new MeshaccelError(`its pins are attached to another cgroup than ${cgroupPath}`, {
+          code: 'OTHER_CGROUP',
+          operation: `adopt ${current}`,
+          hint: 'Run `meshaccel cleanup` first, or name the same --cgroup.',
+        })
+      }
+      log.info({ pins: current, cgroup: cgroupPath }, adopts ? 'adopted' : 'attached')
+      return new KernelDatapath(programs, lock, options)
+    } catch (error) {
+      programs[Symbol.dispose]()
+      throw error
+    }
+  } catch (error) {
+    lock[Symbol.dispose]()
+    removePinDirectory(pinDir)
+    throw error
+  }
+}
+
+/** Another version's data path is emptied before ours takes its place: its connections run on TCP meanwhile. */
+async function replaceOthers(pinDir: string, log: Log): Promise<void> {
   const current = currentPins(pinDir)
-  // Another version's data path is emptied before ours takes its place: its connections run on TCP meanwhile.
   for (const other of pinnedVersions(pinDir).filter((directory) => directory !== current)) {
     log.info({ pins: other }, 'draining the data path of another version')
     using programs = new Programs(other)
     await drainAll(programs, new Map(), VERSION_CHANGE_TIMEOUT_MS)
     removePins(other)
   }
-  if (!pinnedVersions(pinDir).includes(current)) {
-    install(pinDir, cgroupPath, (config) => {
-      config.update(0, {
-        redirect: 1,
-        cap_bytes: capBytes,
-        heartbeat_ns: 0n,
-        keepalive_s: KEEPALIVE_IDLE_S,
-        scan: 0,
-        slots_used: 0,
-        pad: 0,
-      })
-    })
-    log.info({ pins: current }, 'attached')
-  } else {
-    log.info({ pins: current }, 'adopted')
-  }
-  return new KernelDatapath(new Programs(current), options)
 }
 
-const VERSION_CHANGE_TIMEOUT_MS = 10_000
+function initialConfig(cgroupId: bigint): ConfigRecord {
+  return {
+    redirect: 1,
+    cap_bytes: 0,
+    heartbeat_ns: 0n,
+    keepalive_s: KEEPALIVE_IDLE_S,
+    scan: 0,
+    slots_used: 0,
+    stop_when_stale: 0,
+    cgroup_id: cgroupId,
+  }
+}
 
 export interface CleanupOptions {
   readonly pinDir: string
@@ -72,6 +101,8 @@ export interface CleanupOptions {
 
 /** Drains, detaches and unpins what is there, with or without an agent. Idempotent. */
 export async function cleanupKernelDatapath(options: CleanupOptions): Promise<void> {
+  if (!existsSync(options.pinDir)) return
+  using lock = lockPins(options.pinDir)
   for (const directory of pinnedVersions(options.pinDir)) {
     using programs = new Programs(directory)
     await drainAll(programs, new Map(), options.timeoutMs)
@@ -83,17 +114,22 @@ export async function cleanupKernelDatapath(options: CleanupOptions): Promise<vo
 class KernelDatapath implements Datapath {
   readonly policy: Policy
   readonly #programs: Programs
+  readonly #lock: Disposable
   readonly #log: Log
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
   readonly #scanTimer: NodeJS.Timeout
   readonly #keepaliveTimer: NodeJS.Timeout
 
-  constructor(programs: Programs, options: KernelDatapathOptions) {
+  constructor(programs: Programs, lock: Disposable, options: KernelDatapathOptions) {
     this.#programs = programs
+    this.#lock = lock
     this.#log = options.log
     this.policy = options.policy === 'auto' ? 'strict' : options.policy
-    setConfig(programs, { cap_bytes: options.capBytes })
+    setConfig(programs, {
+      cap_bytes: options.capBytes,
+      stop_when_stale: this.policy === 'strict' ? 0 : 1,
+    })
     this.#scanTimer = setInterval(() => this.#scan(), SCAN_INTERVAL_MS)
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#scan()
@@ -172,6 +208,7 @@ class KernelDatapath implements Datapath {
     clearInterval(this.#scanTimer)
     clearInterval(this.#keepaliveTimer)
     this.#programs[Symbol.dispose]()
+    this.#lock[Symbol.dispose]()
   }
 
   #scan(): void {

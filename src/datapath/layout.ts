@@ -78,7 +78,8 @@ export interface ConfigRecord {
   keepalive_s: number
   scan: number
   slots_used: number
-  pad: number
+  stop_when_stale: number
+  cgroup_id: bigint
 }
 export const config: StructCodec<ConfigRecord> = struct({
   redirect: u32,
@@ -87,7 +88,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   keepalive_s: u32,
   scan: u32,
   slots_used: u32,
-  pad: u32,
+  stop_when_stale: u32,
+  cgroup_id: u64,
 })
 
 /** Per-CPU totals. */

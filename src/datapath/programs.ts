@@ -20,7 +20,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
-import { BpfMap, BpfObject, IterLink, u32, u64 } from '../libbpf/index.ts'
+import { BpfMap, BpfObject, IterLink, openFd, tryLock, u32, u64 } from '../libbpf/index.ts'
 import type { AnyMap } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import {
@@ -99,6 +99,22 @@ class DisposableStackLike implements Disposable {
   [Symbol.dispose](): void {
     for (const resource of this.#resources.splice(0).toReversed()) resource[Symbol.dispose]()
   }
+}
+
+/**
+ * Makes the directory of the pins if need be and takes the right to work on it, until disposed of: two agents on the
+ * same maps would move the same connections at once. Throws AGENT_RUNNING when somebody else has it.
+ */
+export function lockPins(pinDir: string): Disposable {
+  mkdirSync(pinDir, { recursive: true, mode: 0o700 })
+  const directory = openFd(pinDir)
+  if (tryLock(directory)) return directory
+  directory[Symbol.dispose]()
+  throw new MeshaccelError('another meshaccel agent uses it', {
+    code: 'AGENT_RUNNING',
+    operation: `take the pins in ${pinDir}`,
+    hint: 'Stop that agent first, or give this one its own --pin.',
+  })
 }
 
 /** The directory of pins that belongs to this version's object. */

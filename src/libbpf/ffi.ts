@@ -412,3 +412,6 @@ export const perf_event_open: (
 export const ioctl_int: (fd: Fd, request: number, type: 'int', argument: number) => number = libc(
   'int ioctl(int fd, unsigned long request, ...)',
 )
+
+/** Borrows the descriptor; the lock belongs to the open file and ends with it. */
+export const flock: (fd: Fd, operation: number) => number = libc('int flock(int fd, int operation)')

@@ -47,7 +47,7 @@ export {
 export { Handle } from './handle.ts'
 export type { LinkInfo, MapInfo, ProgramInfo } from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
-export { currentNetnsCookie, netnsCookie, withNetns } from './libc.ts'
+export { currentNetnsCookie, netnsCookie, openFd, tryLock, withNetns } from './libc.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
 export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'

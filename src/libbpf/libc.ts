@@ -11,6 +11,8 @@ const SOL_SOCKET = 1
 const SO_NETNS_COOKIE = 71
 const CLONE_NEWNET = 0x40000000
 const F_DUPFD_CLOEXEC = 1030
+const LOCK_EX = 2
+const LOCK_NB = 4
 
 /** Opens a file or directory for reading, close-on-exec. */
 export function openFd(path: string, hint?: string): Fd {
@@ -18,6 +20,11 @@ export function openFd(path: string, hint?: string): Fd {
     checkNode(`open ${path}`, () => openSync(path, 'r'), hint),
     path,
   )
+}
+
+/** Takes flock(2) on an open file or directory, or says that somebody else holds it. It ends with the descriptor. */
+export function tryLock(file: Fd): boolean {
+  return ffi.flock(file.number, LOCK_EX | LOCK_NB) === 0
 }
 
 /** A second descriptor for the same thing, close-on-exec, with a life of its own. */
