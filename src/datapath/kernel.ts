@@ -102,13 +102,17 @@ export interface CleanupOptions {
 /** Drains, detaches and unpins what is there, with or without an agent. Idempotent. */
 export async function cleanupKernelDatapath(options: CleanupOptions): Promise<void> {
   if (!existsSync(options.pinDir)) return
-  using lock = lockPins(options.pinDir)
-  for (const directory of pinnedVersions(options.pinDir)) {
-    using programs = new Programs(directory)
-    await drainAll(programs, new Map(), options.timeoutMs)
-    removePins(directory)
+  const lock = lockPins(options.pinDir)
+  try {
+    for (const directory of pinnedVersions(options.pinDir)) {
+      using programs = new Programs(directory)
+      await drainAll(programs, new Map(), options.timeoutMs)
+      removePins(directory)
+    }
+    removePinDirectory(options.pinDir)
+  } finally {
+    lock[Symbol.dispose]()
   }
-  removePinDirectory(options.pinDir)
 }
 
 class KernelDatapath implements Datapath {
