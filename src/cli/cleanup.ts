@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
 import { findCgroup2 } from '../datapath/cgroup.ts'
 import { environmentOf } from './environment.ts'
-import { cgroupOption, pinOption, socketOption, timeoutOption } from './options.ts'
+import { cgroupOption, pinOption, socketOption, timeoutMsOf, timeoutOption } from './options.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 interface Args {
@@ -23,7 +23,7 @@ const command: CommandModule<object, Args> = {
   },
   handler: async (args) => {
     const environment = environmentOf(args)
-    const timeoutMs = Math.ceil(args.timeout * 1000)
+    const timeoutMs = timeoutMsOf(args)
     using client = await connectIfRunning(environment, args.socket, 'clean up')
     if (client) {
       await client.call('Cleanup', { timeoutMs })

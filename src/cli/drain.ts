@@ -4,7 +4,7 @@ import { defaults } from '../config.ts'
 import { findCgroup2 } from '../datapath/cgroup.ts'
 import { createLog } from '../log.ts'
 import { environmentOf } from './environment.ts'
-import { cgroupOption, pinOption, socketOption, timeoutOption } from './options.ts'
+import { cgroupOption, pinOption, socketOption, timeoutMsOf, timeoutOption } from './options.ts'
 import { connectIfRunning, hasPins, inPlaceOfAgent } from './without-agent.ts'
 
 interface Args {
@@ -25,7 +25,7 @@ const command: CommandModule<object, Args> = {
   },
   handler: async (args) => {
     const environment = environmentOf(args)
-    const timeoutMs = Math.ceil(args.timeout * 1000)
+    const timeoutMs = timeoutMsOf(args)
     using client = await connectIfRunning(environment, args.socket, 'drain')
     const already = client
       ? (await client.call('Drain', { timeoutMs })).already

@@ -1,5 +1,6 @@
 import type { Options } from 'yargs'
 import { defaults } from '../config.ts'
+import { UsageError } from './usage-error.ts'
 
 /** Options that several commands share. */
 export const socketOption: Options & { readonly type: 'string'; readonly default: string } = {
@@ -37,4 +38,11 @@ export const timeoutOption: Options & { readonly type: 'number' } = {
   default: defaults.drainTimeoutMs / 1000,
   describe: 'How many seconds connections may take to leave',
   requiresArg: true,
+}
+
+/** The milliseconds of `--timeout SECONDS`. */
+export function timeoutMsOf({ timeout }: { readonly timeout: number }): number {
+  // uint32 on the wire.
+  if (timeout > 0 && timeout < 4_000_000) return Math.ceil(timeout * 1000)
+  throw new UsageError('--timeout must be a number of seconds above 0')
 }

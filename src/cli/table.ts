@@ -1,4 +1,3 @@
-import { styleText } from 'node:util'
 import type { CliEnvironment } from './environment.ts'
 
 export interface Column {
@@ -34,14 +33,17 @@ export function renderTable(
   return [head, ...rows.map(line)].map((text) => `${text}\n`).join('')
 }
 
+/** SGR parameters of ECMA-48. */
+const styles = { bold: 1, red: 31, green: 32, yellow: 33 } as const
+
 /** Colours only where a person looks. */
 export function paint(
-  style: 'bold' | 'green' | 'yellow' | 'red',
+  style: keyof typeof styles,
   text: string,
   { stdout, env }: CliEnvironment,
 ): string {
   const wanted = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
-  return wanted ? styleText(style, text) : text
+  return wanted ? `\u001B[${styles[style]}m${text}\u001B[0m` : text
 }
 
 /** Takes what is too much from the widest flexible columns. */

@@ -1,5 +1,5 @@
 import { deepStrictEqual, notDeepStrictEqual, ok } from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { test } from 'tap'
 import type { PodNetns } from '../../src/datapath/datapath.ts'
 import { plan } from '../../src/reconcile/plan.ts'

@@ -19,10 +19,10 @@ function watched(t: Test, path: string): { next: () => Promise<string> } {
   })
   source.read()
   const told: string[] = []
-  let wake = (): void => undefined
+  let wake: (() => void) | undefined
   const tell = (what: string): void => {
     told.push(what)
-    wake()
+    wake?.()
   }
   source.watch({
     pods: (pods: readonly ObservedPod[]) => tell(pods.map(({ name }) => name).join(' ')),

@@ -1,0 +1,209 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { lockAgent } from '../../src/api/agent-lock.ts'
+import { ControlClient } from '../../src/api/client.ts'
+import { ControlServer } from '../../src/api/server.ts'
+import type { Control, FlowView } from '../../src/api/views.ts'
+import { MeshaccelError } from '../../src/errors.ts'
+import { createLog } from '../../src/log.ts'
+
+const huge = 2n ** 64n - 1n
+
+function flow(number: number): FlowView {
+  const bytes = { redirectedBytes: huge, tcpBytes: 0n, unreadBytes: 1n }
+  return {
+    identity: number.toString(16),
+    state: 'joined',
+    ageMs: 5n,
+    client: { pod: 'a/b', address: '10.0.0.1:1' },
+    directions: [
+      { from: 'client', path: 'redirect', ...bytes },
+      { from: 'server', path: 'tcp', reason: 'stream', ...bytes },
+    ],
+  }
+}
+
+const control: Control = {
+  status: () => ({
+    state: 'accelerating',
+    policy: 'strict',
+    kernel: '6.18',
+    version: '1',
+    pods: { seen: 0, enrolled: 0 },
+    connections: { now: 1, watched: 2, joined: 3, engaged: 4, plain: 5, mixed: 6 },
+    totals: { redirectedBytes: huge, redirectedMessages: 0n, tcpBytes: 2n ** 53n, tcpMessages: 7n },
+    reasons: { 'no-peer': huge, stream: 0n },
+  }),
+  pods: () => [
+    {
+      namespace: 'a',
+      name: 'b',
+      enrolled: false,
+      ips: [],
+      connections: { engaged: 0, plain: 0 },
+      redirectedBytes: 0n,
+    },
+    {
+      namespace: 'a',
+      name: 'c',
+      uid: 'u',
+      mesh: 'istio',
+      enrolled: true,
+      netnsCookie: huge,
+      ips: ['10.0.0.1', 'fd00::1'],
+      connections: { engaged: 1, plain: 2 },
+      redirectedBytes: 3n,
+    },
+  ],
+  readers: () => [
+    {
+      namespace: 'a',
+      name: 'b',
+      program: '/usr/sbin/nginx',
+      quarantined: false,
+      connections: { proven: 1, unproven: { splice: 2 } },
+    },
+  ],
+  flows: () => [],
+  reasons: () => ({ stream: 1n }),
+  drain: async () => true,
+  resume: () => {
+    throw new MeshaccelError('the kernel says „no“', {
+      code: 'REFUSED',
+      operation: 'resume',
+      hint: 'Ask it nicely – or not at all.',
+    })
+  },
+  cleanup: async () => {
+    throw new TypeError('a bug')
+  },
+}
+
+/** A directory whose path leaves room for a socket's name. */
+function shortDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'meshaccel-test-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  return directory
+}
+
+async function serving(
+  t: Test,
+  changed: Partial<Control> = {},
+  directory = shortDirectory(t),
+): Promise<ControlClient> {
+  const socket = join(directory, 'agent.sock')
+  const log = createLog('silent')
+  const server = await ControlServer.listen(socket, { ...control, ...changed }, log)
+  const client = await ControlClient.connect(socket)
+  t.teardown(async () => {
+    client[Symbol.dispose]()
+    await server.close()
+  })
+  return client
+}
+
+void test('messages arrive as they were sent, to the last bit', async (t) => {
+  const client = await serving(t)
+  t.strictSame(await client.call('Status', {}), control.status())
+  t.strictSame(await client.call('Pods', {}), { pods: control.pods() })
+  t.strictSame(await client.call('Readers', {}), { readers: control.readers() })
+  t.strictSame(await client.call('Reasons', {}), { reasons: control.reasons() })
+  t.strictSame(await client.call('Drain', { timeoutMs: 1 }), { already: true })
+})
+
+void test('50,000 flows arrive in chunks, in order and complete', async (t) => {
+  const flows = Array.from({ length: 50_000 }, (_, number) => flow(number))
+  const client = await serving(t, { flows: () => flows })
+  let chunks = 0
+  let received = 0
+  for await (const chunk of client.flows()) {
+    if (chunks === 0) t.strictSame(chunk[0], flow(0))
+    for (const { identity } of chunk) {
+      if (identity !== flows[received]?.identity) t.fail(`flow ${received} is ${identity}`)
+      received += 1
+    }
+    chunks += 1
+  }
+  t.equal(received, 50_000)
+  t.ok(chunks >= 100)
+})
+
+void test("the agent's errors arrive whole", async (t) => {
+  const client = await serving(t, {
+    flows: () => {
+      throw new MeshaccelError('no map', { code: 'ENOENT', operation: 'list flows' })
+    },
+  })
+  await t.rejects(client.call('Resume', {}), {
+    code: 'REFUSED',
+    message: 'resume: the kernel says „no“',
+    hint: 'Ask it nicely – or not at all.',
+  })
+  await t.rejects(client.call('Cleanup', { timeoutMs: 0 }), {
+    code: 'AGENT_FAILED',
+    message: 'ask the agent for cleanup: a bug',
+  })
+  await t.rejects(client.flows().next(), { code: 'ENOENT', message: 'list flows: no map' })
+})
+
+void test('a client that goes away in the middle of the flows harms nobody', async (t) => {
+  const flows = Array.from({ length: 50_000 }, (_, number) => flow(number))
+  const client = await serving(t, { flows: () => flows })
+  for await (const chunk of client.flows()) {
+    t.ok(chunk.length > 0)
+    break
+  }
+  t.match(await client.call('Status', {}), { state: 'accelerating' })
+})
+
+void test('an agent that is not there is said to be not running', async (t) => {
+  const directory = shortDirectory(t)
+  await t.rejects(ControlClient.connect(join(directory, 'none')), {
+    code: 'AGENT_NOT_RUNNING',
+    message: /it is not running$/,
+  })
+})
+
+void test("a dead agent's socket and lock are no obstacle", async (t) => {
+  const socket = join(shortDirectory(t), 'agent.sock')
+  const dying = `
+    import { lockAgent } from '${new URL('../../src/api/agent-lock.ts', import.meta.url).href}'
+    import { createServer } from 'node:net'
+    lockAgent('${socket}')
+    createServer().listen('${socket}', () => console.log('up'))`
+  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', dying], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  t.throws(() => lockAgent(socket), { code: 'AGENT_RUNNING' })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.ok(existsSync(socket))
+  await t.rejects(ControlClient.connect(socket), { message: /it is not running any more$/ })
+  const lock = lockAgent(socket)
+  t.notOk(existsSync(socket))
+  t.throws(() => lockAgent(socket), { code: 'AGENT_RUNNING' })
+  lock[Symbol.dispose]()
+  lock[Symbol.dispose]()
+  t.notOk(existsSync(`${socket}.lock`))
+})
+
+void test('a path that no socket can have is refused', async (t) => {
+  const long = join(t.testdir(), 'x'.repeat(108))
+  t.throws(() => lockAgent(long), { code: 'BAD_SOCKET', message: /longer than 107 bytes/ })
+})
+
+void test('what is not gRPC is turned away', async (t) => {
+  const directory = shortDirectory(t)
+  const client = await serving(t, {}, directory)
+  const socket = connect(join(directory, 'agent.sock'))
+  socket.end('GET / HTTP/1.1\r\n\r\n')
+  socket.resume()
+  await once(socket, 'close')
+  t.match(await client.call('Status', {}), { state: 'accelerating' })
+})

@@ -1,0 +1,116 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readlinkSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { resolveNetns } from '../../src/datapath/netns.ts'
+import { requireRoot } from '../helpers/requirements.ts'
+
+const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
+
+/** A network namespace of this test's own; returns its path. */
+function namespace(t: Test, suffix: string): string {
+  const name = `mxa-test-${process.pid}-${suffix}`
+  ip('netns', 'add', name)
+  t.teardown(() => {
+    ip('netns', 'delete', name)
+  })
+  return `/run/netns/${name}`
+}
+
+/** A process under `command`, which says when it has come to where it stays; returns its pid. */
+async function sleeper(t: Test, command: string, ...args: string[]): Promise<number> {
+  const child = spawn(command, [...args, 'sh', '-c', 'echo $$; exec sleep infinity'])
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  })
+  const [said]: unknown[] = await once(child.stdout, 'data')
+  return Number(String(said))
+}
+
+const failing = (code: string) => (): never => {
+  throw Object.assign(new Error(code), { code })
+}
+
+const here = (): string => readlinkSync('/proc/thread-self/ns/net')
+
+void test('resolves a path to its cookie and addresses, and is back afterwards', async (t) => {
+  if (!requireRoot(t)) return
+  const before = here()
+  const one = namespace(t, 'a')
+  const two = namespace(t, 'b')
+  const name = one.slice('/run/netns/'.length)
+  ip('-n', name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1')
+  ip('-n', name, 'address', 'add', '10.9.8.7/24', 'dev', 'eth0')
+  ip('-n', name, 'link', 'set', 'eth0', 'up')
+  ip('-n', name, 'link', 'set', 'eth1', 'up')
+
+  const first = resolveNetns({ path: one })
+  t.match(first, { netnsPath: one, ips: ['10.9.8.7'] })
+  t.ok(first.netnsCookie > 0n)
+  t.equal(resolveNetns({ path: one }).netnsCookie, first.netnsCookie, 'is always the same')
+  t.not(resolveNetns({ path: two }).netnsCookie, first.netnsCookie)
+  t.equal(here(), before)
+})
+
+void test('resolves the pid of a process to the namespace it is in', async (t) => {
+  if (!requireRoot(t)) return
+  const path = namespace(t, 'a')
+  const pid = await sleeper(t, 'nsenter', `--net=${path}`)
+  t.match(resolveNetns({ pid }), {
+    netnsCookie: resolveNetns({ path }).netnsCookie,
+    netnsPath: `/proc/${pid}/ns/net`,
+  })
+})
+
+void test("refuses the host's own namespace", async (t) => {
+  if (!requireRoot(t)) return
+  const pid = await sleeper(t, 'env')
+  t.throws(() => resolveNetns({ pid }), { code: 'HOST_NETWORK' })
+  t.throws(() => resolveNetns({ path: '/proc/self/ns/net' }), { code: 'HOST_NETWORK' })
+})
+
+void test('refuses a process of another user namespace', async (t) => {
+  if (!requireRoot(t)) return
+  const before = here()
+  const pid = await sleeper(t, 'unshare', '--user', '--map-root-user', '--net')
+  t.throws(() => resolveNetns({ pid }), {
+    code: 'FOREIGN_USER_NAMESPACE',
+    message: `resolve network namespace of pid ${pid}: the process lives in another user namespace`,
+    hint: /proxyUid/,
+  })
+  t.equal(here(), before)
+})
+
+void test('refuses what is gone or something else', async (t) => {
+  if (!requireRoot(t)) return
+  const directory = t.testdir({ file: '' })
+  execFileSync('mkfifo', [join(directory, 'fifo')])
+  const codeOf = (path: string, code: string): unknown =>
+    t.throws(() => resolveNetns({ path }), { code }, path)
+  codeOf('/run/netns/mxa-none', 'NETNS_GONE')
+  codeOf(join(directory, 'file', 'below'), 'NETNS_GONE')
+  codeOf(join(directory, 'file'), 'NOT_A_NETNS')
+  codeOf(join(directory, 'fifo'), 'NOT_A_NETNS')
+  codeOf(directory, 'NOT_A_NETNS')
+  codeOf('/proc/self/ns/mnt', 'NOT_A_NETNS')
+  const gone = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')) - 1
+  t.throws(() => resolveNetns({ pid: gone }), { code: 'PID_GONE' })
+})
+
+void test('says what a failed system call means', async (t) => {
+  const path = '/proc/self/ns/net'
+  t.throws(
+    () => resolveNetns({ path }, { withNetns: failing('EPERM'), currentNetnsCookie: () => 1n }),
+    { code: 'NETNS_FORBIDDEN', hint: /user namespace/ },
+  )
+  t.throws(
+    () =>
+      resolveNetns(
+        { path },
+        { withNetns: (_, fn) => fn(), currentNetnsCookie: failing('ENOPROTOOPT') },
+      ),
+    { code: 'NETNS_COOKIE_UNSUPPORTED' },
+  )
+})
