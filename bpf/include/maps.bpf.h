@@ -146,6 +146,14 @@ static __always_inline bool pod_enabled(__u64 netns_cookie)
 	return pod && pod->enabled;
 }
 
+/* An atomic add that is ordered before whatever follows: the kernel orders only those that return
+ * the old value. */
+#define add_ordered(address, value)                                                                \
+	({                                                                                         \
+		__u32 old = __sync_fetch_and_add(address, value);                                  \
+		asm volatile("" ::"r"(old));                                                       \
+	})
+
 /* Has the next scan look at a conn. */
 static __always_inline void attend(struct conn *conn, __u32 slot)
 {

@@ -253,6 +253,10 @@ struct conn {
 	/* Bit per role: the reader gets a fresh edge; the socket wants keepalive. */
 	__u32 kick;
 	__u32 keepalive;
+	/* Number of the join, so that a verdict can tell that a whole leave and join have passed it
+	 * by. */
+	__u32 join;
+	__u32 fence;
 	struct conn_end ends[ROLES];
 	struct direction directions[ROLES];
 };
@@ -323,7 +327,7 @@ _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == 64, "layout");
 _Static_assert(sizeof(struct conn_end) == 48, "layout");
-_Static_assert(sizeof(struct conn) == 280, "layout");
+_Static_assert(sizeof(struct conn) == 288, "layout");
 _Static_assert(sizeof(struct flow_end) == 120, "layout");
 
 #endif

@@ -186,13 +186,16 @@ static __always_inline int pass(struct conn *conn, __u32 slot, struct direction 
 }
 
 static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
-				    __u32 slot, struct direction *direction, __u32 size)
+				    __u32 slot, struct direction *direction, __u32 size, __u32 join)
 {
 	struct isn_pair peer = {.own = end->key.peer, .peer = end->key.own};
 	struct counters *counters;
+	__u32 state;
 
-	__sync_fetch_and_add(&direction->sent, size);
-	if (*(volatile __u32 *)&conn->state == CONN_SEALED) {
+	add_ordered(&direction->sent, size);
+	state = *(volatile __u32 *)&conn->state;
+	if ((state != CONN_JOINED && state != CONN_STOPPING) ||
+	    *(volatile __u32 *)&conn->join != join) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		direction->path = PATH_MIXED;
 		return pass(conn, slot, direction, size, REASON_LEAVING);
@@ -221,6 +224,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	const struct conn_end *reader = &conn->ends[!role];
 	const struct config *config = config_get();
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(msg->sk);
+	__u32 join = *(volatile __u32 *)&conn->join;
 	enum reason reason;
 	__u8 state;
 
@@ -264,7 +268,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 
 	if (is_stream(end, direction, size))
 		stop(conn, slot, REASON_STREAM);
-	return redirect(msg, end, conn, slot, direction, size);
+	return redirect(msg, end, conn, slot, direction, size, join);
 }
 
 #endif

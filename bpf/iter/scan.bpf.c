@@ -20,8 +20,9 @@
 #include "verdict.bpf.h"
 #include <bpf/bpf_endian.h>
 
-#define O_NONBLOCK 00004000
-#define AF_INET6   10
+#define O_NONBLOCK   00004000
+#define AF_INET6     10
+#define RCV_SHUTDOWN 1
 
 /* What bars a socket from the sockhash, whatever its readers do. */
 static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
@@ -198,6 +199,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		direction->trap_seq = peek(struct tcp_sock, conn->ends[role].sk, write_seq);
 		conn->ends[role].seen_copied_seq = direction->trap_seq;
 	}
+	conn->join++;
 	conn->keepalive = 3;
 	conn->reason = REASON_NONE;
 	conn->since_ns = bpf_ktime_get_ns();
@@ -283,20 +285,23 @@ static __always_inline void visit(struct sock *sk, struct end *end, struct confi
 }
 
 /* Has the reader received all that its peer redirected to it? */
-static __always_inline bool redirect_drained(const struct conn *conn, int sender)
+static __always_inline bool redirect_drained(struct conn *conn, int sender)
 {
 	const struct conn_end *reader = &conn->ends[!sender];
-	__u32 received, base, copied_seq;
+	__u32 received, excess, sent;
 
 	if (reader->closed)
 		return true;
-	/* In this order: see ends.bpf.h. The atomic reads order them on every machine. */
+	/* In this order: see ends.bpf.h. */
 	received = peek_end(reader->end, received);
-	barrier();
-	copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
-	base = peek_end(reader->end, base);
-	return received_beyond_tcp(received, copied_seq, base) ==
-	       *(volatile __u32 *)&conn->directions[sender].sent;
+	__sync_lock_test_and_set(&conn->fence, 0);
+	excess = received_beyond_tcp(received, peek(struct tcp_sock, reader->sk, copied_seq),
+				     peek_end(reader->end, base));
+	sent = *(volatile __u32 *)&conn->directions[sender].sent;
+	if (excess == sent)
+		return true;
+	return excess + 1 == sent && peek(struct sock, reader->sk, sk_shutdown) & RCV_SHUTDOWN &&
+	       queue_empty(reader->psock);
 }
 
 /* Bytes that wait in the socket's TCP queue. */
@@ -381,7 +386,7 @@ static __always_inline bool tend_joined(struct conn *conn, __u32 slot, const str
 	return again;
 }
 
-static __always_inline bool off_redirect(const struct conn *conn, int sender)
+static __always_inline bool off_redirect(struct conn *conn, int sender)
 {
 	return conn->directions[sender].path != PATH_REDIRECT || redirect_drained(conn, sender);
 }

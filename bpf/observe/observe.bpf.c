@@ -39,7 +39,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (!end)
 		return 0;
 
-	__sync_fetch_and_add(&end->received, ret);
+	add_ordered(&end->received, ret);
 	conn = conn_of(end);
 	bad = bad_habit(flags);
 	if (bad)
