@@ -1,5 +1,5 @@
 import { agentControl } from './agent-control.ts'
-import { lockAgent } from './api/agent-lock.ts'
+import { lockAgent } from './agent-lock.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
 import type { Datapath } from './datapath/datapath.ts'

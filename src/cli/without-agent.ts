@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { lockAgent } from '../api/agent-lock.ts'
+import { lockAgent } from '../agent-lock.ts'
 import { ControlClient } from '../api/client.ts'
 import { MeshaccelError } from '../errors.ts'
 import { requireRoot } from './require-root.ts'

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { lockAgent } from '../../src/api/agent-lock.ts'
 import { ControlClient } from '../../src/api/client.ts'
 import { ControlServer } from '../../src/api/server.ts'
 import type { Control, FlowView } from '../../src/api/views.ts'
@@ -167,35 +165,6 @@ void test('an agent that is not there is said to be not running', async (t) => {
     code: 'AGENT_NOT_RUNNING',
     message: /it is not running$/,
   })
-})
-
-void test("a dead agent's socket and lock are no obstacle", async (t) => {
-  const socket = join(shortDirectory(t), 'agent.sock')
-  const dying = `
-    import { lockAgent } from '${new URL('../../src/api/agent-lock.ts', import.meta.url).href}'
-    import { createServer } from 'node:net'
-    lockAgent('${socket}')
-    createServer().listen('${socket}', () => console.log('up'))`
-  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', dying], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(child.stdout, 'data')
-  t.throws(() => lockAgent(socket), { code: 'AGENT_RUNNING' })
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-  t.ok(existsSync(socket))
-  await t.rejects(ControlClient.connect(socket), { message: /it is not running any more$/ })
-  const lock = lockAgent(socket)
-  t.notOk(existsSync(socket))
-  t.throws(() => lockAgent(socket), { code: 'AGENT_RUNNING' })
-  lock[Symbol.dispose]()
-  lock[Symbol.dispose]()
-  t.notOk(existsSync(`${socket}.lock`))
-})
-
-void test('a path that no socket can have is refused', async (t) => {
-  const long = join(t.testdir(), 'x'.repeat(108))
-  t.throws(() => lockAgent(long), { code: 'BAD_SOCKET', message: /longer than 107 bytes/ })
 })
 
 void test('what is not gRPC is turned away', async (t) => {

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
+import { fstatSync, lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { errnoOf, messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
+import { errnoOf, messageOf } from './errno.ts'
+import { MeshaccelError } from './errors.ts'
+import { openFd, tryLock } from './libbpf/index.ts'
 
 /** sun_path holds 108 bytes, the closing 0 included. */
 const maxSocketPathBytes = 107
@@ -23,23 +23,16 @@ export function lockAgent(socketPath: string): Disposable {
       hint: 'Name a shorter one with --socket.',
     })
   }
-  const lockPath = `${socketPath}.lock`
   try {
     mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 })
-    const fd = lockFile(lockPath, operation)
+    const lock = lockFile(`${socketPath}.lock`, operation)
     try {
       removeStale(socketPath, operation)
     } catch (error) {
-      unlock(fd, lockPath)
+      lock[Symbol.dispose]()
       throw error
     }
-    let held = true
-    return {
-      [Symbol.dispose]: () => {
-        if (held) unlock(fd, lockPath)
-        held = false
-      },
-    }
+    return lock
   } catch (error) {
     if (error instanceof MeshaccelError) throw error
     throw new MeshaccelError(errnoOf(error) === 'EACCES' ? 'permission denied' : messageOf(error), {
@@ -51,11 +44,13 @@ export function lockAgent(socketPath: string): Disposable {
   }
 }
 
-function lockFile(path: string, operation: string): number {
+function lockFile(path: string, operation: string): Disposable {
   for (;;) {
-    const fd = openSync(path, 'a', 0o600)
-    if (!flock(fd)) {
-      closeSync(fd)
+    writeFileSync(path, '', { flag: 'a', mode: 0o600 })
+    const file = openIfThere(path)
+    if (!file) continue
+    if (!tryLock(file)) {
+      file[Symbol.dispose]()
       throw new MeshaccelError('another meshaccel agent is running', {
         code: 'AGENT_RUNNING',
         operation,
@@ -63,30 +58,26 @@ function lockFile(path: string, operation: string): number {
       })
     }
     // The holder before may have removed the file between the open and the lock.
-    if (fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return fd
-    closeSync(fd)
+    if (fstatSync(file.number).ino === statSync(path, { throwIfNoEntry: false })?.ino) {
+      return {
+        [Symbol.dispose]: () => {
+          if (!file.disposed) rmSync(path, { force: true })
+          file[Symbol.dispose]()
+        },
+      }
+    }
+    file[Symbol.dispose]()
   }
 }
 
-/** The lock belongs to the open file, which the command shares with this process and outlives. */
-function flock(fd: number): boolean {
-  const { status, error } = spawnSync('flock', ['--exclusive', '--nonblock', '3'], {
-    stdio: ['ignore', 'ignore', 'ignore', fd],
-  })
-  if (error) {
-    throw new MeshaccelError('cannot run flock', {
-      code: 'NO_FLOCK',
-      operation: 'lock the control socket',
-      hint: 'Install util-linux.',
-      cause: error,
-    })
+/** Undefined when the holder before has just removed it. */
+function openIfThere(path: string): ReturnType<typeof openFd> | undefined {
+  try {
+    return openFd(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
-  return status === 0
-}
-
-function unlock(fd: number, path: string): void {
-  rmSync(path, { force: true })
-  closeSync(fd)
 }
 
 function removeStale(socketPath: string, operation: string): void {
