@@ -13,6 +13,9 @@ stale() { # stale TARGET SOURCE...: is TARGET missing or older than a source?
 }
 
 mkdir -p build/bpf
+# One build at a time; and each output appears whole.
+exec 9>build/.lock
+flock 9
 
 # One header per kernel: its BTF names the running kernel's types.
 release=$(uname -r)
@@ -29,7 +32,8 @@ fi
 compile() { # compile OUT SOURCE: one BPF object file
 	clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 		-Wno-missing-field-initializers -D__TARGET_ARCH_"$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')" \
-		-Ibuild -Ibpf/include -c "$2" -o "$1"
+		-Ibuild -Ibpf/include -c "$2" -o "$1.new"
+	mv "$1.new" "$1"
 }
 
 headers=(build/vmlinux.h bpf/include/*.h)
@@ -40,7 +44,8 @@ for source in bpf/*/*.bpf.c; do
 	parts+=("$part")
 done
 if stale build/bpf/meshaccel.bpf.o "${parts[@]}"; then
-	bpftool gen object build/bpf/meshaccel.bpf.o "${parts[@]}"
+	bpftool gen object build/bpf/meshaccel.bpf.o.new "${parts[@]}"
+	mv build/bpf/meshaccel.bpf.o.new build/bpf/meshaccel.bpf.o
 fi
 
 for source in bench/bpf/*.bpf.c; do

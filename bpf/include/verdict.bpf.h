@@ -19,25 +19,7 @@
 #define MESHACCEL_VERDICT_BPF_H
 
 #include "maps.bpf.h"
-#include <bpf/bpf_core_read.h>
-
-/* A field of a kernel struct at an address. */
-#define peek(type, address, field)                                                                 \
-	({                                                                                         \
-		type *at = (void *)(address);                                                      \
-		typeof(at->field) value;                                                           \
-		bpf_core_read(&value, sizeof(value), &at->field);                                  \
-		value;                                                                             \
-	})
-
-/* A field of the other end's record. */
-#define peek_end(address, field)                                                                   \
-	({                                                                                         \
-		struct end *at = (void *)(address);                                                \
-		typeof(at->field) value;                                                           \
-		bpf_probe_read_kernel(&value, sizeof(value), &at->field);                          \
-		value;                                                                             \
-	})
+#include "peek.bpf.h"
 
 static __always_inline __u64 peek_psock(__u64 sk)
 {
@@ -77,7 +59,7 @@ static __noinline __u32 count_messages(__u64 psock)
 	for (messages = 0; messages < CAP_MESSAGES / 2; messages++) {
 		if (!node || node == head)
 			return messages;
-		node = BPF_CORE_READ(node, next);
+		node = peek(struct list_head, node, next);
 	}
 	return CAP_MESSAGES;
 }
@@ -103,10 +85,9 @@ static __always_inline enum reason bounded(const struct tcp_sock *tp, struct dir
 {
 	__u64 cap = config->cap_bytes;
 
-	/* Nobody would lead a flow over the cap back to TCP. */
-	if (agent_stale(config))
-		cap *= STALE_CAP_FACTOR;
-	if (unread && (__u64)unread + size > cap)
+	if (unread && (__u64)unread + size > cap &&
+	    /* Nobody would lead a flow over the cap back to TCP when the agent is dead. */
+	    (!agent_stale(config) || (__u64)unread + size > cap * STALE_CAP_FACTOR))
 		return REASON_CAP_BYTES;
 	if (!unread)
 		direction->queued = 0;
@@ -223,7 +204,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	struct direction *direction = &conn->directions[role];
 	const struct conn_end *reader = &conn->ends[!role];
 	const struct config *config = config_get();
-	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(msg->sk);
+	const struct tcp_sock *tp = sender_of(msg);
 	__u32 join = *(volatile __u32 *)&conn->join;
 	enum reason reason;
 	__u8 state;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Decides for each send of a member: to the peer's queue, or to TCP. */
+#define PEEK_BY_CAST
 #include "verdict.bpf.h"
 
 SEC("sk_msg")
