@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs'
 import { startAgent } from '../agent.ts'
 import { defaults, requestedPolicies, type RequestedPolicy } from '../config.ts'
-import { findCgroup2 } from '../datapath/cgroup.ts'
+import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { createLog } from '../log.ts'
 import { environmentOf } from './environment.ts'
 import { cgroupOption, pinOption, socketOption } from './options.ts'
@@ -84,7 +84,7 @@ const command: CommandModule<object, Args> = {
     const agent = await startAgent(
       {
         podsFile: args.pods.slice('file:'.length),
-        cgroupPath: args.cgroup ?? findCgroup2(),
+        cgroupPath: cgroup2Directory(args.cgroup),
         pinDir: args.pin,
         socketPath: args.socket,
         defaultEnabled: args.default === 'on',

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
-import { findCgroup2 } from '../datapath/cgroup.ts'
+import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { environmentOf } from './environment.ts'
 import { cgroupOption, pinOption, socketOption, timeoutMsOf, timeoutOption } from './options.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
@@ -32,7 +32,7 @@ const command: CommandModule<object, Args> = {
     }
     await inPlaceOfAgent(args.socket, () => {
       const { cleanupDatapath } = environment.agentParts ?? kernelParts
-      const config = { pinDir: args.pin, cgroupPath: args.cgroup ?? findCgroup2() }
+      const config = { pinDir: args.pin, cgroupPath: cgroup2Directory(args.cgroup) }
       return cleanupDatapath(config, timeoutMs)
     })
     environment.stderr.write('nothing of meshaccel is left\n')

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
 import { defaults } from '../config.ts'
-import { findCgroup2 } from '../datapath/cgroup.ts'
+import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { createLog } from '../log.ts'
 import { environmentOf } from './environment.ts'
 import { cgroupOption, pinOption, socketOption, timeoutMsOf, timeoutOption } from './options.ts'
@@ -37,7 +37,7 @@ const command: CommandModule<object, Args> = {
       const { openDatapath } = environment.agentParts ?? kernelParts
       const datapath = await openDatapath(
         {
-          cgroupPath: cgroup ?? findCgroup2(),
+          cgroupPath: cgroup2Directory(cgroup),
           pinDir: pin,
           capBytes: defaults.capBytes,
           policy: 'auto',

@@ -14,7 +14,9 @@ const command: CommandModule<object, { socket: string; output: 'table' | 'json' 
     const environment = environmentOf(args)
     using client = await ControlClient.connect(args.socket)
     const status = await client.call('Status', {})
-    print(environment, args.output, status, () => describe(status, environment))
+    // The wire puts maps first; people read the state first.
+    const { reasons, ...rest } = status
+    print(environment, args.output, { ...rest, reasons }, () => describe(status, environment))
     if (status.state !== 'accelerating') environment.exitCode = 1
   },
 }

@@ -1,5 +1,33 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statfsSync } from 'node:fs'
+import { errnoOf, messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
+
+/** CGROUP2_SUPER_MAGIC of linux/magic.h. */
+const cgroup2Magic = 0x63677270
+
+/** The cgroup v2 directory to watch: the named one, else the root. Throws NO_CGROUP2 when it is not one. */
+export function cgroup2Directory(path: string | undefined): string {
+  if (path === undefined) return findCgroup2()
+  const operation = `use cgroup ${path}`
+  const hint = 'Name a directory of the cgroup v2 hierarchy, or leave --cgroup out.'
+  let type
+  try {
+    type = statfsSync(path).type
+  } catch (error) {
+    throw new MeshaccelError(errnoOf(error) === 'ENOENT' ? 'there is none' : messageOf(error), {
+      code: 'NO_CGROUP2',
+      operation,
+      hint,
+      cause: error,
+    })
+  }
+  if (type === cgroup2Magic) return path
+  throw new MeshaccelError('it is not on a cgroup v2 file system', {
+    code: 'NO_CGROUP2',
+    operation,
+    hint,
+  })
+}
 
 /**
  * The mount point of the cgroup v2 hierarchy, from /proc/self/mountinfo.

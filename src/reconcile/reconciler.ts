@@ -140,6 +140,7 @@ export class Reconciler implements Disposable {
     try {
       this.#options.datapath.withdraw(cookie)
       this.#applied.delete(cookie)
+      this.#options.log.info({ netnsCookie: String(cookie) }, 'withdrawn')
       return true
     } catch (error) {
       this.#options.log.error(

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { findCgroup2 } from '../../src/datapath/cgroup.ts'
+import { cgroup2Directory, findCgroup2 } from '../../src/datapath/cgroup.ts'
 
 void test('finds the hierarchy on a unified and on a hybrid machine', async (t) => {
   t.equal(
@@ -30,4 +30,13 @@ void test('says what to do when there is none', async (t) => {
     message: 'find the cgroup v2 root: no cgroup v2 hierarchy is mounted',
     hint: /mount -t cgroup2/,
   })
+})
+
+void test('a named directory must be of the hierarchy', async (t) => {
+  const none = { code: 'NO_CGROUP2', hint: /--cgroup/ }
+  t.throws(() => cgroup2Directory('/nonexistent'), { ...none, message: /: there is none$/ })
+  t.throws(() => cgroup2Directory('/proc'), { ...none, message: /not on a cgroup v2/ })
+  const root = findCgroup2()
+  t.equal(cgroup2Directory(undefined), root)
+  t.equal(cgroup2Directory(root), root)
 })
