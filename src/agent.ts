@@ -3,7 +3,11 @@ import { lockAgent } from './agent-lock.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
 import type { Datapath } from './datapath/datapath.ts'
-import { cleanupKernelDatapath, openKernelDatapath } from './datapath/kernel.ts'
+import {
+  cleanupKernelDatapath,
+  drainKernelDatapath,
+  openKernelDatapath,
+} from './datapath/kernel.ts'
 import { resolveNetns } from './datapath/netns.ts'
 import type { Log } from './log.ts'
 import { version } from './package.ts'
@@ -13,11 +17,10 @@ import { FileSource } from './sources/file.ts'
 /** The parts that touch the kernel; tests bring their own. */
 export interface AgentParts {
   readonly openDatapath: (config: DatapathConfig, log: Log) => Datapath | Promise<Datapath>
-  /** Drains, detaches and unpins what is there, with or without an agent. */
-  readonly cleanupDatapath: (
-    config: Pick<DatapathConfig, 'pinDir' | 'cgroupPath'>,
-    timeoutMs: number,
-  ) => Promise<void>
+  /** Drains what an agent has left behind; resolves to whether it was drained before. */
+  readonly drainDatapath: (pinDir: string, timeoutMs: number) => Promise<boolean>
+  /** Drains, detaches and unpins what an agent has left behind. */
+  readonly cleanupDatapath: (pinDir: string, timeoutMs: number) => Promise<void>
   readonly resolveNetns: ReconcilerOptions['resolve']
 }
 
@@ -26,8 +29,8 @@ export type DatapathConfig = Pick<AgentConfig, 'cgroupPath' | 'pinDir' | 'capByt
 export const kernelParts: AgentParts = {
   openDatapath: ({ cgroupPath, pinDir, capBytes, policy }, log) =>
     openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log }),
-  cleanupDatapath: ({ pinDir, cgroupPath }, timeoutMs) =>
-    cleanupKernelDatapath({ pinDir, cgroupPath, timeoutMs }),
+  drainDatapath: (pinDir, timeoutMs) => drainKernelDatapath({ pinDir, timeoutMs }),
+  cleanupDatapath: (pinDir, timeoutMs) => cleanupKernelDatapath({ pinDir, timeoutMs }),
   resolveNetns: (ref) => resolveNetns(ref),
 }
 
@@ -103,7 +106,7 @@ async function start(
   }
   const remove = async (timeoutMs: number): Promise<void> => {
     await inner.stop()
-    await parts.cleanupDatapath(config, timeoutMs)
+    await parts.cleanupDatapath(config.pinDir, timeoutMs)
   }
   const ending = new Ending(outer, log)
   const control = agentControl({

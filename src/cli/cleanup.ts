@@ -1,6 +1,5 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
-import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { environmentOf } from './environment.ts'
 import { cgroupOption, pinOption, socketOption, timeoutMsOf, timeoutOption } from './options.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
@@ -19,7 +18,7 @@ const command: CommandModule<object, Args> = {
     socket: socketOption,
     timeout: timeoutOption,
     pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
-    cgroup: cgroupOption,
+    cgroup: { ...cgroupOption, describe: 'Accepted; the pins know their cgroup' },
   },
   handler: async (args) => {
     const environment = environmentOf(args)
@@ -32,8 +31,7 @@ const command: CommandModule<object, Args> = {
     }
     await inPlaceOfAgent(args.socket, () => {
       const { cleanupDatapath } = environment.agentParts ?? kernelParts
-      const config = { pinDir: args.pin, cgroupPath: cgroup2Directory(args.cgroup) }
-      return cleanupDatapath(config, timeoutMs)
+      return cleanupDatapath(args.pin, timeoutMs)
     })
     environment.stderr.write('nothing of meshaccel is left\n')
   },

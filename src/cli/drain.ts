@@ -1,11 +1,8 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
-import { defaults } from '../config.ts'
-import { cgroup2Directory } from '../datapath/cgroup.ts'
-import { createLog } from '../log.ts'
 import { environmentOf } from './environment.ts'
 import { cgroupOption, pinOption, socketOption, timeoutMsOf, timeoutOption } from './options.ts'
-import { connectIfRunning, hasPins, inPlaceOfAgent } from './without-agent.ts'
+import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 interface Args {
   readonly socket: string
@@ -21,7 +18,7 @@ const command: CommandModule<object, Args> = {
     socket: socketOption,
     timeout: timeoutOption,
     pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
-    cgroup: cgroupOption,
+    cgroup: { ...cgroupOption, describe: 'Accepted; the pins know their cgroup' },
   },
   handler: async (args) => {
     const environment = environmentOf(args)
@@ -29,29 +26,11 @@ const command: CommandModule<object, Args> = {
     using client = await connectIfRunning(environment, args.socket, 'drain')
     const already = client
       ? (await client.call('Drain', { timeoutMs })).already
-      : await inPlaceOfAgent(args.socket, () => drainPins(args, timeoutMs))
+      : await inPlaceOfAgent(args.socket, () => {
+          const { drainDatapath } = environment.agentParts ?? kernelParts
+          return drainDatapath(args.pin, timeoutMs)
+        })
     environment.stderr.write(already ? 'already drained\n' : 'drained\n')
-
-    async function drainPins({ pin, cgroup }: Args, limitMs: number): Promise<boolean> {
-      if (!hasPins(pin)) return true
-      const { openDatapath } = environment.agentParts ?? kernelParts
-      const datapath = await openDatapath(
-        {
-          cgroupPath: cgroup2Directory(cgroup),
-          pinDir: pin,
-          capBytes: defaults.capBytes,
-          policy: 'auto',
-        },
-        createLog('warn', environment.stderr),
-      )
-      try {
-        const before = !datapath.redirecting && datapath.connections().joined === 0
-        await datapath.drain(limitMs)
-        return before
-      } finally {
-        datapath.close()
-      }
-    }
   },
 }
 

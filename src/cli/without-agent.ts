@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs'
 import { lockAgent } from '../agent-lock.ts'
 import { ControlClient } from '../api/client.ts'
 import { MeshaccelError } from '../errors.ts'
@@ -28,9 +27,4 @@ export async function inPlaceOfAgent<T>(socketPath: string, work: () => Promise<
   } finally {
     lock[Symbol.dispose]()
   }
-}
-
-/** Whether an agent has left pins. */
-export function hasPins(pinDir: string): boolean {
-  return existsSync(pinDir) && readdirSync(pinDir).length > 0
 }

@@ -3,12 +3,10 @@
 import { existsSync, statSync } from 'node:fs'
 import type { RequestedPolicy } from '../config.ts'
 import { MeshaccelError } from '../errors.ts'
-import { withNetns } from '../libbpf/index.ts'
 import type { Log } from '../log.ts'
 import type { ConnectionGauge, Counters, Datapath, Flow, PodNetns, Policy } from './datapath.ts'
 import { parseFlows } from './flow-table.ts'
 import { type ConfigRecord, type CountersRecord, reasons } from './layout.ts'
-import { findNetns } from './netns-finder.ts'
 import {
   currentPins,
   install,
@@ -18,9 +16,8 @@ import {
   removePinDirectory,
   removePins,
 } from './programs.ts'
+import { drainAll, readConfig, runInNetns, scan, SCAN_INTERVAL_MS, setConfig } from './scans.ts'
 
-/** Between two scans: a connection that is worth it joins in the second scan after. */
-const SCAN_INTERVAL_MS = 50
 /** Between two rounds of keepalive settings for new members. */
 const KEEPALIVE_INTERVAL_MS = 30_000
 /** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
@@ -93,23 +90,54 @@ function initialConfig(cgroupId: bigint): ConfigRecord {
   }
 }
 
-export interface CleanupOptions {
+/** Drains what is pinned, without an agent; the pins stay. Resolves to whether it was drained before. */
+export async function drainKernelDatapath(options: {
   readonly pinDir: string
-  readonly cgroupPath: string
   readonly timeoutMs: number
+}): Promise<boolean> {
+  return withPins(
+    options.pinDir,
+    async (directories) => {
+      let already = true
+      for (const directory of directories) {
+        using programs = new Programs(directory)
+        if (!(await drainAll(programs, new Map(), options.timeoutMs))) already = false
+      }
+      return already
+    },
+    true,
+  )
 }
 
-/** Drains, detaches and unpins what is there, with or without an agent. Idempotent. */
-export async function cleanupKernelDatapath(options: CleanupOptions): Promise<void> {
-  if (!existsSync(options.pinDir)) return
-  const lock = lockPins(options.pinDir)
+/** Drains, detaches and unpins what is there, without an agent. Idempotent. */
+export async function cleanupKernelDatapath(options: {
+  readonly pinDir: string
+  readonly timeoutMs: number
+}): Promise<void> {
+  await withPins(
+    options.pinDir,
+    async (directories) => {
+      for (const directory of directories) {
+        using programs = new Programs(directory)
+        await drainAll(programs, new Map(), options.timeoutMs)
+        removePins(directory)
+      }
+      removePinDirectory(options.pinDir)
+    },
+    undefined,
+  )
+}
+
+/** Works on the pinned versions while no agent does; where nothing is pinned, the result is `none`. */
+async function withPins<T>(
+  pinDir: string,
+  work: (directories: string[]) => Promise<T>,
+  none: T,
+): Promise<T> {
+  if (!existsSync(pinDir)) return none
+  const lock = lockPins(pinDir)
   try {
-    for (const directory of pinnedVersions(options.pinDir)) {
-      using programs = new Programs(directory)
-      await drainAll(programs, new Map(), options.timeoutMs)
-      removePins(directory)
-    }
-    removePinDirectory(options.pinDir)
+    return await work(pinnedVersions(pinDir))
   } finally {
     lock[Symbol.dispose]()
   }
@@ -194,12 +222,13 @@ class KernelDatapath implements Datapath {
     const { ends, paired, joined, engaged, mixed, leaving } = gauge
     // Two watched ends make a connection once they are paired; each other end is a connection of its own.
     const now = Math.max(paired, ends - paired)
+    const members = Math.min(now, joined + leaving)
     return {
       now,
-      watched: now - joined - leaving,
-      joined: joined + leaving,
+      watched: now - members,
+      joined: members,
       engaged,
-      plain: now - engaged - mixed,
+      plain: Math.max(0, now - engaged - mixed),
       mixed,
     }
   }
@@ -236,71 +265,6 @@ class KernelDatapath implements Datapath {
     for (const cookie of this.enrolled())
       runInNetns(this.#programs, 'kick', cookie, this.#netnsPaths)
   }
-}
-
-/** One scan, and a kick for each socket that it names. */
-function scan(programs: Programs, netnsPaths: ReadonlyMap<bigint, string>): void {
-  const output = programs.iterators.scan.iterate()
-  if (output.length === 0) return
-  const cookies = new Set<bigint>()
-  for (let offset = 0; offset + 8 <= output.length; offset += 8) {
-    cookies.add(output.readBigUInt64LE(offset))
-  }
-  for (const cookie of cookies) runInNetns(programs, 'kick', cookie, netnsPaths)
-}
-
-/** Walks over the TCP sockets of a pod; one whose namespace is gone has none. */
-function runInNetns(
-  programs: Programs,
-  iterator: 'sight' | 'adopt' | 'kick',
-  cookie: bigint,
-  netnsPaths: ReadonlyMap<bigint, string>,
-): void {
-  const path = netnsPaths.get(cookie) ?? findNetns(cookie)
-  if (path === undefined) return
-  using walk = withNetns(path, () => programs.iterators[iterator].open())
-  walk.read()
-}
-
-/** Turns redirecting off and scans until no socket is a member any more. */
-async function drainAll(
-  programs: Programs,
-  netnsPaths: ReadonlyMap<bigint, string>,
-  timeoutMs: number,
-): Promise<void> {
-  setConfig(programs, { redirect: 0 })
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    programs.iterators.survey.run()
-    scan(programs, netnsPaths)
-    programs.iterators.survey.run()
-    const gauge = programs.gauge.lookup(0)
-    const members = gauge === undefined ? 0 : gauge.joining + gauge.joined + gauge.leaving
-    if (members === 0) return
-    if (performance.now() > deadline) {
-      throw new MeshaccelError(
-        `${members} connections still hold redirected bytes that nobody reads`,
-        {
-          code: 'DRAIN_TIMEOUT',
-          operation: 'drain',
-          hint: 'Nothing is redirected any more. `meshaccel flows` names them; try again once they have been read or closed.',
-          retryable: true,
-        },
-      )
-    }
-    await new Promise((resolve) => setTimeout(resolve, SCAN_INTERVAL_MS / 2))
-  }
-}
-
-function readConfig(programs: Programs): ConfigRecord {
-  const config = programs.config.lookup(0)
-  if (config === undefined) throw new Error('the config map is an array of one')
-  return config
-}
-
-/** Scans write to the map as well, from this thread only. */
-function setConfig(programs: Programs, change: Partial<ConfigRecord>): void {
-  programs.config.update(0, { ...readConfig(programs), ...change })
 }
 
 function sumCounters(perCpu: readonly CountersRecord[]): CountersRecord {

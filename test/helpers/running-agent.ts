@@ -27,6 +27,11 @@ export class RunningAgent {
   stderr = ''
   readonly parts: AgentParts = {
     openDatapath: () => this.datapath,
+    drainDatapath: async () => {
+      const already = !this.datapath.redirecting
+      await this.datapath.drain()
+      return already
+    },
     cleanupDatapath: async () => {
       if (this.cleanupError) throw this.cleanupError
       this.cleanups += 1
