@@ -1,0 +1,148 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpus, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MeshaccelError } from '../src/errors.ts'
+import { compare } from './comparisons.ts'
+import { measureRequests, measureStream } from './measured-run.ts'
+import type { Accelerator } from './modes/accelerator.ts'
+import { startAgent } from './modes/agent.ts'
+import { attachNaive } from './modes/naive.ts'
+import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './options.ts'
+import type { Pace } from './pace.ts'
+import { createCertificates } from './proxies/certificates.ts'
+import { envoyBinary } from './proxies/envoy-binary.ts'
+import { writePayloads } from './proxies/nginx.ts'
+import type { Report, Run } from './report.ts'
+import { runRounds } from './rounds.ts'
+import { type Place, startStack } from './stack.ts'
+import { meshes } from './topology/mesh.ts'
+import { createNetwork } from './topology/network.ts'
+import { createScratchCgroup, type ScratchCgroup } from './topology/scratch-cgroup.ts'
+import { tunePods } from './topology/sysctls.ts'
+import { UndoStack } from './undo-stack.ts'
+
+export interface BenchEnvironment {
+  /** Aborted when the run is to end early. */
+  readonly signal: AbortSignal
+  /** Tells a person what is going on. */
+  readonly say: (text: string) => void
+}
+
+interface Scene {
+  readonly runName: string
+  readonly place: Place
+  readonly cgroup: ScratchCgroup
+  readonly environment: BenchEnvironment
+}
+
+/** Builds the pods, measures every mode, takes all down again: nothing is left behind, however it ends. */
+export async function runBench(
+  options: BenchOptions,
+  environment: BenchEnvironment,
+): Promise<Report> {
+  const { signal, say } = environment
+  using stack = new UndoStack(say)
+  // Namespaces, cgroup and pins of concurrent runs must not meet.
+  const runName = `meshbench-${process.pid}`
+  const directory = mkdtempSync(join(tmpdir(), `${runName}-`))
+  stack.defer(`remove ${directory}`, () => rmSync(directory, { recursive: true, force: true }))
+  chmodSync(directory, 0o755)
+  const cgroup = createScratchCgroup(stack, runName)
+  const network = createNetwork(stack, runName)
+  const congestionControl = tunePods(stack, [network.client, network.server])
+  const cells = cellsOf(options)
+  writePayloads(directory, options.payloads)
+  const mesh = meshes[options.mesh]
+  const place: Place = {
+    directory,
+    client: { ...network.client, cgroup: cgroup.node },
+    server: { ...network.server, cgroup: cgroup.node },
+    mesh,
+    proxy: options.proxy,
+    envoy:
+      options.proxy === 'envoy'
+        ? await envoyBinary(stack, directory, mesh.proxyUid, signal, say)
+        : undefined,
+    certificates: options.scenarios.includes('mtls')
+      ? createCertificates(directory, ['client', 'server'])
+      : new Map(),
+  }
+  const scene: Scene = { runName, place, cgroup, environment }
+  const { runs, repeatedRounds } = await runRounds({
+    cells,
+    modes: options.modes,
+    rounds: options.rounds,
+    ...(options.budgetMs === undefined ? {} : { budgetMs: options.budgetMs }),
+    say,
+    measure: (cell, mode, round) => measure(scene, stack, options.pace, cell, mode, round),
+  })
+  return {
+    host: { kernel: release(), cpus: cpus().length, congestionControl },
+    proxy: options.proxy,
+    mesh: options.mesh,
+    runs,
+    comparisons: compare(runs),
+    repeatedRounds,
+  }
+}
+
+/** One run from nothing: accelerator first, then fresh proxies, so that no pool of another mode lives on. */
+async function measure(
+  { runName, place: shared, cgroup, environment }: Scene,
+  outer: UndoStack,
+  pace: Pace,
+  cell: Cell,
+  mode: Mode,
+  round: number,
+): Promise<Run> {
+  const { signal, say } = environment
+  using stack = outer.nested()
+  const remote = cell.scenario === 'remote'
+  const place = remote
+    ? { ...shared, server: { ...shared.server, cgroup: cgroup.elsewhere } }
+    : shared
+  const accelerator = await accelerate()
+  const target = await startStack(stack, place, cell.scenario, mode, signal)
+  const { directory, client } = place
+  const setting = { stack, directory, cgroup, client, target, accelerator, cell, pace, signal }
+  const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
+    setting,
+  ).catch((error: unknown) => {
+    throw signal.aborted ? error : inContext(error, cell, mode, round)
+  })
+  say(`round ${round}: ${describe(cell)}, ${mode}: ${speed(figures)}`)
+  return { ...cell, mode, round, ...figures }
+
+  async function accelerate(): Promise<Accelerator> {
+    if (mode === 'naive') return attachNaive(stack, cgroup.node)
+    if (mode !== 'meshaccel') return {}
+    return startAgent(
+      stack,
+      {
+        directory: place.directory,
+        runName,
+        cgroup: cgroup.node,
+        mesh: place.mesh,
+        pods: remote ? [place.client] : [place.client, place.server],
+        remote: remote ? place.server : undefined,
+      },
+      signal,
+    )
+  }
+}
+
+const describe = ({ scenario, payloadBytes, connections }: Cell): string =>
+  `${scenario} ${formatSize(payloadBytes)} x ${connections}`
+
+const speed = ({ qps, gbps }: { qps?: number; gbps?: number }): string =>
+  qps === undefined ? `${gbps?.toFixed(2)} Gbit/s` : `${Math.round(qps)} requests/s`
+
+function inContext(error: unknown, cell: Cell, mode: Mode, round: number): MeshaccelError {
+  const known = error instanceof MeshaccelError ? error : undefined
+  return new MeshaccelError(error instanceof Error ? error.message : String(error), {
+    code: known?.code ?? 'MEASUREMENT_FAILED',
+    operation: `measure ${describe(cell)} in mode ${mode}, round ${round}`,
+    hint: known?.hint,
+    cause: error,
+  })
+}

@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { MeshaccelError } from '../src/errors.ts'
+import { blockUntil } from './polling.ts'
+import type { UndoStack } from './undo-stack.ts'
+
+const TAIL = 8192
+const TERM_MS = 5_000
+const KILL_MS = 5_000
+
+/** How a process ended. */
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+}
+
+/** A process that the run started and ends at the latest with its stack. */
+export class Child {
+  readonly name: string
+  readonly pid: number
+  /** Resolves when it is gone; never rejects. */
+  readonly ended: Promise<Ended>
+  readonly #process: ChildProcess
+  #stderr = ''
+  #over: Ended | undefined
+
+  private constructor(name: string, child: ChildProcess, pid: number) {
+    this.name = name
+    this.pid = pid
+    this.#process = child
+    let stdout = ''
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk
+    })
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#stderr = (this.#stderr + chunk).slice(-TAIL)
+    })
+    this.ended = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        this.#over = { code, signal, stdout }
+        resolve(this.#over)
+      })
+    })
+  }
+
+  /** Starts a process in a session of its own: a terminal's Ctrl-C must reach the bench first. */
+  static async start(
+    stack: UndoStack,
+    name: string,
+    command: readonly string[],
+    env: NodeJS.ProcessEnv = process.env,
+  ): Promise<Child> {
+    const [file = '', ...args] = command
+    const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env })
+    const started = await new Promise<Child>((resolve, reject) => {
+      child.once('error', (cause) =>
+        reject(
+          new MeshaccelError(cause.message, {
+            code: 'CANNOT_START',
+            operation: `start ${name}`,
+            hint: 'Run `npm run setup`, which installs what is missing.',
+            cause,
+          }),
+        ),
+      )
+      const { pid } = child
+      if (pid === undefined) return
+      const running = new Child(name, child, pid)
+      stack.defer(`end ${name} (process ${pid})`, () => running.endNow())
+      resolve(running)
+    })
+    return started
+  }
+
+  /** The end of what it said on stderr. */
+  get stderr(): string {
+    return this.#stderr.trim()
+  }
+
+  /** Throws when the process is gone, with what it said last. */
+  assertRunning(): void {
+    if (!this.#over) return
+    const { code, signal } = this.#over
+    throw new MeshaccelError(`it ended (${code ?? signal}): ${this.stderr}`, {
+      code: 'PROCESS_ENDED',
+      operation: `run ${this.name}`,
+    })
+  }
+
+  /** Waits for the end of a process that is to succeed, and returns what it printed. */
+  async result(signal: AbortSignal, timeoutMs: number): Promise<string> {
+    const ended = await this.#within(signal, timeoutMs)
+    if (ended.code === 0) return ended.stdout
+    throw new MeshaccelError(`exit ${ended.code ?? ended.signal}: ${this.stderr}`, {
+      code: 'PROCESS_FAILED',
+      operation: `run ${this.name}`,
+    })
+  }
+
+  /** Asks it to end and waits. */
+  async end(signal: AbortSignal): Promise<void> {
+    this.#process.kill('SIGTERM')
+    await this.#within(signal, TERM_MS)
+  }
+
+  /** Ends the process without the event loop: it is gone, or a zombie that Node reaps later, on return. */
+  endNow(): void {
+    if (this.#over || gone(this.pid)) return
+    this.#process.kill('SIGTERM')
+    if (blockUntil(() => gone(this.pid), TERM_MS)) return
+    this.#process.kill('SIGKILL')
+    if (!blockUntil(() => gone(this.pid), KILL_MS)) throw new Error('it does not die')
+  }
+
+  async #within(signal: AbortSignal, timeoutMs: number): Promise<Ended> {
+    signal.throwIfAborted()
+    let forget = (): void => {}
+    const interrupted = new Promise<never>((_resolve, reject) => {
+      const stop = (): void => reject(signal.reason as Error)
+      const timer = setTimeout(() => {
+        const reason = `still running after ${timeoutMs / 1000} s: ${this.stderr}`
+        reject(new MeshaccelError(reason, { code: 'TIMEOUT', operation: `wait for ${this.name}` }))
+      }, timeoutMs)
+      signal.addEventListener('abort', stop, { once: true })
+      forget = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', stop)
+      }
+    })
+    try {
+      return await Promise.race([this.ended, interrupted])
+    } finally {
+      forget()
+    }
+  }
+}
+
+function gone(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+  } catch {
+    return true
+  }
+}

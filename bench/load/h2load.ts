@@ -1,0 +1,106 @@
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { MeshaccelError } from '../../src/errors.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { type Pod, startInPod } from '../topology/pod.ts'
+import type { UndoStack } from '../undo-stack.ts'
+import { type LoggedRequest, parseRequestLog } from './request-log.ts'
+
+export interface HttpLoad {
+  readonly target: Endpoint
+  readonly payloadBytes: number
+  readonly connections: number
+  /** A new connection per request. */
+  readonly close: boolean
+}
+
+/** What h2load says at its end. */
+export interface H2loadSummary {
+  readonly seconds: number
+  readonly total: number
+  readonly succeeded: number
+  readonly ok: number
+  readonly bodyBytes: number
+}
+
+/** h2load's arguments. A number of requests, never a duration: only then the sum of all bodies can be checked exactly. */
+export function h2loadArguments(load: HttpLoad, requests: number, log: string): string[] {
+  const { target } = load
+  const authority = 'socket' in target ? 'localhost' : `${target.host}:${target.port}`
+  return [
+    '--h1',
+    ...['--clients', String(load.connections), '--requests', String(requests)],
+    ...['--log-file', log],
+    ...(load.close ? ['--header', 'Connection: close'] : []),
+    ...('socket' in target ? ['--base-uri', `unix:${target.socket}`] : []),
+    `http://${authority}/${load.payloadBytes}`,
+  ]
+}
+
+export function parseH2load(output: string): H2loadSummary {
+  const number = (pattern: RegExp): number => {
+    const value = Number(pattern.exec(output)?.[1])
+    if (!Number.isFinite(value)) throw new Error(`h2load says nothing like ${pattern}: ${output}`)
+    return value
+  }
+  return {
+    seconds: parseDuration(/^finished in (\S+),/m.exec(output)?.[1] ?? ''),
+    total: number(/^requests: (\d+) total/m),
+    succeeded: number(/^requests: .* (\d+) succeeded/m),
+    ok: number(/^status codes: (\d+) 2xx/m),
+    bodyBytes: number(/^traffic: .*\((\d+)\) data/m),
+  }
+}
+
+/** Runs a number of requests and returns each of them; throws unless every one was answered rightly. */
+export async function runH2load(
+  stack: UndoStack,
+  pod: Pod,
+  directory: string,
+  load: HttpLoad,
+  requests: number,
+  signal: AbortSignal,
+): Promise<LoggedRequest[]> {
+  const log = join(directory, 'h2load.log')
+  rmSync(log, { force: true })
+  const command = ['h2load', ...h2loadArguments(load, requests, log)]
+  const child = await startInPod(stack, pod, 'h2load', command)
+  const summary = parseH2load(await child.result(signal, 120_000))
+  const logged = parseRequestLog(readFileSync(log, 'utf8'))
+  rmSync(log)
+  checkAnswers(summary, logged, load, requests)
+  return logged
+}
+
+/** Throws when an answer is missing, is not 200 or has another length than asked for. */
+export function checkAnswers(
+  summary: H2loadSummary,
+  logged: readonly LoggedRequest[],
+  load: HttpLoad,
+  requests: number,
+): void {
+  const wrong =
+    countOf(requests - summary.succeeded, 'failed') ??
+    countOf(requests - summary.ok, 'were answered with another status than 2xx') ??
+    countOf(logged.filter(({ status }) => status !== 200).length, 'were not answered with 200') ??
+    countOf(requests - logged.length, 'are missing in the log')
+  if (wrong !== undefined) throw wrongAnswer(`${wrong} of ${requests} requests`)
+  const bytes = requests * load.payloadBytes
+  if (summary.bodyBytes !== bytes) {
+    throw wrongAnswer(`the bodies have ${summary.bodyBytes} bytes in place of ${bytes}`)
+  }
+}
+
+const countOf = (count: number, what: string): string | undefined =>
+  count === 0 ? undefined : `${count} ${what}`
+
+const wrongAnswer = (reason: string): MeshaccelError =>
+  new MeshaccelError(reason, { code: 'WRONG_ANSWER', operation: 'check every answer' })
+
+const secondsPer: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 }
+
+function parseDuration(text: string): number {
+  const match = /^([\d.]+)(us|ms|s|m|h)$/.exec(text)
+  if (!match) throw new Error(`h2load's duration is none: ${text}`)
+  return Number(match[1]) * (secondsPer[match[2] ?? ''] ?? Number.NaN)
+}

@@ -1,0 +1,83 @@
+import { median, percentile } from '../statistics.ts'
+
+/** One request of h2load's log. */
+export interface LoggedRequest {
+  readonly startUs: number
+  readonly status: number
+  readonly latencyUs: number
+}
+
+/** What the steady part of a run shows. */
+export interface Steady {
+  readonly requests: number
+  readonly seconds: number
+  readonly qps: number
+  readonly latencyUs: Latency
+}
+
+export interface Latency {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p999: number
+}
+
+/** Reads lines of start (us since the epoch), status and time (us); a request that failed has status -1. */
+export function parseRequestLog(text: string): LoggedRequest[] {
+  const lines = text.split('\n')
+  if (lines.at(-1) === '') lines.pop()
+  return lines.map((line) => {
+    const [start, status, latency] = line.split('\t')
+    const request = {
+      startUs: Number(start),
+      status: Number(status),
+      latencyUs: Number(latency),
+    }
+    if (!Number.isFinite(request.startUs + request.status + request.latencyUs)) {
+      throw new Error(`not a line of h2load's log: ${line}`)
+    }
+    return request
+  })
+}
+
+/**
+ * The part of a run from a moment (us since the epoch) until the first connection has done its share of the
+ * requests: from then on fewer connections than asked for are busy.
+ */
+export function steadyPart(requests: readonly LoggedRequest[], fromUs: number): Steady {
+  const starts = requests.map(({ startUs }) => startUs).sort((a, b) => a - b)
+  const ends = requests.map(({ startUs, latencyUs }) => startUs + latencyUs).sort((a, b) => a - b)
+  const until = lastFull(starts, ends)
+  const inside = requests.filter(({ startUs, latencyUs }) => {
+    const end = startUs + latencyUs
+    return end > fromUs && end <= until
+  })
+  const seconds = (until - fromUs) / 1e6
+  const latencies = inside.map(({ latencyUs }) => latencyUs).sort((a, b) => a - b)
+  return {
+    requests: inside.length,
+    seconds,
+    qps: seconds > 0 ? inside.length / seconds : 0,
+    latencyUs: {
+      p50: percentile(latencies, 0.5),
+      p90: percentile(latencies, 0.9),
+      p99: percentile(latencies, 0.99),
+      p999: percentile(latencies, 0.999),
+    },
+  }
+}
+
+/**
+ * The last moment at which as many requests were under way as in the middle of the run: with keepalive as many as there
+ * are connections, with a connection per request fewer, because some are just being set up.
+ */
+function lastFull(starts: readonly number[], ends: readonly number[]): number {
+  let ended = 0
+  const underWay = starts.map((start, index) => {
+    while ((ends[ended] ?? Infinity) < start) ended += 1
+    return index + 1 - ended
+  })
+  const usual = median(underWay)
+  const last = underWay.findLastIndex((count) => count >= usual)
+  return starts[last] ?? 0
+}

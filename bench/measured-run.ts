@@ -1,0 +1,198 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { readFileSync } from 'node:fs'
+import { MeshaccelError } from '../src/errors.ts'
+import type { Endpoint } from './endpoint.ts'
+import { type HttpLoad, runH2load } from './load/h2load.ts'
+import { type Latency, steadyPart } from './load/request-log.ts'
+import { runStream } from './load/stream.ts'
+import type { Accelerator, PathBytes } from './modes/accelerator.ts'
+import { countRunTime, nsPerRun, runTime } from './modes/program-time.ts'
+import type { Cell } from './options.ts'
+import type { Pace } from './pace.ts'
+import { parseStat, stealShare } from './steal.ts'
+import { cpuUsec, type ScratchCgroup } from './topology/scratch-cgroup.ts'
+import type { Pod } from './topology/pod.ts'
+import type { UndoStack } from './undo-stack.ts'
+
+/** What is measured, and with what. */
+export interface Setting {
+  readonly stack: UndoStack
+  readonly directory: string
+  readonly cgroup: ScratchCgroup
+  readonly client: Pod
+  readonly target: Endpoint
+  readonly accelerator: Accelerator
+  readonly cell: Cell
+  readonly pace: Pace
+  readonly signal: AbortSignal
+}
+
+/** The figures of one run; of a stream `gbps` and nothing about requests. */
+export interface Figures {
+  readonly qps?: number
+  readonly gbps?: number
+  readonly latencyUs?: Latency
+  /** Of a stream, per write. */
+  readonly cpuUsPerRequest: number
+  readonly errors: number
+  readonly redirectedShare?: number
+  readonly verdictNs?: number
+  readonly pairingNs?: number
+  readonly stealShare: number
+}
+
+/** Readings at the beginning of what counts. */
+interface Start {
+  readonly cpuUsec: number
+  readonly stat: string
+  readonly bytes: PathBytes | undefined
+}
+
+/** Measures requests and responses. */
+export async function measureRequests(setting: Setting): Promise<Figures> {
+  const { accelerator, cell, pace } = setting
+  const load: HttpLoad = {
+    target: setting.target,
+    payloadBytes: cell.payloadBytes,
+    connections: cell.connections,
+    close: cell.scenario === 'close',
+  }
+  const run = (requests: number): ReturnType<typeof runH2load> =>
+    runH2load(setting.stack, setting.client, setting.directory, load, requests, setting.signal)
+  const perMs = await requestsPerMs(run, cell.connections, pace.warmUpMs)
+  const requestsIn = (ms: number): number => Math.max(cell.connections * 4, Math.round(perMs * ms))
+
+  const running = run(requestsIn(pace.leadMs + pace.durationMs))
+  // A failure of the load shall be what is reported, also while something else is awaited.
+  const [start, fromUs] = await Promise.race([lead(setting), running.then(tooShort)])
+  const logged = await running
+  const figures = await sinceStart(
+    setting,
+    start,
+    logged.filter((request) => request.startUs + request.latencyUs > fromUs).length,
+  )
+  const steady = steadyPart(logged, fromUs)
+  if (!(steady.requests > 0)) return tooShort()
+  await accelerator.check?.()
+  const times =
+    pace.programTimeMs > 0
+      ? await programTimes(setting, () => run(requestsIn(pace.programTimeMs)))
+      : {}
+  return { qps: steady.qps, latencyUs: steady.latencyUs, ...figures, ...times }
+}
+
+/** Measures a one-way stream; it counts from its first byte, because nothing may make a stream slower at any time. */
+export async function measureStream(setting: Setting): Promise<Figures> {
+  const { cell, pace, accelerator } = setting
+  const load = (durationMs: number): ReturnType<typeof runStream> =>
+    runStream(
+      setting.stack,
+      setting.client,
+      {
+        target: setting.target,
+        writeBytes: cell.payloadBytes,
+        connections: cell.connections,
+        durationMs,
+      },
+      setting.signal,
+    )
+  await load(pace.warmUpMs)
+  const start = readings(setting, await accelerator.bytes?.())
+  const { gbps, writes } = await load(pace.durationMs)
+  const figures = await sinceStart(setting, start, writes)
+  await accelerator.check?.()
+  const times =
+    pace.programTimeMs > 0 ? await programTimes(setting, () => load(pace.programTimeMs)) : {}
+  return { gbps, ...figures, ...times }
+}
+
+/** Sends requests until that takes as long as `atLeastMs`: it warms up, and tells how many fit into a time. */
+async function requestsPerMs(
+  run: (requests: number) => ReturnType<typeof runH2load>,
+  connections: number,
+  atLeastMs: number,
+): Promise<number> {
+  for (let requests = connections * 16; ; requests *= 4) {
+    const logged = await run(requests)
+    const starts = logged.map(({ startUs }) => startUs)
+    const first = starts.reduce((a, b) => Math.min(a, b))
+    const last = logged.reduce(
+      (end, { startUs, latencyUs }) => Math.max(end, startUs + latencyUs),
+      0,
+    )
+    const tookMs = (last - first) / 1000
+    if (tookMs >= atLeastMs) return requests / tookMs
+  }
+}
+
+/** Lets the beginning of a run pass, in which connections are made and join, and takes the readings. */
+async function lead(setting: Setting): Promise<[Start, number]> {
+  const { accelerator, pace, signal } = setting
+  const [bytes] = await Promise.all([
+    accelerator.settled?.(pace.leadMs),
+    delay(pace.leadMs, undefined, { signal }),
+  ])
+  return [readings(setting, bytes), Date.now() * 1000]
+}
+
+const readings = ({ cgroup }: Setting, bytes: PathBytes | undefined): Start => ({
+  cpuUsec: cpuUsec(cgroup),
+  stat: readFileSync('/proc/stat', 'utf8'),
+  bytes,
+})
+
+async function sinceStart(
+  { accelerator, cgroup }: Setting,
+  start: Start,
+  requests: number,
+): Promise<Omit<Figures, 'qps' | 'gbps'>> {
+  const cpu = cpuUsec(cgroup) - start.cpuUsec
+  const steal = stealShare(parseStat(start.stat), parseStat(readFileSync('/proc/stat', 'utf8')))
+  const end = await accelerator.bytes?.()
+  const share = redirectedShare(accelerator, start.bytes, end)
+  return {
+    cpuUsPerRequest: cpu / requests,
+    errors: 0,
+    ...(share === undefined ? {} : { redirectedShare: share }),
+    stealShare: steal,
+  }
+}
+
+/** Nothing is redirected where there are no programs; where there are but they count nothing, nobody knows. */
+function redirectedShare(
+  accelerator: Accelerator,
+  before: PathBytes | undefined,
+  after: PathBytes | undefined,
+): number | undefined {
+  if (!before || !after) return accelerator.programs ? undefined : 0
+  const redirected = after.redirected - before.redirected
+  const all = redirected + after.tcp - before.tcp
+  return all > 0 ? redirected / all : 0
+}
+
+/** Apart from what counts, because counting the programs' time costs them some. */
+async function programTimes(
+  { accelerator, stack }: Setting,
+  run: () => Promise<unknown>,
+): Promise<{ verdictNs?: number; pairingNs?: number }> {
+  const { programs } = accelerator
+  if (!programs) return {}
+  using counting = stack.nested()
+  countRunTime(counting)
+  const before = [runTime(programs.verdict), runTime(programs.pairing)] as const
+  await run()
+  const verdictNs = nsPerRun(before[0], runTime(programs.verdict))
+  const pairingNs = nsPerRun(before[1], runTime(programs.pairing))
+  return {
+    ...(verdictNs === undefined ? {} : { verdictNs }),
+    ...(pairingNs === undefined ? {} : { pairingNs }),
+  }
+}
+
+function tooShort(): never {
+  throw new MeshaccelError('the run was over before its lead was', {
+    code: 'TOO_SHORT',
+    operation: 'measure',
+    hint: 'Give a longer --duration.',
+  })
+}

@@ -1,0 +1,182 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { join } from 'node:path'
+import { MeshaccelError } from '../../src/errors.ts'
+import { packageRoot } from '../../src/package.ts'
+import { Child } from '../child.ts'
+import { pollUntil } from '../polling.ts'
+import { systemCommand } from '../system-command.ts'
+import type { Mesh } from '../topology/mesh.ts'
+import type { PodNetwork } from '../topology/network.ts'
+import type { UndoStack } from '../undo-stack.ts'
+import type { Accelerator, PathBytes } from './accelerator.ts'
+import { newProgram, programIds } from './program-time.ts'
+
+const START_MS = 60_000
+const EVERY_MS = 50
+
+/** Of `meshaccel status -o json`, what the bench reads. */
+interface Status {
+  readonly state: string
+  readonly refusedBecause?: string
+  readonly pods: { readonly enrolled: number }
+  readonly connections: { readonly now: number; readonly engaged: number; readonly plain: number }
+  readonly totals: { readonly redirectedBytes: number; readonly tcpBytes: number }
+}
+
+/** Of `meshaccel flows -o json`, what the bench reads. */
+interface Flows {
+  readonly flows: readonly {
+    readonly server?: { readonly address: string }
+    readonly directions: readonly { readonly path: string; readonly redirectedBytes: number }[]
+  }[]
+}
+
+export interface AgentSetting {
+  readonly directory: string
+  readonly runName: string
+  readonly cgroup: string
+  readonly mesh: Mesh
+  /** The pods of this node. */
+  readonly pods: readonly PodNetwork[]
+  /** A pod of another node: a connection to it must never be accelerated. */
+  readonly remote: PodNetwork | undefined
+}
+
+/** Starts the agent as a user would, by the command line, and ends it with the stack. */
+export async function startAgent(
+  stack: UndoStack,
+  setting: AgentSetting,
+  signal: AbortSignal,
+): Promise<Accelerator> {
+  const { directory, cgroup } = setting
+  const podsFile = join(directory, 'pods.yaml')
+  const socket = join(directory, 'agent.sock')
+  const pin = `/sys/fs/bpf/${setting.runName}`
+  writeFileSync(podsFile, podsYaml(setting.pods, setting.mesh))
+  const before = programIds()
+  stack.defer('clean up after the agent', () => {
+    if (existsSync(pin))
+      meshaccelNow('cleanup', '--pin', pin, '--cgroup', cgroup, '--socket', socket)
+    rmSync(socket, { force: true })
+  })
+  const where = ['--cgroup', cgroup, '--pin', pin, '--socket', socket]
+  const agent = await Child.start(stack, 'meshaccel agent', [
+    ...meshaccel('agent', '--pods', `file:${podsFile}`, ...where),
+  ])
+  const ask = async <T>(noun: string): Promise<T> => {
+    agent.assertRunning()
+    const client = await Child.start(stack, `meshaccel ${noun}`, [
+      ...meshaccel(noun, '-o', 'json', '--socket', socket),
+    ])
+    const { stdout } = await client.ended
+    signal.throwIfAborted()
+    return readJson<T>(stdout, noun, client.stderr)
+  }
+  await untilAccelerating(agent, socket, () => ask<Status>('status'), setting.pods.length, signal)
+  const verdict = newProgram('meshaccel_verdict', before)
+  const pairing = newProgram('meshaccel_watch', before)
+  const { remote } = setting
+  return {
+    ...(verdict === undefined || pairing === undefined ? {} : { programs: { verdict, pairing } }),
+    settled: (atMostMs) => untilSettled(() => ask<Status>('status'), atMostMs, signal),
+    bytes: async () => pathBytes(await ask<Status>('status')),
+    ...(remote ? { check: async () => assertPlain(await ask<Flows>('flows'), remote) } : {}),
+  }
+}
+
+/** Without Node starting, the wait for it would be most of the bench: ask only once the socket is there. */
+async function untilAccelerating(
+  agent: Child,
+  socket: string,
+  status: () => Promise<Status>,
+  pods: number,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = 'it does not listen'
+  await pollUntil(
+    async () => {
+      agent.assertRunning()
+      if (!existsSync(socket)) return undefined
+      const { state, refusedBecause, pods: counts } = await status()
+      last = `${refusedBecause ?? `it is ${state}`}, ${counts.enrolled} pods enrolled`
+      return state === 'accelerating' && counts.enrolled === pods ? true : undefined
+    },
+    {
+      operation: 'wait for the agent to accelerate',
+      signal,
+      timeoutMs: START_MS,
+      reason: () => `${last}: ${agent.stderr}`,
+    },
+  )
+}
+
+/** Until some connections are engaged and their number no longer changes; short ones may never be. */
+async function untilSettled(
+  status: () => Promise<Status>,
+  atMostMs: number,
+  signal: AbortSignal,
+): Promise<PathBytes> {
+  const end = performance.now() + atMostMs
+  let before = -1
+  for (;;) {
+    const now = await status()
+    const { engaged } = now.connections
+    if ((engaged > 0 && engaged === before) || performance.now() > end) return pathBytes(now)
+    before = engaged
+    await delay(EVERY_MS, undefined, { signal })
+  }
+}
+
+const pathBytes = ({ totals }: Status): PathBytes => ({
+  redirected: totals.redirectedBytes,
+  tcp: totals.tcpBytes,
+})
+
+function assertPlain({ flows }: Flows, remote: PodNetwork): void {
+  const joined = flows.filter(
+    ({ server, directions }) =>
+      server?.address.startsWith(`${remote.address}:`) &&
+      directions.some(({ path, redirectedBytes }) => path !== 'tcp' || redirectedBytes > 0),
+  )
+  if (joined.length === 0) return
+  throw new MeshaccelError(`${joined.length} connections to it were redirected`, {
+    code: 'REMOTE_JOINED',
+    operation: `keep connections to the ${remote.name} pod, which is on another node, on TCP`,
+  })
+}
+
+export function podsYaml(pods: readonly PodNetwork[], mesh: Mesh): string {
+  const entries = pods.map(
+    ({ name, netns }) => `  - namespace: bench
+    name: ${name}
+    netns: ${netns}
+    mesh: ${mesh.name}
+    enabled: true
+`,
+  )
+  return `pods:\n${entries.join('')}`
+}
+
+const meshaccel = (...args: string[]): string[] => [
+  process.execPath,
+  join(packageRoot, 'dist/src/cli.js'),
+  ...args,
+]
+
+function meshaccelNow(...args: string[]): void {
+  const [command = '', ...rest] = meshaccel(...args)
+  systemCommand(command, rest)
+}
+
+function readJson<T>(text: string, noun: string, stderr: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    throw new MeshaccelError(stderr || 'it printed no JSON', {
+      code: 'BAD_ANSWER',
+      operation: `read meshaccel ${noun}`,
+      cause,
+    })
+  }
+}

@@ -1,0 +1,18 @@
+import { join } from 'node:path'
+import { packageRoot } from '../../src/package.ts'
+import { BpfObject } from '../../src/libbpf/index.ts'
+import type { UndoStack } from '../undo-stack.ts'
+import type { Accelerator } from './accelerator.ts'
+
+/** The bare mechanism on the processes of one cgroup: the speed limit, without any of the safety. */
+export function attachNaive(stack: UndoStack, cgroup: string): Accelerator {
+  const object = BpfObject.open(join(packageRoot, 'build/bpf/naive.bpf.o')).load()
+  stack.defer('unload the naive programs', () => object[Symbol.dispose]())
+  const verdict = object.program('naive_verdict')
+  const pairing = object.program('naive_watch')
+  const attached = verdict.attachSkMsg(object.anyMap('naive_sockets'))
+  stack.defer('detach the naive verdict', () => attached[Symbol.dispose]())
+  const link = pairing.attachCgroup(cgroup)
+  stack.defer('detach the naive sockops program', () => link[Symbol.dispose]())
+  return { programs: { verdict: verdict.info().id, pairing: pairing.info().id } }
+}

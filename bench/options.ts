@@ -1,0 +1,58 @@
+import type { Pace } from './pace.ts'
+import type { MeshName } from './topology/mesh.ts'
+
+export const scenarios = ['keepalive', 'close', 'mtls', 'stream', 'remote'] as const
+export const modes = ['iptables', 'meshaccel', 'naive', 'unix', 'direct'] as const
+export const proxies = ['haproxy', 'envoy'] as const
+
+export type Scenario = (typeof scenarios)[number]
+export type Mode = (typeof modes)[number]
+export type Proxy = (typeof proxies)[number]
+
+/** What is to be compared. */
+export interface BenchOptions {
+  readonly proxy: Proxy
+  readonly mesh: MeshName
+  readonly scenarios: readonly Scenario[]
+  readonly modes: readonly Mode[]
+  readonly connections: readonly number[]
+  /** Sizes of a response's body; in `stream`, of one write. */
+  readonly payloads: readonly number[]
+  readonly streamPayloads: readonly number[]
+  readonly pace: Pace
+  readonly rounds: number
+  /** No round begins that would end later than this after the start. */
+  readonly budgetMs?: number
+}
+
+/** One comparison: what is the same for all its modes. */
+export interface Cell {
+  readonly scenario: Scenario
+  readonly payloadBytes: number
+  readonly connections: number
+}
+
+/** Every combination that the options ask for. */
+export function cellsOf(options: BenchOptions): Cell[] {
+  return options.scenarios.flatMap((scenario) =>
+    (scenario === 'stream' ? options.streamPayloads : options.payloads).flatMap((payloadBytes) =>
+      options.connections.map((connections) => ({ scenario, payloadBytes, connections })),
+    ),
+  )
+}
+
+const units: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2 }
+
+/** A size in bytes from `81`, `64KiB`, `64k` or `1MiB`; undefined when it is none. */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d+)\s*(?:(b)|([km])(?:i?b)?)?$/i.exec(text.trim())
+  if (!match) return undefined
+  return Number(match[1]) * (units[(match[2] ?? match[3] ?? '').toLowerCase()] ?? 1)
+}
+
+/** `64 KiB` where the number is whole, bytes otherwise. */
+export function formatSize(bytes: number): string {
+  if (bytes > 0 && bytes % 1024 ** 2 === 0) return `${bytes / 1024 ** 2} MiB`
+  if (bytes > 0 && bytes % 1024 === 0) return `${bytes / 1024} KiB`
+  return `${bytes} B`
+}

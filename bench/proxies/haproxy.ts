@@ -1,0 +1,28 @@
+import type { Endpoint } from '../endpoint.ts'
+import type { Hop } from './hop.ts'
+
+/** HAProxy as one sidecar, on one thread as sidecars usually get one CPU's worth. */
+export function haproxyConfig(hop: Hop): string {
+  const source = hop.source === undefined ? '' : ` source ${hop.source}`
+  const options =
+    hop.protocol === 'http'
+      ? 'mode http\n  option http-keep-alive\n  http-reuse always'
+      : 'mode tcp'
+  return `global
+  nbthread 1
+  maxconn 4096
+  tune.maxrewrite 1024
+defaults
+  ${options}
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  timeout http-keep-alive 1h
+listen sidecar
+  bind ${address(hop.listen)}${'socket' in hop.listen ? ' mode 666' : ''}
+  server ${hop.direction} ${address(hop.forward)}${source} pool-max-conn -1
+`
+}
+
+const address = (endpoint: Endpoint): string =>
+  'socket' in endpoint ? `unix@${endpoint.socket}` : `${endpoint.host}:${endpoint.port}`

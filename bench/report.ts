@@ -1,0 +1,36 @@
+import type { Figures } from './measured-run.ts'
+import type { Cell, Mode, Proxy } from './options.ts'
+import type { Spread } from './statistics.ts'
+import type { MeshName } from './topology/mesh.ts'
+
+/** One measured run. */
+export interface Run extends Cell, Figures {
+  readonly mode: Mode
+  /** From 1. */
+  readonly round: number
+}
+
+/** A mode against another over all rounds; above 1 is more of it. */
+export interface Comparison extends Cell {
+  readonly mode: Mode
+  readonly baseline: Mode
+  readonly qpsRatio?: Spread
+  readonly gbpsRatio?: Spread
+  readonly p50Ratio?: Spread
+  readonly p99Ratio?: Spread
+  readonly cpuRatio?: Spread
+}
+
+/** What `meshaccel bench -o json` prints. */
+export interface Report {
+  readonly host: {
+    readonly kernel: string
+    readonly cpus: number
+    readonly congestionControl: string
+  }
+  readonly proxy: Proxy
+  readonly mesh: MeshName
+  readonly runs: readonly Run[]
+  readonly comparisons: readonly Comparison[]
+  readonly repeatedRounds: number
+}

@@ -1,0 +1,112 @@
+import { cells, sameCell, speedRatio } from '../comparisons.ts'
+import { type Cell, formatSize, type Mode, modes } from '../options.ts'
+import { removedShare } from '../removed-share.ts'
+import type { Report, Run } from '../report.ts'
+import { median, type Spread } from '../statistics.ts'
+
+const GAP = '  '
+
+/** The comparison for a person: one table per cell, each with its verdict in words. */
+export function renderReport(report: Report): string {
+  const { host, runs, repeatedRounds } = report
+  const rounds = new Set(runs.map(({ round }) => round)).size
+  const head =
+    `${report.proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind the rules of ${report.mesh}, ` +
+    `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}\n` +
+    `Medians of ${counted(rounds, 'round')}; ratios within a round, median (lowest-highest)` +
+    `${repeatedRounds > 0 ? `; ${counted(repeatedRounds, 'round')} repeated for stolen CPU time` : ''}\n`
+  return [head, ...cells(runs).map((cell) => renderCell(report, cell))].join('\n')
+}
+
+/** The rows of one cell's table, the titles first; the second cell of a row is the first number. */
+export function cellRows(report: Report, cell: Cell): string[][] {
+  const ofCell = report.runs.filter((run) => sameCell(run, cell))
+  const stream = cell.scenario === 'stream'
+  const middle = (mode: Mode, figure: (run: Run) => number | undefined, digits = 0): string => {
+    const values = ofCell.filter((run) => run.mode === mode).map(figure)
+    const known = values.filter((value) => value !== undefined)
+    return known.length === 0 ? '' : formatNumber(median(known), digits)
+  }
+  const columns: (readonly [title: string, text: (mode: Mode) => string])[] = [
+    ['mode', (mode) => mode],
+    stream
+      ? ['Gbit/s', (mode) => middle(mode, ({ gbps }) => gbps, 2)]
+      : ['requests/s', (mode) => middle(mode, ({ qps }) => qps)],
+    ['against iptables', (mode) => ratioText(ratioOf(report, cell, mode, 'iptables'))],
+    ['p50 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p50)],
+    ['p99 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p99)],
+    [
+      stream ? 'CPU us/write' : 'CPU us/request',
+      (mode) => middle(mode, ({ cpuUsPerRequest }) => cpuUsPerRequest, 1),
+    ],
+    [
+      'redirected %',
+      (mode) => middle(mode, ({ redirectedShare: share }) => share && share * 100, 1),
+    ],
+    ['verdict ns', (mode) => middle(mode, ({ verdictNs }) => verdictNs)],
+    ['pairing ns', (mode) => middle(mode, ({ pairingNs }) => pairingNs)],
+  ]
+  const present = modes.filter((mode) => ofCell.some((run) => run.mode === mode))
+  const filled = columns.filter(([, text]) => present.some((mode) => text(mode) !== ''))
+  return [
+    filled.map(([title]) => title),
+    ...present.map((mode) => filled.map(([, text]) => text(mode))),
+  ]
+}
+
+export function cellTitle({ scenario, payloadBytes, connections }: Cell): string {
+  const size = formatSize(payloadBytes)
+  const what = scenario === 'stream' ? `writes of ${size}` : size
+  return `${scenario}: ${what}, ${counted(connections, 'connection')}`
+}
+
+/** `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
+export function verdictLine(report: Report, cell: Cell): string | undefined {
+  const mode = ['meshaccel', 'naive'].find((each): each is Mode =>
+    report.runs.some((run) => run.mode === each && sameCell(run, cell)),
+  )
+  if (mode === undefined) return undefined
+  const ratio = ratioOf(report, cell, mode, 'iptables')
+  if (!ratio) return undefined
+  const what = cell.scenario === 'stream' ? 'the throughput' : 'the requests'
+  const way = removedShare(report.runs, cell, mode)
+  return (
+    `${mode}: ${ratio.median.toFixed(2)}x ${what} of iptables ${range(ratio)}` +
+    (way ? `, ${Math.round(way.median * 100)} % of the way to Unix sockets` : '')
+  )
+}
+
+function renderCell(report: Report, cell: Cell): string {
+  const rows = cellRows(report, cell)
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const lines = rows.map((row) =>
+    row
+      .map((text, column) => {
+        const width = widths[column] ?? 0
+        return column === 0 ? text.padEnd(width) : text.padStart(width)
+      })
+      .join(GAP)
+      .trimEnd(),
+  )
+  const verdict = verdictLine(report, cell)
+  return `${[cellTitle(cell), ...lines, ...(verdict === undefined ? [] : [verdict])].join('\n')}\n`
+}
+
+function ratioOf(report: Report, cell: Cell, mode: Mode, baseline: Mode): Spread | undefined {
+  const comparison = report.comparisons.find(
+    (each) => each.mode === mode && each.baseline === baseline && sameCell(each, cell),
+  )
+  return comparison && speedRatio(comparison)
+}
+
+const ratioText = (ratio: Spread | undefined): string =>
+  ratio ? `${ratio.median.toFixed(2)} ${range(ratio)}` : ''
+
+const range = ({ low, high }: Spread): string => `(${low.toFixed(2)}-${high.toFixed(2)})`
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+const formatNumber = (value: number, digits: number): string =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })

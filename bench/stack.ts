@@ -1,0 +1,121 @@
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Endpoint } from './endpoint.ts'
+import { startReceiver } from './load/stream.ts'
+import type { Mode, Proxy, Scenario } from './options.ts'
+import { envoyConfig } from './proxies/envoy.ts'
+import { haproxyConfig } from './proxies/haproxy.ts'
+import type { Certificates, Hop } from './proxies/hop.ts'
+import { startApplication } from './proxies/nginx.ts'
+import { setRules } from './topology/network.ts'
+import type { Mesh } from './topology/mesh.ts'
+import { listening, type Pod, startInPod } from './topology/pod.ts'
+import type { UndoStack } from './undo-stack.ts'
+
+const APPLICATION_PORT = 8080
+
+/** What every part of a run shares. */
+export interface Place {
+  readonly directory: string
+  readonly client: Pod
+  readonly server: Pod
+  readonly mesh: Mesh
+  readonly proxy: Proxy
+  /** Envoy's binary, where it is the proxy. */
+  readonly envoy: string | undefined
+  readonly certificates: ReadonlyMap<string, Certificates>
+}
+
+/** Starts application and sidecars afresh as a mode wants them, and returns what the load generator speaks to. */
+export async function startStack(
+  stack: UndoStack,
+  place: Place,
+  scenario: Scenario,
+  mode: Mode,
+  signal: AbortSignal,
+): Promise<Endpoint> {
+  const { directory, client, server, mesh } = place
+  const sockets = join(directory, 'sockets')
+  // A process that was killed leaves its socket, and the next one could not bind.
+  rmSync(sockets, { recursive: true, force: true })
+  mkdirSync(sockets)
+  chownSync(sockets, mesh.proxyUid, mesh.proxyUid)
+  const application = {
+    host: server.address,
+    port: APPLICATION_PORT,
+    socket: join(sockets, 'application'),
+  }
+  const meshed = mode !== 'unix' && mode !== 'direct'
+  for (const pod of [client, server]) {
+    stack.defer(`take the rules out of the ${pod.name} pod`, () => setRules(pod, undefined))
+    setRules(pod, meshed ? mesh : undefined)
+  }
+  if (scenario === 'stream') await startReceiver(stack, server, application, signal)
+  else await startApplication(stack, server, directory, application, signal)
+  if (mode === 'direct') return { host: application.host, port: application.port }
+
+  const hops = mode === 'unix' ? unixHops(sockets, application) : meshHops(mesh, application)
+  const protocol = scenario === 'stream' ? 'tcp' : 'http'
+  for (const [name, hop] of Object.entries(hops)) {
+    const tls = scenario === 'mtls' ? place.certificates.get(name) : undefined
+    const full: Hop = { ...hop, protocol, ...(tls ? { tls } : {}) }
+    await startSidecar(stack, place, hop.direction === 'outbound' ? client : server, full, signal)
+  }
+  // The rules lead the client's connection to its sidecar, whatever the address.
+  return mode === 'unix' ? hops.client.listen : { host: server.address, port: APPLICATION_PORT }
+}
+
+type Hops = Readonly<Record<'client' | 'server', Omit<Hop, 'protocol'>>>
+
+function meshHops(mesh: Mesh, application: { host: string; port: number }): Hops {
+  const forward = { host: application.host, port: application.port }
+  return {
+    client: {
+      direction: 'outbound',
+      listen: { host: '0.0.0.0', port: mesh.outboundPort },
+      forward,
+    },
+    server: {
+      direction: 'inbound',
+      listen: { host: '0.0.0.0', port: mesh.inboundPort },
+      forward,
+      source: mesh.inboundSource,
+    },
+  }
+}
+
+function unixHops(sockets: string, application: { socket: string }): Hops {
+  const outbound = { socket: join(sockets, 'outbound') }
+  const inbound = { socket: join(sockets, 'inbound') }
+  return {
+    client: { direction: 'outbound', listen: outbound, forward: inbound },
+    server: { direction: 'inbound', listen: inbound, forward: { socket: application.socket } },
+  }
+}
+
+async function startSidecar(
+  stack: UndoStack,
+  place: Place,
+  pod: Pod,
+  hop: Hop,
+  signal: AbortSignal,
+): Promise<void> {
+  const { directory, mesh, envoy } = place
+  const config = join(directory, `${hop.direction}.${envoy === undefined ? 'cfg' : 'json'}`)
+  writeFileSync(config, envoy === undefined ? haproxyConfig(hop) : envoyConfig(hop))
+  const command =
+    envoy === undefined
+      ? ['haproxy', '-db', '-f', config]
+      : [
+          ...[envoy, '--config-path', config, '--concurrency', '1', '--disable-hot-restart'],
+          ...[
+            '--base-id',
+            String((process.pid % 16384) * 2 + (hop.direction === 'outbound' ? 0 : 1)),
+            '--log-level',
+            'error',
+          ],
+        ]
+  const name = `the ${hop.direction} sidecar`
+  const child = await startInPod(stack, pod, name, command, mesh.proxyUid)
+  await listening(pod, child, hop.listen, signal)
+}

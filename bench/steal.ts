@@ -1,0 +1,20 @@
+/** Of one reading of /proc/stat: all time and the time that the hypervisor gave to others, in ticks. */
+export interface CpuTicks {
+  readonly all: number
+  readonly steal: number
+}
+
+/** Above this, figures of the round are not to be trusted. */
+export const STEAL_LIMIT = 0.03
+
+export function parseStat(stat: string): CpuTicks {
+  const fields = /^cpu +(.*)$/m.exec(stat)?.[1]?.split(' ').map(Number)
+  // proc(5): user nice system idle iowait irq softirq steal; what follows is part of user and nice.
+  const times = fields?.slice(0, 8) ?? []
+  return { all: times.reduce((sum, ticks) => sum + ticks, 0), steal: times[7] ?? 0 }
+}
+
+export function stealShare(before: CpuTicks, after: CpuTicks): number {
+  const all = after.all - before.all
+  return all > 0 ? (after.steal - before.steal) / all : 0
+}

@@ -1,0 +1,50 @@
+import { Child } from '../child.ts'
+import { pollUntil } from '../polling.ts'
+import type { Endpoint } from '../endpoint.ts'
+import type { UndoStack } from '../undo-stack.ts'
+import { inside, type PodNetwork } from './network.ts'
+
+/** A place where processes run as those of one pod. */
+export interface Pod extends PodNetwork {
+  /** The cgroup v2 directory of its processes. */
+  readonly cgroup: string
+}
+
+/** Starts a process in a pod, as root or as the mesh's proxy user. */
+export async function startInPod(
+  stack: UndoStack,
+  pod: Pod,
+  name: string,
+  command: readonly string[],
+  uid = 0,
+): Promise<Child> {
+  // A socket belongs to the cgroup in which its process was when it made it, so the process moves before it starts.
+  const join =
+    'echo 0 >"$0/cgroup.procs" && exec nsenter --net="$1" -- setpriv "$2" "$3" --clear-groups "${@:4}"'
+  const identity = [`--reuid=${uid}`, `--regid=${uid}`]
+  return Child.start(stack, `${name} in the ${pod.name} pod`, [
+    ...['bash', '-c', join, pod.cgroup, pod.netns, ...identity],
+    ...command,
+  ])
+}
+
+/** Waits until the process listens where it is to. */
+export async function listening(
+  pod: Pod,
+  child: Child,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<void> {
+  const where = 'socket' in endpoint ? endpoint.socket : `port ${endpoint.port}`
+  const listeners = (): string =>
+    'socket' in endpoint
+      ? inside(pod.netns, 'ss', '-Hlx', 'src', endpoint.socket)
+      : inside(pod.netns, 'ss', '-Hltn', `sport = :${endpoint.port}`)
+  await pollUntil(
+    () => {
+      child.assertRunning()
+      return listeners().trim() === '' ? undefined : true
+    },
+    { operation: `wait for ${child.name} on ${where}`, signal, reason: () => child.stderr },
+  )
+}

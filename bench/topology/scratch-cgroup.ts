@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { MeshaccelError } from '../../src/errors.ts'
+import { blockUntil } from '../polling.ts'
+import type { UndoStack } from '../undo-stack.ts'
+
+/** The run's own part of the cgroup v2 hierarchy. */
+export interface ScratchCgroup {
+  readonly path: string
+  /** What stands for this node: an accelerator watches this directory and no other. */
+  readonly node: string
+  /** What stands for another node. */
+  readonly elsewhere: string
+}
+
+export function createScratchCgroup(stack: UndoStack, runName: string): ScratchCgroup {
+  const path = join(cgroup2Root(readFileSync('/proc/self/mountinfo', 'utf8')), runName)
+  const cgroup = { path, node: join(path, 'node'), elsewhere: join(path, 'elsewhere') }
+  for (const directory of [cgroup.path, cgroup.node, cgroup.elsewhere]) {
+    stack.defer(`remove cgroup ${directory}`, () => remove(directory))
+    mkdirSync(directory)
+  }
+  return cgroup
+}
+
+/** CPU time that all processes of the run have used, those included that have ended: the kernel adds it up per cgroup. */
+export function cpuUsec(cgroup: ScratchCgroup): number {
+  return parseCpuUsec(readFileSync(join(cgroup.path, 'cpu.stat'), 'utf8'))
+}
+
+export function parseCpuUsec(cpuStat: string): number {
+  const usec = /^usage_usec (\d+)$/m.exec(cpuStat)?.[1]
+  if (usec === undefined) throw new Error('cpu.stat has no usage_usec')
+  return Number(usec)
+}
+
+/** Where cgroup v2 is mounted; on a hybrid host not at /sys/fs/cgroup. Throws NO_CGROUP2. */
+export function cgroup2Root(mountinfo: string): string {
+  for (const line of mountinfo.split('\n')) {
+    // proc(5): ... MOUNTPOINT OPTIONS OPTIONAL-FIELDS - TYPE SOURCE SUPER-OPTIONS
+    const [mount = '', type = ''] = line.split(' - ')
+    const mountPoint = mount.split(' ')[4]
+    if (type.startsWith('cgroup2 ') && mountPoint !== undefined) return mountPoint
+  }
+  throw new MeshaccelError('cgroup v2 is not mounted', {
+    code: 'NO_CGROUP2',
+    operation: 'create a cgroup for the run',
+    hint: 'Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified',
+  })
+}
+
+function remove(directory: string): void {
+  if (!existsSync(directory)) return
+  // Short commands of the run may still be on their way out.
+  const kill = join(directory, 'cgroup.kill')
+  if (existsSync(kill)) writeFileSync(kill, '1')
+  let failure: unknown
+  const removed = blockUntil(() => {
+    try {
+      rmdirSync(directory)
+      return true
+    } catch (error) {
+      failure = error
+      return false
+    }
+  }, 3_000)
+  if (!removed) throw failure
+}
