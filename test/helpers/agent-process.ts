@@ -1,0 +1,124 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { ControlClient } from '../../src/api/client.ts'
+import type { FlowView, StatusView } from '../../src/api/views.ts'
+import { counters, type CountersRecord } from '../../src/datapath/layout.ts'
+import { BpfMap, u32 } from '../../src/libbpf/index.ts'
+import { spawn, type ChildProcess } from 'node:child_process'
+import type { Mesh } from './mesh.ts'
+import { until } from './retry.ts'
+
+export const cli: string = new URL('../../dist/src/cli.js', import.meta.url).pathname
+
+type Place = Pick<Mesh, 'cgroup' | 'pinDir' | 'socket' | 'podsFile'>
+
+/** The agent as users run it, on the real kernel, attached to the cgroup of a mesh only. */
+export class AgentProcess implements AsyncDisposable {
+  readonly #process: ChildProcess
+  readonly #place: Place
+  readonly #exited: Promise<void>
+  #client: ControlClient | undefined
+  /** What it has logged. */
+  log = ''
+
+  constructor(place: Place, flags: readonly string[]) {
+    this.#place = place
+    const { podsFile, cgroup, pinDir, socket } = place
+    const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
+    const args = [cli, 'agent', '--pods', `file:${podsFile}`, ...where, ...flags]
+    this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#process.stderr?.on('data', (data: Buffer) => (this.log += data.toString()))
+    this.#exited = new Promise((resolve) => this.#process.on('close', () => resolve()))
+  }
+
+  /** Removes everything of the place's agents from the kernel. */
+  static cleanup({ cgroup, pinDir, socket }: Place): void {
+    const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
+    const { status, stderr } = spawnSync(process.execPath, [cli, 'cleanup', ...where], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    if (status !== 0) throw new Error(`cleanup failed: ${stderr}`)
+  }
+
+  async runs(): Promise<void> {
+    await until(`the agent runs: ${this.log}`, () => {
+      if (this.#process.exitCode !== null) throw new Error(`the agent has ended: ${this.log}`)
+      return this.log.includes('agent runs')
+    })
+    this.#client = await ControlClient.connect(this.#place.socket)
+  }
+
+  get client(): ControlClient {
+    if (!this.#client) throw new Error('the agent does not run')
+    return this.#client
+  }
+
+  status(): Promise<StatusView> {
+    return this.client.call('Status', {})
+  }
+
+  async flows(): Promise<FlowView[]> {
+    const flows: FlowView[] = []
+    for await (const chunk of this.client.flows()) flows.push(...chunk)
+    return flows
+  }
+
+  /** The kernel's own totals, of which the status tells a part. */
+  counters(): CountersRecord {
+    const [version] = readdirSync(this.#place.pinDir)
+    using map = BpfMap.fromPin(join(this.#place.pinDir, version ?? '', 'counters'), u32, counters)
+    const perCpu = map.lookupPerCpu(0) ?? []
+    const sum = (pick: (record: CountersRecord) => bigint): bigint =>
+      perCpu.reduce((total, record) => total + pick(record), 0n)
+    const [first] = perCpu
+    if (!first) throw new Error('the counters are an array of one')
+    return {
+      redirected_bytes: sum((record) => record.redirected_bytes),
+      redirected_messages: sum((record) => record.redirected_messages),
+      tcp_bytes: sum((record) => record.tcp_bytes),
+      tcp_messages: sum((record) => record.tcp_messages),
+      joins: sum((record) => record.joins),
+      leaves: sum((record) => record.leaves),
+      kicks: sum((record) => record.kicks),
+      watched: sum((record) => record.watched),
+      closed: sum((record) => record.closed),
+      reasons: first.reasons.map((_, index) => sum(({ reasons }) => reasons[index] ?? 0n)),
+    }
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.#client?.[Symbol.dispose]()
+    this.#client = undefined
+    this.#process.kill(signal)
+    await this.#exited
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill('SIGKILL')
+  }
+}
+
+/** Whether every direction of all connections takes the fast path. */
+export function allRedirected(flows: readonly FlowView[], connections: number): boolean {
+  return (
+    flows.length === connections &&
+    flows.every(({ directions }) => directions.every(({ path }) => path === 'redirect'))
+  )
+}
+
+/** How many connections have at least one member: a table for messages. */
+export function tally(flows: readonly FlowView[]): string {
+  const counts = new Map<string, number>()
+  for (const { state, directions } of flows) {
+    const key = [state, ...directions.map(({ path, reason }) => reason ?? path)].join(' ')
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return [...counts].map(([key, count]) => `${count} x ${key}`).join(', ')
+}
+
+/** The names of what the pins of a place hold. */
+export function hasPins({ pinDir }: Pick<Place, 'pinDir'>): boolean {
+  return existsSync(pinDir)
+}

@@ -1,0 +1,166 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { findCgroup2 } from '../../src/datapath/cgroup.ts'
+import { AgentProcess } from './agent-process.ts'
+import { Child } from './child.ts'
+import { until } from './retry.ts'
+import { TrafficPrograms } from './traffic.ts'
+
+/** A network namespace that stands for a pod. */
+export interface Pod {
+  readonly name: string
+  readonly netns: string
+  readonly address: string
+  readonly address6: string
+  /** Runs a traffic program inside the pod's namespace and the mesh's cgroup. */
+  run<Line extends { readonly event: string }>(
+    program: string,
+    args?: readonly string[],
+  ): Child<Line>
+  /** Runs a command inside the namespace and waits for it. */
+  exec(command: string, ...args: string[]): string
+}
+
+let meshes = 0
+
+/**
+ * Pods that reach each other over a bridge in a namespace of its own, a scratch cgroup, and a pods file; all of it goes
+ * away with the test.
+ */
+export class Mesh implements AsyncDisposable {
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'meshaccel-mesh-'))
+  readonly id: string = `ma${process.pid}n${++meshes}`
+  readonly cgroup: string = join(findCgroup2(), `meshaccel-test-${this.id}`)
+  readonly pinDir: string = `/sys/fs/bpf/meshaccel-test-${this.id}`
+  readonly socket: string = join(this.directory, 'agent.sock')
+  readonly podsFile: string = join(this.directory, 'pods.yaml')
+  readonly pods: Pod[] = []
+  readonly #programs = new TrafficPrograms()
+  readonly #netns: string[] = []
+  #enabled = new Map<string, boolean>()
+  #agents: AgentProcess[] = []
+
+  /** Makes the pods; `enabled` says which the pods file enrols at first: all. */
+  static async make(
+    t: Test,
+    { pods = 2, enabled = true }: { pods?: number; enabled?: boolean } = {},
+  ): Promise<Mesh> {
+    const mesh = new Mesh()
+    t.teardown(() => mesh[Symbol.asyncDispose]())
+    mkdirSync(mesh.cgroup)
+    const bridge = mesh.#addNetns('br')
+    ip('-n', bridge, 'link', 'add', 'br0', 'type', 'bridge')
+    ip('-n', bridge, 'link', 'set', 'br0', 'up')
+    for (let i = 1; i <= pods; i++) mesh.#addPod(bridge, i, enabled)
+    mesh.#writePods()
+    return mesh
+  }
+
+  /** The pod with the index; the mesh was made with enough. */
+  pod(index: number): Pod {
+    const pod = this.pods[index]
+    if (!pod) throw new Error(`there is no pod ${index}`)
+    return pod
+  }
+
+  /** Starts an agent and waits until it runs; an earlier one must have ended. */
+  async startAgent(...flags: string[]): Promise<AgentProcess> {
+    const agent = new AgentProcess(this, flags)
+    this.#agents.push(agent)
+    await agent.runs()
+    return agent
+  }
+
+  /** Edits the pods file. */
+  enable(pod: Pod, enabled: boolean): void {
+    this.#enabled.set(pod.name, enabled)
+    this.#writePods()
+  }
+
+  /** Ends the agent and everything of it in the kernel, then the namespaces. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const agent of this.#agents.splice(0)) await agent[Symbol.asyncDispose]()
+    try {
+      AgentProcess.cleanup(this)
+    } finally {
+      // A namespace lives until its last process has ended.
+      await until('the cgroup is empty', () => this.#killAll() && this.#removeCgroup())
+      for (const name of this.#netns.splice(0)) ip('netns', 'delete', name)
+      rmSync(this.directory, { recursive: true, force: true })
+      this.#programs[Symbol.dispose]()
+    }
+  }
+
+  #addNetns(suffix: string): string {
+    const name = `${this.id}-${suffix}`
+    ip('netns', 'add', name)
+    this.#netns.push(name)
+    ip('-n', name, 'link', 'set', 'lo', 'up')
+    return name
+  }
+
+  #addPod(bridge: string, index: number, enabled: boolean): void {
+    const name = `pod-${index}`
+    const netnsName = this.#addNetns(name)
+    const netns = `/run/netns/${netnsName}`
+    const address = `10.251.0.${index}`
+    const address6 = `fd51::${index}`
+    const port = `p${index}`
+    ip('-n', bridge, 'link', 'add', port, 'type', 'veth', 'peer', 'eth0', 'netns', netnsName)
+    ip('-n', bridge, 'link', 'set', port, 'master', 'br0', 'up')
+    ip('-n', netnsName, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
+    ip('-n', netnsName, 'addr', 'add', `${address6}/64`, 'dev', 'eth0', 'nodad')
+    ip('-n', netnsName, 'link', 'set', 'eth0', 'up')
+    this.#enabled.set(name, enabled)
+    this.pods.push({
+      name,
+      netns,
+      address,
+      address6,
+      run: (program, args = []) => {
+        const script = 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"'
+        const enter = ['nsenter', `--net=${netns}`, '--', this.#programs.path(program)]
+        return new Child('sh', ['-c', script, 'sh', this.cgroup, ...enter, ...args])
+      },
+      exec: (command, ...args) =>
+        execFileSync('nsenter', [`--net=${netns}`, '--', command, ...args], { encoding: 'utf8' }),
+    })
+  }
+
+  #writePods(): void {
+    const lines = this.pods.map(
+      ({ name, netns }) =>
+        `  - {namespace: shop, name: ${name}, netns: ${netns}, mesh: istio, ` +
+        `enabled: ${this.#enabled.get(name)}}\n`,
+    )
+    writeFileSync(this.podsFile, `pods:\n${lines.join('')}`)
+  }
+
+  #killAll(): true {
+    const processes = readFileSync(join(this.cgroup, 'cgroup.procs'), 'utf8')
+    for (const pid of processes.split('\n').filter(Boolean)) {
+      try {
+        process.kill(Number(pid), 'SIGKILL')
+      } catch {
+        // It has just ended.
+      }
+    }
+    return true
+  }
+
+  #removeCgroup(): boolean {
+    try {
+      rmdirSync(this.cgroup)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+function ip(...args: string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+}

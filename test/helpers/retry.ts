@@ -1,0 +1,13 @@
+/** Looks again and again until there is something to see: up to `attempts` looks, `pauseMs` apart. */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  { attempts = 300, pauseMs = 100 }: { attempts?: number; pauseMs?: number } = {},
+): Promise<T> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const seen = await look()
+    if (seen !== undefined && seen !== false) return seen
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  }
+  throw new Error(`it did not come about within ${attempts} looks: ${what}`)
+}

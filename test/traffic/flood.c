@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Both ends of one connection, moved by commands on the standard input; each is answered by a line
+ * of JSON:
+ *
+ *	turns N		N bytes there and one back, a hundred times
+ *	flood N		non-blocking sends of N bytes each until the sender has been refused for
+ *			as long as REFUSALS polls take
+ *	drain		reads all that was sent and checks it
+ */
+#define _GNU_SOURCE
+#include "stress/pattern.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REFUSALS  20
+#define POLL_MS	  50
+#define TURNS	  100
+#define BUFFER	  (1 << 20)
+#define FLOOD_TAG 0x666c6f6f64ULL
+
+static unsigned char buffer[BUFFER];
+static uint64_t sent, received;
+static int sender, reader;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "flood: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void connect_both(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1))
+		die("listen");
+	getsockname(listener, (struct sockaddr *)&address, &length);
+	sender = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(sender, (struct sockaddr *)&address, length))
+		die("connect");
+	reader = accept(listener, NULL, NULL);
+	setsockopt(sender, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fcntl(sender, F_SETFL, O_NONBLOCK);
+	fcntl(reader, F_SETFL, O_NONBLOCK);
+	close(listener);
+}
+
+static void wait_for(int fd, short events)
+{
+	struct pollfd one = {.fd = fd, .events = events};
+
+	poll(&one, 1, -1);
+}
+
+static void send_bytes(size_t length)
+{
+	while (length) {
+		ssize_t done;
+
+		pattern_fill(FLOOD_TAG, sent, buffer, length);
+		done = send(sender, buffer, length, MSG_NOSIGNAL);
+		if (done < 0 && errno != EAGAIN)
+			die("send");
+		if (done < 0) {
+			wait_for(sender, POLLOUT);
+			continue;
+		}
+		sent += done;
+		length -= done;
+	}
+}
+
+static void drain(void)
+{
+	while (received < sent) {
+		ssize_t done = recv(reader, buffer, BUFFER, 0);
+
+		if (done == 0 || (done < 0 && errno != EAGAIN))
+			die("recv");
+		if (done < 0) {
+			wait_for(reader, POLLIN);
+			continue;
+		}
+		if (pattern_check(FLOOD_TAG, received, buffer, done) != (size_t)done)
+			die("wrong bytes");
+		received += done;
+	}
+}
+
+static void take_turns(size_t length)
+{
+	int turn;
+	char answer;
+
+	for (turn = 0; turn < TURNS; turn++) {
+		send_bytes(length);
+		drain();
+		if (send(reader, "", 1, MSG_NOSIGNAL) != 1)
+			die("answer");
+		wait_for(sender, POLLIN);
+		if (recv(sender, &answer, 1, 0) != 1)
+			die("answer");
+	}
+}
+
+static void flood(size_t length)
+{
+	int refusals = 0;
+
+	while (refusals < REFUSALS) {
+		struct pollfd one = {.fd = sender, .events = POLLOUT};
+		ssize_t done;
+
+		pattern_fill(FLOOD_TAG, sent, buffer, length);
+		done = send(sender, buffer, length, MSG_NOSIGNAL);
+		if (done > 0) {
+			sent += done;
+			refusals = 0;
+		} else if (errno != EAGAIN) {
+			die("send");
+		} else if (!poll(&one, 1, POLL_MS)) {
+			refusals++;
+		}
+	}
+}
+
+int main(void)
+{
+	char line[64];
+
+	connect_both();
+	while (fgets(line, sizeof(line), stdin)) {
+		char command[16] = "";
+		size_t length = 0;
+
+		sscanf(line, "%15s %zu", command, &length);
+		if (!strcmp(command, "turns"))
+			take_turns(length);
+		else if (!strcmp(command, "flood"))
+			flood(length);
+		else if (!strcmp(command, "drain"))
+			drain();
+		printf("{\"event\":\"%s\",\"sent\":%llu,\"received\":%llu}\n", command,
+		       (unsigned long long)sent, (unsigned long long)received);
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What has happened so far, as one line of JSON. */
+#include "stress.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct connection **tracked;
+static size_t count, closed;
+static char first_error[256];
+
+void report_track(struct connection *c)
+{
+	pthread_mutex_lock(&lock);
+	if (count % 1024 == 0)
+		tracked = realloc(tracked, (count + 1024) * sizeof(*tracked));
+	tracked[count++] = c;
+	pthread_mutex_unlock(&lock);
+}
+
+/* The first one tells most: a failed connection makes its peer fail. */
+void report_error(const char *text)
+{
+	pthread_mutex_lock(&lock);
+	if (!first_error[0])
+		snprintf(first_error, sizeof(first_error), "%s", text);
+	pthread_mutex_unlock(&lock);
+}
+
+void report_outcome(void)
+{
+	pthread_mutex_lock(&lock);
+	closed++;
+	pthread_mutex_unlock(&lock);
+	kill(getpid(), SIGCHLD);
+}
+
+bool report_all_done(void)
+{
+	bool done;
+
+	pthread_mutex_lock(&lock);
+	done = closed == count;
+	pthread_mutex_unlock(&lock);
+	return done;
+}
+
+void report_print(const char *event)
+{
+	unsigned long sent = 0, received = 0, steps = 0, slowest = -1UL;
+	size_t outcomes[3] = {0}, i;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < count; i++) {
+		struct connection *c = tracked[i];
+		int outcome = atomic_load(&c->outcome);
+		unsigned long own = atomic_load(&c->steps);
+
+		outcomes[outcome]++;
+		sent += atomic_load(&c->sent);
+		received += atomic_load(&c->received);
+		steps += own;
+		if (outcome == OPEN && own < slowest)
+			slowest = own;
+	}
+	printf("{\"event\":\"%s\",\"connections\":%zu,\"open\":%zu,\"finished\":%zu,\"failed\":%zu,"
+	       "\"sent\":%lu,\"received\":%lu,\"steps\":%lu,\"slowest\":%lu,\"error\":\"%s\"}\n",
+	       event, count, outcomes[OPEN], outcomes[FINISHED], outcomes[FAILED], sent, received,
+	       steps, outcomes[OPEN] ? slowest : 0, first_error);
+	fflush(stdout);
+	pthread_mutex_unlock(&lock);
+}
