@@ -13,7 +13,8 @@
  *received all of it has nothing unread and nothing under way: the ends may leave the sockhash.
  *Until then they may not: the kernel would throw queued bytes away.
  *
- * Output: the netns cookie (u64) of each socket that waits to be kicked.
+ * Output: the netns cookie (u64) of each socket that waits to be kicked; and a 0 if the scan has
+ *more to do soon.
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"
@@ -425,6 +426,7 @@ static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 
 struct pass {
 	struct seq_file *seq;
 	const struct config *config;
+	__u64 busy;
 };
 
 static long tend_next(__u32 index, struct pass *pass)
@@ -446,8 +448,10 @@ static long tend_next(__u32 index, struct pass *pass)
 	conn->scanned = config->scan;
 	/* Whoever asks from here on is heard by the next scan. */
 	__sync_lock_test_and_set(&conn->attention, 0);
-	if (tend(pass->seq, conn, slot, config))
+	if (tend(pass->seq, conn, slot, config)) {
 		attend(conn, slot);
+		pass->busy = 1;
+	}
 	return 0;
 }
 
@@ -463,10 +467,13 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	if (!sk) {
 		struct pass pass = {.seq = ctx->meta->seq, .config = config};
+		__u64 nobody = 0;
 
 		config->scan++;
 		bpf_loop(MAX_CONNS, tend_next, &pass, 0);
 		config->heartbeat_ns = bpf_ktime_get_ns();
+		if (ctx->meta->seq_num || pass.busy)
+			bpf_seq_write(ctx->meta->seq, &nobody, sizeof(nobody));
 		return 0;
 	}
 	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);

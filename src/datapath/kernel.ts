@@ -16,7 +16,7 @@ import {
   removePinDirectory,
   removePins,
 } from './programs.ts'
-import { drainAll, readConfig, runInNetns, scan, SCAN_INTERVAL_MS, setConfig } from './scans.ts'
+import { drainAll, readConfig, runInNetns, scan, scanIntervalMs, setConfig } from './scans.ts'
 
 /** Between two rounds of keepalive settings for new members. */
 const KEEPALIVE_INTERVAL_MS = 30_000
@@ -150,7 +150,7 @@ class KernelDatapath implements Datapath {
   readonly #log: Log
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
-  readonly #scanTimer: NodeJS.Timeout
+  #scanTimer: NodeJS.Timeout | undefined
   readonly #keepaliveTimer: NodeJS.Timeout
 
   constructor(programs: Programs, lock: Disposable, options: KernelDatapathOptions) {
@@ -162,7 +162,6 @@ class KernelDatapath implements Datapath {
       cap_bytes: options.capBytes,
       stop_when_stale: this.policy === 'strict' ? 0 : 1,
     })
-    this.#scanTimer = setInterval(() => this.#scan(), SCAN_INTERVAL_MS)
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#scan()
   }
@@ -238,18 +237,22 @@ class KernelDatapath implements Datapath {
   }
 
   close(): void {
-    clearInterval(this.#scanTimer)
+    clearTimeout(this.#scanTimer)
     clearInterval(this.#keepaliveTimer)
     this.#programs[Symbol.dispose]()
     this.#lock[Symbol.dispose]()
   }
 
+  /** Scans now and plans the next scan. */
   #scan(): void {
+    clearTimeout(this.#scanTimer)
+    let busy = false
     try {
-      scan(this.#programs, this.#netnsPaths)
+      busy = scan(this.#programs, this.#netnsPaths)
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
     }
+    this.#scanTimer = setTimeout(() => this.#scan(), scanIntervalMs(busy))
   }
 
   /** Finds the connections that are older than what we know: all ends are noted before any is matched. */

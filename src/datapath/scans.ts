@@ -6,18 +6,27 @@ import type { ConfigRecord } from './layout.ts'
 import { findNetns } from './netns-finder.ts'
 import type { Programs } from './programs.ts'
 
-/** Between two scans: a connection that is worth it joins in the second scan after. */
-export const SCAN_INTERVAL_MS = 50
+/** Between two scans while connections are joining or leaving. */
+const BUSY_SCAN_INTERVAL_MS = 50
+/** Between two scans while nothing happens: what is worth joining waits this long at most. */
+const IDLE_SCAN_INTERVAL_MS = 200
 
-/** One scan, and a kick for each socket that it names. */
-export function scan(programs: Programs, netnsPaths: ReadonlyMap<bigint, string>): void {
+/** How long to wait before the next scan. */
+export function scanIntervalMs(busy: boolean): number {
+  return busy ? BUSY_SCAN_INTERVAL_MS : IDLE_SCAN_INTERVAL_MS
+}
+
+/** One scan, and a kick for each socket that it names. Returns whether it has more to do soon. */
+export function scan(programs: Programs, netnsPaths: ReadonlyMap<bigint, string>): boolean {
   const output = programs.iterators.scan.iterate()
-  if (output.length === 0) return
+  if (output.length === 0) return false
   const cookies = new Set<bigint>()
   for (let offset = 0; offset + 8 <= output.length; offset += 8) {
     cookies.add(output.readBigUInt64LE(offset))
   }
+  cookies.delete(0n)
   for (const cookie of cookies) runInNetns(programs, 'kick', cookie, netnsPaths)
+  return true
 }
 
 /** Walks over the TCP sockets of a pod; one whose namespace is gone has none. */
@@ -58,7 +67,7 @@ export async function drainAll(
         },
       )
     }
-    await new Promise((resolve) => setTimeout(resolve, SCAN_INTERVAL_MS / 2))
+    await new Promise((resolve) => setTimeout(resolve, BUSY_SCAN_INTERVAL_MS / 2))
   }
 }
 
