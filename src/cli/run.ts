@@ -3,6 +3,7 @@ import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { version } from '../package.ts'
 import agent from './agent.ts'
+import bench from './bench.ts'
 import cleanup from './cleanup.ts'
 import drain from './drain.ts'
 import type { CliEnvironment } from './environment.ts'
@@ -31,6 +32,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
   const parser = yargs()
     .scriptName('meshaccel')
     .command(agent)
+    .command(bench)
     .command(status)
     .command(pods)
     .command(flows)
