@@ -20,8 +20,17 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
-import { BpfMap, BpfObject, IterLink, openFd, tryLock, u32, u64 } from '../libbpf/index.ts'
-import type { AnyMap } from '../libbpf/index.ts'
+import {
+  BpfMap,
+  BpfObject,
+  hasKernelBtf,
+  IterLink,
+  openFd,
+  tryLock,
+  u32,
+  u64,
+} from '../libbpf/index.ts'
+import type { AnyMap, LoadedObject, OpenObject } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import {
   config,
@@ -141,7 +150,7 @@ export function install(
   try {
     using stack = new DisposableStackLike()
     using open = BpfObject.open(OBJECT_PATH)
-    const object = stack.use(open.load())
+    const object = stack.use(load(open))
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of MAPS) map(name).pin(join(staging, name))
     prepare(object.map('meshaccel_config', u32, config))
@@ -160,6 +169,22 @@ export function install(
   } catch (error) {
     removePins(staging)
     throw error
+  }
+}
+
+/** The kernel is asked by loading: it knows best what it lacks. */
+function load(object: OpenObject): LoadedObject {
+  try {
+    return object.load()
+  } catch (cause) {
+    throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
+      code: 'KERNEL_REFUSED',
+      operation: 'load the data path',
+      hint: hasKernelBtf()
+        ? 'meshaccel needs Linux 6.3 or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.'
+        : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
+      cause,
+    })
   }
 }
 
