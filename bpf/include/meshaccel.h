@@ -65,6 +65,7 @@ enum reason {
 	REASON_POD_DISABLED,
 	REASON_READER_CHANGED,
 	REASON_JOIN_TIMEOUT,
+	REASON_HALF_CLOSED,
 	/* why a connection did not join, per end */
 	REASON_SHORT,
 	REASON_REMOTE_PEER,

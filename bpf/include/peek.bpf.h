@@ -37,4 +37,17 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym;
 		value;                                                                             \
 	})
 
+static __always_inline __u64 peek_psock(__u64 sk)
+{
+	/* The low bits of sk_user_data are flags (SK_USER_DATA_PTRMASK). */
+	return (__u64)peek(struct sock, sk, sk_user_data) & ~7ULL;
+}
+
+static __always_inline bool queue_empty(__u64 psock)
+{
+	struct list_head *first = peek(struct sk_psock, psock, ingress_msg.next);
+
+	return first == &((struct sk_psock *)psock)->ingress_msg;
+}
+
 #endif

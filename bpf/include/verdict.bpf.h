@@ -21,19 +21,6 @@
 #include "maps.bpf.h"
 #include "peek.bpf.h"
 
-static __always_inline __u64 peek_psock(__u64 sk)
-{
-	/* The low bits of sk_user_data are flags (SK_USER_DATA_PTRMASK). */
-	return (__u64)peek(struct sock, sk, sk_user_data) & ~7ULL;
-}
-
-static __always_inline bool queue_empty(__u64 psock)
-{
-	struct list_head *first = peek(struct sk_psock, psock, ingress_msg.next);
-
-	return first == &((struct sk_psock *)psock)->ingress_msg;
-}
-
 /* Bytes redirected from one end to the other and not yet read. */
 static __always_inline __u32 unread_bytes(const struct direction *direction,
 					  const struct conn_end *reader)

@@ -18,12 +18,12 @@
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"
+#include "drained.bpf.h"
 #include "verdict.bpf.h"
 #include <bpf/bpf_endian.h>
 
-#define O_NONBLOCK   00004000
-#define AF_INET6     10
-#define RCV_SHUTDOWN 1
+#define O_NONBLOCK 00004000
+#define AF_INET6   10
 
 /* What bars a socket from the sockhash, whatever its readers do. */
 static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
@@ -283,26 +283,6 @@ static __always_inline void visit(struct sock *sk, struct end *end, struct confi
 	default:
 		unwant(sk, end);
 	}
-}
-
-/* Has the reader received all that its peer redirected to it? */
-static __always_inline bool redirect_drained(struct conn *conn, int sender)
-{
-	const struct conn_end *reader = &conn->ends[!sender];
-	__u32 received, excess, sent;
-
-	if (reader->closed)
-		return true;
-	/* In this order: see ends.bpf.h. */
-	received = peek_end(reader->end, received);
-	__sync_lock_test_and_set(&conn->fence, 0);
-	excess = received_beyond_tcp(received, peek(struct tcp_sock, reader->sk, copied_seq),
-				     peek_end(reader->end, base));
-	sent = *(volatile __u32 *)&conn->directions[sender].sent;
-	if (excess == sent)
-		return true;
-	return excess + 1 == sent && peek(struct sock, reader->sk, sk_shutdown) & RCV_SHUTDOWN &&
-	       queue_empty(reader->psock);
 }
 
 /* Bytes that wait in the socket's TCP queue. */

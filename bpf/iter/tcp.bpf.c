@@ -6,12 +6,13 @@
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 
-#define SOL_SOCKET    1
-#define SOL_TCP	      6
-#define SO_KEEPALIVE  9
-#define SO_RCVLOWAT   18
-#define TCP_KEEPIDLE  4
-#define SOCK_KEEPOPEN 3
+#define SOL_SOCKET		  1
+#define SOL_TCP			  6
+#define TCP_BPF_SOCK_OPS_CB_FLAGS 1008
+#define SO_KEEPALIVE		  9
+#define SO_RCVLOWAT		  18
+#define TCP_KEEPIDLE		  4
+#define SOCK_KEEPOPEN		  3
 
 static __always_inline void sight(const struct isn_pair *key, enum role role, __u64 netns_cookie)
 {
@@ -65,6 +66,7 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	struct tcp_sock *tp;
 	struct isn_pair key;
 	struct end *end;
+	int state_flag = BPF_SOCK_OPS_STATE_CB_FLAG;
 	enum role role;
 	__u64 cookie;
 
@@ -92,6 +94,9 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	end->turn_seq = tp->write_seq;
 	end->bytes_before = tp->bytes_received;
 	end->adopted = 1;
+	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
+	 * (half_closed()). */
+	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
 	counters = counters_get();
 	if (counters)
 		counters->watched++;

@@ -1,6 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Watches the connections of enrolled pods from their handshake on. */
+#include "drained.bpf.h"
 #include "identity.bpf.h"
+
+/* A member that half-closes leaves at once if a reader of it may block. tcp_bpf_recvmsg waits once
+ * only: the peer's acknowledgement of the FIN, which wakes it without data, would make a blocking
+ * receive fail with EAGAIN. */
+static __always_inline void half_closed(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct isn_pair key;
+	struct conn *conn;
+	struct end *end;
+	__u32 role, state;
+
+	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
+	conn = end ? conn_of(end) : NULL;
+	if (!conn)
+		return;
+	role = end->role & 1;
+	state = conn->state;
+	if ((state != CONN_JOINED && state != CONN_STOPPING) || !conn->ends[role].blocking ||
+	    __sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) != state)
+		return;
+	conn->reason = REASON_HALF_CLOSED;
+	attend(conn, end->conn - 1);
+	key = end->key;
+	if (redirect_drained(conn, !role))
+		bpf_map_delete_elem(&meshaccel_members, &key);
+}
 
 SEC("sockops")
 int meshaccel_watch(struct bpf_sock_ops *ctx)
@@ -18,6 +46,10 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		role = ROLE_SERVER;
 		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] == BPF_TCP_FIN_WAIT1)
+			half_closed(ctx);
+		return 1;
 	default:
 		return 1;
 	}
@@ -44,6 +76,8 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 	end_init(end, (struct isn_pair){.own = ctx->snd_nxt, .peer = ctx->rcv_nxt}, role, cookie);
 	end->base = ctx->rcv_nxt;
 	end->turn_seq = ctx->snd_nxt;
+
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 
 	counters = counters_get();
 	if (counters)

@@ -22,6 +22,7 @@ export const reasons = [
   'pod-disabled',
   'reader-changed',
   'join-timeout',
+  'half-closed',
   'short',
   'remote-peer',
   'mptcp',
