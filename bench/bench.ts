@@ -40,6 +40,20 @@ export async function runBench(
   options: BenchOptions,
   environment: BenchEnvironment,
 ): Promise<Report> {
+  const { signal } = environment
+  try {
+    return await inScene(options, environment)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new MeshaccelError('interrupted; what it had set up is gone again', {
+      code: 'INTERRUPTED',
+      operation: 'run the bench',
+      cause: error,
+    })
+  }
+}
+
+async function inScene(options: BenchOptions, environment: BenchEnvironment): Promise<Report> {
   const { signal, say } = environment
   using stack = new UndoStack(say)
   // Namespaces, cgroup and pins of concurrent runs must not meet.

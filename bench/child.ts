@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { MeshaccelError } from '../src/errors.ts'
 import { blockUntil } from './polling.ts'
 import type { UndoStack } from './undo-stack.ts'
@@ -98,12 +99,6 @@ export class Child {
     })
   }
 
-  /** Asks it to end and waits. */
-  async end(signal: AbortSignal): Promise<void> {
-    this.#process.kill('SIGTERM')
-    await this.#within(signal, TERM_MS)
-  }
-
   /** Ends the process without the event loop: it is gone, or a zombie that Node reaps later, on return. */
   endNow(): void {
     if (this.#over || gone(this.pid)) return
@@ -115,24 +110,20 @@ export class Child {
 
   async #within(signal: AbortSignal, timeoutMs: number): Promise<Ended> {
     signal.throwIfAborted()
-    let forget = (): void => {}
-    const interrupted = new Promise<never>((_resolve, reject) => {
-      const stop = (): void => reject(signal.reason as Error)
-      const timer = setTimeout(() => {
-        const reason = `still running after ${timeoutMs / 1000} s: ${this.stderr}`
-        reject(new MeshaccelError(reason, { code: 'TIMEOUT', operation: `wait for ${this.name}` }))
-      }, timeoutMs)
-      signal.addEventListener('abort', stop, { once: true })
-      forget = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', stop)
-      }
+    const settled = new AbortController()
+    const timeout = delay(timeoutMs, 'timeout' as const, {
+      signal: AbortSignal.any([signal, settled.signal]),
     })
     try {
-      return await Promise.race([this.ended, interrupted])
+      const first = await Promise.race([this.ended, timeout])
+      if (first !== 'timeout') return first
     } finally {
-      forget()
+      settled.abort()
     }
+    throw new MeshaccelError(`still running after ${timeoutMs / 1000} s: ${this.stderr}`, {
+      code: 'TIMEOUT',
+      operation: `wait for ${this.name}`,
+    })
   }
 }
 

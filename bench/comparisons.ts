@@ -1,4 +1,4 @@
-import type { Cell } from './options.ts'
+import type { Cell, Mode } from './options.ts'
 import type { Comparison, Run } from './report.ts'
 import { spread, type Spread } from './statistics.ts'
 
@@ -11,47 +11,42 @@ export function compare(runs: readonly Run[]): Comparison[] {
       modes
         .filter((baseline) => baseline !== mode)
         .map((baseline) => {
-          const ratio = (figure: (run: Run) => number | undefined): Spread | undefined =>
-            spread(
-              ofCell
-                .filter((run) => run.mode === mode)
-                .flatMap((run) => {
-                  const other = ofCell.find(
-                    ({ mode: otherMode, round }) => otherMode === baseline && round === run.round,
-                  )
-                  const [mine, theirs] = [figure(run), other && figure(other)]
-                  return mine === undefined || theirs === undefined ? [] : [mine / theirs]
-                }),
-            )
-          return {
-            ...cell,
-            mode,
-            baseline,
-            ...defined(
-              'qpsRatio',
-              ratio(({ qps }) => qps),
-            ),
-            ...defined(
-              'gbpsRatio',
-              ratio(({ gbps }) => gbps),
-            ),
-            ...defined(
-              'p50Ratio',
-              ratio(({ latencyUs }) => latencyUs?.p50),
-            ),
-            ...defined(
-              'p99Ratio',
-              ratio(({ latencyUs }) => latencyUs?.p99),
-            ),
-            ...defined(
-              'cpuRatio',
-              ratio(({ cpuUsPerRequest }) => cpuUsPerRequest),
-            ),
+          const rounds = pairs(ofCell, mode, baseline)
+          const ratios: Record<string, Spread | undefined> = {
+            qpsRatio: ratio(rounds, ({ qps }) => qps),
+            gbpsRatio: ratio(rounds, ({ gbps }) => gbps),
+            p50Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p50),
+            p99Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p99),
+            cpuRatio: ratio(rounds, ({ cpuUsPerRequest }) => cpuUsPerRequest),
           }
+          const known = Object.entries(ratios).filter(([, value]) => value !== undefined)
+          return { ...cell, mode, baseline, ...Object.fromEntries(known) }
         }),
     )
   })
 }
+
+type Pair = readonly [mine: Run, theirs: Run]
+
+/** The runs of two modes that belong together: those of one round. */
+const pairs = (runs: readonly Run[], mode: Mode, baseline: Mode): Pair[] =>
+  runs
+    .filter((run) => run.mode === mode)
+    .flatMap((mine) => {
+      const theirs = runs.find((run) => run.mode === baseline && run.round === mine.round)
+      return theirs ? [[mine, theirs] as const] : []
+    })
+
+const ratio = (
+  rounds: readonly Pair[],
+  figure: (run: Run) => number | undefined,
+): Spread | undefined =>
+  spread(
+    rounds.flatMap((pair) => {
+      const [mine, theirs] = pair.map(figure)
+      return mine === undefined || theirs === undefined ? [] : [mine / theirs]
+    }),
+  )
 
 /** The cells that were measured, in the order of their first run. */
 export function cells(runs: readonly Run[]): Cell[] {
@@ -66,6 +61,3 @@ export const sameCell = (a: Cell, b: Cell): boolean =>
 /** The ratio that says how much faster: of requests, or of a stream's bits. */
 export const speedRatio = ({ qpsRatio, gbpsRatio }: Comparison): Spread | undefined =>
   qpsRatio ?? gbpsRatio
-
-const defined = <K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> =>
-  value === undefined ? {} : ({ [key]: value } as Record<K, V>)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { MeshaccelError } from '../src/errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type HttpLoad, runH2load } from './load/h2load.ts'
-import { type Latency, steadyPart } from './load/request-log.ts'
+import { type Latency, type LoggedRequest, steadyPart } from './load/request-log.ts'
 import { runStream } from './load/stream.ts'
 import type { Accelerator, PathBytes } from './modes/accelerator.ts'
 import { countRunTime, nsPerRun, runTime } from './modes/program-time.ts'
@@ -43,10 +43,17 @@ export interface Figures {
 
 /** Readings at the beginning of what counts. */
 interface Start {
+  /** When, since the epoch. */
+  readonly us: number
   readonly cpuUsec: number
   readonly stat: string
   readonly bytes: PathBytes | undefined
 }
+
+/** Sends a number of requests. */
+type Load = (requests: number) => Promise<LoggedRequest[]>
+
+const TRIES = 4
 
 /** Measures requests and responses. */
 export async function measureRequests(setting: Setting): Promise<Figures> {
@@ -57,28 +64,49 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
     connections: cell.connections,
     close: cell.scenario === 'close',
   }
-  const run = (requests: number): ReturnType<typeof runH2load> =>
+  const run: Load = (requests) =>
     runH2load(setting.stack, setting.client, setting.directory, load, requests, setting.signal)
   const perMs = await requestsPerMs(run, cell.connections, pace.warmUpMs)
   const requestsIn = (ms: number): number => Math.max(cell.connections * 4, Math.round(perMs * ms))
 
-  const running = run(requestsIn(pace.leadMs + pace.durationMs))
-  // A failure of the load shall be what is reported, also while something else is awaited.
-  const [start, fromUs] = await Promise.race([lead(setting), running.then(tooShort)])
-  const logged = await running
-  const figures = await sinceStart(
+  const [figures, requests] = await longEnough(
     setting,
-    start,
-    logged.filter((request) => request.startUs + request.latencyUs > fromUs).length,
+    run,
+    requestsIn(pace.leadMs + pace.durationMs),
   )
-  const steady = steadyPart(logged, fromUs)
-  if (!(steady.requests > 0)) return tooShort()
   await accelerator.check?.()
-  const times =
-    pace.programTimeMs > 0
-      ? await programTimes(setting, () => run(requestsIn(pace.programTimeMs)))
-      : {}
-  return { qps: steady.qps, latencyUs: steady.latencyUs, ...figures, ...times }
+  const share = pace.programTimeMs / (pace.leadMs + pace.durationMs)
+  const again = (): Promise<unknown> =>
+    run(Math.max(cell.connections, Math.round(requests * share)))
+  return { ...figures, ...(await programTimes(setting, again)) }
+}
+
+/** Measures with so many requests that most of the time asked for counts, and says how many that took. */
+async function longEnough(
+  setting: Setting,
+  run: Load,
+  firstGuess: number,
+): Promise<[Figures, number]> {
+  const { durationMs } = setting.pace
+  let requests = firstGuess
+  for (let tries = 1; tries <= TRIES; tries += 1) {
+    const running = run(requests)
+    // A failure of the load shall be what is reported, also while something else is awaited.
+    const start = await Promise.race([lead(setting), running.then(() => undefined)])
+    const logged = await running
+    if (start) {
+      const ended = logged.filter(({ startUs, latencyUs }) => startUs + latencyUs > start.us)
+      const figures = await sinceStart(setting, start, ended.length)
+      const { qps, latencyUs, seconds } = steadyPart(logged, start.us)
+      if (seconds * 1000 >= durationMs / 2) return [{ qps, latencyUs, ...figures }, requests]
+    }
+    requests *= 2
+  }
+  throw new MeshaccelError(`the speed varies too much: it was over too early ${TRIES} times`, {
+    code: 'TOO_SHORT',
+    operation: 'measure',
+    hint: 'Let the machine do nothing else, or give a longer --duration.',
+  })
 }
 
 /** Measures a one-way stream; it counts from its first byte, because nothing may make a stream slower at any time. */
@@ -101,17 +129,12 @@ export async function measureStream(setting: Setting): Promise<Figures> {
   const { gbps, writes } = await load(pace.durationMs)
   const figures = await sinceStart(setting, start, writes)
   await accelerator.check?.()
-  const times =
-    pace.programTimeMs > 0 ? await programTimes(setting, () => load(pace.programTimeMs)) : {}
+  const times = await programTimes(setting, () => load(pace.programTimeMs))
   return { gbps, ...figures, ...times }
 }
 
 /** Sends requests until that takes as long as `atLeastMs`: it warms up, and tells how many fit into a time. */
-async function requestsPerMs(
-  run: (requests: number) => ReturnType<typeof runH2load>,
-  connections: number,
-  atLeastMs: number,
-): Promise<number> {
+async function requestsPerMs(run: Load, connections: number, atLeastMs: number): Promise<number> {
   for (let requests = connections * 16; ; requests *= 4) {
     const logged = await run(requests)
     const starts = logged.map(({ startUs }) => startUs)
@@ -126,16 +149,17 @@ async function requestsPerMs(
 }
 
 /** Lets the beginning of a run pass, in which connections are made and join, and takes the readings. */
-async function lead(setting: Setting): Promise<[Start, number]> {
+async function lead(setting: Setting): Promise<Start> {
   const { accelerator, pace, signal } = setting
   const [bytes] = await Promise.all([
     accelerator.settled?.(pace.leadMs),
     delay(pace.leadMs, undefined, { signal }),
   ])
-  return [readings(setting, bytes), Date.now() * 1000]
+  return readings(setting, bytes)
 }
 
 const readings = ({ cgroup }: Setting, bytes: PathBytes | undefined): Start => ({
+  us: Date.now() * 1000,
   cpuUsec: cpuUsec(cgroup),
   stat: readFileSync('/proc/stat', 'utf8'),
   bytes,
@@ -172,11 +196,11 @@ function redirectedShare(
 
 /** Apart from what counts, because counting the programs' time costs them some. */
 async function programTimes(
-  { accelerator, stack }: Setting,
+  { accelerator, stack, pace }: Setting,
   run: () => Promise<unknown>,
 ): Promise<{ verdictNs?: number; pairingNs?: number }> {
   const { programs } = accelerator
-  if (!programs) return {}
+  if (!programs || pace.programTimeMs === 0) return {}
   using counting = stack.nested()
   countRunTime(counting)
   const before = [runTime(programs.verdict), runTime(programs.pairing)] as const
@@ -187,12 +211,4 @@ async function programTimes(
     ...(verdictNs === undefined ? {} : { verdictNs }),
     ...(pairingNs === undefined ? {} : { pairingNs }),
   }
-}
-
-function tooShort(): never {
-  throw new MeshaccelError('the run was over before its lead was', {
-    code: 'TOO_SHORT',
-    operation: 'measure',
-    hint: 'Give a longer --duration.',
-  })
 }

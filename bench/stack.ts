@@ -104,18 +104,15 @@ async function startSidecar(
   const config = join(directory, `${hop.direction}.${envoy === undefined ? 'cfg' : 'json'}`)
   writeFileSync(config, envoy === undefined ? haproxyConfig(hop) : envoyConfig(hop))
   const command =
-    envoy === undefined
-      ? ['haproxy', '-db', '-f', config]
-      : [
-          ...[envoy, '--config-path', config, '--concurrency', '1', '--disable-hot-restart'],
-          ...[
-            '--base-id',
-            String((process.pid % 16384) * 2 + (hop.direction === 'outbound' ? 0 : 1)),
-            '--log-level',
-            'error',
-          ],
-        ]
+    envoy === undefined ? ['haproxy', '-db', '-f', config] : envoyCommand(envoy, config, hop)
   const name = `the ${hop.direction} sidecar`
   const child = await startInPod(stack, pod, name, command, mesh.proxyUid)
   await listening(pod, child, hop.listen, signal)
+}
+
+function envoyCommand(envoy: string, config: string, { direction }: Hop): string[] {
+  // Two Envoys with one base id refuse to run side by side.
+  const baseId = (process.pid % 16384) * 2 + (direction === 'outbound' ? 0 : 1)
+  const alone = ['--concurrency', '1', '--disable-hot-restart', '--base-id', String(baseId)]
+  return [envoy, '--config-path', config, ...alone, '--log-level', 'error']
 }

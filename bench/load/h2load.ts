@@ -16,8 +16,6 @@ export interface HttpLoad {
 
 /** What h2load says at its end. */
 export interface H2loadSummary {
-  readonly seconds: number
-  readonly total: number
   readonly succeeded: number
   readonly ok: number
   readonly bodyBytes: number
@@ -29,10 +27,11 @@ export function h2loadArguments(load: HttpLoad, requests: number, log: string): 
   const authority = 'socket' in target ? 'localhost' : `${target.host}:${target.port}`
   return [
     '--h1',
-    ...['--clients', String(load.connections), '--requests', String(requests)],
-    ...['--log-file', log],
-    ...(load.close ? ['--header', 'Connection: close'] : []),
-    ...('socket' in target ? ['--base-uri', `unix:${target.socket}`] : []),
+    `--clients=${load.connections}`,
+    `--requests=${requests}`,
+    `--log-file=${log}`,
+    ...(load.close ? ['--header=Connection: close'] : []),
+    ...('socket' in target ? [`--base-uri=unix:${target.socket}`] : []),
     `http://${authority}/${load.payloadBytes}`,
   ]
 }
@@ -44,8 +43,6 @@ export function parseH2load(output: string): H2loadSummary {
     return value
   }
   return {
-    seconds: parseDuration(/^finished in (\S+),/m.exec(output)?.[1] ?? ''),
-    total: number(/^requests: (\d+) total/m),
     succeeded: number(/^requests: .* (\d+) succeeded/m),
     ok: number(/^status codes: (\d+) 2xx/m),
     bodyBytes: number(/^traffic: .*\((\d+)\) data/m),
@@ -96,11 +93,3 @@ const countOf = (count: number, what: string): string | undefined =>
 
 const wrongAnswer = (reason: string): MeshaccelError =>
   new MeshaccelError(reason, { code: 'WRONG_ANSWER', operation: 'check every answer' })
-
-const secondsPer: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 }
-
-function parseDuration(text: string): number {
-  const match = /^([\d.]+)(us|ms|s|m|h)$/.exec(text)
-  if (!match) throw new Error(`h2load's duration is none: ${text}`)
-  return Number(match[1]) * (secondsPer[match[2] ?? ''] ?? Number.NaN)
-}

@@ -45,15 +45,17 @@ export function parseRequestLog(text: string): LoggedRequest[] {
  * requests: from then on fewer connections than asked for are busy.
  */
 export function steadyPart(requests: readonly LoggedRequest[], fromUs: number): Steady {
-  const starts = requests.map(({ startUs }) => startUs).sort((a, b) => a - b)
-  const ends = requests.map(({ startUs, latencyUs }) => startUs + latencyUs).sort((a, b) => a - b)
+  const starts = requests.map(({ startUs }) => startUs).toSorted((a, b) => a - b)
+  const ends = requests
+    .map(({ startUs, latencyUs }) => startUs + latencyUs)
+    .toSorted((a, b) => a - b)
   const until = lastFull(starts, ends)
   const inside = requests.filter(({ startUs, latencyUs }) => {
     const end = startUs + latencyUs
     return end > fromUs && end <= until
   })
   const seconds = (until - fromUs) / 1e6
-  const latencies = inside.map(({ latencyUs }) => latencyUs).sort((a, b) => a - b)
+  const latencies = inside.map(({ latencyUs }) => latencyUs).toSorted((a, b) => a - b)
   return {
     requests: inside.length,
     seconds,

@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,6 +81,17 @@ static int open_socket(const char *address, struct sockaddr_storage *to, socklen
 	return socket(to->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
+/* Naive redirection lets a blocking read fail with EAGAIN; an application would try again. */
+static ssize_t read_again(int fd, void *buffer, size_t size)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	ssize_t got;
+
+	while ((got = read(fd, buffer, size)) < 0 && (errno == EAGAIN || errno == EINTR))
+		poll(&ready, 1, -1);
+	return got;
+}
+
 static void *receive_stream(void *argument)
 {
 	int fd = (int)(intptr_t)argument;
@@ -86,7 +99,7 @@ static void *receive_stream(void *argument)
 	uint64_t right = 0;
 	ssize_t got;
 
-	while (buffer && (got = read(fd, buffer, BUFFER_SIZE)) > 0) {
+	while (buffer && (got = read_again(fd, buffer, BUFFER_SIZE)) > 0) {
 		if (memcmp(buffer, pattern + right % PERIOD, got))
 			break;
 		right += got;
@@ -154,7 +167,7 @@ static void *send_stream(void *argument)
 		}
 	}
 	shutdown(fd, SHUT_WR);
-	if (recv(fd, &answered, sizeof(answered), 0) != sizeof(answered))
+	if (read_again(fd, &answered, sizeof(answered)) != sizeof(answered))
 		perror("wait for the answer");
 	else if (answered != stream->bytes)
 		fprintf(stderr, "%llu bytes sent, %llu arrived right\n",
@@ -198,6 +211,8 @@ int main(int argc, char **argv)
 		pattern[i] = i % PERIOD;
 
 	if (argc == 4 && !strcmp(argv[1], "receive")) {
+		/* The sidecar that connects to the Unix socket has another user. */
+		umask(0);
 		if (pthread_create(&thread, NULL, accept_streams, argv[3]))
 			die("pthread_create");
 		accept_streams(argv[2]);

@@ -64,24 +64,34 @@ export async function startAgent(
   const agent = await Child.start(stack, 'meshaccel agent', [
     ...meshaccel('agent', '--pods', `file:${podsFile}`, ...where),
   ])
-  const ask = async <T>(noun: string): Promise<T> => {
+  const ask = async (noun: string): Promise<string> => {
     agent.assertRunning()
     const client = await Child.start(stack, `meshaccel ${noun}`, [
       ...meshaccel(noun, '-o', 'json', '--socket', socket),
     ])
+    // `status` exits with 1 when nothing is accelerated, and tells what is.
     const { stdout } = await client.ended
     signal.throwIfAborted()
-    return readJson<T>(stdout, noun, client.stderr)
+    if (stdout !== '') return stdout
+    throw new MeshaccelError(client.stderr, { code: 'NO_ANSWER', operation: `ask for ${noun}` })
   }
-  await untilAccelerating(agent, socket, () => ask<Status>('status'), setting.pods.length, signal)
+  const status = async (): Promise<Status> => {
+    const answer: Status = JSON.parse(await ask('status'))
+    return answer
+  }
+  const flows = async (): Promise<Flows> => {
+    const answer: Flows = JSON.parse(await ask('flows'))
+    return answer
+  }
+  await untilAccelerating(agent, socket, status, setting.pods.length, signal)
   const verdict = newProgram('meshaccel_verdict', before)
   const pairing = newProgram('meshaccel_watch', before)
   const { remote } = setting
   return {
     ...(verdict === undefined || pairing === undefined ? {} : { programs: { verdict, pairing } }),
-    settled: (atMostMs) => untilSettled(() => ask<Status>('status'), atMostMs, signal),
-    bytes: async () => pathBytes(await ask<Status>('status')),
-    ...(remote ? { check: async () => assertPlain(await ask<Flows>('flows'), remote) } : {}),
+    settled: (atMostMs) => untilSettled(status, atMostMs, signal),
+    bytes: async () => pathBytes(await status()),
+    ...(remote ? { check: async () => assertPlain(await flows(), remote) } : {}),
   }
 }
 
@@ -167,16 +177,4 @@ const meshaccel = (...args: string[]): string[] => [
 function meshaccelNow(...args: string[]): void {
   const [command = '', ...rest] = meshaccel(...args)
   systemCommand(command, rest)
-}
-
-function readJson<T>(text: string, noun: string, stderr: string): T {
-  try {
-    return JSON.parse(text) as T
-  } catch (cause) {
-    throw new MeshaccelError(stderr || 'it printed no JSON', {
-      code: 'BAD_ANSWER',
-      operation: `read meshaccel ${noun}`,
-      cause,
-    })
-  }
 }

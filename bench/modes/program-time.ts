@@ -27,9 +27,8 @@ export function countRunTime(stack: UndoStack): void {
 
 /** The time that a program has taken since counting began for the first time. */
 export function runTime(id: ProgramId): RunTime {
-  const shown = JSON.parse(
-    systemCommand('bpftool', ['-j', 'prog', 'show', 'id', String(id)]),
-  ) as ShownProgram
+  const output = systemCommand('bpftool', ['-j', 'prog', 'show', 'id', String(id)])
+  const shown: ShownProgram = JSON.parse(output)
   return { ns: shown.run_time_ns ?? 0, count: shown.run_cnt ?? 0 }
 }
 
@@ -51,5 +50,6 @@ export function newProgram(name: string, before: ReadonlySet<ProgramId>): Progra
 }
 
 function shownPrograms(): ShownProgram[] {
-  return JSON.parse(systemCommand('bpftool', ['-j', 'prog', 'show'])) as ShownProgram[]
+  const shown: ShownProgram[] = JSON.parse(systemCommand('bpftool', ['-j', 'prog', 'show']))
+  return shown
 }

@@ -12,42 +12,21 @@ export function createCertificates(
   mkdirSync(folder)
   const path = (name: string, suffix: string): string => join(folder, `${name}.${suffix}`)
   const authority = path('authority', 'crt')
-  const keyType = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  systemCommand('openssl', [
-    ...['req', '-x509', ...keyType, '-days', '1', '-subj', '/CN=authority'],
-    ...['-keyout', path('authority', 'key'), '-out', authority],
-  ])
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const authorityKey = path('authority', 'key')
+  const root = ['-x509', '-days', '1', '-subj', '/CN=authority']
+  systemCommand('openssl', ['req', ...newKey, ...root, '-keyout', authorityKey, '-out', authority])
   return new Map(
     names.map((name) => {
       const files = { authority, certificate: path(name, 'crt'), key: path(name, 'key') }
       const request = path(name, 'csr')
       const extensions = path(name, 'ext')
       writeFileSync(extensions, `subjectAltName=DNS:${name}\n`)
-      const subject = ['-subj', `/CN=${name}`]
-      systemCommand('openssl', [
-        'req',
-        '-new',
-        ...keyType,
-        ...subject,
-        '-keyout',
-        files.key,
-        '-out',
-        request,
-      ])
-      systemCommand('openssl', [
-        ...[
-          'x509',
-          '-req',
-          '-in',
-          request,
-          '-days',
-          '1',
-          '-CAcreateserial',
-          '-out',
-          files.certificate,
-        ],
-        ...['-CA', authority, '-CAkey', path('authority', 'key'), '-extfile', extensions],
-      ])
+      const leaf = ['-subj', `/CN=${name}`, '-keyout', files.key]
+      systemCommand('openssl', ['req', '-new', ...newKey, ...leaf, '-out', request])
+      const signed = ['-CA', authority, '-CAkey', authorityKey, '-CAcreateserial', '-days', '1']
+      const output = ['-extfile', extensions, '-out', files.certificate]
+      systemCommand('openssl', ['x509', '-req', '-in', request, ...signed, ...output])
       chmodSync(files.key, 0o644)
       return [name, files] as const
     }),

@@ -81,12 +81,8 @@ function isExecutable(path: string): boolean {
 
 function runnableBy(uid: number, path: string): boolean {
   try {
-    systemCommand('setpriv', [
-      `--reuid=${uid}`,
-      `--regid=${uid}`,
-      '--clear-groups',
-      ...['test', '-x', path],
-    ])
+    const identity = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
+    systemCommand('setpriv', [...identity, 'test', '-x', path])
     return true
   } catch {
     return false

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { Child } from '../child.ts'
 import { pollUntil } from '../polling.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -19,13 +20,11 @@ export async function startInPod(
   uid = 0,
 ): Promise<Child> {
   // A socket belongs to the cgroup in which its process was when it made it, so the process moves before it starts.
-  const join =
+  const script =
     'echo 0 >"$0/cgroup.procs" && exec nsenter --net="$1" -- setpriv "$2" "$3" --clear-groups "${@:4}"'
-  const identity = [`--reuid=${uid}`, `--regid=${uid}`]
-  return Child.start(stack, `${name} in the ${pod.name} pod`, [
-    ...['bash', '-c', join, pod.cgroup, pod.netns, ...identity],
-    ...command,
-  ])
+  const place = [pod.cgroup, pod.netns, `--reuid=${uid}`, `--regid=${uid}`]
+  const called = `${name} in the ${pod.name} pod`
+  return Child.start(stack, called, ['bash', '-c', script, ...place, ...command])
 }
 
 /** Waits until the process listens where it is to. */
@@ -36,14 +35,16 @@ export async function listening(
   signal: AbortSignal,
 ): Promise<void> {
   const where = 'socket' in endpoint ? endpoint.socket : `port ${endpoint.port}`
-  const listeners = (): string =>
+  const listens = (): boolean =>
     'socket' in endpoint
-      ? inside(pod.netns, 'ss', '-Hlx', 'src', endpoint.socket)
-      : inside(pod.netns, 'ss', '-Hltn', `sport = :${endpoint.port}`)
+      ? // HAProxy binds a temporary name first, and that is the one that the kernel shows for good.
+        existsSync(endpoint.socket) &&
+        inside(pod.netns, 'ss', '-Hlx').includes(` ${endpoint.socket}`)
+      : inside(pod.netns, 'ss', '-Hltn', `sport = :${endpoint.port}`).trim() !== ''
   await pollUntil(
     () => {
       child.assertRunning()
-      return listeners().trim() === '' ? undefined : true
+      return listens() ? true : undefined
     },
     { operation: `wait for ${child.name} on ${where}`, signal, reason: () => child.stderr },
   )

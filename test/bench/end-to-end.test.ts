@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { planBench } from '../../bench/plan.ts'
+import { runBench } from '../../bench/bench.ts'
+import { cgroup2Root } from '../../bench/topology/scratch-cgroup.ts'
+import { packageRoot } from '../../src/package.ts'
+import { requireRoot } from '../helpers/requirements.ts'
+
+const plan = planBench({
+  proxy: 'haproxy',
+  mesh: 'istio',
+  scenario: 'keepalive',
+  modes: 'iptables,naive',
+  connections: '2',
+  payload: '81',
+  duration: 0.3,
+  rounds: 1,
+  quick: true,
+})
+
+/** What a run of this process's number has left on the machine. */
+function leftovers(pid: number): string[] {
+  const name = `meshbench-${pid}`
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+  const places = ['/run/netns', cgroup2Root(mounts), tmpdir(), '/sys/fs/bpf']
+  const files = places.filter(existsSync).flatMap((place) =>
+    readdirSync(place)
+      .filter((entry) => entry === name || entry.startsWith(`${name}-`))
+      .map((entry) => join(place, entry)),
+  )
+  return [...files, ...processesNaming(`${name}-`)]
+}
+
+function processesNaming(text: string): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      return /^\d+$/.test(pid) && command.includes(text) ? [`process ${pid}: ${command}`] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+const allowed = (): string =>
+  readFileSync('/proc/sys/net/ipv4/tcp_allowed_congestion_control', 'utf8')
+
+void test('a hop is measured with and without the bare mechanism, and nothing is left', async (t) => {
+  if (!requireRoot(t)) return
+  const before = allowed()
+  const said: string[] = []
+  const report = await runBench(plan, {
+    signal: new AbortController().signal,
+    say: (text) => said.push(text),
+  })
+  t.same(report.runs.map(({ mode }) => mode).toSorted(), ['iptables', 'naive'])
+  for (const run of report.runs) {
+    t.ok((run.qps ?? 0) > 0, `${run.mode}: ${run.qps} requests/s`)
+    t.ok(run.cpuUsPerRequest > 0, `${run.cpuUsPerRequest} us of CPU per request`)
+    t.ok((run.latencyUs?.p50 ?? 0) > 0)
+    t.equal(run.errors, 0)
+  }
+  t.equal(report.comparisons.length, 2)
+  t.equal(report.host.congestionControl, 'cubic')
+  t.ok(said.length >= 2, 'it tells how it goes')
+  t.same(leftovers(process.pid), [])
+  t.equal(allowed(), before)
+})
+
+const runner = `
+import { runBench } from '${join(packageRoot, 'bench/bench.ts')}'
+const abort = new AbortController()
+process.once('SIGINT', () => abort.abort())
+const say = (text) => console.error(text)
+runBench(${JSON.stringify(plan)}, { signal: abort.signal, say }).catch((error) => {
+  console.error(error.message)
+  process.exitCode = 1
+})
+`
+
+for (const afterMs of [150, 600, 1200, 2000]) {
+  void test(`an interrupt after ${afterMs} ms leaves nothing behind`, async (t) => {
+    if (!requireRoot(t)) return
+    const before = allowed()
+    const args = ['--import=tsx', '--input-type=module', '--eval', runner]
+    const child = spawn(process.execPath, args, { cwd: packageRoot, stdio: 'pipe' })
+    const pid = child.pid ?? t.fail('it did not start')
+    child.stdout.resume()
+    let stderr = ''
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    const ended = once(child, 'close')
+    // Node itself needs some time until there is anything to leave behind.
+    while (!existsSync(`/run/netns/meshbench-${Number(pid)}-node`) && child.exitCode === null) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    setTimeout(() => child.kill('SIGINT'), afterMs)
+    await ended
+    t.equal(child.exitCode, 1, stderr)
+    t.match(stderr, 'interrupted')
+    t.same(leftovers(Number(pid)), [])
+    t.equal(allowed(), before)
+  })
+}
