@@ -42,6 +42,9 @@ static ssize_t receive(struct connection *c, unsigned char *buffer)
 			expected = options.buffer;
 		return recv(c->fd, buffer, expected, MSG_WAITALL);
 	case MODE_SPLICE:
+		/* As a proxy does: the header is read, what follows is moved. */
+		if (!c->to_receive)
+			return recv(c->fd, buffer, expected, 0);
 		if (c->pipe[0] < 0 && pipe(c->pipe))
 			return -1;
 		moved = splice(c->fd, NULL, c->pipe[1], NULL, options.buffer, 0);
@@ -49,6 +52,17 @@ static ssize_t receive(struct connection *c, unsigned char *buffer)
 	default:
 		return recv(c->fd, buffer, options.buffer, 0);
 	}
+}
+
+/* Thousands of threads that never wait would leave no processor time to anybody else. */
+static void pause_after_step(struct connection *c)
+{
+	unsigned long steps = atomic_load(&c->steps);
+
+	if (!c->client || !options.pause_us || steps == c->paused)
+		return;
+	c->paused = steps;
+	usleep(options.pause_us);
 }
 
 void run_blocking(struct connection *c)
@@ -59,6 +73,7 @@ void run_blocking(struct connection *c)
 		ssize_t received;
 
 		if (connection_sends(c)) {
+			pause_after_step(c);
 			send_some(c, buffer);
 			continue;
 		}

@@ -74,6 +74,8 @@ static void parse_option(const char *name, const char *value)
 		o->bytes = strtoull(value, NULL, 10);
 	else if (!strcmp(name, "buffer"))
 		o->buffer = atoi(value);
+	else if (!strcmp(name, "pauseUs"))
+		o->pause_us = atoi(value);
 	else if (!strcmp(name, "mptcp"))
 		o->mptcp = true;
 	else if (!strcmp(name, "ulp"))

@@ -48,6 +48,8 @@ struct options {
 	/* What a client sends and receives at least on each connection before it ends. */
 	uint64_t bytes;
 	uint32_t buffer;
+	/* A blocking client waits that long after each step. */
+	uint32_t pause_us;
 	bool mptcp, ulp, zerocopy;
 };
 
@@ -89,6 +91,7 @@ struct connection {
 	/* What is left of this step, and of the message being sent. */
 	uint32_t to_send, to_receive, message_left;
 	atomic_ulong sent, received, steps;
+	unsigned long paused;
 	atomic_int outcome;
 	int pipe[2];
 	bool want_out;

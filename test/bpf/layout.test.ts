@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { t as root, test } from 'tap'
+import * as layout from '../../src/datapath/layout.ts'
+import { Btf, structLayout } from '../../src/libbpf/index.ts'
+
+const top = new URL('../../', import.meta.url).pathname
+const object = join(top, 'build/bpf/meshaccel.bpf.o')
+
+/** What the object has only as local variables, which the compiler tells nothing of: an object of nothing else. */
+function compileHeader(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'meshaccel-layout-'))
+  root.teardown(() => rmSync(directory, { recursive: true }))
+  const source = join(directory, 'layout.c')
+  const output = join(directory, 'layout.o')
+  writeFileSync(
+    source,
+    '#include "vmlinux.h"\n#include "meshaccel.h"\nstruct flow_end flow_end;\n' +
+      'enum reason reason;\nenum conn_state conn_state;\nenum flow_path flow_path;\n',
+  )
+  const include = ['-I', join(top, 'build'), '-I', join(top, 'bpf/include')]
+  execFileSync('clang', ['-target', 'bpf', '-g', '-O2', ...include, '-c', source, '-o', output])
+  return output
+}
+const header = compileHeader()
+
+const codecs = {
+  isn_pair: layout.isnPair,
+  pod: layout.pod,
+  config: layout.config,
+  counters: layout.counters,
+  gauge: layout.gauge,
+  flow_end: layout.flowEnd,
+}
+
+for (const [name, codec] of Object.entries(codecs)) {
+  void test(`the codec of struct ${name} is laid out as the compiler did`, (t) => {
+    const { size, members } = codec
+    t.strictSame({ size, members }, structLayout(name === 'flow_end' ? header : object, name))
+    t.end()
+  })
+}
+
+const enums = {
+  reason: { prefix: 'REASON_', names: layout.reasons },
+  conn_state: { prefix: 'CONN_', names: layout.connStates },
+  flow_path: { prefix: 'PATH_', names: layout.paths },
+}
+
+for (const [name, { prefix, names }] of Object.entries(enums)) {
+  void test(`the names of enum ${name} are in its order`, (t) => {
+    const values = Btf.fromFile(header).enumValues(name)
+    const expected = Object.entries(values)
+      .filter(([constant]) => constant !== 'REASONS')
+      .toSorted(([, a], [, b]) => a - b)
+      .map(([constant]) => constant.slice(prefix.length).toLowerCase().replaceAll('_', '-'))
+    t.strictSame([...names], expected)
+    t.end()
+  })
+}

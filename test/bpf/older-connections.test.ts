@@ -1,0 +1,43 @@
+import { test } from 'tap'
+import { allRedirected, tally, type AgentProcess } from '../helpers/agent-process.ts'
+import { Mesh } from '../helpers/mesh.ts'
+import { requireRoot } from '../helpers/requirements.ts'
+import { until } from '../helpers/retry.ts'
+import { Traffic } from '../helpers/traffic.ts'
+
+const CONNECTIONS = 2000
+
+for (const than of ['the agent', 'the enabling of their pods'] as const) {
+  void test(`busy connections that are older than ${than} join`, async (t) => {
+    if (!requireRoot(t)) return
+    const mesh = await Mesh.make(t, { enabled: than === 'the agent' })
+    const [client, server] = [mesh.pod(0), mesh.pod(1)]
+    // Half of the readers block, half wait for edges.
+    const options = { address: server.address, mode: 'mixed' }
+    let agent: AgentProcess | undefined
+    if (than !== 'the agent') agent = await mesh.startAgent()
+    await using serving = await Traffic.start(server, 'server', options)
+    await using calling = await Traffic.start(client, 'client', {
+      ...options,
+      connections: CONNECTIONS,
+      pauseUs: 100_000,
+    })
+    await until('all are busy', async () => (await calling.progress()).slowest > 10)
+
+    const begin = performance.now()
+    if (agent) for (const pod of mesh.pods) mesh.enable(pod, true)
+    const running = (agent ??= await mesh.startAgent())
+    let flows = await running.flows()
+    await until('all have joined', async () => {
+      flows = await running.flows()
+      return allRedirected(flows, CONNECTIONS)
+    }).catch(() => t.fail(tally(flows)))
+    t.comment(`all joined after ${Math.round(performance.now() - begin)} ms`)
+
+    const { slowest } = await calling.progress()
+    await until('none is stalled', async () => (await calling.progress()).slowest > slowest + 10)
+    t.match(await calling.end(), { finished: CONNECTIONS, failed: 0, error: '' })
+    t.match(await serving.end(), { finished: CONNECTIONS, failed: 0, error: '' })
+    t.ok(running.counters().joins >= BigInt(CONNECTIONS))
+  })
+}
