@@ -24,12 +24,20 @@ static __always_inline __u32 received_beyond_tcp(__u32 received, __u32 copied_se
 	return received - (copied_seq - base);
 }
 
+/* The flag goes up before the record is made and down after it is deleted: it may say yes for too
+ * long, never no. */
 static __always_inline void want(struct sock *sk, struct end *end)
 {
-	if (end->wanted)
+	if (end->wanted || __sync_lock_test_and_set(&end->wanted, 1))
 		return;
-	if (bpf_sk_storage_get(&meshaccel_wanted, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE))
-		end->wanted = 1;
+	if (!bpf_sk_storage_get(&meshaccel_wanted, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE))
+		end->wanted = 0;
+}
+
+static __always_inline void unwant(struct sock *sk, struct end *end)
+{
+	bpf_sk_storage_delete(&meshaccel_wanted, sk);
+	__sync_lock_test_and_set(&end->wanted, 0);
 }
 
 /* A habit of the end's reader that redirected bytes would not survive. */

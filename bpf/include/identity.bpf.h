@@ -14,6 +14,7 @@
 #define MESHACCEL_IDENTITY_BPF_H
 
 #include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
 
 /* The key of an end that has the given role. */
 static __always_inline struct isn_pair derive_key(const struct tcp_sock *tp, enum role role)
@@ -36,6 +37,13 @@ static __always_inline struct isn_pair identity_of(const struct isn_pair *key, e
 		identity.peer = key->own;
 	}
 	return identity;
+}
+
+/* The MPTCP layer reads and writes its subflows by itself. */
+static __always_inline bool is_mptcp(struct tcp_sock *tp)
+{
+	return tp && bpf_core_field_exists(tp->is_mptcp) &&
+	       BPF_CORE_READ_BITFIELD_PROBED(tp, is_mptcp);
 }
 
 static __always_inline void end_init(struct end *end, struct isn_pair key, enum role role,

@@ -142,8 +142,6 @@ struct end {
 	__u32 reader_tgid;
 	char reader_comm[16];
 	__u8 role;
-	/* In the map of wanted ends. */
-	__u8 wanted;
 	/* A reader's habit that bars the end for good: enum reason. */
 	__u8 barred;
 	/* Why it has not joined so far: enum reason. */
@@ -152,10 +150,11 @@ struct end {
 	__u8 joined;
 	/* It was adopted: the bytes of the first receive may be older than the record. */
 	__u8 adopted;
-	__u8 pad[2];
+	__u8 pad[3];
 	/* TCP_CLOSE has been reached. */
 	__u32 gone;
-	__u32 pad2;
+	/* In the map of wanted ends, or about to be. */
+	__u32 wanted;
 	/* The socket's bytes_received when the record was made. */
 	__u64 bytes_before;
 };

@@ -230,7 +230,8 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	reason = bounded(tp, direction, config, reader->psock, unread, size);
 	if (reason) {
 		direction->path = unread ? PATH_MIXED : PATH_TCP;
-		conn->reason = reason;
+		if (conn->state == CONN_JOINED)
+			conn->reason = reason;
 		return pass(conn, slot, direction, size, reason);
 	}
 

@@ -30,8 +30,6 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 
-	if (bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ_BITFIELD(tp, is_mptcp))
-		return REASON_MPTCP;
 	if (tp->inet_conn.icsk_ulp_ops)
 		return REASON_ULP;
 	if (sk->__sk_common.skc_flags &
@@ -40,12 +38,6 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 	if (sk->sk_rcvlowat > 1)
 		return REASON_RCVLOWAT;
 	return REASON_NONE;
-}
-
-static __always_inline void unwant(struct sock *sk, struct end *end)
-{
-	end->wanted = 0;
-	bpf_sk_storage_delete(&meshaccel_wanted, sk);
 }
 
 /* Looks again after as many turns more, each time longer. */
@@ -310,6 +302,7 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 		conn->ends[role].member = 0;
 		conn->ends[role].wanted = 0;
 		conn->directions[role].path = PATH_TCP;
+		conn->directions[role].reason = conn->reason;
 		/* An edge-triggered reader may take its last redirected bytes for the end of what
 		 * there is. */
 		if (tcp_unread(&conn->ends[role]))

@@ -94,6 +94,7 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	end->turn_seq = tp->write_seq;
 	end->bytes_before = tp->bytes_received;
 	end->adopted = 1;
+	end->barred = is_mptcp(tp) ? REASON_MPTCP : REASON_NONE;
 	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
 	 * (half_closed()). */
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));

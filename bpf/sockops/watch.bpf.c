@@ -76,6 +76,7 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 	end_init(end, (struct isn_pair){.own = ctx->snd_nxt, .peer = ctx->rcv_nxt}, role, cookie);
 	end->base = ctx->rcv_nxt;
 	end->turn_seq = ctx->snd_nxt;
+	end->barred = is_mptcp(bpf_skc_to_tcp_sock(sk)) ? REASON_MPTCP : REASON_NONE;
 
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 

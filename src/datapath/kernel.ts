@@ -11,6 +11,7 @@ import {
   currentPins,
   install,
   lockPins,
+  Pins,
   pinnedVersions,
   Programs,
   removePinDirectory,
@@ -71,8 +72,8 @@ async function replaceOthers(pinDir: string, log: Log): Promise<void> {
   const current = currentPins(pinDir)
   for (const other of pinnedVersions(pinDir).filter((directory) => directory !== current)) {
     log.info({ pins: other }, 'draining the data path of another version')
-    using programs = new Programs(other)
-    await drainAll(programs, new Map(), VERSION_CHANGE_TIMEOUT_MS)
+    using pins = new Pins(other)
+    await drainAll(pins, new Map(), VERSION_CHANGE_TIMEOUT_MS)
     removePins(other)
   }
 }
@@ -100,8 +101,8 @@ export async function drainKernelDatapath(options: {
     async (directories) => {
       let already = true
       for (const directory of directories) {
-        using programs = new Programs(directory)
-        if (!(await drainAll(programs, new Map(), options.timeoutMs))) already = false
+        using pins = new Pins(directory)
+        if (!(await drainAll(pins, new Map(), options.timeoutMs))) already = false
       }
       return already
     },
@@ -118,8 +119,8 @@ export async function cleanupKernelDatapath(options: {
     options.pinDir,
     async (directories) => {
       for (const directory of directories) {
-        using programs = new Programs(directory)
-        await drainAll(programs, new Map(), options.timeoutMs)
+        using pins = new Pins(directory)
+        await drainAll(pins, new Map(), options.timeoutMs)
         removePins(directory)
       }
       removePinDirectory(options.pinDir)
@@ -175,13 +176,13 @@ class KernelDatapath implements Datapath {
     this.#netnsPaths.set(netnsCookie, netnsPath)
     this.#programs.pods.update(netnsCookie, { enabled: 1, proxy_uid: proxyUid })
     this.#adoptConnections()
-    this.#programs.iterators.survey.run()
+    this.#programs.survey.run()
     this.#scan()
   }
 
   withdraw(netnsCookie: bigint): void {
     this.#programs.pods.delete(netnsCookie)
-    this.#programs.iterators.survey.run()
+    this.#programs.survey.run()
     this.#scan()
   }
 
@@ -195,12 +196,12 @@ class KernelDatapath implements Datapath {
 
   resume(): void {
     setConfig(this.#programs, { redirect: 1 })
-    this.#programs.iterators.survey.run()
+    this.#programs.survey.run()
   }
 
   counters(): Counters {
     const totals = sumCounters(this.#programs.counters.lookupPerCpu(0) ?? [])
-    this.#programs.iterators.survey.run()
+    this.#programs.survey.run()
     const live = this.#programs.gauge.lookup(0)?.tcp_bytes ?? 0n
     return {
       redirectedBytes: totals.redirected_bytes,
@@ -214,7 +215,7 @@ class KernelDatapath implements Datapath {
   }
 
   connections(): ConnectionGauge {
-    this.#programs.iterators.survey.run()
+    this.#programs.survey.run()
     const gauge = this.#programs.gauge.lookup(0)
     if (gauge === undefined)
       return { now: 0, watched: 0, joined: 0, engaged: 0, plain: 0, mixed: 0 }
@@ -233,7 +234,7 @@ class KernelDatapath implements Datapath {
   }
 
   flows(): Flow[] {
-    return parseFlows(this.#programs.iterators.flows.iterate())
+    return parseFlows(this.#programs.flows.iterate())
   }
 
   close(): void {
@@ -257,16 +258,14 @@ class KernelDatapath implements Datapath {
 
   /** Finds the connections that are older than what we know: all ends are noted before any is matched. */
   #adoptConnections(): void {
-    for (const iterator of ['sight', 'adopt'] as const) {
-      for (const cookie of this.enrolled())
-        runInNetns(this.#programs, iterator, cookie, this.#netnsPaths)
+    for (const iterator of [this.#programs.sight, this.#programs.adopt]) {
+      for (const cookie of this.enrolled()) runInNetns(iterator, cookie, this.#netnsPaths)
     }
   }
 
   #keepAlive(): void {
     if (this.connections().joined === 0) return
-    for (const cookie of this.enrolled())
-      runInNetns(this.#programs, 'kick', cookie, this.#netnsPaths)
+    for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
   }
 }
 

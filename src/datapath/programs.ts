@@ -21,8 +21,10 @@ import {
 import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import {
+  AnyMap,
   BpfMap,
   BpfObject,
+  bytes,
   hasKernelBtf,
   IterLink,
   openFd,
@@ -30,7 +32,7 @@ import {
   u32,
   u64,
 } from '../libbpf/index.ts'
-import type { AnyMap, LoadedObject, OpenObject } from '../libbpf/index.ts'
+import type { LoadedObject, OpenObject } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import {
   config,
@@ -55,44 +57,87 @@ const ITERATORS = {
   adopt: undefined,
   kick: undefined,
 } as const
-const MAPS = ['config', 'pods', 'counters', 'gauge'] as const
+const MAPS = ['config', 'members', 'pods', 'counters', 'gauge'] as const
 
-export type IteratorName = keyof typeof ITERATORS
-
-/** What an agent holds of the kernel; disposing of it leaves the pins. */
-export class Programs implements Disposable {
+/**
+ * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
+ * with `__u32 redirect`; the sockhash holds the members; the iterators move connections on, and `scan` writes the netns
+ * cookies of the sockets that `kick` is to wake.
+ */
+export class Pins implements Disposable {
   readonly #stack = new DisposableStackLike()
-  readonly config: BpfMap<number, ConfigRecord>
-  readonly pods: BpfMap<bigint, PodRecord>
-  readonly counters: BpfMap<number, CountersRecord>
-  readonly gauge: BpfMap<number, GaugeRecord>
-  readonly iterators: Readonly<Record<IteratorName, IterLink>>
+  readonly #settings: BpfMap<number, Uint8Array>
+  readonly #members: BpfMap<Uint8Array, bigint>
+  readonly scan: IterLink
+  readonly survey: IterLink
+  readonly kick: IterLink
 
   /** Opens a complete directory of pins. */
   constructor(directory: string) {
-    const { use } = this.#stack
     try {
-      this.config = use(BpfMap.fromPin(join(directory, 'config'), u32, config))
-      this.pods = use(BpfMap.fromPin(join(directory, 'pods'), u64, pod))
-      this.counters = use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
-      this.gauge = use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
-      const open = (name: IteratorName): IterLink => use(IterLink.fromPin(join(directory, name)))
-      this.iterators = {
-        scan: open('scan'),
-        survey: open('survey'),
-        flows: open('flows'),
-        sight: open('sight'),
-        adopt: open('adopt'),
-        kick: open('kick'),
-      }
+      const settings = join(directory, 'config')
+      using anySettings = AnyMap.openPin(settings)
+      this.#settings = this.use(BpfMap.fromPin(settings, u32, bytes(anySettings.info.valueSize)))
+      this.#members = this.use(BpfMap.fromPin(join(directory, 'members'), bytes(8), u64))
+      this.scan = this.use(IterLink.fromPin(join(directory, 'scan')))
+      this.survey = this.use(IterLink.fromPin(join(directory, 'survey')))
+      this.kick = this.use(IterLink.fromPin(join(directory, 'kick')))
     } catch (error) {
       this[Symbol.dispose]()
       throw error
     }
   }
 
+  /** Returns whether redirecting was on. */
+  stopRedirecting(): boolean {
+    const value = this.#settings.lookup(0) ?? new Uint8Array()
+    const wasOn = value.subarray(0, u32.size).some((byte) => byte !== 0)
+    value.fill(0, 0, u32.size)
+    this.#settings.update(0, value)
+    return wasOn
+  }
+
+  /** Sockets in the sockhash. */
+  countMembers(): number {
+    let count = 0
+    for (const _ of this.#members.keys()) count++
+    return count
+  }
+
+  /** Disposes of the resource together with the pins. */
+  protected use<T extends Disposable>(resource: T): T {
+    return this.#stack.use(resource)
+  }
+
   [Symbol.dispose](): void {
     this.#stack[Symbol.dispose]()
+  }
+}
+
+/** The pins of this version. Disposing of them leaves the kernel's side. */
+export class Programs extends Pins {
+  readonly config: BpfMap<number, ConfigRecord>
+  readonly pods: BpfMap<bigint, PodRecord>
+  readonly counters: BpfMap<number, CountersRecord>
+  readonly gauge: BpfMap<number, GaugeRecord>
+  readonly flows: IterLink
+  readonly sight: IterLink
+  readonly adopt: IterLink
+
+  constructor(directory: string) {
+    super(directory)
+    try {
+      this.config = this.use(BpfMap.fromPin(join(directory, 'config'), u32, config))
+      this.pods = this.use(BpfMap.fromPin(join(directory, 'pods'), u64, pod))
+      this.counters = this.use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
+      this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
+      this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
+      this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
+      this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
+    } catch (error) {
+      this[Symbol.dispose]()
+      throw error
+    }
   }
 }
 

@@ -1,10 +1,10 @@
 /** What keeps connections moving: scans, kicks, and draining. Works on any version's pins, with or without an agent. */
 
 import { MeshaccelError } from '../errors.ts'
-import { withNetns } from '../libbpf/index.ts'
+import { type IterLink, withNetns } from '../libbpf/index.ts'
 import type { ConfigRecord } from './layout.ts'
 import { findNetns } from './netns-finder.ts'
-import type { Programs } from './programs.ts'
+import type { Pins, Programs } from './programs.ts'
 
 /** Between two scans while connections are joining or leaving. */
 const BUSY_SCAN_INTERVAL_MS = 50
@@ -17,48 +17,46 @@ export function scanIntervalMs(busy: boolean): number {
 }
 
 /** One scan, and a kick for each socket that it names. Returns whether it has more to do soon. */
-export function scan(programs: Programs, netnsPaths: ReadonlyMap<bigint, string>): boolean {
-  const output = programs.iterators.scan.iterate()
+export function scan(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): boolean {
+  const output = pins.scan.iterate()
   if (output.length === 0) return false
   const cookies = new Set<bigint>()
   for (let offset = 0; offset + 8 <= output.length; offset += 8) {
     cookies.add(output.readBigUInt64LE(offset))
   }
   cookies.delete(0n)
-  for (const cookie of cookies) runInNetns(programs, 'kick', cookie, netnsPaths)
+  for (const cookie of cookies) runInNetns(pins.kick, cookie, netnsPaths)
   return true
 }
 
 /** Walks over the TCP sockets of a pod; one whose namespace is gone has none. */
 export function runInNetns(
-  programs: Programs,
-  iterator: 'sight' | 'adopt' | 'kick',
+  iterator: IterLink,
   cookie: bigint,
   netnsPaths: ReadonlyMap<bigint, string>,
 ): void {
   const path = netnsPaths.get(cookie) ?? findNetns(cookie)
   if (path === undefined) return
-  using walk = withNetns(path, () => programs.iterators[iterator].open())
+  using walk = withNetns(path, () => iterator.open())
   walk.read()
 }
 
 /** Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. */
 export async function drainAll(
-  programs: Programs,
+  pins: Pins,
   netnsPaths: ReadonlyMap<bigint, string>,
   timeoutMs: number,
 ): Promise<boolean> {
-  const already = readConfig(programs).redirect === 0 && countMembers(programs) === 0
-  setConfig(programs, { redirect: 0 })
+  const already = !pins.stopRedirecting() && pins.countMembers() === 0
   const deadline = performance.now() + timeoutMs
   for (;;) {
-    programs.iterators.survey.run()
-    scan(programs, netnsPaths)
-    const members = countMembers(programs)
+    pins.survey.run()
+    scan(pins, netnsPaths)
+    const members = pins.countMembers()
     if (members === 0) return already
     if (performance.now() > deadline) {
       throw new MeshaccelError(
-        `${members} connections still hold redirected bytes that nobody reads`,
+        `${members} sockets are still members: nobody reads what was redirected to them`,
         {
           code: 'DRAIN_TIMEOUT',
           operation: 'drain',
@@ -69,13 +67,6 @@ export async function drainAll(
     }
     await new Promise((resolve) => setTimeout(resolve, BUSY_SCAN_INTERVAL_MS / 2))
   }
-}
-
-/** Connections whose sockets are, or are about to be, in the sockhash. */
-function countMembers(programs: Programs): number {
-  programs.iterators.survey.run()
-  const gauge = programs.gauge.lookup(0)
-  return gauge === undefined ? 0 : gauge.joining + gauge.joined + gauge.leaving
 }
 
 export function readConfig(programs: Programs): ConfigRecord {

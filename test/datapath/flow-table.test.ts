@@ -1,0 +1,107 @@
+import { test } from 'tap'
+import { formatAddress, parseFlows } from '../../src/datapath/flow-table.ts'
+import { flowEnd, type FlowEndRecord, reasons } from '../../src/datapath/layout.ts'
+
+const JOINED = 3
+const REDIRECT = 1
+
+const base: FlowEndRecord = {
+  key: { own: 0x11, peer: 0x22 },
+  netns_cookie: 7n,
+  age_ns: 1_500_000_000n,
+  local_address: Uint8Array.of(10, 0, 0, 1),
+  remote_address: Uint8Array.of(10, 0, 0, 2),
+  local_port: 40_000,
+  remote_port: 80,
+  family: 2,
+  role: 0,
+  state: JOINED,
+  path: REDIRECT,
+  path_reason: 0,
+  proven: 1,
+  why: 0,
+  reader_tgid: 123,
+  reader_comm: 'app',
+  unread_bytes: 5,
+  pad: 0,
+  redirected_bytes: 100n,
+  tcp_bytes: 0n,
+  received_tcp_bytes: 20n,
+}
+
+function encode(...records: FlowEndRecord[]): Uint8Array {
+  const bytes = new Uint8Array(flowEnd.size * records.length)
+  const view = new DataView(bytes.buffer)
+  for (const [index, record] of records.entries()) {
+    flowEnd.encode(record, view, index * flowEnd.size)
+  }
+  return bytes
+}
+
+void test('two ends with mirrored numbers are one connection, whichever comes first', async (t) => {
+  const client = base
+  const server = {
+    ...base,
+    role: 1,
+    key: { own: 0x22, peer: 0x11 },
+    netns_cookie: 8n,
+    local_port: 80,
+    redirected_bytes: 300n,
+    received_tcp_bytes: 40n,
+    unread_bytes: 6,
+  }
+  for (const order of [
+    [client, server],
+    [server, client],
+  ]) {
+    const [flow, ...more] = parseFlows(encode(...order))
+    t.strictSame(more, [])
+    t.match(flow, {
+      identity: '00000011:00000022',
+      ageMs: 1500,
+      state: 'joined',
+      client: { netnsCookie: 7n, address: '10.0.0.1:40000', readerPid: 123, proven: true },
+      server: { netnsCookie: 8n },
+      // What one end sent by redirect, the other has received by TCP and has not read.
+      clientToServer: { path: 'redirect', redirectedBytes: 100n, tcpBytes: 40n, unreadBytes: 6 },
+      serverToClient: { path: 'redirect', redirectedBytes: 300n, tcpBytes: 20n, unreadBytes: 5 },
+    })
+  }
+})
+
+void test('an end whose peer is elsewhere says so', async (t) => {
+  const [flow] = parseFlows(encode({ ...base, path: 0, state: 0 }))
+  t.match(flow, {
+    state: 'watched',
+    server: undefined,
+    clientToServer: { path: 'tcp', reason: 'remote-peer' },
+  })
+})
+
+void test('an unproven reader is the reason of the direction towards it', async (t) => {
+  const waitall = reasons.indexOf('waitall')
+  const server = {
+    ...base,
+    role: 1,
+    key: { own: 0x22, peer: 0x11 },
+    path: 0,
+    proven: 0,
+    why: waitall,
+  }
+  const [flow] = parseFlows(encode({ ...base, path: 0 }, server))
+  t.match(flow, {
+    server: { proven: false, unprovenReason: 'waitall' },
+    clientToServer: { path: 'tcp', reason: 'waitall' },
+  })
+})
+
+const v6 = (text: string): Uint8Array =>
+  Uint8Array.from(
+    text.split(':').flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]),
+  )
+
+void test('addresses are written as everybody writes them', async (t) => {
+  t.equal(formatAddress(Uint8Array.of(127, 0, 0, 6), 9, 2), '127.0.0.6:9')
+  t.equal(formatAddress(v6('fd00:0:0:0:0:0:0:1'), 443, 10), '[fd00::1]:443')
+  t.equal(formatAddress(v6('0:0:0:0:0:ffff:0a00:0001'), 80, 10), '10.0.0.1:80')
+})
