@@ -8,13 +8,16 @@
 
 #define RCV_SHUTDOWN 1
 
-/* Has the reader received all that its peer redirected to it? */
+/* Sealed, so that `sent` is final: has the reader received all that its peer redirected to it? Once
+ * it has, it has for good, and the answer is kept. A receive in progress has moved copied_seq but
+ * is not counted yet, so a busy reader is best asked after one of its receives: observe.bpf.c does.
+ */
 static __always_inline bool redirect_drained(struct conn *conn, int sender)
 {
-	const struct conn_end *reader = &conn->ends[!sender];
-	__u32 received, excess, sent;
+	struct conn_end *reader = &conn->ends[!sender];
+	__u32 received, excess, sent, join = conn->join;
 
-	if (reader->closed)
+	if (reader->closed || reader->drained == join)
 		return true;
 	/* In this order: see ends.bpf.h. */
 	received = peek_end(reader->end, received);
@@ -22,10 +25,12 @@ static __always_inline bool redirect_drained(struct conn *conn, int sender)
 	excess = received_beyond_tcp(received, peek(struct tcp_sock, reader->sk, copied_seq),
 				     peek_end(reader->end, base));
 	sent = *(volatile __u32 *)&conn->directions[sender].sent;
-	if (excess == sent)
-		return true;
-	return excess + 1 == sent && peek(struct sock, reader->sk, sk_shutdown) & RCV_SHUTDOWN &&
-	       queue_empty(reader->psock);
+	if (excess != sent &&
+	    !(excess + 1 == sent && peek(struct sock, reader->sk, sk_shutdown) & RCV_SHUTDOWN &&
+	      queue_empty(reader->psock)))
+		return false;
+	reader->drained = join;
+	return true;
 }
 
 #endif

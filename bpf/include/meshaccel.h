@@ -232,7 +232,8 @@ struct conn_end {
 	__u8 member;
 	__u8 blocking;
 	__u8 closed;
-	__u32 pad;
+	/* Number of the join whose redirected bytes it has received to the last, once sealed. */
+	__u32 drained;
 };
 
 struct conn {

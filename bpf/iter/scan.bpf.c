@@ -340,7 +340,7 @@ static __always_inline bool tend_joined(struct conn *conn, __u32 slot, const str
 		if (direction->path == PATH_MIXED) {
 			/* R3: once the redirected part is read, the rest belongs to plain TCP. */
 			again = true;
-			if (redirect_drained(conn, role))
+			if (reader->closed || queue_empty(reader->psock))
 				stop(conn, slot, conn->reason);
 			continue;
 		}
@@ -360,9 +360,13 @@ static __always_inline bool tend_joined(struct conn *conn, __u32 slot, const str
 	return again;
 }
 
-static __always_inline bool off_redirect(struct conn *conn, int sender)
+/* Seems a direction to be back on TCP? Sealing finds out for sure. */
+static __always_inline bool off_redirect(const struct conn *conn, int sender)
 {
-	return conn->directions[sender].path != PATH_REDIRECT || redirect_drained(conn, sender);
+	const struct conn_end *reader = &conn->ends[!sender];
+
+	return conn->directions[sender].path != PATH_REDIRECT || reader->closed ||
+	       queue_empty(reader->psock);
 }
 
 /* One step of a slot that needs attention. Returns whether it needs more. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* What the readers of watched sockets do, and when the sockets close. */
+#include "drained.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -47,6 +48,8 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (conn && conn->state >= CONN_JOINED) {
 		if (bad)
 			stop(conn, end->conn - 1, REASON_READER_CHANGED);
+		if (conn->state == CONN_SEALED)
+			redirect_drained(conn, !end->role);
 		return 0;
 	}
 	if (end->barred)
