@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { findCgroup2 } from '../../src/datapath/cgroup.ts'
@@ -31,7 +30,8 @@ let meshes = 0
  * away with the test.
  */
 export class Mesh implements AsyncDisposable {
-  readonly directory: string = mkdtempSync(join(tmpdir(), 'meshaccel-mesh-'))
+  /** In memory: to truncate a file on a busy disk may take seconds. */
+  readonly directory: string = mkdtempSync('/dev/shm/meshaccel-mesh-')
   readonly id: string = `ma${process.pid}n${++meshes}`
   readonly cgroup: string = join(findCgroup2(), `meshaccel-test-${this.id}`)
   readonly pinDir: string = `/sys/fs/bpf/meshaccel-test-${this.id}`
