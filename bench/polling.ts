@@ -16,7 +16,7 @@ export async function pollUntil<T>(
   ask: () => T | undefined | Promise<T | undefined>,
   options: PollOptions,
 ): Promise<T> {
-  const timeoutMs = options.timeoutMs ?? 10_000
+  const timeoutMs = options.timeoutMs ?? 30_000
   const end = performance.now() + timeoutMs
   for (;;) {
     const answer = await ask()

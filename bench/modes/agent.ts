@@ -10,7 +10,7 @@ import type { Mesh } from '../topology/mesh.ts'
 import type { PodNetwork } from '../topology/network.ts'
 import type { UndoStack } from '../undo-stack.ts'
 import type { Accelerator, PathBytes } from './accelerator.ts'
-import { newProgram, programIds } from './program-time.ts'
+import { agentPrograms } from './program-time.ts'
 
 const START_MS = 60_000
 const EVERY_MS = 50
@@ -54,7 +54,6 @@ export async function startAgent(
   const socket = join(directory, 'agent.sock')
   const pin = `/sys/fs/bpf/${setting.runName}`
   writeFileSync(podsFile, podsYaml(setting.pods, setting.mesh))
-  const before = programIds()
   stack.defer('clean up after the agent', () => {
     if (existsSync(pin))
       meshaccelNow('cleanup', '--pin', pin, '--cgroup', cgroup, '--socket', socket)
@@ -84,11 +83,10 @@ export async function startAgent(
     return answer
   }
   await untilAccelerating(agent, socket, status, setting.pods.length, signal)
-  const verdict = newProgram('meshaccel_verdict', before)
-  const pairing = newProgram('meshaccel_watch', before)
+  const programs = agentPrograms(cgroup)
   const { remote } = setting
   return {
-    ...(verdict === undefined || pairing === undefined ? {} : { programs: { verdict, pairing } }),
+    ...(programs ? { programs } : {}),
     settled: (atMostMs) => untilSettled(status, atMostMs, signal),
     bytes: async () => pathBytes(await status()),
     ...(remote ? { check: async () => assertPlain(await flows(), remote) } : {}),

@@ -7,7 +7,7 @@ import type { ProgramId } from './accelerator.ts'
 interface ShownProgram {
   readonly id: number
   readonly name?: string
-  readonly type: string
+  readonly map_ids?: readonly number[]
   readonly run_time_ns?: number
   readonly run_cnt?: number
 }
@@ -38,18 +38,28 @@ export function nsPerRun(before: RunTime, after: RunTime): number | undefined {
   return count > 0 ? (after.ns - before.ns) / count : undefined
 }
 
-export function programIds(): ReadonlySet<ProgramId> {
-  return new Set(shownPrograms().map(({ id }) => id))
+/**
+ * The agent's programs: the sockops program that is attached to this very cgroup, and the verdict that shares maps with
+ * it. Names alone do not tell them from another agent's.
+ */
+export function agentPrograms(
+  cgroup: string,
+): { readonly verdict: ProgramId; readonly pairing: ProgramId } | undefined {
+  // bpftool prints nothing at all for a cgroup without programs.
+  const output = systemCommand('bpftool', ['-j', 'cgroup', 'show', cgroup])
+  const attached: { readonly id: number }[] = output.trim() === '' ? [] : JSON.parse(output)
+  const programs: ShownProgram[] = JSON.parse(systemCommand('bpftool', ['-j', 'prog', 'show']))
+  const pairing = programs.find(
+    (program) =>
+      hasName(program, 'meshaccel_watch') && attached.some(({ id }) => id === program.id),
+  )
+  const verdict = programs.find(
+    (program) =>
+      hasName(program, 'meshaccel_verdict') &&
+      program.map_ids?.some((map) => pairing?.map_ids?.includes(map)),
+  )
+  return verdict && pairing ? { verdict: verdict.id, pairing: pairing.id } : undefined
 }
 
-/** The one program of this name that was not there before; the kernel cuts names short. */
-export function newProgram(name: string, before: ReadonlySet<ProgramId>): ProgramId | undefined {
-  return shownPrograms().find(
-    (program) => !before.has(program.id) && program.name?.startsWith(name.slice(0, NAME_LENGTH)),
-  )?.id
-}
-
-function shownPrograms(): ShownProgram[] {
-  const shown: ShownProgram[] = JSON.parse(systemCommand('bpftool', ['-j', 'prog', 'show']))
-  return shown
-}
+const hasName = (program: ShownProgram, name: string): boolean =>
+  program.name?.startsWith(name.slice(0, NAME_LENGTH)) ?? false
