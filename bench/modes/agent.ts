@@ -14,6 +14,7 @@ import { agentPrograms } from './program-time.ts'
 
 const START_MS = 60_000
 const EVERY_MS = 50
+const CLEANUP_TRIES = 3
 
 /** Of `meshaccel status -o json`, what the bench reads. */
 interface Status {
@@ -55,8 +56,7 @@ export async function startAgent(
   const pin = `/sys/fs/bpf/${setting.runName}`
   writeFileSync(podsFile, podsYaml(setting.pods, setting.mesh))
   stack.defer('clean up after the agent', () => {
-    if (existsSync(pin))
-      meshaccelNow('cleanup', '--pin', pin, '--cgroup', cgroup, '--socket', socket)
+    cleanUp(pin, ['--pin', pin, '--cgroup', cgroup, '--socket', socket])
     rmSync(socket, { force: true })
   })
   const where = ['--cgroup', cgroup, '--pin', pin, '--socket', socket]
@@ -172,7 +172,15 @@ const meshaccel = (...args: string[]): string[] => [
   ...args,
 ]
 
-function meshaccelNow(...args: string[]): void {
-  const [command = '', ...rest] = meshaccel(...args)
-  systemCommand(command, rest)
+/** Without the loop of events, because it may be the end of the process. On a busy machine a drain may take its time. */
+function cleanUp(pin: string, where: readonly string[]): void {
+  for (let tries = 1; existsSync(pin); tries += 1) {
+    const [command = '', ...args] = meshaccel('cleanup', ...where)
+    try {
+      systemCommand(command, args)
+    } catch (error) {
+      if (tries === CLEANUP_TRIES) throw error
+    }
+    if (tries === CLEANUP_TRIES && existsSync(pin)) throw new Error(`${pin} is still there`)
+  }
 }
