@@ -33,7 +33,10 @@
 /* A connection that left of its own doing joins again after this time, doubled each time, up to the
  * limit. */
 #define BACKOFF_NS  (100 * MSEC)
-#define BACKOFF_MAX 10
+#define BACKOFF_MAX 5
+/* A member whose TCP bytes lie unread from one scan to the next is kicked; after this many such
+ * scans it leaves. */
+#define STUCK_SCANS 5
 /* The agent is dead when it has not scanned for this long. */
 #define HEARTBEAT_NS	 (5 * SEC_NS)
 #define STALE_CAP_FACTOR 8
@@ -234,6 +237,9 @@ struct conn_end {
 	__u8 closed;
 	/* Number of the join whose redirected bytes it has received to the last, once sealed. */
 	__u32 drained;
+	/* Scans in a row that found the same TCP bytes unread. */
+	__u32 stuck;
+	__u32 pad;
 };
 
 struct conn {
@@ -327,8 +333,8 @@ _Static_assert(sizeof(struct config) == 40, "layout");
 _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == 64, "layout");
-_Static_assert(sizeof(struct conn_end) == 48, "layout");
-_Static_assert(sizeof(struct conn) == 288, "layout");
+_Static_assert(sizeof(struct conn_end) == 56, "layout");
+_Static_assert(sizeof(struct conn) == 304, "layout");
 _Static_assert(sizeof(struct flow_end) == 120, "layout");
 
 #endif

@@ -191,6 +191,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		direction->run_bytes = 0;
 		direction->trap_seq = peek(struct tcp_sock, conn->ends[role].sk, write_seq);
 		conn->ends[role].seen_copied_seq = direction->trap_seq;
+		conn->ends[role].stuck = 0;
 	}
 	conn->join++;
 	conn->keepalive = 3;
@@ -323,7 +324,8 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 }
 
 /* A joined connection: is what went by TCP being read? Returns whether to look again. */
-static __always_inline bool tend_joined(struct conn *conn, __u32 slot, const struct config *config)
+static __always_inline bool tend_joined(struct seq_file *seq, struct conn *conn, __u32 slot,
+					const struct config *config)
 {
 	bool again = false;
 	int role;
@@ -349,12 +351,20 @@ static __always_inline bool tend_joined(struct conn *conn, __u32 slot, const str
 			reader->seen_tcp_messages = direction->tcp_messages;
 			again = true;
 		}
-		if (direction->path == PATH_REDIRECT || !tcp_unread(reader))
+		if (direction->path == PATH_REDIRECT || !tcp_unread(reader)) {
+			reader->stuck = 0;
 			continue;
+		}
 		again = true;
 		copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
-		if (copied_seq == reader->seen_copied_seq)
+		if (copied_seq != reader->seen_copied_seq) {
+			reader->stuck = 0;
+		} else if (++reader->stuck >= STUCK_SCANS) {
 			stop(conn, slot, REASON_TCP_UNREAD);
+		} else {
+			/* FIONREAD may have told it that there is nothing. */
+			kick(seq, conn, !role);
+		}
 		reader->seen_copied_seq = copied_seq;
 	}
 	return again;
@@ -383,7 +393,7 @@ static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 
 		}
 		return true;
 	case CONN_JOINED:
-		return tend_joined(conn, slot, config);
+		return tend_joined(seq, conn, slot, config);
 	case CONN_STOPPING:
 		if (!(off_redirect(conn, ROLE_CLIENT) && off_redirect(conn, ROLE_SERVER)) &&
 		    bpf_ktime_get_ns() - conn->since_ns < STOPPING_NS)
