@@ -21,6 +21,7 @@ for (const how of ['with an agent', 'without an agent'] as const) {
       ...options,
       connections: CONNECTIONS,
       answer: '1:65536',
+      pauseUs: 1000,
     })
     const goesOn = async (): Promise<void> => {
       const { slowest } = await calling.progress()
