@@ -2,10 +2,10 @@
 /* Which two sockets are the ends of one connection.
  *
  * Addresses cannot tell: REDIRECT makes the ends disagree on them and loopback four-tuples repeat
- *in every pod. The initial sequence numbers can: NAT leaves them alone, and 64 bits of
- *kernel-chosen numbers are neither guessed nor repeated. At the handshake they are snd_nxt and
- *rcv_nxt. Later they still follow from any moment of an established socket, because the kernel
- *counts what was acknowledged and received since (RFC 4898 tcpEStatsAppHCThruOctets*):
+ * in every pod. The initial sequence numbers can: NAT leaves them alone, and 64 bits of numbers
+ * that kernels chose are neither guessed nor repeated. At the handshake they are snd_nxt and
+ * rcv_nxt. Later they still follow from any moment of an established socket, because the kernel
+ * counts what was acknowledged and received since (RFC 4898 tcpEStatsAppHCThruOctets*):
  *
  *	own first byte  = snd_una - bytes_acked   (the active end has counted its SYN: one more)
  *	peer first byte = rcv_nxt - bytes_received
@@ -46,15 +46,21 @@ static __always_inline bool is_mptcp(struct tcp_sock *tp)
 	       BPF_CORE_READ_BITFIELD_PROBED(tp, is_mptcp);
 }
 
+/* Begins to watch an end. */
 static __always_inline void end_init(struct end *end, struct isn_pair key, enum role role,
-				     __u64 netns_cookie)
+				     __u64 netns_cookie, struct tcp_sock *tp)
 {
+	struct counters *counters = counters_get();
+
 	end->key = key;
 	end->role = role;
 	end->netns_cookie = netns_cookie;
 	end->born_ns = bpf_ktime_get_ns();
 	end->turns_needed = TURNS;
 	end->why = REASON_SHORT;
+	end->barred = is_mptcp(tp) ? REASON_MPTCP : REASON_NONE;
+	if (counters)
+		counters->watched++;
 }
 
 #endif

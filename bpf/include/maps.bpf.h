@@ -79,7 +79,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4 * MAX_CONNS);
 	__type(key, struct sighting);
-	__type(value, __u64);
+	__type(value, struct empty);
 } meshaccel_sightings __weak SEC(".maps");
 
 /* Enrolled pods by netns cookie. */

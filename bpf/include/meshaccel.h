@@ -217,8 +217,6 @@ struct direction {
 	__u8 reason;
 	__u16 pad;
 	__u64 redirected_bytes;
-	__u64 redirected_messages;
-	__u64 tcp_bytes;
 	__u64 tcp_messages;
 };
 
@@ -321,9 +319,8 @@ struct flow_end {
 	/* Redirected to this end and not yet read. */
 	__u32 unread_bytes;
 	__u32 pad;
-	/* What this end sent. */
+	/* What this end sent by redirect, and received by TCP. */
 	__u64 redirected_bytes;
-	__u64 tcp_bytes;
 	__u64 received_tcp_bytes;
 };
 
@@ -332,9 +329,9 @@ _Static_assert(sizeof(struct pod) == 8, "layout");
 _Static_assert(sizeof(struct config) == 40, "layout");
 _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
-_Static_assert(sizeof(struct direction) == 64, "layout");
+_Static_assert(sizeof(struct direction) == 48, "layout");
 _Static_assert(sizeof(struct conn_end) == 56, "layout");
-_Static_assert(sizeof(struct conn) == 304, "layout");
-_Static_assert(sizeof(struct flow_end) == 120, "layout");
+_Static_assert(sizeof(struct conn) == 272, "layout");
+_Static_assert(sizeof(struct flow_end) == 112, "layout");
 
 #endif

@@ -135,13 +135,12 @@ static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 }
 
 static __always_inline int pass(struct conn *conn, __u32 slot, struct direction *direction,
-				__u32 size, enum reason reason)
+				enum reason reason)
 {
 	struct counters *counters = counters_get();
 
 	direction->reason = reason;
 	direction->tcp_messages++;
-	direction->tcp_bytes += size;
 	if (counters) {
 		counters->tcp_messages++;
 		if (reason < REASONS)
@@ -166,15 +165,14 @@ static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end
 	    *(volatile __u32 *)&conn->join != join) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		direction->path = PATH_MIXED;
-		return pass(conn, slot, direction, size, REASON_LEAVING);
+		return pass(conn, slot, direction, REASON_LEAVING);
 	}
 	if (bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS) != SK_PASS) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		direction->path = PATH_MIXED;
-		return pass(conn, slot, direction, size, REASON_PEER_GONE);
+		return pass(conn, slot, direction, REASON_PEER_GONE);
 	}
 	direction->queued++;
-	direction->redirected_messages++;
 	direction->redirected_bytes += size;
 	counters = counters_get();
 	if (counters) {
@@ -202,11 +200,11 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	/* R6 */
 	state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
 	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
-		return pass(conn, slot, direction, size, REASON_STATE);
+		return pass(conn, slot, direction, REASON_STATE);
 
 	if (conn->state < CONN_JOINED || conn->state == CONN_SEALED ||
 	    direction->path == PATH_MIXED)
-		return pass(conn, slot, direction, size, conn->reason ?: REASON_LEAVING);
+		return pass(conn, slot, direction, conn->reason ?: REASON_LEAVING);
 
 	reason = must_stop(conn, config, reader);
 	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {
@@ -214,7 +212,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		if (!reason)
 			reason = tcp_drained(tp, direction, reader);
 		if (reason)
-			return pass(conn, slot, direction, size, reason);
+			return pass(conn, slot, direction, reason);
 		direction->path = PATH_REDIRECT;
 		direction->path_seq = tp->write_seq;
 		direction->queued = 0;
@@ -224,7 +222,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	/* R1, from redirect to TCP: only once the reader has consumed what was redirected. */
 	if (reason && !unread) {
 		direction->path = PATH_TCP;
-		return pass(conn, slot, direction, size, reason);
+		return pass(conn, slot, direction, reason);
 	}
 
 	reason = bounded(tp, direction, config, reader->psock, unread, size);
@@ -232,7 +230,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		direction->path = unread ? PATH_MIXED : PATH_TCP;
 		if (conn->state == CONN_JOINED)
 			conn->reason = reason;
-		return pass(conn, slot, direction, size, reason);
+		return pass(conn, slot, direction, reason);
 	}
 
 	if (is_stream(end, direction, size))

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Pairs, joins and leaves. The agent reads this iterator some twenty times a second; nothing else
- *moves a connection from one state to the next, but for JOINED to STOPPING (stop()). Scans never
- *overlap.
+/* Pairs, joins and leaves. The agent reads this iterator up to some twenty times a second; nothing
+ * else moves a connection on, but for JOINED to STOPPING (stop()) and to SEALED (half_closed()).
+ * Scans never overlap.
  *
  *	WATCHED > JOINING > JOINED > STOPPING > SEALED > WATCHED
  *
  * A join needs the socket itself, so it happens when the iterator over meshaccel_wanted meets it.
- *All else works on the slots of meshaccel_conns, at the end of each scan.
+ * All else works on the slots of meshaccel_conns, at the end of each scan.
  *
- * Leaving. SEALED is set first and bytes announced are read afterwards; the verdict announces first
- *and reads the state afterwards. So once sealed, `sent` is final, and a direction whose reader has
- *received all of it has nothing unread and nothing under way: the ends may leave the sockhash.
- *Until then they may not: the kernel would throw queued bytes away.
+ * Leaving. SEALED is set first and the bytes announced are read afterwards; the verdict announces
+ * first and reads the state afterwards. So once sealed, `sent` is final, and a direction whose
+ * reader has received all of it has nothing unread and nothing under way: the ends may leave the
+ * sockhash. Until then they may not: the kernel would throw queued bytes away.
  *
  * Output: the netns cookie (u64) of each socket that waits to be kicked; and a 0 if the scan has
- *more to do soon.
+ * more to do soon.
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"

@@ -14,11 +14,21 @@
 #define TCP_KEEPIDLE		  4
 #define SOCK_KEEPOPEN		  3
 
-static __always_inline void sight(const struct isn_pair *key, enum role role, __u64 netns_cookie)
+static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 {
+	struct sock_common *common = ctx->sk_common;
+
+	if (!common || common->skc_state != TCP_ESTABLISHED)
+		return NULL;
+	return bpf_skc_to_tcp_sock(common);
+}
+
+static __always_inline void sight(const struct isn_pair *key, enum role role)
+{
+	static const struct empty seen;
 	struct sighting sighting = {.identity = identity_of(key, role), .role = role};
 
-	bpf_map_update_elem(&meshaccel_sightings, &sighting, &netns_cookie, BPF_ANY);
+	bpf_map_update_elem(&meshaccel_sightings, &sighting, &seen, BPF_ANY);
 }
 
 static __always_inline bool peer_sighted(const struct isn_pair *key, enum role role)
@@ -33,27 +43,23 @@ static __always_inline bool peer_sighted(const struct isn_pair *key, enum role r
 SEC("iter/tcp")
 int meshaccel_sight(struct bpf_iter__tcp *ctx)
 {
-	struct sock_common *common = ctx->sk_common;
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = established(ctx);
 	struct end *end;
 	struct isn_pair key;
 
-	if (!common || common->skc_state != TCP_ESTABLISHED)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
 		return 0;
 	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0);
 	if (end) {
 		key = end->key;
 		if (!end->conn)
-			sight(&key, end->role & 1, 1);
+			sight(&key, end->role & 1);
 		return 0;
 	}
 	key = derive_key(tp, ROLE_CLIENT);
-	sight(&key, ROLE_CLIENT, 1);
+	sight(&key, ROLE_CLIENT);
 	key = derive_key(tp, ROLE_SERVER);
-	sight(&key, ROLE_SERVER, 1);
+	sight(&key, ROLE_SERVER);
 	return 0;
 }
 
@@ -61,21 +67,16 @@ int meshaccel_sight(struct bpf_iter__tcp *ctx)
 SEC("iter/tcp")
 int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 {
-	struct sock_common *common = ctx->sk_common;
-	struct counters *counters;
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = established(ctx);
 	struct isn_pair key;
 	struct end *end;
 	int state_flag = BPF_SOCK_OPS_STATE_CB_FLAG;
 	enum role role;
 	__u64 cookie;
 
-	if (!common || common->skc_state != TCP_ESTABLISHED)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp || bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0))
 		return 0;
-	cookie = common->skc_net.net->net_cookie;
+	cookie = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->net_cookie;
 	if (!pod_enabled(cookie))
 		return 0;
 	role = ROLE_CLIENT;
@@ -89,18 +90,14 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!end)
 		return 0;
-	end_init(end, key, role, cookie);
+	end_init(end, key, role, cookie, tp);
 	end->base = tp->copied_seq;
 	end->turn_seq = tp->write_seq;
 	end->bytes_before = tp->bytes_received;
 	end->adopted = 1;
-	end->barred = is_mptcp(tp) ? REASON_MPTCP : REASON_NONE;
 	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
 	 * (half_closed()). */
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
-	counters = counters_get();
-	if (counters)
-		counters->watched++;
 	return 0;
 }
 

@@ -33,7 +33,6 @@ static __always_inline void half_closed(struct bpf_sock_ops *ctx)
 SEC("sockops")
 int meshaccel_watch(struct bpf_sock_ops *ctx)
 {
-	struct counters *counters;
 	struct bpf_sock *sk;
 	struct end *end;
 	enum role role;
@@ -73,16 +72,13 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		count(REASON_TABLE_FULL);
 		return 1;
 	}
-	end_init(end, (struct isn_pair){.own = ctx->snd_nxt, .peer = ctx->rcv_nxt}, role, cookie);
+	end_init(end, (struct isn_pair){.own = ctx->snd_nxt, .peer = ctx->rcv_nxt}, role, cookie,
+		 bpf_skc_to_tcp_sock(sk));
 	end->base = ctx->rcv_nxt;
 	end->turn_seq = ctx->snd_nxt;
-	end->barred = is_mptcp(bpf_skc_to_tcp_sock(sk)) ? REASON_MPTCP : REASON_NONE;
 
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 
-	counters = counters_get();
-	if (counters)
-		counters->watched++;
 	return 1;
 }
 

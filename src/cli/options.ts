@@ -46,3 +46,18 @@ export function timeoutMsOf({ timeout }: { readonly timeout: number }): number {
   if (timeout > 0 && timeout < 4_000_000) return Math.ceil(timeout * 1000)
   throw new UsageError('--timeout must be a number of seconds above 0')
 }
+
+/** What `drain` and `cleanup` take: they talk to the agent, or do its work on the pins when none answers. */
+export interface DrainArgs {
+  readonly socket: string
+  readonly pin: string
+  readonly cgroup: string | undefined
+  readonly timeout: number
+}
+
+export const drainOptions: Record<keyof DrainArgs, Options> = {
+  socket: socketOption,
+  timeout: timeoutOption,
+  pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
+  cgroup: { ...cgroupOption, describe: 'Accepted; the pins know their cgroup' },
+}

@@ -5,8 +5,9 @@ import type { RequestedPolicy } from '../config.ts'
 import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ConnectionGauge, Counters, Datapath, Flow, PodNetns, Policy } from './datapath.ts'
+import { sumCounters } from './counters.ts'
 import { parseFlows } from './flow-table.ts'
-import { type ConfigRecord, type CountersRecord, reasons } from './layout.ts'
+import { type ConfigRecord, reasons } from './layout.ts'
 import {
   currentPins,
   install,
@@ -72,10 +73,15 @@ async function replaceOthers(pinDir: string, log: Log): Promise<void> {
   const current = currentPins(pinDir)
   for (const other of pinnedVersions(pinDir).filter((directory) => directory !== current)) {
     log.info({ pins: other }, 'draining the data path of another version')
-    using pins = new Pins(other)
-    await drainAll(pins, new Map(), VERSION_CHANGE_TIMEOUT_MS)
-    removePins(other)
+    await drainAndRemove(other, VERSION_CHANGE_TIMEOUT_MS)
   }
+}
+
+/** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
+async function drainAndRemove(directory: string, timeoutMs: number): Promise<void> {
+  using pins = new Pins(directory)
+  await drainAll(pins, new Map(), timeoutMs)
+  removePins(directory)
 }
 
 function initialConfig(cgroupId: bigint): ConfigRecord {
@@ -118,11 +124,7 @@ export async function cleanupKernelDatapath(options: {
   await withPins(
     options.pinDir,
     async (directories) => {
-      for (const directory of directories) {
-        using pins = new Pins(directory)
-        await drainAll(pins, new Map(), options.timeoutMs)
-        removePins(directory)
-      }
+      for (const directory of directories) await drainAndRemove(directory, options.timeoutMs)
       removePinDirectory(options.pinDir)
     },
     undefined,
@@ -266,22 +268,5 @@ class KernelDatapath implements Datapath {
   #keepAlive(): void {
     if (this.connections().joined === 0) return
     for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
-  }
-}
-
-function sumCounters(perCpu: readonly CountersRecord[]): CountersRecord {
-  const sum = (pick: (record: CountersRecord) => bigint): bigint =>
-    perCpu.reduce((total, record) => total + pick(record), 0n)
-  return {
-    redirected_bytes: sum((r) => r.redirected_bytes),
-    redirected_messages: sum((r) => r.redirected_messages),
-    tcp_bytes: sum((r) => r.tcp_bytes),
-    tcp_messages: sum((r) => r.tcp_messages),
-    joins: sum((r) => r.joins),
-    leaves: sum((r) => r.leaves),
-    kicks: sum((r) => r.kicks),
-    watched: sum((r) => r.watched),
-    closed: sum((r) => r.closed),
-    reasons: reasons.map((_, code) => sum((r) => r.reasons[code] ?? 0n)),
   }
 }

@@ -163,7 +163,6 @@ export interface FlowEndRecord {
   unread_bytes: number
   pad: number
   redirected_bytes: bigint
-  tcp_bytes: bigint
   received_tcp_bytes: bigint
 }
 export const flowEnd: StructCodec<FlowEndRecord> = struct({
@@ -186,6 +185,5 @@ export const flowEnd: StructCodec<FlowEndRecord> = struct({
   unread_bytes: u32,
   pad: u32,
   redirected_bytes: u64,
-  tcp_bytes: u64,
   received_tcp_bytes: u64,
 })

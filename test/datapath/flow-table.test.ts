@@ -25,7 +25,6 @@ const base: FlowEndRecord = {
   unread_bytes: 5,
   pad: 0,
   redirected_bytes: 100n,
-  tcp_bytes: 0n,
   received_tcp_bytes: 20n,
 }
 

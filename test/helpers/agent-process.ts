@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ControlClient } from '../../src/api/client.ts'
 import type { FlowView, StatusView } from '../../src/api/views.ts'
+import { sumCounters } from '../../src/datapath/counters.ts'
 import { counters, type CountersRecord } from '../../src/datapath/layout.ts'
 import { BpfMap, u32 } from '../../src/libbpf/index.ts'
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -70,22 +71,8 @@ export class AgentProcess implements AsyncDisposable {
     const [version] = readdirSync(this.#place.pinDir)
     using map = BpfMap.fromPin(join(this.#place.pinDir, version ?? '', 'counters'), u32, counters)
     const perCpu = map.lookupPerCpu(0) ?? []
-    const sum = (pick: (record: CountersRecord) => bigint): bigint =>
-      perCpu.reduce((total, record) => total + pick(record), 0n)
-    const [first] = perCpu
-    if (!first) throw new Error('the counters are an array of one')
-    return {
-      redirected_bytes: sum((record) => record.redirected_bytes),
-      redirected_messages: sum((record) => record.redirected_messages),
-      tcp_bytes: sum((record) => record.tcp_bytes),
-      tcp_messages: sum((record) => record.tcp_messages),
-      joins: sum((record) => record.joins),
-      leaves: sum((record) => record.leaves),
-      kicks: sum((record) => record.kicks),
-      watched: sum((record) => record.watched),
-      closed: sum((record) => record.closed),
-      reasons: first.reasons.map((_, index) => sum(({ reasons }) => reasons[index] ?? 0n)),
-    }
+    if (perCpu.length === 0) throw new Error('the counters are an array of one')
+    return sumCounters(perCpu)
   }
 
   async kill(signal: NodeJS.Signals): Promise<void> {
