@@ -1,5 +1,5 @@
-import { readFileSync, statSync, watch, type FSWatcher } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { errnoOf, messageOf } from '../errno.ts'
 import type { ObservedPod } from '../observed-pod.ts'
 import { PodsFileError } from './pods-file-error.ts'
@@ -11,19 +11,20 @@ export interface SourceListener {
   failed(error: PodsFileError): void
 }
 
-/** How long a change may rest before it is read: an editor truncates, then writes. */
-const settleMs = 30
-/** The fallback for what inotify does not report: network file systems, a replaced directory, no watches left. */
-const pollMs = 400
+/**
+ * Between two looks at the file. Not inotify: it has to watch the directory, because editors and Kubernetes rename
+ * another file over this one, and so it wakes the agent for whatever else is written there (a log: an eighth of a core).
+ */
+const lookMs = 100
 
 /** A pods file, read now and whenever it changes. */
 export class FileSource implements Disposable {
   readonly path: string
   #listener: SourceListener | undefined
-  #watcher: FSWatcher | undefined
-  #poll: NodeJS.Timeout | undefined
-  #settling: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
+  /** Of the state that was read, and of the last look. */
   #signature = ''
+  #seen = ''
 
   constructor(path: string) {
     this.path = resolve(path)
@@ -50,32 +51,22 @@ export class FileSource implements Disposable {
   /** From now on tells the listener of every change since the last `read()`. */
   watch(listener: SourceListener): void {
     this.#listener = listener
-    // The directory, because editors and Kubernetes replace a file by renaming another one over it.
-    try {
-      this.#watcher = watch(dirname(this.path), { persistent: false }, () => this.#settle())
-      this.#watcher.on('error', () => this.#watcher?.close())
-    } catch {
-      // The poll sees everything a little later.
-    }
-    this.#poll = setInterval(() => this.#check(), pollMs).unref()
-    this.#settle()
+    this.#timer = setInterval(() => this.#check(), lookMs).unref()
+    this.#check()
   }
 
   [Symbol.dispose](): void {
     this.#listener = undefined
-    this.#watcher?.close()
-    clearInterval(this.#poll)
-    clearTimeout(this.#settling)
-  }
-
-  #settle(): void {
-    clearTimeout(this.#settling)
-    this.#settling = setTimeout(() => this.#check(), settleMs).unref()
+    clearInterval(this.#timer)
   }
 
   #check(): void {
     const listener = this.#listener
-    if (!listener || this.#look() === this.#signature) return
+    const signature = this.#look()
+    // An editor truncates, then writes: only what two looks agree on is read.
+    const settled = signature === this.#seen
+    this.#seen = signature
+    if (!listener || !settled || signature === this.#signature) return
     let pods
     try {
       pods = this.read()
