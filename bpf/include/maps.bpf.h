@@ -45,9 +45,10 @@ struct {
 	__type(value, struct claim);
 } meshaccel_identities __weak SEC(".maps");
 
-/* Paired connections, by slot. */
+/* Paired connections, by slot. Mappable, because that aligns the values to cache lines. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MAX_CONNS);
 	__type(key, __u32);
 	__type(value, struct conn);

@@ -198,6 +198,10 @@ enum flow_path {
 	PATH_MIXED,
 };
 
+/* The two ends run on different processors: what one of them writes at each message must not share a
+ * cache line with anything that the other one reads. */
+#define CACHE_LINE 64
+
 /* What one end sends; written by its verdict, which runs under the lock of the sending socket. */
 struct direction {
 	/* Bytes announced to the peer's queue, modulo 2^32, since the pairing. */
@@ -206,8 +210,9 @@ struct direction {
 	__u32 path_seq;
 	/* write_seq when both ends were members: a blocking reader must have read past it. */
 	__u32 trap_seq;
-	/* Messages redirected since the peer's queue was last seen empty. */
-	__u32 queued;
+	/* Redirected since the peer's queue was last looked at, and unread then: upper bounds. */
+	__u32 queued_messages;
+	__u32 queued_bytes;
 	/* Sends, their bytes, and what the sender had received, since the last answer. */
 	__u32 run_messages;
 	__u32 run_bytes;
@@ -216,8 +221,10 @@ struct direction {
 	__u8 path;
 	__u8 reason;
 	__u16 pad;
+	__u32 pad2;
 	__u64 redirected_bytes;
 	__u64 tcp_messages;
+	__u8 rest[8];
 };
 
 struct conn_end {
@@ -237,7 +244,7 @@ struct conn_end {
 	__u32 drained;
 	/* Scans in a row that found the same TCP bytes unread. */
 	__u32 stuck;
-	__u32 pad;
+	__u8 rest[12];
 };
 
 struct conn {
@@ -329,9 +336,9 @@ _Static_assert(sizeof(struct pod) == 8, "layout");
 _Static_assert(sizeof(struct config) == 40, "layout");
 _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
-_Static_assert(sizeof(struct direction) == 48, "layout");
-_Static_assert(sizeof(struct conn_end) == 56, "layout");
-_Static_assert(sizeof(struct conn) == 272, "layout");
+_Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");
+_Static_assert(sizeof(struct conn_end) == CACHE_LINE, "layout");
+_Static_assert(sizeof(struct conn) == 5 * CACHE_LINE, "layout");
 _Static_assert(sizeof(struct flow_end) == 112, "layout");
 
 #endif

@@ -34,9 +34,7 @@ static __always_inline __u32 unread_bytes(const struct direction *direction,
 		(peek(struct tcp_sock, reader->sk, copied_seq) - peek_end(reader->end, base)));
 }
 
-/* R3. Counting from the last empty queue overestimates a reader that keeps up without ever emptying
- * it: count the queue itself when the estimate reaches the cap. The list changes meanwhile; only
- * the estimate can suffer. */
+/* R3. The list changes meanwhile; only the estimate can suffer. */
 static __noinline __u32 count_messages(__u64 psock)
 {
 	struct list_head *head = &((struct sk_psock *)psock)->ingress_msg;
@@ -65,22 +63,28 @@ static __always_inline bool agent_stale(const struct config *config)
 	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)HEARTBEAT_NS;
 }
 
-/* R3: may this many bytes more wait in the peer's queue? */
+/* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor, so
+ * it is looked at only when all that was redirected since the last look may not fit. */
 static __always_inline enum reason bounded(const struct tcp_sock *tp, struct direction *direction,
-					   const struct config *config, __u64 psock, __u32 unread,
-					   __u32 size)
+					   const struct config *config,
+					   const struct conn_end *reader, __u32 size)
 {
 	__u64 cap = config->cap_bytes;
 
-	if (unread && (__u64)unread + size > cap &&
-	    /* Nobody would lead a flow over the cap back to TCP when the agent is dead. */
-	    (!agent_stale(config) || (__u64)unread + size > cap * STALE_CAP_FACTOR))
-		return REASON_CAP_BYTES;
-	if (!unread)
-		direction->queued = 0;
-	else if (direction->queued >= CAP_MESSAGES) {
-		direction->queued = count_messages(psock);
-		if (direction->queued >= CAP_MESSAGES)
+	if ((__u64)direction->queued_bytes + size > cap ||
+	    direction->queued_messages >= CAP_MESSAGES) {
+		__u32 unread = unread_bytes(direction, reader);
+
+		direction->queued_bytes = unread;
+		if (!unread)
+			direction->queued_messages = 0;
+		else if (direction->queued_messages >= CAP_MESSAGES)
+			direction->queued_messages = count_messages(reader->psock);
+		if (unread && (__u64)unread + size > cap &&
+		    /* Nobody would lead a flow over the cap back to TCP when the agent is dead. */
+		    (!agent_stale(config) || (__u64)unread + size > cap * STALE_CAP_FACTOR))
+			return REASON_CAP_BYTES;
+		if (direction->queued_messages >= CAP_MESSAGES)
 			return REASON_CAP_MESSAGES;
 	}
 	if (!tcp_memory_low(tp))
@@ -172,7 +176,8 @@ static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end
 		direction->path = PATH_MIXED;
 		return pass(conn, slot, direction, REASON_PEER_GONE);
 	}
-	direction->queued++;
+	direction->queued_messages++;
+	direction->queued_bytes += size;
 	direction->redirected_bytes += size;
 	counters = counters_get();
 	if (counters) {
@@ -185,7 +190,7 @@ static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end
 static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
 				   __u32 slot)
 {
-	__u32 role = end->role & 1, size = msg->size, unread;
+	__u32 role = end->role & 1, size = msg->size;
 	struct direction *direction = &conn->directions[role];
 	const struct conn_end *reader = &conn->ends[!role];
 	const struct config *config = config_get();
@@ -215,19 +220,19 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 			return pass(conn, slot, direction, reason);
 		direction->path = PATH_REDIRECT;
 		direction->path_seq = tp->write_seq;
-		direction->queued = 0;
+		direction->queued_messages = 0;
+		direction->queued_bytes = 0;
 	}
 
-	unread = unread_bytes(direction, reader);
 	/* R1, from redirect to TCP: only once the reader has consumed what was redirected. */
-	if (reason && !unread) {
+	if (reason && !unread_bytes(direction, reader)) {
 		direction->path = PATH_TCP;
 		return pass(conn, slot, direction, reason);
 	}
 
-	reason = bounded(tp, direction, config, reader->psock, unread, size);
+	reason = bounded(tp, direction, config, reader, size);
 	if (reason) {
-		direction->path = unread ? PATH_MIXED : PATH_TCP;
+		direction->path = unread_bytes(direction, reader) ? PATH_MIXED : PATH_TCP;
 		if (conn->state == CONN_JOINED)
 			conn->reason = reason;
 		return pass(conn, slot, direction, reason);
