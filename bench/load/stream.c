@@ -92,6 +92,17 @@ static ssize_t read_again(int fd, void *buffer, size_t size)
 	return got;
 }
 
+/* Naive redirection has no bound: ahead of a slow reader it takes all memory of TCP. An application
+ * would fail; here it waits, so that there is something to compare with. */
+static ssize_t write_again(int fd, const void *buffer, size_t size)
+{
+	ssize_t sent;
+
+	while ((sent = write(fd, buffer, size)) < 0 && (errno == ENOMEM || errno == EINTR))
+		poll(NULL, 0, 1);
+	return sent;
+}
+
 static void *receive_stream(void *argument)
 {
 	int fd = (int)(intptr_t)argument;
@@ -156,7 +167,7 @@ static void *send_stream(void *argument)
 		size_t left = stream->write_size;
 
 		while (left) {
-			ssize_t sent = write(fd, pattern + stream->bytes % PERIOD, left);
+			ssize_t sent = write_again(fd, pattern + stream->bytes % PERIOD, left);
 
 			if (sent <= 0) {
 				perror("send");

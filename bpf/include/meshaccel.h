@@ -198,8 +198,8 @@ enum flow_path {
 	PATH_MIXED,
 };
 
-/* The two ends run on different processors: what one of them writes at each message must not share a
- * cache line with anything that the other one reads. */
+/* The two ends run on different processors: what one of them writes at each message must not share
+ * a cache line with anything that the other one reads. */
 #define CACHE_LINE 64
 
 /* What one end sends; written by its verdict, which runs under the lock of the sending socket. */

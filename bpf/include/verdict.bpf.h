@@ -63,8 +63,8 @@ static __always_inline bool agent_stale(const struct config *config)
 	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)HEARTBEAT_NS;
 }
 
-/* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor, so
- * it is looked at only when all that was redirected since the last look may not fit. */
+/* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor,
+ * so it is looked at only when all that was redirected since the last look may not fit. */
 static __always_inline enum reason bounded(const struct tcp_sock *tp, struct direction *direction,
 					   const struct config *config,
 					   const struct conn_end *reader, __u32 size)
