@@ -3,7 +3,7 @@ import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MeshaccelError } from '../src/errors.ts'
 import { compare } from './comparisons.ts'
-import { measureRequests, measureStream } from './measured-run.ts'
+import { type Figures, measureRequests, measureStream } from './measured-run.ts'
 import type { Accelerator } from './modes/accelerator.ts'
 import { startAgent } from './modes/agent.ts'
 import { attachNaive } from './modes/naive.ts'
@@ -121,8 +121,10 @@ async function measure(
   const setting = { stack, directory, cgroup, client, target, accelerator, cell, pace, signal }
   const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
     setting,
-  ).catch((error: unknown) => {
-    throw signal.aborted ? error : inContext(error, cell, mode, round)
+  ).catch((error: unknown): Figures => {
+    if (signal.aborted) throw error
+    if (mode === 'naive' && cell.scenario === 'stream') return brokenByNaive(error)
+    throw inContext(error, cell, mode, round)
   })
   say(`round ${round}: ${describe(cell)}, ${mode}: ${speed(figures)}`)
   return { ...cell, mode, round, ...figures }
@@ -148,8 +150,15 @@ async function measure(
 const describe = ({ scenario, payloadBytes, connections }: Cell): string =>
   `${scenario} ${formatSize(payloadBytes)} x ${connections}`
 
-const speed = ({ qps, gbps }: { qps?: number; gbps?: number }): string =>
-  qps === undefined ? `${gbps?.toFixed(2)} Gbit/s` : `${Math.round(qps)} requests/s`
+/** Redirection without bounds takes all memory of TCP ahead of a slow reader: that belongs into the comparison. */
+const brokenByNaive = (error: unknown): Figures => ({
+  errors: 1,
+  failure: error instanceof Error ? error.message : String(error),
+  stealShare: 0,
+})
+
+const speed = ({ qps, gbps, failure }: Figures): string =>
+  failure ?? (qps === undefined ? `${gbps?.toFixed(2)} Gbit/s` : `${Math.round(qps)} requests/s`)
 
 function inContext(error: unknown, cell: Cell, mode: Mode, round: number): MeshaccelError {
   const known = error instanceof MeshaccelError ? error : undefined

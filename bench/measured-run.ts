@@ -33,8 +33,10 @@ export interface Figures {
   readonly gbps?: number
   readonly latencyUs?: Latency
   /** Of a stream, per write. */
-  readonly cpuUsPerRequest: number
+  readonly cpuUsPerRequest?: number
   readonly errors: number
+  /** What ended it early; then there are no other figures. */
+  readonly failure?: string
   readonly redirectedShare?: number
   readonly verdictNs?: number
   readonly pairingNs?: number

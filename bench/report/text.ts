@@ -76,6 +76,17 @@ export function verdictLine(report: Report, cell: Cell): string | undefined {
   )
 }
 
+/** `naive broke in 2 rounds: run sender: ...` */
+function failureLines({ runs }: Report, cell: Cell): string[] {
+  const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))
+  return modes.flatMap((mode) => {
+    const [first, ...others] = failed.filter((run) => run.mode === mode)
+    return first
+      ? [`${mode} broke in ${counted(others.length + 1, 'round')}: ${first.failure}`]
+      : []
+  })
+}
+
 function renderCell(report: Report, cell: Cell): string {
   const rows = cellRows(report, cell)
   const widths = (rows[0] ?? []).map((_, column) =>
@@ -91,7 +102,12 @@ function renderCell(report: Report, cell: Cell): string {
       .trimEnd(),
   )
   const verdict = verdictLine(report, cell)
-  return `${[cellTitle(cell), ...lines, ...(verdict === undefined ? [] : [verdict])].join('\n')}\n`
+  return `${[
+    cellTitle(cell),
+    ...lines,
+    ...failureLines(report, cell),
+    ...(verdict === undefined ? [] : [verdict]),
+  ].join('\n')}\n`
 }
 
 function ratioOf(report: Report, cell: Cell, mode: Mode, baseline: Mode): Spread | undefined {

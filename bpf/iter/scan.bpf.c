@@ -13,8 +13,9 @@
  * reader has received all of it has nothing unread and nothing under way: the ends may leave the
  * sockhash. Until then they may not: the kernel would throw queued bytes away.
  *
- * Output: the netns cookie (u64) of each socket that waits to be kicked; and a 0 if the scan has
- * more to do soon.
+ * Output: the netns cookie (u64) of each socket that waits to be kicked; a 0 if the scan has more
+ *to do soon; and all ones if it has at once, because one end of a connection is a member and its
+ *peer, which was met before, is not: meanwhile FIONREAD may hide what it receives.
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"
@@ -210,8 +211,10 @@ static __always_inline bool both_enabled(const struct conn *conn, const struct c
 }
 
 /* A wanted end: pairs it, and once both ends of a connection are wanted, has them join. */
-static __always_inline void visit(struct sock *sk, struct end *end, struct config *config)
+static __always_inline void visit(struct seq_file *seq, struct sock *sk, struct end *end,
+				  struct config *config)
 {
+	const __u64 at_once = ~0ULL;
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn_end *me, *peer;
 	struct conn *conn;
@@ -261,6 +264,7 @@ static __always_inline void visit(struct sock *sk, struct end *end, struct confi
 		conn->state = CONN_JOINING;
 		conn->since_ns = bpf_ktime_get_ns();
 		attend(conn, slot);
+		bpf_seq_write(seq, &at_once, sizeof(at_once));
 		/* fall through */
 	case CONN_JOINING:
 		if (!me->member) {
@@ -465,7 +469,7 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 	}
 	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	if (end)
-		visit(sk, end, config);
+		visit(ctx->meta->seq, sk, end, config);
 	else
 		bpf_sk_storage_delete(&meshaccel_wanted, sk);
 	return 0;

@@ -18,8 +18,10 @@ import {
   removePinDirectory,
   removePins,
 } from './programs.ts'
-import { drainAll, readConfig, runInNetns, scan, scanIntervalMs, setConfig } from './scans.ts'
+import { drainAll, readConfig, runInNetns, scan, setConfig } from './scans.ts'
 
+/** Before the next scan when one has failed. */
+const FAILED_SCAN_INTERVAL_MS = 200
 /** Between two rounds of keepalive settings for new members. */
 const KEEPALIVE_INTERVAL_MS = 30_000
 /** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
@@ -249,13 +251,13 @@ class KernelDatapath implements Datapath {
   /** Scans now and plans the next scan. */
   #scan(): void {
     clearTimeout(this.#scanTimer)
-    let busy = false
+    let waitMs = FAILED_SCAN_INTERVAL_MS
     try {
-      busy = scan(this.#programs, this.#netnsPaths)
+      waitMs = scan(this.#programs, this.#netnsPaths)
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
     }
-    this.#scanTimer = setTimeout(() => this.#scan(), scanIntervalMs(busy))
+    this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
   /** Finds the connections that are older than what we know: all ends are noted before any is matched. */

@@ -11,22 +11,22 @@ const BUSY_SCAN_INTERVAL_MS = 50
 /** Between two scans while nothing happens: what is worth joining waits this long at most. */
 const IDLE_SCAN_INTERVAL_MS = 200
 
-/** How long to wait before the next scan. */
-export function scanIntervalMs(busy: boolean): number {
-  return busy ? BUSY_SCAN_INTERVAL_MS : IDLE_SCAN_INTERVAL_MS
-}
+/** What a scan writes beside the cookies of namespaces: there is more to do soon, or at once. */
+const SOON = 0n
+const AT_ONCE = 2n ** 64n - 1n
 
-/** One scan, and a kick for each socket that it names. Returns whether it has more to do soon. */
-export function scan(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): boolean {
+/** One scan, and a kick for each socket that it names. Returns how long to wait before the next one, in ms. */
+export function scan(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): number {
   const output = pins.scan.iterate()
-  if (output.length === 0) return false
+  if (output.length === 0) return IDLE_SCAN_INTERVAL_MS
   const cookies = new Set<bigint>()
   for (let offset = 0; offset + 8 <= output.length; offset += 8) {
     cookies.add(output.readBigUInt64LE(offset))
   }
-  cookies.delete(0n)
+  cookies.delete(SOON)
+  const atOnce = cookies.delete(AT_ONCE)
   for (const cookie of cookies) runInNetns(pins.kick, cookie, netnsPaths)
-  return true
+  return atOnce ? 0 : BUSY_SCAN_INTERVAL_MS
 }
 
 /** Walks over the TCP sockets of a pod; one whose namespace is gone has none. */
