@@ -62,6 +62,7 @@ enum reason {
 	REASON_DRAINED_OFF,
 	REASON_AGENT_STALE,
 	REASON_PEER_GONE,
+	REASON_UNKNOWN_READER,
 	/* why a member left, per connection */
 	REASON_STREAM,
 	REASON_TCP_UNREAD,
@@ -122,6 +123,9 @@ struct config {
 	__u32 stop_when_stale;
 	/* The inode of the cgroup that the connections are watched in. */
 	__u64 cgroup_id;
+	/* Whether only sidecars may read what was redirected: where FIONREAD does not count it. */
+	__u32 proxies_only;
+	__u32 pad;
 };
 
 /* What one end reads; written in the context of its readers, by the scan and at its close. */
@@ -244,7 +248,9 @@ struct conn_end {
 	__u32 drained;
 	/* Scans in a row that found the same TCP bytes unread. */
 	__u32 stuck;
-	__u8 rest[12];
+	/* The socket belongs to its pod's sidecar. */
+	__u8 proxy;
+	__u8 rest[11];
 };
 
 struct conn {
@@ -333,7 +339,7 @@ struct flow_end {
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
 _Static_assert(sizeof(struct pod) == 8, "layout");
-_Static_assert(sizeof(struct config) == 40, "layout");
+_Static_assert(sizeof(struct config) == 48, "layout");
 _Static_assert(sizeof(struct end) == 96, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");

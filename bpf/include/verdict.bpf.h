@@ -120,6 +120,8 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 		return REASON_AGENT_STALE;
 	if (peek(struct sock, reader->sk, sk_rcvlowat) > 1)
 		return REASON_RCVLOWAT;
+	if (config->proxies_only && !reader->proxy)
+		return REASON_UNKNOWN_READER;
 	return REASON_NONE;
 }
 
@@ -174,6 +176,8 @@ static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end
 	if (bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS) != SK_PASS) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		direction->path = PATH_MIXED;
+		if (conn->state == CONN_JOINED)
+			conn->reason = REASON_PEER_GONE;
 		return pass(conn, slot, direction, REASON_PEER_GONE);
 	}
 	direction->queued_messages++;

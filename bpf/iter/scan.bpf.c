@@ -159,6 +159,14 @@ static __always_inline bool is_blocking(const struct sock *sk)
 	return !file || !(file->f_flags & O_NONBLOCK);
 }
 
+/* Whether the sidecar of its pod opened the socket. */
+static __always_inline bool is_proxy(const struct sock *sk, const struct end *end)
+{
+	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
+
+	return pod && pod->proxy_uid && sk->sk_uid.val == pod->proxy_uid;
+}
+
 /* Puts the socket into the sockhash. */
 static __always_inline enum reason enter(struct sock *sk, struct end *end, struct conn_end *me)
 {
@@ -171,6 +179,7 @@ static __always_inline enum reason enter(struct sock *sk, struct end *end, struc
 	 * so there. */
 	me->blocking = is_blocking(sk);
 	me->psock = peek_psock((__u64)sk);
+	me->proxy = is_proxy(sk, end);
 	me->member = 1;
 	end->joined = 1;
 	end->turns = 0;

@@ -5,6 +5,7 @@ import { version } from '../package.ts'
 import agent from './agent.ts'
 import bench from './bench.ts'
 import cleanup from './cleanup.ts'
+import doctor from './doctor.ts'
 import drain from './drain.ts'
 import type { CliEnvironment } from './environment.ts'
 import flows from './flows.ts'
@@ -38,6 +39,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(flows)
     .command(reasons)
     .command(readers)
+    .command(doctor)
     .command(drain)
     .command(resume)
     .command(cleanup)

@@ -18,14 +18,15 @@ import {
   removePinDirectory,
   removePins,
 } from './programs.ts'
-import { drainAll, readConfig, runInNetns, scan, setConfig } from './scans.ts'
+import { RefusedDatapath } from './refused.ts'
+import { drainAll, initialConfig, readConfig, runInNetns, scan, setConfig } from './scans.ts'
+import type { SelfTestResult } from './selftest/policy.ts'
+import { selfTest } from './selftest/self-test.ts'
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
 /** Between two rounds of keepalive settings for new members. */
 const KEEPALIVE_INTERVAL_MS = 30_000
-/** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
-const KEEPALIVE_IDLE_S = 120
 
 /** How long another version's connections may take to leave. */
 const VERSION_CHANGE_TIMEOUT_MS = 10_000
@@ -38,37 +39,70 @@ export interface KernelDatapathOptions {
   readonly log: Log
 }
 
-/** Loads, attaches and pins, or adopts the pins of an earlier agent. */
+/** Loads, attaches and pins, or adopts the pins of an earlier agent; nothing of it where the self-test refuses. */
 export async function openKernelDatapath(options: KernelDatapathOptions): Promise<Datapath> {
   const { pinDir, cgroupPath, log } = options
   const lock = lockPins(pinDir)
+  const giveUp = (): void => {
+    lock[Symbol.dispose]()
+    removePinDirectory(pinDir)
+  }
   try {
     await replaceOthers(pinDir, log)
     const current = currentPins(pinDir)
     const cgroupId = BigInt(statSync(cgroupPath).ino)
     const adopts = pinnedVersions(pinDir).includes(current)
-    if (!adopts) install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId)))
+    let policy: Policy | undefined
+    if (!adopts) {
+      const tested = await testedPolicy(options)
+      if (tested.policy === 'refused') {
+        return new RefusedDatapath(tested.refusedBecause ?? 'the self-test failed', giveUp)
+      }
+      policy = tested.policy
+      const { capBytes } = options
+      install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId, capBytes)))
+    }
     const programs = new Programs(current)
     try {
-      if (readConfig(programs).cgroup_id !== cgroupId) {
+      const found = readConfig(programs)
+      if (found.cgroup_id !== cgroupId) {
         throw new MeshaccelError(`its pins are attached to another cgroup than ${cgroupPath}`, {
           code: 'OTHER_CGROUP',
           operation: `adopt ${current}`,
           hint: 'Run `meshaccel cleanup` first, or name the same --cgroup.',
         })
       }
+      // Pins do not outlive the kernel that they were tested on, nor change their object.
+      policy ??= options.policy === 'auto' ? policyOf(found) : options.policy
       log.info({ pins: current, cgroup: cgroupPath }, adopts ? 'adopted' : 'attached')
-      return new KernelDatapath(programs, lock, options)
+      return new KernelDatapath(programs, policy, lock, options)
     } catch (error) {
       programs[Symbol.dispose]()
       throw error
     }
   } catch (error) {
-    lock[Symbol.dispose]()
-    removePinDirectory(pinDir)
+    giveUp()
     throw error
   }
 }
+
+/** What the self-test allows, or what was asked for. */
+async function testedPolicy({
+  policy,
+  pinDir,
+  cgroupPath,
+  log,
+}: KernelDatapathOptions): Promise<Pick<SelfTestResult, 'policy' | 'refusedBecause'>> {
+  if (policy !== 'auto') return { policy }
+  const result = await selfTest({ cgroupPath, pinDir: `${pinDir}-selftest-${process.pid}` })
+  const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
+  log.info({ policy: result.policy, failed }, 'self-test')
+  return result
+}
+
+/** The policy that the settings of running pins stand for. */
+const policyOf = (config: ConfigRecord): Policy =>
+  config.proxies_only ? 'proxies-only' : config.stop_when_stale ? 'full' : 'strict'
 
 /** Another version's data path is emptied before ours takes its place: its connections run on TCP meanwhile. */
 async function replaceOthers(pinDir: string, log: Log): Promise<void> {
@@ -84,19 +118,6 @@ async function drainAndRemove(directory: string, timeoutMs: number): Promise<voi
   using pins = new Pins(directory)
   await drainAll(pins, new Map(), timeoutMs)
   removePins(directory)
-}
-
-function initialConfig(cgroupId: bigint): ConfigRecord {
-  return {
-    redirect: 1,
-    cap_bytes: 0,
-    heartbeat_ns: 0n,
-    keepalive_s: KEEPALIVE_IDLE_S,
-    scan: 0,
-    slots_used: 0,
-    stop_when_stale: 0,
-    cgroup_id: cgroupId,
-  }
 }
 
 /** Drains what is pinned, without an agent; the pins stay. Resolves to whether it was drained before. */
@@ -158,14 +179,20 @@ class KernelDatapath implements Datapath {
   #scanTimer: NodeJS.Timeout | undefined
   readonly #keepaliveTimer: NodeJS.Timeout
 
-  constructor(programs: Programs, lock: Disposable, options: KernelDatapathOptions) {
+  constructor(
+    programs: Programs,
+    policy: Policy,
+    lock: Disposable,
+    options: KernelDatapathOptions,
+  ) {
     this.#programs = programs
     this.#lock = lock
     this.#log = options.log
-    this.policy = options.policy === 'auto' ? 'strict' : options.policy
+    this.policy = policy
     setConfig(programs, {
       cap_bytes: options.capBytes,
       stop_when_stale: this.policy === 'strict' ? 0 : 1,
+      proxies_only: this.policy === 'proxies-only' ? 1 : 0,
     })
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#scan()

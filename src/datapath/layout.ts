@@ -17,6 +17,7 @@ export const reasons = [
   'drained-off',
   'agent-stale',
   'peer-gone',
+  'unknown-reader',
   'stream',
   'tcp-unread',
   'pod-disabled',
@@ -81,6 +82,8 @@ export interface ConfigRecord {
   slots_used: number
   stop_when_stale: number
   cgroup_id: bigint
+  proxies_only: number
+  pad: number
 }
 export const config: StructCodec<ConfigRecord> = struct({
   redirect: u32,
@@ -91,6 +94,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   slots_used: u32,
   stop_when_stale: u32,
   cgroup_id: u64,
+  proxies_only: u32,
+  pad: u32,
 })
 
 /** Per-CPU totals. */

@@ -75,6 +75,25 @@ export function readConfig(programs: Programs): ConfigRecord {
   return config
 }
 
+/** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
+const KEEPALIVE_IDLE_S = 120
+
+/** The settings of a data path that is new: it redirects, as `strict` wants it. */
+export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
+  return {
+    redirect: 1,
+    cap_bytes: capBytes,
+    heartbeat_ns: 0n,
+    keepalive_s: KEEPALIVE_IDLE_S,
+    scan: 0,
+    slots_used: 0,
+    stop_when_stale: 0,
+    cgroup_id: cgroupId,
+    proxies_only: 0,
+    pad: 0,
+  }
+}
+
 /** Scans write to the map as well, from this thread only. */
 export function setConfig(programs: Programs, change: Partial<ConfigRecord>): void {
   programs.config.update(0, { ...readConfig(programs), ...change })

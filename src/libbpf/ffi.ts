@@ -372,6 +372,14 @@ export const btf__raw_data: (btf: Ptr<'btf'>, size: Uint32Array) => Ptr<'data'> 
   'void *btf__raw_data(void *btf, uint32_t *size)',
 )
 
+// --- libbpf: what is loaded
+/** `next` takes the id; -ENOENT after the last one. */
+export const bpf_prog_get_next_id: (id: number, next: Uint32Array) => number = bpf(
+  'int bpf_prog_get_next_id(uint32_t id, uint32_t *next)',
+)
+/** An owned descriptor. */
+export const bpf_prog_get_fd_by_id: (id: number) => Fd = bpf('int bpf_prog_get_fd_by_id(uint32_t id)')
+
 // --- libc
 /** Copies from C memory, from nowhere that koffi knows the bounds of: the caller does. */
 export const copyFrom: (to: Bytes, from: bigint, size: number) => unknown = libc(
@@ -400,6 +408,54 @@ export const getsockopt: (
   value: Bytes,
   size: Uint32Array,
 ) => number = libc('int getsockopt(int fd, int level, int option, void *value, uint32_t *size)')
+export const setsockopt: (
+  fd: Fd,
+  level: number,
+  option: number,
+  value: Bytes,
+  size: number,
+) => number = libc('int setsockopt(int fd, int level, int option, void *value, uint32_t size)')
+export const getsockname: (fd: Fd, address: Bytes, size: Uint32Array) => number = libc(
+  'int getsockname(int fd, void *address, uint32_t *size)',
+)
+export const bind: (fd: Fd, address: Bytes, size: number) => number = libc(
+  'int bind(int fd, void *address, uint32_t size)',
+)
+export const listen: (fd: Fd, backlog: number) => number = libc('int listen(int fd, int backlog)')
+export const connect: (fd: Fd, address: Bytes, size: number) => number = libc(
+  'int connect(int fd, void *address, uint32_t size)',
+)
+/** An owned descriptor. */
+export const accept4: (fd: Fd, address: null, size: null, flags: number) => Fd = libc(
+  'int accept4(int fd, void *address, void *size, int flags)',
+)
+export const send: (fd: Fd, data: Bytes, size: number, flags: number) => number = libc(
+  'ssize_t send(int fd, void *data, size_t size, int flags)',
+)
+export const recv: (fd: Fd, data: Bytes, size: number, flags: number) => number = libc(
+  'ssize_t recv(int fd, void *data, size_t size, int flags)',
+)
+export const shutdown: (fd: Fd, how: number) => number = libc('int shutdown(int fd, int how)')
+/** `fds` is an array of struct pollfd. */
+export const poll: (fds: Bytes, count: number, timeoutMs: number) => number = libc(
+  'int poll(void *fds, unsigned long count, int timeout)',
+)
+/** `fds` takes two owned descriptors: to read from, to write to. */
+export const pipe2: (fds: Int32Array, flags: number) => number = libc(
+  'int pipe2(int *fds, int flags)',
+)
+export const splice: (
+  from: Fd,
+  fromOffset: null,
+  to: Fd,
+  toOffset: null,
+  size: number,
+  flags: number,
+) => number = libc(
+  'ssize_t splice(int from, void *from_offset, int to, void *to_offset, size_t size, unsigned int flags)',
+)
+export const ioctl_pointer: (fd: Fd, request: number, type: 'void *', argument: Bytes) => number =
+  libc('int ioctl(int fd, unsigned long request, ...)')
 /** fcntl(F_DUPFD_CLOEXEC): an owned descriptor. */
 export const fcntl_int: (fd: Fd, command: number, type: 'int', argument: number) => Fd = libc(
   'int fcntl(int fd, int command, ...)',

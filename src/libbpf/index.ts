@@ -45,7 +45,7 @@ export {
   type ProgramType,
 } from './features.ts'
 export { Handle } from './handle.ts'
-export type { LinkInfo, MapInfo, ProgramInfo } from './info.ts'
+export { type LinkInfo, loadedPrograms, type MapInfo, type ProgramInfo } from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
 export { currentNetnsCookie, netnsCookie, openFd, tryLock, withNetns } from './libc.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
@@ -54,3 +54,4 @@ export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.
 export { unpin } from './pin.ts'
 export { Program, type SockmapMode } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'
+export { MPTCP, TcpSocket } from './tcp-socket.ts'

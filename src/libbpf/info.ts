@@ -3,7 +3,7 @@ import { endianness } from 'node:os'
 import { text } from './codec.ts'
 import { check } from './error.ts'
 import * as ffi from './ffi.ts'
-import type { Fd } from './handle.ts'
+import { Fd } from './handle.ts'
 
 const LITTLE = endianness() === 'LE'
 
@@ -76,4 +76,17 @@ export function linkInfo(fd: Fd): LinkInfo {
     id: view.getUint32(4, LITTLE),
     programId: view.getUint32(8, LITTLE),
   }
+}
+
+/** Every program that is loaded in this kernel; needs CAP_SYS_ADMIN. One that goes away meanwhile is left out. */
+export function loadedPrograms(): ProgramInfo[] {
+  const programs: ProgramInfo[] = []
+  const next = new Uint32Array(1)
+  while (ffi.bpf_prog_get_next_id(next[0] ?? 0, next) === 0) {
+    const number = ffi.bpf_prog_get_fd_by_id(next[0] ?? 0)
+    if (number < 0) continue
+    using fd = new Fd(number, `program ${next[0]}`)
+    programs.push(programInfo(fd))
+  }
+  return programs
 }

@@ -210,7 +210,7 @@ void test('without an agent the others say how to start one', async (t) => {
 })
 
 void test('only root may change the kernel', async (t) => {
-  for (const argv of [['agent', '--pods', 'file:x'], ['drain'], ['cleanup']]) {
+  for (const argv of [['agent', '--pods', 'file:x'], ['drain'], ['cleanup'], ['doctor']]) {
     t.match(await runCommand(argv, { uid: 1000 }), {
       code: 1,
       stderr: /only root may\n {2}Run the command with sudo\.\n$/,

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -19,6 +19,8 @@ export interface Pod {
     program: string,
     args?: readonly string[],
   ): Child<Line>
+  /** Runs a command inside the pod's namespace and the mesh's cgroup, until the mesh goes away if need be. */
+  start(command: string, ...args: string[]): ChildProcess
   /** Runs a command inside the namespace and waits for it. */
   exec(command: string, ...args: string[]): string
 }
@@ -109,6 +111,11 @@ export class Mesh implements AsyncDisposable {
     const address = `10.251.0.${index}`
     const address6 = `fd51::${index}`
     const port = `p${index}`
+    const enter = (command: string, args: readonly string[]): [string, string[]] => {
+      const script = 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"'
+      const inside = ['nsenter', `--net=${netns}`, '--', command, ...args]
+      return ['sh', ['-c', script, 'sh', this.cgroup, ...inside]]
+    }
     ip('-n', bridge, 'link', 'add', port, 'type', 'veth', 'peer', 'eth0', 'netns', netnsName)
     ip('-n', bridge, 'link', 'set', port, 'master', 'br0', 'up')
     ip('-n', netnsName, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
@@ -120,11 +127,8 @@ export class Mesh implements AsyncDisposable {
       netns,
       address,
       address6,
-      run: (program, args = []) => {
-        const script = 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"'
-        const enter = ['nsenter', `--net=${netns}`, '--', this.#programs.path(program)]
-        return new Child('sh', ['-c', script, 'sh', this.cgroup, ...enter, ...args])
-      },
+      run: (program, args = []) => new Child(...enter(this.#programs.path(program), args)),
+      start: (command, ...args) => spawn(...enter(command, args), { stdio: 'pipe' }),
       exec: (command, ...args) =>
         execFileSync('nsenter', [`--net=${netns}`, '--', command, ...args], { encoding: 'utf8' }),
     })

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 atomic_bool stopping, streaming;
 
@@ -80,6 +81,8 @@ int main(int argc, char **argv)
 	int signal;
 
 	parse_options(argc, argv);
+	if (options.uid && setuid(options.uid))
+		die("setuid");
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGUSR1);

@@ -50,6 +50,8 @@ struct options {
 	uint32_t buffer;
 	/* A blocking client waits that long after each step. */
 	uint32_t pause_us;
+	/* The user it runs as, if not the one that started it. */
+	uint32_t uid;
 	bool mptcp, ulp, zerocopy;
 };
 
