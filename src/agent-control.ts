@@ -1,5 +1,5 @@
 import { release } from 'node:os'
-import { agentState, flowViews, podViews, readerViews } from './api/snapshot.ts'
+import { agentState, flowViews, isNamed, podViews, readerViews } from './api/snapshot.ts'
 import type { Control } from './api/views.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import { MeshaccelError } from './errors.ts'
@@ -37,7 +37,8 @@ export function agentControl({ datapath, seen, podsFileError, cleanup }: Control
       }
     },
     pods: () => podViews(seen(), datapath.flows()),
-    readers: () => readerViews(seen(), datapath.flows()),
+    readers: () => readerViews(seen(), datapath.flows(), datapath.quarantined()),
+    forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
     flows: () => flowViews(seen(), datapath.flows()),
     reasons: () => datapath.counters().reasons,
     drain: async (timeoutMs) => {

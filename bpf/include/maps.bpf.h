@@ -20,6 +20,22 @@ struct {
 	__type(value, __u64);
 } meshaccel_members __weak SEC(".maps");
 
+/* The same by address of struct sock, for programs that have nothing else. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ROLES *MAX_CONNS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct member);
+} meshaccel_sockets __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_QUARANTINED);
+	__type(key, struct program);
+	__type(value, struct quarantine);
+} meshaccel_quarantine __weak SEC(".maps");
+
 /* Every watched socket; gone with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

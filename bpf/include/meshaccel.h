@@ -7,6 +7,8 @@
 /* Connections that can be paired at the same time; more of them stay on TCP (table-full). */
 #define MAX_CONNS 65536
 #define MAX_PODS  4096
+/* Programs that are kept off the fast path; the oldest is forgotten for a new one. */
+#define MAX_QUARANTINED 4096
 
 /* Redirected and unread messages of a direction: each pins a struct sk_msg of some 700 bytes. */
 #define CAP_MESSAGES 256
@@ -70,6 +72,8 @@ enum reason {
 	REASON_READER_CHANGED,
 	REASON_JOIN_TIMEOUT,
 	REASON_HALF_CLOSED,
+	/* Reset: its reader turned to splice while redirected bytes were unread. */
+	REASON_RESET,
 	/* why a connection did not join, per end */
 	REASON_SHORT,
 	REASON_REMOTE_PEER,
@@ -87,6 +91,8 @@ enum reason {
 	REASON_WAITALL,
 	REASON_TRUNCATED_READ,
 	REASON_UNACCOUNTED,
+	REASON_SPLICE,
+	REASON_QUARANTINED,
 	REASONS,
 };
 
@@ -101,6 +107,29 @@ struct isn_pair {
 struct pod {
 	__u32 enabled;
 	__u32 proxy_uid;
+};
+
+/* A program of a pod, by its executable. */
+struct program {
+	__u64 netns_cookie;
+	__u64 exe_inode;
+	__u32 exe_device;
+	__u32 pad;
+};
+
+/* The evidence against it. */
+struct quarantine {
+	__u64 since_ns;
+	/* enum reason */
+	__u32 reason;
+	__u32 tgid;
+	char comm[16];
+};
+
+/* A socket that is a member. */
+struct member {
+	__u32 slot;
+	__u32 role;
 };
 
 struct config {
@@ -125,6 +154,9 @@ struct config {
 	__u64 cgroup_id;
 	/* Whether only sidecars may read what was redirected: where FIONREAD does not count it. */
 	__u32 proxies_only;
+	/* How often a program was quarantined, and how often the scan has heard of it. */
+	__u32 quarantined;
+	__u32 quarantined_heard;
 	__u32 pad;
 };
 
@@ -164,6 +196,10 @@ struct end {
 	__u32 wanted;
 	/* The socket's bytes_received when the record was made. */
 	__u64 bytes_before;
+	/* The executable of the reader. */
+	__u64 exe_inode;
+	__u32 exe_device;
+	__u32 pad2;
 };
 
 /* A claim on an identity: by one end, then by both. */
@@ -250,7 +286,9 @@ struct conn_end {
 	__u32 stuck;
 	/* The socket belongs to its pod's sidecar. */
 	__u8 proxy;
-	__u8 rest[11];
+	/* Its reader has turned to splice, which never sees redirected bytes. */
+	__u8 spliced;
+	__u8 rest[10];
 };
 
 struct conn {
@@ -266,7 +304,9 @@ struct conn {
 	__u32 scanned;
 	/* How often it left of its own doing, and how long it may not join again because of that.
 	 */
-	__u32 backoff;
+	__u16 backoff;
+	/* Its ends are to be reset: redirected bytes are unread that their reader will not see. */
+	__u16 doomed;
 	__u64 not_before_ns;
 	/* Bit per role: the reader gets a fresh edge; the socket wants keepalive. */
 	__u32 kick;
@@ -339,8 +379,10 @@ struct flow_end {
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
 _Static_assert(sizeof(struct pod) == 8, "layout");
-_Static_assert(sizeof(struct config) == 48, "layout");
-_Static_assert(sizeof(struct end) == 96, "layout");
+_Static_assert(sizeof(struct program) == 24, "layout");
+_Static_assert(sizeof(struct quarantine) == 32, "layout");
+_Static_assert(sizeof(struct config) == 56, "layout");
+_Static_assert(sizeof(struct end) == 112, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");
 _Static_assert(sizeof(struct conn_end) == CACHE_LINE, "layout");

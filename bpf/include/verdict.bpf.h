@@ -18,8 +18,7 @@
 #ifndef MESHACCEL_VERDICT_BPF_H
 #define MESHACCEL_VERDICT_BPF_H
 
-#include "maps.bpf.h"
-#include "peek.bpf.h"
+#include "drained.bpf.h"
 
 /* Bytes redirected from one end to the other and not yet read. */
 static __always_inline __u32 unread_bytes(const struct direction *direction,
@@ -120,6 +119,8 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 		return REASON_AGENT_STALE;
 	if (peek(struct sock, reader->sk, sk_rcvlowat) > 1)
 		return REASON_RCVLOWAT;
+	if (reader->spliced)
+		return REASON_SPLICE;
 	if (config->proxies_only && !reader->proxy)
 		return REASON_UNKNOWN_READER;
 	return REASON_NONE;
@@ -158,6 +159,19 @@ static __always_inline int pass(struct conn *conn, __u32 slot, struct direction 
 	return SK_PASS;
 }
 
+/* A connection that is leaving takes TCP, whatever is unread of what was redirected: recv finds
+ * that first. Splice does not: what follows must not reach it, so the connection is reset. */
+static __always_inline int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role,
+					struct direction *direction, enum reason reason)
+{
+	if (conn->ends[!role].spliced && !redirect_drained(conn, role)) {
+		conn->doomed = 1;
+		attend(conn, slot);
+		return SK_DROP;
+	}
+	return pass(conn, slot, direction, reason);
+}
+
 static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
 				    __u32 slot, struct direction *direction, __u32 size, __u32 join)
 {
@@ -171,7 +185,7 @@ static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end
 	    *(volatile __u32 *)&conn->join != join) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		direction->path = PATH_MIXED;
-		return pass(conn, slot, direction, REASON_LEAVING);
+		return leave_by_tcp(conn, slot, end->role & 1, direction, REASON_LEAVING);
 	}
 	if (bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS) != SK_PASS) {
 		__sync_fetch_and_add(&direction->sent, -size);
@@ -213,7 +227,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 
 	if (conn->state < CONN_JOINED || conn->state == CONN_SEALED ||
 	    direction->path == PATH_MIXED)
-		return pass(conn, slot, direction, conn->reason ?: REASON_LEAVING);
+		return leave_by_tcp(conn, slot, role, direction, conn->reason ?: REASON_LEAVING);
 
 	reason = must_stop(conn, config, reader);
 	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {

@@ -20,6 +20,7 @@
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include "drained.bpf.h"
+#include "quarantine.bpf.h"
 #include "verdict.bpf.h"
 #include <bpf/bpf_endian.h>
 
@@ -171,10 +172,16 @@ static __always_inline bool is_proxy(const struct sock *sk, const struct end *en
 static __always_inline enum reason enter(struct sock *sk, struct end *end, struct conn_end *me)
 {
 	struct isn_pair key = end->key;
-	long err = bpf_map_update_elem(&meshaccel_members, &key, sk, BPF_NOEXIST);
+	struct member member = {.slot = end->conn - 1, .role = end->role & 1};
+	__u64 address = (__u64)sk;
 
-	if (err)
+	/* The watch on splice is up before the first byte is redirected. */
+	if (bpf_map_update_elem(&meshaccel_sockets, &address, &member, BPF_ANY))
+		return REASON_TABLE_FULL;
+	if (bpf_map_update_elem(&meshaccel_members, &key, sk, BPF_NOEXIST)) {
+		bpf_map_delete_elem(&meshaccel_sockets, &address);
 		return REASON_BUSY;
+	}
 	/* Read after the socket's receives have turned to the sockmap: who blocks from now on does
 	 * so there. */
 	me->blocking = is_blocking(sk);
@@ -243,6 +250,10 @@ static __always_inline void visit(struct seq_file *seq, struct sock *sk, struct 
 		unwant(sk, end);
 		return;
 	}
+	if (is_quarantined(end->netns_cookie, end->exe_inode, end->exe_device)) {
+		bar(sk, end, REASON_QUARANTINED);
+		return;
+	}
 	if (!end->conn && !pair(sk, end, config))
 		return;
 	slot = end->conn - 1;
@@ -254,6 +265,10 @@ static __always_inline void visit(struct seq_file *seq, struct sock *sk, struct 
 
 	switch (conn->state) {
 	case CONN_WATCHED:
+		if (me->spliced) {
+			bar(sk, end, REASON_SPLICE);
+			return;
+		}
 		if (!both_enabled(conn, config) || bpf_ktime_get_ns() < conn->not_before_ns) {
 			end->turns = 0;
 			unwant(sk, end);
@@ -313,6 +328,7 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 	bpf_map_delete_elem(&meshaccel_members, &client);
 	bpf_map_delete_elem(&meshaccel_members, &server);
 	for (role = 0; role < ROLES; role++) {
+		bpf_map_delete_elem(&meshaccel_sockets, &conn->ends[role].sk);
 		conn->ends[role].member = 0;
 		conn->ends[role].wanted = 0;
 		conn->directions[role].path = PATH_TCP;
@@ -336,6 +352,12 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 	}
 }
 
+static __always_inline bool reader_quarantined(const struct conn_end *reader)
+{
+	return is_quarantined(reader->netns_cookie, peek_end(reader->end, exe_inode),
+			      peek_end(reader->end, exe_device));
+}
+
 /* A joined connection: is what went by TCP being read? Returns whether to look again. */
 static __always_inline bool tend_joined(struct seq_file *seq, struct conn *conn, __u32 slot,
 					const struct config *config)
@@ -351,6 +373,15 @@ static __always_inline bool tend_joined(struct seq_file *seq, struct conn *conn,
 		struct conn_end *reader = &conn->ends[!role];
 		const struct direction *direction = &conn->directions[role];
 		__u32 copied_seq;
+
+		if (reader->spliced) {
+			stop(conn, slot, REASON_SPLICE);
+			return true;
+		}
+		if (!reader->closed && reader_quarantined(reader)) {
+			stop(conn, slot, REASON_QUARANTINED);
+			return true;
+		}
 
 		if (direction->path == PATH_MIXED) {
 			/* R3: once the redirected part is read, the rest belongs to plain TCP. */
@@ -396,6 +427,12 @@ static __always_inline bool off_redirect(const struct conn *conn, int sender)
 static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 slot,
 				 const struct config *config)
 {
+	if (conn->doomed && conn->state != CONN_FREE) {
+		/* The kick resets both ends; their closing frees the slot. */
+		kick(seq, conn, ROLE_CLIENT);
+		kick(seq, conn, ROLE_SERVER);
+		return true;
+	}
 	switch (conn->state) {
 	case CONN_JOINING:
 		if (!both_enabled(conn, config) || conn->ends[ROLE_CLIENT].closed ||
@@ -455,6 +492,15 @@ static long tend_next(__u32 index, struct pass *pass)
 	return 0;
 }
 
+/* A program was quarantined: which connections have it as their reader? */
+static long attend_member(struct bpf_map *map, const __u32 *slot, struct conn *conn,
+			  struct pass *pass)
+{
+	if (conn->state == CONN_JOINED)
+		attend(conn, *slot);
+	return 0;
+}
+
 /* Over meshaccel_wanted. The iterator calls once more without a socket at the end. */
 SEC("iter/bpf_sk_storage_map")
 int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -470,6 +516,10 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 		__u64 nobody = 0;
 
 		config->scan++;
+		if (config->quarantined != config->quarantined_heard) {
+			config->quarantined_heard = config->quarantined;
+			bpf_for_each_map_elem(&meshaccel_conns, attend_member, &pass, 0);
+		}
 		bpf_loop(MAX_CONNS, tend_next, &pass, 0);
 		config->heartbeat_ns = bpf_ktime_get_ns();
 		if (ctx->meta->seq_num || pass.busy)

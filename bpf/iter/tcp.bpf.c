@@ -101,6 +101,9 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
+/* Since Linux 6.5. */
+extern int bpf_sock_destroy(struct sock_common *sk) __ksym __weak;
+
 /* Gives the readers that the scan named a fresh edge, and members that never probe their peer a
  * keepalive: an accelerated connection sends no packets, and its conntrack entries would expire. */
 SEC("iter/tcp")
@@ -126,6 +129,13 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	conn = conn_of(end);
 	if (!conn)
 		return 0;
+	if (conn->doomed) {
+		if (bpf_sock_destroy) {
+			count(REASON_RESET);
+			bpf_sock_destroy(common);
+		}
+		return 0;
+	}
 	bit = 1 << (end->role & 1);
 	if (conn->kick & bit) {
 		conn->kick &= ~bit;

@@ -3,7 +3,11 @@
 #include "drained.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
+#include "quarantine.bpf.h"
 #include <bpf/bpf_tracing.h>
+
+#define S_IFMT	 00170000
+#define S_IFSOCK 0140000
 
 /* One receive of a plain connection: does the accounting explain all that left the TCP queue? */
 static __always_inline void prove(struct end *end, const struct tcp_sock *tp,
@@ -46,8 +50,10 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (bad)
 		end->barred = bad;
 	if (conn && conn->state >= CONN_JOINED) {
-		if (bad)
+		if (bad) {
+			quarantine(end->netns_cookie, bad);
 			stop(conn, end->conn - 1, REASON_READER_CHANGED);
+		}
 		if (conn->state == CONN_SEALED)
 			redirect_drained(conn, !end->role);
 		return 0;
@@ -61,6 +67,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (!end->reader_tgid) {
 		end->reader_tgid = bpf_get_current_pid_tgid() >> 32;
 		bpf_get_current_comm(end->reader_comm, sizeof(end->reader_comm));
+		current_executable(&end->exe_inode, &end->exe_device);
 	}
 	if (!conn || conn->state == CONN_WATCHED)
 		prove(end, tp, conn);
@@ -74,6 +81,55 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
+/* The socket behind a descriptor of the current process, 0 if it is something else. */
+static __always_inline __u64 socket_of(__u32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd);
+	struct socket *socket;
+	struct file *file;
+
+	if (fd >= BPF_CORE_READ(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file ||
+	    (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	return (__u64)BPF_CORE_READ(socket, sk);
+}
+
+/* Splice never sees redirected bytes and takes the next TCP byte for the next one. A member whose
+ * reader turns to it is sealed before the first byte moves: if all that was redirected has been
+ * read, what follows comes by TCP, and splice is right; if not, nothing may follow. */
+SEC("tracepoint/syscalls/sys_enter_splice")
+int meshaccel_splice(struct trace_event_raw_sys_enter *ctx)
+{
+	__u64 sk = socket_of(ctx->args[0]);
+	struct member *member;
+	struct conn *conn;
+	__u32 role, state;
+
+	member = sk ? bpf_map_lookup_elem(&meshaccel_sockets, &sk) : NULL;
+	if (!member)
+		return 0;
+	role = member->role & 1;
+	conn = bpf_map_lookup_elem(&meshaccel_conns, &member->slot);
+	if (!conn || conn->ends[role].sk != sk)
+		return 0;
+
+	quarantine(conn->ends[role].netns_cookie, REASON_SPLICE);
+	__sync_lock_test_and_set(&conn->fence, 0);
+	conn->ends[role].spliced = 1;
+	state = conn->state;
+	if ((state == CONN_JOINED || state == CONN_STOPPING) &&
+	    __sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) == state)
+		conn->reason = REASON_SPLICE;
+	if (conn->state == CONN_SEALED && !redirect_drained(conn, !role))
+		conn->doomed = 1;
+	attend(conn, member->slot);
+	return 0;
+}
+
 /* A watched socket is gone: its claim and, with the second end's, the slot of its connection are
  * free again. */
 SEC("tp_btf/inet_sock_set_state")
@@ -84,6 +140,7 @@ int BPF_PROG(meshaccel_closed, const struct sock *sk, int oldstate, int newstate
 	struct conn *conn;
 	struct isn_pair identity;
 	struct end *end;
+	__u64 address = (__u64)sk;
 	__u32 role, held, slot;
 
 	if (newstate != TCP_CLOSE)
@@ -92,6 +149,7 @@ int BPF_PROG(meshaccel_closed, const struct sock *sk, int oldstate, int newstate
 	if (!end || __sync_lock_test_and_set(&end->gone, 1))
 		return 0;
 
+	bpf_map_delete_elem(&meshaccel_sockets, &address);
 	role = end->role & 1;
 	counters = counters_get();
 	if (counters) {

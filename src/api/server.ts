@@ -68,6 +68,7 @@ function implementation(control: Control, log: Log): UntypedServiceImplementatio
     Status: unary<'Status'>(log, () => control.status()),
     Pods: unary<'Pods'>(log, () => ({ pods: control.pods() })),
     Readers: unary<'Readers'>(log, () => ({ readers: control.readers() })),
+    Forgive: unary<'Forgive'>(log, (reader) => ({ forgiven: control.forgive(reader) })),
     Flows: flows,
     Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
     Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({

@@ -1,8 +1,8 @@
 import { readlinkSync } from 'node:fs'
-import type { Datapath, Flow, FlowDirection, FlowEnd } from '../datapath/datapath.ts'
+import type { Datapath, Flow, FlowDirection, FlowEnd, Quarantined } from '../datapath/datapath.ts'
 import { podKey } from '../observed-pod.ts'
 import type { SeenPod } from '../reconcile/desired.ts'
-import type { AgentState, FlowView, PodView, ReaderView } from './views.ts'
+import type { AgentState, FlowView, PodView, ReaderName, ReaderView } from './views.ts'
 
 /** The state as users see it. */
 export function agentState(datapath: Datapath): AgentState {
@@ -38,14 +38,17 @@ export function podViews(seen: readonly SeenPod[], flows: readonly Flow[]): PodV
 export function readerViews(
   seen: readonly SeenPod[],
   flows: readonly Flow[],
-  programOf: (end: FlowEnd) => string = executable(),
+  quarantined: readonly Quarantined[],
+  programOf: (end: Process) => string = executable(),
 ): ReaderView[] {
   const pods = podsByCookie(seen)
-  const readers = new Map<string, ReaderView & { connections: Tally }>()
-  for (const end of flows.flatMap(endsOf)) {
-    const pod = pods.get(end.netnsCookie)
-    if (!pod || end.readerPid === 0) continue
-    const program = programOf(end)
+  const readers = new Map<string, Mutable<ReaderView> & { connections: Tally }>()
+  const readerOf = (
+    process: Process,
+  ): (Mutable<ReaderView> & { connections: Tally }) | undefined => {
+    const pod = pods.get(process.netnsCookie)
+    if (!pod || process.readerPid === 0) return undefined
+    const program = programOf(process)
     const key = `${podKey(pod)} ${program}`
     const reader = readers.get(key) ?? {
       namespace: pod.namespace,
@@ -55,6 +58,11 @@ export function readerViews(
       connections: { proven: 0, unproven: {} },
     }
     readers.set(key, reader)
+    return reader
+  }
+  for (const end of flows.flatMap(endsOf)) {
+    const reader = readerOf(end)
+    if (!reader) continue
     if (end.proven) reader.connections.proven += 1
     else {
       const { unproven } = reader.connections
@@ -62,8 +70,32 @@ export function readerViews(
       unproven[reason] = (unproven[reason] ?? 0) + 1
     }
   }
+  for (const program of quarantined) {
+    const reader = readerOf(program)
+    if (!reader) continue
+    reader.quarantined = true
+    reader.evidence = program.reason
+  }
   return [...readers.values()]
 }
+
+/** Whether a quarantined program is the one that a user names. */
+export function isNamed(
+  seen: readonly SeenPod[],
+  { namespace, name, program }: ReaderName,
+  programOf: (end: Process) => string = executable(),
+): (quarantined: Quarantined) => boolean {
+  const pods = podsByCookie(seen)
+  return (quarantined) => {
+    const pod = pods.get(quarantined.netnsCookie)
+    return pod?.namespace === namespace && pod.name === name && programOf(quarantined) === program
+  }
+}
+
+/** Who reads. */
+type Process = Pick<FlowEnd, 'netnsCookie' | 'readerPid' | 'readerComm'>
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 interface Tally {
   proven: number
@@ -109,7 +141,7 @@ function podsByCookie(seen: readonly SeenPod[]): Map<bigint, SeenPod> {
 }
 
 /** Names the program of an end by its executable; looks each process up once. */
-function executable(): (end: FlowEnd) => string {
+function executable(): (end: Process) => string {
   const found = new Map<number, string>()
   return ({ readerPid, readerComm }) => {
     let program = found.get(readerPid)

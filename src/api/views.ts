@@ -91,6 +91,10 @@ export interface ControlMethods {
     readonly request: Empty
     readonly response: { readonly readers: ReaderView[] }
   }
+  readonly Forgive: {
+    readonly request: ReaderName
+    readonly response: { readonly forgiven: number }
+  }
   readonly Reasons: {
     readonly request: Empty
     readonly response: { readonly reasons: Readonly<Record<string, bigint>> }
@@ -106,6 +110,9 @@ export interface ControlMethods {
   }
 }
 
+/** A program of a pod. */
+export type ReaderName = Pick<ReaderView, 'namespace' | 'name' | 'program'>
+
 export type Empty = Readonly<Record<never, never>>
 
 /** The agent behind the control interface. Methods throw MeshaccelErrors. */
@@ -113,6 +120,8 @@ export interface Control {
   status(): StatusView
   pods(): PodView[]
   readers(): ReaderView[]
+  /** How many were quarantined. */
+  forgive(reader: ReaderName): number
   flows(): FlowView[]
   reasons(): Readonly<Record<string, bigint>>
   /** Resolves to whether there was nothing to do. */

@@ -17,15 +17,9 @@ interface Args {
 
 const command: CommandModule<object, Args> = {
   command: 'doctor',
-  describe: 'What this kernel can do, tried with real sockets; needs no agent',
-  builder: (yargs) =>
-    yargs
-      .usage(
-        '$0 doctor\n\n' +
-          "The agent's self-test: real sockets in a scratch cgroup, nothing else is touched. " +
-          'Exit 0 when connections can be accelerated, 1 when not.',
-      )
-      .options({ cgroup: cgroupOption, pin: pinOption, output: outputOption }),
+  describe:
+    'What this kernel can do, tried with real sockets; exit 0 when it can accelerate, 1 not',
+  builder: { cgroup: cgroupOption, pin: pinOption, output: outputOption },
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'run the self-test')
@@ -46,7 +40,8 @@ export default command
 
 const meanings: Readonly<Record<SelfTestResult['policy'], string>> = {
   full: 'every reader that proves itself is accelerated',
-  strict: 'every reader that proves itself is accelerated; a connection that falls back to TCP leaves at once',
+  strict:
+    'every reader that proves itself is accelerated; a connection that falls back to TCP leaves at once',
   'proxies-only': 'only what sidecars read is accelerated',
   refused: 'nothing is accelerated; all traffic takes the normal stack',
 }

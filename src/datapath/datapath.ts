@@ -65,6 +65,16 @@ export interface Counters {
   readonly reasons: Readonly<Record<string, bigint>>
 }
 
+/** A program of a pod that is kept off the fast path, because of what it did on a member. */
+export interface Quarantined {
+  readonly netnsCookie: bigint
+  /** The process that gave the evidence; it may have ended. */
+  readonly readerPid: number
+  readonly readerComm: string
+  /** The evidence. */
+  readonly reason: string
+}
+
 /** Connections of enrolled pods that are open now. */
 export interface ConnectionGauge {
   readonly now: number
@@ -99,6 +109,11 @@ export interface Datapath {
   counters(): Counters
   connections(): ConnectionGauge
   flows(): Flow[]
+
+  /** Programs that turned to reading in a way that redirected bytes do not survive. */
+  quarantined(): Quarantined[]
+  /** Trusts the pod's programs again for which `which` is true; tells how many. */
+  forgive(which: (program: Quarantined) => boolean): number
 
   /** Stops the scans and lets go of the kernel's objects; pins stay, so that live connections keep going. */
   close(): void

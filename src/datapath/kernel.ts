@@ -4,10 +4,18 @@ import { existsSync, statSync } from 'node:fs'
 import type { RequestedPolicy } from '../config.ts'
 import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { ConnectionGauge, Counters, Datapath, Flow, PodNetns, Policy } from './datapath.ts'
+import type {
+  ConnectionGauge,
+  Counters,
+  Datapath,
+  Flow,
+  PodNetns,
+  Policy,
+  Quarantined,
+} from './datapath.ts'
 import { sumCounters } from './counters.ts'
 import { parseFlows } from './flow-table.ts'
-import { type ConfigRecord, reasons } from './layout.ts'
+import { type ConfigRecord, type ProgramRecord, reasonName, reasons } from './layout.ts'
 import {
   currentPins,
   install,
@@ -177,6 +185,7 @@ class KernelDatapath implements Datapath {
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
   #scanTimer: NodeJS.Timeout | undefined
+  #quarantinedTold = 0
   readonly #keepaliveTimer: NodeJS.Timeout
 
   constructor(
@@ -268,6 +277,28 @@ class KernelDatapath implements Datapath {
     return parseFlows(this.#programs.flows.iterate())
   }
 
+  quarantined(): Quarantined[] {
+    return this.#quarantine().map(([, program]) => program)
+  }
+
+  forgive(which: (program: Quarantined) => boolean): number {
+    const forgiven = this.#quarantine().filter(([, program]) => which(program))
+    for (const [key] of forgiven) this.#programs.quarantine.delete(key)
+    return forgiven.length
+  }
+
+  #quarantine(): [ProgramRecord, Quarantined][] {
+    return [...this.#programs.quarantine.entries()].map(([key, { reason, tgid, comm }]) => [
+      key,
+      {
+        netnsCookie: key.netns_cookie,
+        readerPid: tgid,
+        readerComm: comm,
+        reason: reasonName(reason),
+      },
+    ])
+  }
+
   close(): void {
     clearTimeout(this.#scanTimer)
     clearInterval(this.#keepaliveTimer)
@@ -281,10 +312,24 @@ class KernelDatapath implements Datapath {
     let waitMs = FAILED_SCAN_INTERVAL_MS
     try {
       waitMs = scan(this.#programs, this.#netnsPaths)
+      this.#tellQuarantined()
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
     }
     this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
+  }
+
+  /** Logs the programs that were quarantined since it looked last. */
+  #tellQuarantined(): void {
+    const { quarantined } = readConfig(this.#programs)
+    if (quarantined === this.#quarantinedTold) return
+    this.#quarantinedTold = quarantined
+    for (const { netnsCookie, readerPid, readerComm, reason } of this.quarantined()) {
+      this.#log.warn(
+        { netnsCookie: String(netnsCookie), pid: readerPid, comm: readerComm, reason },
+        'quarantined: `meshaccel readers` names the pod and the program',
+      )
+    }
   }
 
   /** Finds the connections that are older than what we know: all ends are noted before any is matched. */

@@ -24,6 +24,7 @@ export const reasons = [
   'reader-changed',
   'join-timeout',
   'half-closed',
+  'reset',
   'short',
   'remote-peer',
   'mptcp',
@@ -39,6 +40,8 @@ export const reasons = [
   'waitall',
   'truncated-read',
   'unaccounted',
+  'splice',
+  'quarantined',
 ] as const
 
 export type Reason = (typeof reasons)[number]
@@ -73,6 +76,33 @@ export const pod: StructCodec<PodRecord> = struct({
   proxy_uid: u32,
 })
 
+/** A program of a pod, by its executable. */
+export interface ProgramRecord {
+  netns_cookie: bigint
+  exe_inode: bigint
+  exe_device: number
+  pad: number
+}
+export const program: StructCodec<ProgramRecord> = struct({
+  netns_cookie: u64,
+  exe_inode: u64,
+  exe_device: u32,
+  pad: u32,
+})
+
+export interface QuarantineRecord {
+  since_ns: bigint
+  reason: number
+  tgid: number
+  comm: string
+}
+export const quarantine: StructCodec<QuarantineRecord> = struct({
+  since_ns: u64,
+  reason: u32,
+  tgid: u32,
+  comm: text(16),
+})
+
 export interface ConfigRecord {
   redirect: number
   cap_bytes: number
@@ -83,6 +113,8 @@ export interface ConfigRecord {
   stop_when_stale: number
   cgroup_id: bigint
   proxies_only: number
+  quarantined: number
+  quarantined_heard: number
   pad: number
 }
 export const config: StructCodec<ConfigRecord> = struct({
@@ -95,6 +127,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   stop_when_stale: u32,
   cgroup_id: u64,
   proxies_only: u32,
+  quarantined: u32,
+  quarantined_heard: u32,
   pad: u32,
 })
 

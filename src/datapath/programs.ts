@@ -26,13 +26,14 @@ import {
   BpfObject,
   bytes,
   hasKernelBtf,
+  hasTracepoint,
   IterLink,
   openFd,
   tryLock,
   u32,
   u64,
 } from '../libbpf/index.ts'
-import type { LoadedObject, OpenObject } from '../libbpf/index.ts'
+import type { Attachment, LoadedObject, OpenObject, Program } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import {
   config,
@@ -43,6 +44,10 @@ import {
   type GaugeRecord,
   pod,
   type PodRecord,
+  program,
+  type ProgramRecord,
+  quarantine,
+  type QuarantineRecord,
 } from './layout.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
@@ -57,7 +62,7 @@ const ITERATORS = {
   adopt: undefined,
   kick: undefined,
 } as const
-const MAPS = ['config', 'members', 'pods', 'counters', 'gauge'] as const
+const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine'] as const
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
@@ -120,6 +125,7 @@ export class Programs extends Pins {
   readonly pods: BpfMap<bigint, PodRecord>
   readonly counters: BpfMap<number, CountersRecord>
   readonly gauge: BpfMap<number, GaugeRecord>
+  readonly quarantine: BpfMap<ProgramRecord, QuarantineRecord>
   readonly flows: IterLink
   readonly sight: IterLink
   readonly adopt: IterLink
@@ -131,6 +137,7 @@ export class Programs extends Pins {
       this.pods = this.use(BpfMap.fromPin(join(directory, 'pods'), u64, pod))
       this.counters = this.use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
       this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
+      this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
       this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
       this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
@@ -205,11 +212,16 @@ export function install(
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(staging, name))
     }
     // Readers are accounted for before the first connection is watched, and sockets watched before any may join.
-    const program = (name: string) => object.program(`meshaccel_${name}`)
-    stack.use(program('received').attachTracing()).pin(join(staging, 'received'))
-    stack.use(program('closed').attachTracing()).pin(join(staging, 'closed'))
-    stack.use(program('verdict').attachSkMsg(map('members'), 'link')).pin(join(staging, 'verdict'))
-    stack.use(program('watch').attachCgroup(cgroupPath)).pin(join(staging, 'watch'))
+    const attach = (name: string, how: (program: Program) => Attachment): void =>
+      stack.use(how(object.program(`meshaccel_${name}`))).pin(join(staging, name))
+    attach('received', (received) => received.attachTracing())
+    attach('closed', (closed) => closed.attachTracing())
+    // Without it the self-test allows only what sidecars read.
+    if (hasTracepoint('syscalls', 'sys_enter_splice')) {
+      attach('splice', (splice) => splice.attachTracepoint('syscalls', 'sys_enter_splice'))
+    }
+    attach('verdict', (verdict) => verdict.attachSkMsg(map('members'), 'link'))
+    attach('watch', (watch) => watch.attachCgroup(cgroupPath))
     renameSync(staging, currentPins(pinDir))
   } catch (error) {
     removePins(staging)
@@ -236,7 +248,7 @@ function load(object: OpenObject): LoadedObject {
 /** Unpins a version, its attachments first, and so removes it from the kernel. Idempotent. */
 export function removePins(directory: string): void {
   const names = listDirectory(directory)
-  const first = ['watch', 'verdict', 'received', 'closed']
+  const first = ['watch', 'verdict', 'splice', 'received', 'closed']
   const order = [
     ...first.filter((name) => names.includes(name)),
     ...names.filter((name) => !first.includes(name)),

@@ -1,5 +1,5 @@
 /** The data path of a kernel that the self-test refused: nothing is attached, all traffic takes the normal stack. */
-import type { ConnectionGauge, Counters, Datapath, Flow } from './datapath.ts'
+import type { ConnectionGauge, Counters, Datapath, Flow, Quarantined } from './datapath.ts'
 
 export class RefusedDatapath implements Datapath {
   readonly policy = 'refused'
@@ -36,6 +36,14 @@ export class RefusedDatapath implements Datapath {
 
   flows(): Flow[] {
     return []
+  }
+
+  quarantined(): Quarantined[] {
+    return []
+  }
+
+  forgive(): number {
+    return 0
   }
 
   close(): void {

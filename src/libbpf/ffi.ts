@@ -378,7 +378,9 @@ export const bpf_prog_get_next_id: (id: number, next: Uint32Array) => number = b
   'int bpf_prog_get_next_id(uint32_t id, uint32_t *next)',
 )
 /** An owned descriptor. */
-export const bpf_prog_get_fd_by_id: (id: number) => Fd = bpf('int bpf_prog_get_fd_by_id(uint32_t id)')
+export const bpf_prog_get_fd_by_id: (id: number) => Fd = bpf(
+  'int bpf_prog_get_fd_by_id(uint32_t id)',
+)
 
 // --- libc
 /** Copies from C memory, from nowhere that koffi knows the bounds of: the caller does. */
@@ -430,10 +432,10 @@ export const accept4: (fd: Fd, address: null, size: null, flags: number) => Fd =
   'int accept4(int fd, void *address, void *size, int flags)',
 )
 export const send: (fd: Fd, data: Bytes, size: number, flags: number) => number = libc(
-  'ssize_t send(int fd, void *data, size_t size, int flags)',
+  'long send(int fd, void *data, size_t size, int flags)',
 )
 export const recv: (fd: Fd, data: Bytes, size: number, flags: number) => number = libc(
-  'ssize_t recv(int fd, void *data, size_t size, int flags)',
+  'long recv(int fd, void *data, size_t size, int flags)',
 )
 export const shutdown: (fd: Fd, how: number) => number = libc('int shutdown(int fd, int how)')
 /** `fds` is an array of struct pollfd. */
@@ -452,10 +454,22 @@ export const splice: (
   size: number,
   flags: number,
 ) => number = libc(
-  'ssize_t splice(int from, void *from_offset, int to, void *to_offset, size_t size, unsigned int flags)',
+  'long splice(int from, void *from_offset, int to, void *to_offset, size_t size, unsigned int flags)',
 )
 export const ioctl_pointer: (fd: Fd, request: number, type: 'void *', argument: Bytes) => number =
   libc('int ioctl(int fd, unsigned long request, ...)')
+export const mount: (
+  source: string,
+  target: string,
+  type: string,
+  flags: number,
+  data: null,
+) => number = libc(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)',
+)
+export const umount2: (target: string, flags: number) => number = libc(
+  'int umount2(const char *target, int flags)',
+)
 /** fcntl(F_DUPFD_CLOEXEC): an owned descriptor. */
 export const fcntl_int: (fd: Fd, command: number, type: 'int', argument: number) => Fd = libc(
   'int fcntl(int fd, int command, ...)',

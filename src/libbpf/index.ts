@@ -40,6 +40,7 @@ export {
   hasMapType,
   hasProgramType,
   hasSockmapLink,
+  hasTracepoint,
   type HelperProgramType,
   type MapType,
   type ProgramType,

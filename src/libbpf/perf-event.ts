@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { endianness } from 'node:os'
+import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
+import { endianness, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkLibc, checkNode } from './error.ts'
 import * as ffi from './ffi.ts'
@@ -15,6 +15,7 @@ const PERF_TYPE_TRACEPOINT = 2
 const PERF_FLAG_FD_CLOEXEC = 8
 /** struct perf_event_attr up to config2, which every kernel takes. */
 const ATTR_BYTES = 72
+const MNT_DETACH = 2
 
 /**
  * Opens a tracepoint (`category/event`) or the entry of a kernel function as a perf event, for a program to be linked
@@ -33,7 +34,8 @@ export function openPerfEvent(
     view.setBigUint64(56, ffi.addressOf(symbol), LITTLE)
   } else {
     view.setUint32(0, PERF_TYPE_TRACEPOINT, LITTLE)
-    const id = readNumber(what, join(tracefs(), 'events', event.tracepoint, 'id'))
+    const { tracepoint } = event
+    const id = inTracefs((root) => readNumber(what, join(root, 'events', tracepoint, 'id')))
     view.setBigUint64(8, BigInt(id), LITTLE)
   }
   // All processes, seen from CPU 0: the program runs on whichever CPU the event happens.
@@ -55,17 +57,29 @@ export function openPerfEvent(
   return new Fd(number, what)
 }
 
-/** Where tracefs is mounted: by custom at /sys/kernel/tracing, where containers often lack it. */
-function tracefs(): string {
+/** Looks into tracefs: where it is mounted, or mounted for the moment, because containers often lack it. */
+export function inTracefs<T>(look: (root: string) => T): T {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-  return /^(?:\S+ ){4}(\S+) .* - tracefs /m.exec(mounts)?.[1] ?? '/sys/kernel/tracing'
+  const mounted = /^(?:\S+ ){4}(\S+) .* - tracefs /m.exec(mounts)?.[1]
+  if (mounted !== undefined) return look(mounted)
+  const root = mkdtempSync(join(tmpdir(), 'tracefs-'))
+  try {
+    checkLibc('mount tracefs', () => ffi.mount('tracefs', root, 'tracefs', 0, null))
+    try {
+      return look(root)
+    } finally {
+      checkLibc('unmount tracefs', () => ffi.umount2(root, MNT_DETACH))
+    }
+  } finally {
+    rmdirSync(root)
+  }
 }
 
 function readNumber(what: string, path: string): number {
   const text = checkNode(
     `attach ${what}: read ${path}`,
     () => readFileSync(path, 'utf8'),
-    'The kernel has no such event, or tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing).',
+    'The kernel has no such event.',
   )
   return Number(text)
 }

@@ -43,9 +43,9 @@ function ready(fd: Fd, events: number): boolean {
   const view = new DataView(new ArrayBuffer(8))
   view.setInt32(0, fd.number, LITTLE)
   view.setInt16(4, events, LITTLE)
-  return checkLibc(`wait for ${fd.what}`, () =>
-    ffi.poll(new Uint8Array(view.buffer), 1, WAIT_MS),
-  ) === 1
+  return (
+    checkLibc(`wait for ${fd.what}`, () => ffi.poll(new Uint8Array(view.buffer), 1, WAIT_MS)) === 1
+  )
 }
 
 /** One end of a connection over loopback. */
@@ -84,7 +84,7 @@ export class TcpSocket extends Handle {
 
   /** Sends all of it. */
   send(data: Uint8Array): void {
-    for (let sent = 0; sent < data.length; ) {
+    for (let sent = 0; sent < data.length;) {
       const rest = data.subarray(sent)
       const count = ffi.send(this.#fd.number, rest, rest.length, MSG_NOSIGNAL)
       if (count >= 0) sent += count
@@ -108,13 +108,18 @@ export class TcpSocket extends Handle {
   /** Exactly so many bytes, or those before the end of the stream. */
   receiveAll(size: number): Uint8Array {
     const all = new Uint8Array(size)
-    for (let got = 0; got < size; ) {
+    for (let got = 0; got < size;) {
       const part = this.receive(size - got)
       if (part.length === 0) return all.subarray(0, got)
       all.set(part, got)
       got += part.length
     }
     return all
+  }
+
+  /** Waits until there is something to read, or the end. Throws ETIMEDOUT after a second. */
+  awaitReadable(): void {
+    if (!ready(this.#fd, POLLIN)) throw new BpfError(`wait for ${this.what}`, ETIMEDOUT)
   }
 
   /** FIONREAD: what the kernel says that a receive would find. */

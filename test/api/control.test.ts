@@ -58,6 +58,7 @@ const control: Control = {
       redirectedBytes: 3n,
     },
   ],
+  forgive: () => 1,
   readers: () => [
     {
       namespace: 'a',

@@ -126,6 +126,29 @@ void test('readers', async (t) => {
   t.match((await agent.run('readers')).stdout, /shop\/cart-0 +envoy +0 +1 waitall +no\n/)
 })
 
+void test('readers forgive', async (t) => {
+  await using agent = await serving()
+  const quarantined = { netnsCookie: 7n, readerPid: 4_194_303, readerComm: 'envoy' }
+  agent.datapath.quarantine = [
+    { ...quarantined, reason: 'splice' },
+    { netnsCookie: 7n, readerPid: 4_194_302, readerComm: 'nginx', reason: 'waitall' },
+  ]
+  const { stdout } = await agent.run('readers')
+  t.match(stdout, /shop\/cart-0 +envoy +0 +1 waitall +yes: splice\n/)
+  t.match(stdout, /shop\/cart-0 +nginx +0 +0 +yes: waitall\n/, 'also without a connection')
+  const forgive = ['readers', 'forgive', 'shop/cart-0', 'envoy']
+  t.match(await agent.run(...forgive), { code: 0, stderr: 'forgiven\n' })
+  t.match(await agent.run(...forgive), { code: 0, stderr: 'it is not quarantined\n' })
+  t.strictSame(
+    agent.datapath.quarantine.map(({ readerComm }) => readerComm),
+    ['nginx'],
+  )
+  t.match(await agent.run('readers', 'forgive', 'cart-0', 'envoy'), {
+    code: 2,
+    stderr: /the pod must be NAMESPACE\/NAME, not cart-0/,
+  })
+})
+
 void test('flows', async (t) => {
   await using agent = await serving()
   t.strictSame(await json(agent, 'flows'), {

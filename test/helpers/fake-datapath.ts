@@ -5,6 +5,7 @@ import type {
   Flow,
   PodNetns,
   Policy,
+  Quarantined,
 } from '../../src/datapath/datapath.ts'
 
 /** A data path of plain objects. What tests set is what it tells. */
@@ -26,6 +27,7 @@ export class FakeDatapath implements Datapath {
     tcpMessages: 0n,
     reasons: {},
   }
+  quarantine: Quarantined[] = []
   drainError: Error | undefined
   closed = 0
 
@@ -63,6 +65,16 @@ export class FakeDatapath implements Datapath {
 
   connections(): ConnectionGauge {
     return this.gauge
+  }
+
+  quarantined(): Quarantined[] {
+    return this.quarantine
+  }
+
+  forgive(which: (program: Quarantined) => boolean): number {
+    const before = this.quarantine.length
+    this.quarantine = this.quarantine.filter((program) => !which(program))
+    return before - this.quarantine.length
   }
 
   flows(): Flow[] {

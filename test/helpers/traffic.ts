@@ -91,6 +91,11 @@ export class Traffic implements AsyncDisposable {
     this.child.signal('SIGUSR2')
   }
 
+  /** Lets a blocking server with the option `turn` read by splice from now on. */
+  turnToSplice(): void {
+    this.child.signal('SIGUSR2')
+  }
+
   /** Ends it: a client after the last step of every connection. Rejects when one of them is stalled. */
   async end(): Promise<TrafficReport> {
     this.child.signal('SIGTERM')

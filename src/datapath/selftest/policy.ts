@@ -10,23 +10,40 @@ export interface Probe {
   readonly hint?: string
 }
 
-/** Every probe, in the order of its run, and what follows when it fails. */
-export const consequences = {
-  'programs-load': 'refused',
-  'netns-cookie': 'refused',
-  'late-join': 'refused',
-  'receive-accounting': 'refused',
-  'fionread-redirected': 'proxies-only',
-  splice: 'none',
-  ordering: 'refused',
-  'fionread-tcp': 'strict',
-  'half-close': 'refused',
-  reset: 'refused',
-  mptcp: 'refused',
-  'foreign-programs': 'none',
-} as const satisfies Readonly<Record<string, Policy | 'none'>>
+export type ProbeName =
+  | 'programs-load'
+  | 'netns-cookie'
+  | 'late-join'
+  | 'receive-accounting'
+  | 'fionread-redirected'
+  | 'splice'
+  | 'splice-watch'
+  | 'ordering'
+  | 'fionread-tcp'
+  | 'half-close'
+  | 'reset'
+  | 'mptcp'
+  | 'foreign-programs'
 
-export type ProbeName = keyof typeof consequences
+/** `none`: for information. */
+type Consequence = Exclude<Policy, 'full'> | 'none'
+
+/** Every probe, in the order of its run, and what follows when it fails. */
+export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
+  ['programs-load', 'refused'],
+  ['netns-cookie', 'refused'],
+  ['late-join', 'refused'],
+  ['receive-accounting', 'refused'],
+  ['fionread-redirected', 'proxies-only'],
+  ['splice', 'none'],
+  ['splice-watch', 'proxies-only'],
+  ['ordering', 'refused'],
+  ['fionread-tcp', 'strict'],
+  ['half-close', 'refused'],
+  ['reset', 'refused'],
+  ['mptcp', 'refused'],
+  ['foreign-programs', 'none'],
+]
 
 export interface SelfTestResult {
   readonly policy: Policy
@@ -36,19 +53,18 @@ export interface SelfTestResult {
 
 /** The policy that every probe allows. A probe that did not run is one that failed: nobody knows. */
 export function judge(probes: readonly Probe[]): SelfTestResult {
-  const failed = (Object.keys(consequences) as ProbeName[]).filter(
-    (name) => !probes.some((probe) => probe.name === name && probe.ok),
-  )
-  const follow = (consequence: Policy): ProbeName | undefined =>
-    failed.find((name) => consequences[name] === consequence)
-  const refused = follow('refused')
+  const firstFailed = (policy: Policy): ProbeName | undefined =>
+    consequences.find(
+      ([name, consequence]) =>
+        consequence === policy && !probes.some((probe) => probe.name === name && probe.ok),
+    )?.[0]
+  const refused = firstFailed('refused')
   if (refused !== undefined) {
     const probe = probes.find(({ name }) => name === refused)
     const refusedBecause = `${refused}: ${probe?.detail ?? 'the self-test did not come so far'}`
     return { policy: 'refused', refusedBecause, probes }
   }
-  const policy = (['proxies-only', 'strict'] as const).find(
-    (each) => follow(each) !== undefined,
-  )
+  const narrower: readonly Policy[] = ['proxies-only', 'strict']
+  const policy = narrower.find((each) => firstFailed(each) !== undefined)
   return { policy: policy ?? 'full', probes }
 }

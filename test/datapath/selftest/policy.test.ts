@@ -6,13 +6,17 @@ import {
   type ProbeName,
 } from '../../../src/datapath/selftest/policy.ts'
 
-const names = Object.keys(consequences) as ProbeName[]
+const names = consequences.map(([name]) => name)
 const found = (...failed: ProbeName[]): Probe[] =>
   names.map((name) => ({ name, ok: !failed.includes(name), detail: `what ${name} found` }))
 
 void test('a kernel without a flaw earns the full policy', async (t) => {
   t.match(judge(found()), { policy: 'full' })
-  t.match(judge(found('splice', 'foreign-programs')), { policy: 'full' }, 'these are for information')
+  t.match(
+    judge(found('splice', 'foreign-programs')),
+    { policy: 'full' },
+    'these are for information',
+  )
 })
 
 void test('each flaw has its consequence, and the gravest counts', async (t) => {

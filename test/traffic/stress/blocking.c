@@ -33,17 +33,18 @@ static void drop_notes(const struct connection *c)
 
 static ssize_t receive(struct connection *c, unsigned char *buffer)
 {
+	bool turned = options.turn != TURN_NEVER && atomic_load(&streaming);
 	size_t expected = connection_expects(c);
 	ssize_t moved;
 
-	switch (c->mode) {
+	switch (turned ? MODE_SPLICE : c->mode) {
 	case MODE_WAITALL:
 		if (!expected || expected > options.buffer)
 			expected = options.buffer;
 		return recv(c->fd, buffer, expected, MSG_WAITALL);
 	case MODE_SPLICE:
 		/* As a proxy does: the header is read, what follows is moved. */
-		if (!c->to_receive)
+		if (!c->to_receive && options.turn != TURN_ALL)
 			return recv(c->fd, buffer, expected, 0);
 		if (c->pipe[0] < 0 && pipe(c->pipe))
 			return -1;

@@ -76,6 +76,8 @@ static void parse_option(const char *name, const char *value)
 		o->buffer = atoi(value);
 	else if (!strcmp(name, "pauseUs"))
 		o->pause_us = atoi(value);
+	else if (!strcmp(name, "turn"))
+		o->turn = !strcmp(value, "all") ? TURN_ALL : TURN_BODY;
 	else if (!strcmp(name, "uid"))
 		o->uid = atoi(value);
 	else if (!strcmp(name, "mptcp"))

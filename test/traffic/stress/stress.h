@@ -35,6 +35,13 @@ struct range {
 	uint32_t min, max;
 };
 
+enum turn {
+	TURN_NEVER,
+	/* What follows the header of each message; or all. */
+	TURN_BODY,
+	TURN_ALL,
+};
+
 struct options {
 	bool client;
 	enum mode mode;
@@ -50,6 +57,8 @@ struct options {
 	uint32_t buffer;
 	/* A blocking client waits that long after each step. */
 	uint32_t pause_us;
+	/* What a blocking server splices after SIGUSR2. */
+	enum turn turn;
 	/* The user it runs as, if not the one that started it. */
 	uint32_t uid;
 	bool mptcp, ulp, zerocopy;
