@@ -3,11 +3,7 @@ import { lockAgent } from './agent-lock.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
 import type { Datapath } from './datapath/datapath.ts'
-import {
-  cleanupKernelDatapath,
-  drainKernelDatapath,
-  openKernelDatapath,
-} from './datapath/kernel.ts'
+import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from './datapath/open.ts'
 import { resolveNetns } from './datapath/netns.ts'
 import type { Log } from './log.ts'
 import { version } from './package.ts'
