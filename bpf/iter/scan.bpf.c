@@ -460,6 +460,10 @@ static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 
 	}
 }
 
+/* The kernel drops all that one run has written when it overflows the buffer of 32 KiB, and with it
+ * who is to be kicked. */
+#define OUTPUT_MAX (24 * 1024)
+
 struct pass {
 	struct seq_file *seq;
 	const struct config *config;
@@ -472,7 +476,13 @@ static long tend_next(__u32 index, struct pass *pass)
 	struct conn *conn;
 	__u32 slot;
 
-	if (!config || bpf_map_pop_elem(&meshaccel_attention, &slot))
+	if (!config)
+		return 1;
+	if (pass->seq->count > OUTPUT_MAX) {
+		pass->busy = 1;
+		return 1;
+	}
+	if (bpf_map_pop_elem(&meshaccel_attention, &slot))
 		return 1;
 	conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
 	if (!conn)

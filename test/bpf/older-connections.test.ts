@@ -41,3 +41,21 @@ for (const than of ['the agent', 'the enabling of their pods'] as const) {
     t.ok(running.counters().joins >= BigInt(CONNECTIONS))
   })
 }
+
+void test('thousands that join at once overflow nothing', async (t) => {
+  if (!requireRoot(t)) return
+  const many = 15_000
+  const mesh = await Mesh.make(t)
+  const options = { address: mesh.pod(1).address, mode: 'level' }
+  await using serving = await Traffic.start(mesh.pod(1), 'server', options)
+  await using calling = await Traffic.start(mesh.pod(0), 'client', {
+    ...options,
+    connections: many,
+  })
+  await until('all are busy', async () => (await calling.progress()).slowest > 3)
+  const agent = await mesh.startAgent()
+  await until('all have joined', async () => (await agent.status()).connections.engaged === many)
+  t.notMatch(agent.log, /scan failed/)
+  t.match(await calling.end(), { finished: many, failed: 0, error: '' })
+  t.match(await serving.end(), { finished: many, failed: 0, error: '' })
+})
