@@ -3,9 +3,9 @@ import { endianness } from 'node:os'
 import { BpfError, type Link, type LoadedObject, onlineCpus, TcpListener } from '../libbpf/index.ts'
 
 /**
- * On every processor, or on none: without it the self-test allows only what sidecars read. No system call pays for a
- * breakpoint, as each would for a tracepoint at the entry of splice; but a hypervisor has to switch the debug registers
- * of a guest that uses them, which on a virtual machine costs small requests some per cent, as the tracepoint does.
+ * On every processor, or on none: without it the self-test allows only what sidecars read. Breakpoints cost nothing
+ * where nobody splices; a tracepoint at the entry of splice would cost every system call of the node its short way,
+ * and so each request 8 % of its time.
  */
 export function watchSplice(object: LoadedObject): Link[] {
   const program = object.program('meshaccel_splice')
