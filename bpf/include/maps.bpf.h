@@ -176,9 +176,7 @@ static __always_inline void attend(struct conn *conn, __u32 slot)
 {
 	if (conn->attention || __sync_lock_test_and_set(&conn->attention, 1))
 		return;
-	/* In an exception the queue may be locked: whoever comes next asks again. */
-	if (bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY))
-		__sync_lock_test_and_set(&conn->attention, 0);
+	bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY);
 }
 
 /* Sends a joined connection back to TCP. Called from any program: the scan alone moves it on from

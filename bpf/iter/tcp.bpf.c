@@ -157,22 +157,4 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
-/* Where the kernel keeps TCP's way to splice: the address of proto_ops.splice_read of each
- * listening socket, after its port. The symbol is not in every kernel's kallsyms. */
-SEC("iter/tcp")
-int meshaccel_stream_ops(struct bpf_iter__tcp *ctx)
-{
-	struct sock *sk = (struct sock *)ctx->sk_common;
-	const struct proto_ops *ops;
-	__u64 found[2];
-
-	if (!sk || sk->__sk_common.skc_state != TCP_LISTEN)
-		return 0;
-	ops = BPF_CORE_READ(sk, sk_socket, ops);
-	found[0] = sk->__sk_common.skc_num;
-	found[1] = (__u64)ops + bpf_core_field_offset(struct proto_ops, splice_read);
-	bpf_seq_write(ctx->meta->seq, found, sizeof(found));
-	return 0;
-}
-
 char LICENSE[] SEC("license") = "GPL";

@@ -6,6 +6,9 @@
 #include "quarantine.bpf.h"
 #include <bpf/bpf_tracing.h>
 
+#define S_IFMT	 00170000
+#define S_IFSOCK 0140000
+
 /* One receive of a plain connection: does the accounting explain all that left the TCP queue? */
 static __always_inline void prove(struct end *end, const struct tcp_sock *tp,
 				  const struct conn *conn)
@@ -78,52 +81,40 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/* The member that a register points to: as struct socket, or as its struct file. */
-static __always_inline struct member *member_at(__u64 address)
+/* The socket behind a descriptor of the current process, 0 if it is something else. */
+static __always_inline __u64 socket_of(__u32 fd)
 {
-	struct socket *socket = (void *)address;
-	struct file *file = (void *)address;
-	struct member *member;
-	__u64 sk;
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd);
+	struct socket *socket;
+	struct file *file;
 
-	/* Addresses of the kernel are negative. */
-	if ((__s64)address >= 0)
-		return NULL;
-	sk = (__u64)BPF_CORE_READ(socket, sk);
-	member = sk ? bpf_map_lookup_elem(&meshaccel_sockets, &sk) : NULL;
-	if (member)
-		return member;
+	if (fd >= BPF_CORE_READ(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file ||
+	    (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
 	socket = BPF_CORE_READ(file, private_data);
-	sk = (__u64)BPF_CORE_READ(socket, sk);
-	return sk ? bpf_map_lookup_elem(&meshaccel_sockets, &sk) : NULL;
+	return (__u64)BPF_CORE_READ(socket, sk);
 }
 
-/* Before a splice from a TCP socket: a breakpoint of the processor on proto_ops.splice_read of TCP,
- * which nothing else reads (meshaccel_stream_ops). No other call pays for it, as every system call
- * would for a tracepoint at the entry of splice, and it needs no kprobes. Which register holds the
- * socket is the compiler's choice: only one can hold a member.
- *
- * Splice never sees redirected bytes and takes the next TCP byte for the next one. A member whose
+/* Splice never sees redirected bytes and takes the next TCP byte for the next one. A member whose
  * reader turns to it is sealed before the first byte moves: if all that was redirected has been
  * read, what follows comes by TCP, and splice is right; if not, nothing may follow. */
-SEC("perf_event")
-int meshaccel_splice(struct bpf_perf_event_data *ctx)
+SEC("tracepoint/syscalls/sys_enter_splice")
+int meshaccel_splice(struct trace_event_raw_sys_enter *ctx)
 {
-	const __u64 *registers = (const __u64 *)&ctx->regs;
-	struct member *member = NULL;
+	__u64 sk = socket_of(ctx->args[0]);
+	struct member *member;
 	struct conn *conn;
-	__u32 role, state, i;
+	__u32 role, state;
 
-#pragma unroll
-	for (i = 0; i < sizeof(ctx->regs) / sizeof(__u64); i++) {
-		if (!member)
-			member = member_at(registers[i]);
-	}
+	member = sk ? bpf_map_lookup_elem(&meshaccel_sockets, &sk) : NULL;
 	if (!member)
 		return 0;
 	role = member->role & 1;
 	conn = bpf_map_lookup_elem(&meshaccel_conns, &member->slot);
-	if (!conn)
+	if (!conn || conn->ends[role].sk != sk)
 		return 0;
 
 	quarantine(conn->ends[role].netns_cookie, REASON_SPLICE);

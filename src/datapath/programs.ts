@@ -26,6 +26,7 @@ import {
   BpfObject,
   bytes,
   hasKernelBtf,
+  hasTracepoint,
   IterLink,
   openFd,
   tryLock,
@@ -34,7 +35,6 @@ import {
 } from '../libbpf/index.ts'
 import type { Attachment, LoadedObject, OpenObject, Program } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
-import { watchSplice } from './splice-watch.ts'
 import {
   config,
   type ConfigRecord,
@@ -216,8 +216,9 @@ export function install(
       stack.use(how(object.program(`meshaccel_${name}`))).pin(join(staging, name))
     attach('received', (received) => received.attachTracing())
     attach('closed', (closed) => closed.attachTracing())
-    for (const [index, link] of watchSplice(object).entries()) {
-      stack.use(link).pin(join(staging, `splice-${index}`))
+    // Without it the self-test allows only what sidecars read.
+    if (hasTracepoint('syscalls', 'sys_enter_splice')) {
+      attach('splice', (splice) => splice.attachTracepoint('syscalls', 'sys_enter_splice'))
     }
     attach('verdict', (verdict) => verdict.attachSkMsg(map('members'), 'link'))
     attach('watch', (watch) => watch.attachCgroup(cgroupPath))
@@ -247,7 +248,7 @@ function load(object: OpenObject): LoadedObject {
 /** Unpins a version, its attachments first, and so removes it from the kernel. Idempotent. */
 export function removePins(directory: string): void {
   const names = listDirectory(directory)
-  const first = ['watch', 'verdict', 'received', 'closed']
+  const first = ['watch', 'verdict', 'splice', 'received', 'closed']
   const order = [
     ...first.filter((name) => names.includes(name)),
     ...names.filter((name) => !first.includes(name)),

@@ -40,6 +40,7 @@ export {
   hasMapType,
   hasProgramType,
   hasSockmapLink,
+  hasTracepoint,
   type HelperProgramType,
   type MapType,
   type ProgramType,
@@ -47,7 +48,6 @@ export {
 export { Handle } from './handle.ts'
 export { type LinkInfo, loadedPrograms, type MapInfo, type ProgramInfo } from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
-export { onlineCpus } from './online-cpus.ts'
 export { currentNetnsCookie, netnsCookie, openFd, tryLock, withNetns } from './libc.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
@@ -55,4 +55,4 @@ export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.
 export { unpin } from './pin.ts'
 export { Program, type SockmapMode } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'
-export { MPTCP, TcpListener, TcpSocket } from './tcp-socket.ts'
+export { MPTCP, TcpSocket } from './tcp-socket.ts'

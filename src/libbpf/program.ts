@@ -86,16 +86,6 @@ export class Program extends Handle {
   }
 
   /**
-   * Attaches a perf_event program to a breakpoint of one processor: it runs after each access to the eight bytes.
-   * A processor has four of them. Linux 5.15.
-   */
-  attachBreakpoint(address: bigint, cpu: number): Link {
-    return this.#attachPerf(`${this.name} to a breakpoint of CPU ${cpu}`, (what) =>
-      openPerfEvent(what, { breakpoint: address, cpu }),
-    )
-  }
-
-  /**
    * Attaches a sk_msg program to a sockmap or sockhash. Kernels before 6.10 have no link for it: the attachment then
    * cannot be pinned and the map holds the program.
    */

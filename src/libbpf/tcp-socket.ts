@@ -6,7 +6,6 @@ import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
 
 const AF_INET = 2
-const AF_INET6 = 10
 const SOCK_STREAM = 1
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
@@ -21,7 +20,6 @@ const SHUT_WR = 1
 const MSG_NOSIGNAL = 0x4000
 const SPLICE_F_NONBLOCK = 2
 const SOCKADDR_SIZE = 16
-const SOCKADDR_IN6_SIZE = 28
 const EAGAIN = 11
 const EINPROGRESS = 115
 const ETIMEDOUT = 110
@@ -30,14 +28,6 @@ const WAIT_MS = 1000
 
 /** IPPROTO_MPTCP, Linux 5.6. */
 export const MPTCP = 262
-
-/** struct sockaddr_in6 of [::1], any port */
-function loopback6(): Uint8Array {
-  const view = new DataView(new ArrayBuffer(SOCKADDR_IN6_SIZE))
-  view.setUint16(0, AF_INET6, LITTLE)
-  view.setUint8(23, 1)
-  return new Uint8Array(view.buffer)
-}
 
 /** struct sockaddr_in of 127.0.0.1 */
 function loopback(port: number): Uint8Array {
@@ -58,38 +48,6 @@ function ready(fd: Fd, events: number): boolean {
   )
 }
 
-/** A socket that listens on loopback. */
-export class TcpListener extends Handle {
-  readonly fd: Fd
-  readonly port: number
-
-  private constructor(fd: Fd, port: number) {
-    super(fd.what)
-    this.fd = fd
-    this.port = port
-  }
-
-  static open(ipVersion: 4 | 6, protocol = 0): TcpListener {
-    const [family, address] = ipVersion === 4 ? [AF_INET, loopback(0)] : [AF_INET6, loopback6()]
-    const fd = open('listener', family, protocol)
-    try {
-      checkLibc('bind', () => ffi.bind(fd.number, address, address.length))
-      checkLibc('listen', () => ffi.listen(fd.number, 1))
-      checkLibc('look up the port', () =>
-        ffi.getsockname(fd.number, address, Uint32Array.of(address.length)),
-      )
-      return new TcpListener(fd, new DataView(address.buffer).getUint16(2))
-    } catch (error) {
-      fd[Symbol.dispose]()
-      throw error
-    }
-  }
-
-  protected override release(): void {
-    this.fd[Symbol.dispose]()
-  }
-}
-
 /** One end of a connection over loopback. */
 export class TcpSocket extends Handle {
   readonly #fd: Fd
@@ -101,14 +59,21 @@ export class TcpSocket extends Handle {
 
   /** Two connected ends. The listener may speak another protocol, such as MPTCP. */
   static pair(listenerProtocol = 0): { readonly client: TcpSocket; readonly server: TcpSocket } {
-    using listener = TcpListener.open(4, listenerProtocol)
-    const client = open('client', AF_INET, 0)
+    using listener = open('listener', listenerProtocol)
+    checkLibc('bind', () => ffi.bind(listener.number, loopback(0), SOCKADDR_SIZE))
+    checkLibc('listen', () => ffi.listen(listener.number, 1))
+    const address = new Uint8Array(SOCKADDR_SIZE)
+    checkLibc('look up the port', () =>
+      ffi.getsockname(listener.number, address, Uint32Array.of(SOCKADDR_SIZE)),
+    )
+    const port = new DataView(address.buffer).getUint16(2)
+    const client = open('client', 0)
     try {
-      const failed = ffi.connect(client.number, loopback(listener.port), SOCKADDR_SIZE) < 0
+      const failed = ffi.connect(client.number, loopback(port), SOCKADDR_SIZE) < 0
       if (failed && ffi.errno() !== EINPROGRESS) throw new BpfError('connect', ffi.errno())
-      if (!ready(listener.fd, POLLIN)) throw new BpfError('accept', ETIMEDOUT)
+      if (!ready(listener, POLLIN)) throw new BpfError('accept', ETIMEDOUT)
       const accepted = checkLibc('accept', () =>
-        ffi.accept4(listener.fd.number, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC),
+        ffi.accept4(listener.number, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC),
       )
       return { client: new TcpSocket(client), server: new TcpSocket(new Fd(accepted, 'server')) }
     } catch (error) {
@@ -210,10 +175,10 @@ export class TcpSocket extends Handle {
   }
 }
 
-function open(what: string, family: number, protocol: number): Fd {
+function open(what: string, protocol: number): Fd {
   return new Fd(
     checkLibc(`open a ${what}`, () =>
-      ffi.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol),
+      ffi.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol),
     ),
     what,
   )

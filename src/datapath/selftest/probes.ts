@@ -201,7 +201,7 @@ const spliceWatch = (programs: Programs): Answer =>
       : {
           ok: false,
           detail: 'a reader that turns to splice is not seen',
-          hint: 'It takes two breakpoints of each processor. Only sidecars get redirected bytes.',
+          hint: 'It takes the tracepoint syscalls/sys_enter_splice (CONFIG_FTRACE_SYSCALLS). Only sidecars get redirected bytes.',
         }
   })
 
