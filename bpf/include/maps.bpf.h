@@ -176,7 +176,9 @@ static __always_inline void attend(struct conn *conn, __u32 slot)
 {
 	if (conn->attention || __sync_lock_test_and_set(&conn->attention, 1))
 		return;
-	bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY);
+	/* The queue may be locked by whom this interrupts: whoever comes next asks again. */
+	if (bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY))
+		__sync_lock_test_and_set(&conn->attention, 0);
 }
 
 /* Sends a joined connection back to TCP. Called from any program: the scan alone moves it on from
