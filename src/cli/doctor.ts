@@ -23,10 +23,8 @@ const command: CommandModule<object, Args> = {
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'run the self-test')
-    const result = await selfTest({
-      cgroupPath: cgroup2Directory(args.cgroup),
-      pinDir: `${args.pin}-selftest-${process.pid}`,
-    })
+    const cgroupPath = cgroup2Directory(args.cgroup)
+    const result = await selfTest({ cgroupPath, pinDir: args.pin })
     const { policy, refusedBecause, probes } = result
     const because = refusedBecause === undefined ? {} : { refusedBecause }
     print(environment, args.output, { kernel: release(), policy, ...because, probes }, () =>

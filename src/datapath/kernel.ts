@@ -173,7 +173,7 @@ export class KernelDatapath implements Datapath {
     this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
-  /** Logs the programs that were quarantined since it looked last. */
+  /** Logs the quarantined programs whenever there is a new one. */
   #tellQuarantined(): void {
     const { quarantined } = readConfig(this.#programs)
     if (quarantined === this.#quarantinedTold) return

@@ -79,7 +79,7 @@ async function testedPolicy({
   log,
 }: KernelDatapathOptions): Promise<Pick<SelfTestResult, 'policy' | 'refusedBecause'>> {
   if (policy !== 'auto') return { policy }
-  const result = await selfTest({ cgroupPath, pinDir: `${pinDir}-selftest-${process.pid}` })
+  const result = await selfTest({ cgroupPath, pinDir })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
   log.info({ policy: result.policy, failed }, 'self-test')
   return result

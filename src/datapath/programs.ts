@@ -22,11 +22,11 @@ import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import {
   AnyMap,
+  BpfError,
   BpfMap,
   BpfObject,
   bytes,
   hasKernelBtf,
-  hasTracepoint,
   IterLink,
   openFd,
   tryLock,
@@ -217,8 +217,10 @@ export function install(
     attach('received', (received) => received.attachTracing())
     attach('closed', (closed) => closed.attachTracing())
     // Without it the self-test allows only what sidecars read.
-    if (hasTracepoint('syscalls', 'sys_enter_splice')) {
+    try {
       attach('splice', (splice) => splice.attachTracepoint('syscalls', 'sys_enter_splice'))
+    } catch (error) {
+      if (!(error instanceof BpfError && error.code === 'ENOENT')) throw error
     }
     attach('verdict', (verdict) => verdict.attachSkMsg(map('members'), 'link'))
     attach('watch', (watch) => watch.attachCgroup(cgroupPath))

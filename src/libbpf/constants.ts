@@ -32,3 +32,9 @@ export const MAP_TYPES = {
   SK_STORAGE: 24,
   RINGBUF: 27,
 } as const
+
+/** Of the sockets that probes open: sys/socket.h, asm-generic/socket.h. */
+export const AF_INET = 2
+export const SOCK_STREAM = 1
+export const SOCK_CLOEXEC = 0o2000000
+export const SOL_SOCKET = 1

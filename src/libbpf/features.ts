@@ -1,12 +1,10 @@
 /** What this kernel can do, found by trying. Each answer costs a system call or a few; nothing is left behind. */
 import { closeSync, existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { text, u32 } from './codec.ts'
 import { BPF_SK_MSG_VERDICT, MAP_TYPES, PROGRAM_TYPES } from './constants.ts'
 import { BpfError, check } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
-import { inTracefs } from './perf-event.ts'
 
 export type ProgramType = keyof typeof PROGRAM_TYPES
 export type MapType = keyof typeof MAP_TYPES
@@ -50,11 +48,6 @@ export function hasHelper(type: HelperProgramType, helper: number): boolean {
   // The verifier looks at the arguments of a helper only when the program may call it.
   if (words !== '') return !/invalid func |unknown func |cannot use helper /.test(words)
   throw new BpfError(`probe helper ${helper} in ${type}`, -number)
-}
-
-/** Whether the kernel has the tracepoint; one of a system call takes CONFIG_FTRACE_SYSCALLS. */
-export function hasTracepoint(category: string, event: string): boolean {
-  return inTracefs((root) => existsSync(join(root, 'events', category, event, 'id')))
 }
 
 /** CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF). */

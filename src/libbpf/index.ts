@@ -40,7 +40,6 @@ export {
   hasMapType,
   hasProgramType,
   hasSockmapLink,
-  hasTracepoint,
   type HelperProgramType,
   type MapType,
   type ProgramType,

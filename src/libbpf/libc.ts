@@ -1,13 +1,10 @@
 /** The few Linux calls around BPF that Node has no function for. */
 import { closeSync, openSync } from 'node:fs'
+import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
 import { BpfError, checkLibc, checkNode } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
 
-const AF_INET = 2
-const SOCK_STREAM = 1
-const SOCK_CLOEXEC = 0o2000000
-const SOL_SOCKET = 1
 const SO_NETNS_COOKIE = 71
 const CLONE_NEWNET = 0x40000000
 const F_DUPFD_CLOEXEC = 1030

@@ -58,7 +58,7 @@ export function openPerfEvent(
 }
 
 /** Looks into tracefs: where it is mounted, or mounted for the moment, because containers often lack it. */
-export function inTracefs<T>(look: (root: string) => T): T {
+function inTracefs<T>(look: (root: string) => T): T {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
   const mounted = /^(?:\S+ ){4}(\S+) .* - tracefs /m.exec(mounts)?.[1]
   if (mounted !== undefined) return look(mounted)

@@ -1,15 +1,12 @@
 /** TCP sockets on loopback with the calls that Node hides: FIONREAD, SO_MEMINFO, splice, a reset. They never block. */
 import { endianness } from 'node:os'
 import { closeSync } from 'node:fs'
+import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
 import { BpfError, checkLibc } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
 
-const AF_INET = 2
-const SOCK_STREAM = 1
 const SOCK_NONBLOCK = 0o4000
-const SOCK_CLOEXEC = 0o2000000
-const SOL_SOCKET = 1
 const SO_LINGER = 13
 const SO_MEMINFO = 55
 const MEMINFO_WORDS = 9

@@ -32,8 +32,9 @@ const reasonOf = async (agent: AgentProcess, reason: string): Promise<bigint> =>
 
 void test('a reader that turns to splice between messages goes on by TCP, for good', async (t) => {
   if (!requireRoot(t)) return
-  const { mesh, agent, serving, calling } = await accelerated(t, 'all')
-  await using both = new AsyncStack(serving, calling)
+  const { mesh, agent, ...traffic } = await accelerated(t, 'all')
+  await using serving = traffic.serving
+  await using calling = traffic.calling
   serving.turnToSplice()
   await until('all are back on TCP', async () =>
     (await agent.flows()).every(({ directions }) => directions.every(({ path }) => path === 'tcp')),
@@ -61,13 +62,14 @@ void test('a reader that turns to splice between messages goes on by TCP, for go
   t.strictSame(await readers(agent), [], 'it is forgiven')
   t.match(await later.end(), { finished: 1, error: '' })
   t.match(await sameProgram.end(), { finished: 1, error: '' })
-  t.match(await both.second.end(), { finished: CONNECTIONS, failed: 0, error: '' })
+  t.match(await calling.end(), { finished: CONNECTIONS, failed: 0, error: '' })
 })
 
 void test('a reader that splices over unread redirected bytes is reset, and never gets a wrong byte', async (t) => {
   if (!requireRoot(t)) return
-  const { agent, serving, calling } = await accelerated(t, 'body')
-  await using both = new AsyncStack(serving, calling)
+  const { agent, ...traffic } = await accelerated(t, 'body')
+  await using serving = traffic.serving
+  await using calling = traffic.calling
   serving.turnToSplice()
   await until('none is left', async () => {
     const { failed, finished } = await calling.progress()
@@ -77,7 +79,7 @@ void test('a reader that splices over unread redirected bytes is reset, and neve
   const { error } = await serving.progress()
   t.match(error, /errno (103|104)/, 'the reader sees an error: ECONNABORTED or ECONNRESET')
   // A blocking receive of a member is woken by the reset with EAGAIN (11) first.
-  t.match((await both.second.progress()).error, /errno (11|13|32|103|104)/)
+  t.match((await calling.progress()).error, /errno (11|13|32|103|104)/)
 })
 
 /** The quarantined programs. */
@@ -89,19 +91,4 @@ async function readers(agent: AgentProcess): Promise<{ name: string; program: st
 async function unprovenFor(agent: AgentProcess, reason: string): Promise<number> {
   const { readers: all } = await agent.client.call('Readers', {})
   return all.reduce((sum, { connections }) => sum + (connections.unproven[reason] ?? 0), 0)
-}
-
-class AsyncStack implements AsyncDisposable {
-  readonly first: Traffic
-  readonly second: Traffic
-
-  constructor(first: Traffic, second: Traffic) {
-    this.first = first
-    this.second = second
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.second[Symbol.asyncDispose]()
-    await this.first[Symbol.asyncDispose]()
-  }
 }

@@ -19,14 +19,14 @@ const RELEASE_PAUSE_MS = 5
 export interface SelfTestPlace {
   /** The cgroup v2 directory below which the scratch cgroup is made. */
   readonly cgroupPath: string
-  /** A directory of bpffs that does not exist yet, for the scratch pins; it is removed again. */
+  /** The agent's pins: the scratch pins go beside them. */
   readonly pinDir: string
 }
 
 /** Runs the probes and judges them. Never throws: what cannot be tested is refused. */
 export async function selfTest(place: SelfTestPlace): Promise<SelfTestResult> {
-  const { cgroupPath, pinDir } = place
-  const cgroup = join(cgroupPath, `meshaccel-selftest-${process.pid}`)
+  const cgroup = join(place.cgroupPath, `meshaccel-selftest-${process.pid}`)
+  const pinDir = `${place.pinDir}-selftest-${process.pid}`
   try {
     mkdirSync(cgroup)
     try {
