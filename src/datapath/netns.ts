@@ -1,4 +1,4 @@
-import { readlinkSync, statSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
@@ -50,6 +50,28 @@ export function resolveNetns(
     })
   }
   return { ...found, netnsPath }
+}
+
+/**
+ * What tells one namespace behind a reference from the next, without entering it. A path's inode number is given to
+ * another namespace once it is free, but not with the same change time; a process is told by when it was started.
+ *
+ * Throws as resolveNetns for what is gone.
+ */
+export function identifyNetns(ref: NetnsRef): string {
+  try {
+    if ('path' in ref) {
+      const { dev, ino, ctimeNs } = statSync(ref.path, { bigint: true })
+      return `${dev}:${ino}:${ctimeNs}`
+    }
+    const stat = readFileSync(`/proc/${ref.pid}/stat`, 'utf8')
+    // The 22nd field; the second one, the name of the program, may hold anything.
+    const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return `${readlinkSync(`/proc/${ref.pid}/ns/net`)}:${startedAt}`
+  } catch (error) {
+    const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
+    throw cannotOpen(`look at network namespace of ${subject}`, ref, error)
+  }
 }
 
 /** Opening anything else could do harm: a FIFO blocks, a device may do what it likes. */

@@ -37,12 +37,15 @@ export class RunningAgent {
       this.cleanups += 1
     },
     // A namespace /run/netns/N has the cookie N.
-    resolveNetns: (ref) => {
-      const cookie = /^\/run\/netns\/(\d+)$/.exec('path' in ref ? ref.path : '')?.[1]
-      if (cookie === undefined) {
-        throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open netns' })
-      }
-      return { netnsCookie: BigInt(cookie), netnsPath: `/run/netns/${cookie}`, ips: ['10.0.0.1'] }
+    netns: {
+      resolve: (ref) => {
+        const cookie = /^\/run\/netns\/(\d+)$/.exec('path' in ref ? ref.path : '')?.[1]
+        if (cookie === undefined) {
+          throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open netns' })
+        }
+        return { netnsCookie: BigInt(cookie), netnsPath: `/run/netns/${cookie}`, ips: ['10.0.0.1'] }
+      },
+      identify: (ref) => ('path' in ref ? ref.path : ''),
     },
   }
   readonly #abort = new AbortController()

@@ -13,21 +13,30 @@ function reconciling(t: Test): {
   delays: number[]
   elapse: () => Promise<void>
   lines: string[]
+  /** Paths that were entered, in order. */
+  resolved: string[]
 } {
   const datapath = new FakeDatapath()
   const cookies = new Map<string, bigint>()
   const lines: string[] = []
   const delays: number[] = []
+  const resolved: string[] = []
+  const netnsCookieOf = (ref: NetnsRef): bigint | undefined =>
+    cookies.get('path' in ref ? ref.path : '')
   let due: (() => void) | undefined
   const reconciler = new Reconciler({
     datapath,
     defaultEnabled: true,
     log: createLog('debug', { write: (line) => lines.push(line) }),
-    resolve: (ref: NetnsRef) => {
-      const path = 'path' in ref ? ref.path : ''
-      const netnsCookie = cookies.get(path)
-      if (netnsCookie !== undefined) return { netnsCookie, netnsPath: path, ips: [] }
-      throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open' })
+    netns: {
+      identify: (ref) => `${netnsCookieOf(ref)}`,
+      resolve: (ref) => {
+        resolved.push('path' in ref ? ref.path : '')
+        const netnsCookie = netnsCookieOf(ref)
+        if (netnsCookie !== undefined)
+          return { netnsCookie, netnsPath: resolved.at(-1) ?? '', ips: [] }
+        throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open' })
+      },
     },
     timer: (delayMs, run) => {
       delays.push(delayMs)
@@ -41,7 +50,7 @@ function reconciling(t: Test): {
     // The run comes in the next turn, a second immediate after it.
     return new Promise((resolve) => setImmediate(resolve))
   }
-  return { datapath, reconciler, cookies, delays, elapse, lines }
+  return { datapath, reconciler, cookies, delays, elapse, lines, resolved }
 }
 
 const pod = (name: string): ObservedPod => ({

@@ -1,0 +1,23 @@
+import type { MeshaccelError } from '../errors.ts'
+import type { ObservedPod } from '../observed-pod.ts'
+
+/** What a source tells: all its pods each time, or why it cannot tell them; then the last ones stay true. */
+export interface SourceListener {
+  /** Settles when they have been acted upon. */
+  pods(pods: readonly ObservedPod[]): Promise<void> | void
+  failed(error: MeshaccelError): void
+  /** What failed works again, and has nothing new to tell. */
+  recovered?(): void
+}
+
+/** Where pods come from. */
+export interface PodSource extends Disposable {
+  readonly name: 'file' | 'kubernetes'
+  /**
+   * Every pod, where the source knows them at once: then what is wrong with it throws. Undefined: `watch()` tells them
+   * as soon as they are known, and until then nobody may conclude that there are none.
+   */
+  read(): readonly ObservedPod[] | undefined
+  /** From now on tells the listener of every change since the last `read()`. */
+  watch(listener: SourceListener): void
+}
