@@ -1,5 +1,4 @@
 import type { KubeConfig } from '@kubernetes/client-node'
-import type { MeshaccelError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { podKey, type ObservedPod } from '../../observed-pod.ts'
 import type { NetnsFinder } from '../netns/finder.ts'
@@ -41,7 +40,7 @@ export class KubernetesSource implements PodSource {
   readonly #events: EventWriter
   #listener: SourceListener | undefined
   /** What is wrong with each of the two, while it is. */
-  readonly #errors = new Map<string, MeshaccelError>()
+  readonly #errors = new Map<string, string>()
   /** The namespaces have been looked for once, so that their absence means something. */
   #searched = false
   #telling: NodeJS.Timeout | undefined
@@ -136,16 +135,14 @@ export class KubernetesSource implements PodSource {
     return {
       changed: () => this.#changed(),
       failed: (error) => {
-        if (this.#errors.get(name)?.message === error.message) return
-        this.#errors.set(name, error)
+        if (this.#errors.get(name) === error.message) return
+        this.#errors.set(name, error.message)
         this.#listener?.failed(error)
       },
       answered: () => {
         if (!this.#errors.delete(name)) return
         this.#log.info({ what: name }, 'the API server answers again')
-        const [other] = this.#errors.values()
-        if (other) this.#listener?.failed(other)
-        else this.#listener?.recovered?.()
+        if (this.#errors.size === 0) this.#listener?.recovered?.()
       },
     }
   }
