@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readlinkSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { resolveNetns } from '../../src/datapath/netns.ts'
+import { identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
@@ -113,4 +113,31 @@ void test('says what a failed system call means', async (t) => {
       ),
     { code: 'NETNS_COOKIE_UNSUPPORTED' },
   )
+})
+
+void test("an identity stays as long as the namespace, and is never the next one's", async (t) => {
+  if (!requireRoot(t)) return
+  const path = namespace(t, 'a')
+  const name = path.slice('/run/netns/'.length)
+  const first = identifyNetns({ path })
+  t.equal(identifyNetns({ path }), first)
+  resolveNetns({ path })
+  t.equal(identifyNetns({ path }), first)
+  const seen = new Set([first])
+  for (let round = 0; round < 5; round += 1) {
+    // The kernel gives the next one the inode number that has just become free.
+    ip('netns', 'delete', name)
+    ip('netns', 'add', name)
+    seen.add(identifyNetns({ path }))
+  }
+  t.equal(seen.size, 6)
+  const pid = await sleeper(t, 'nsenter', `--net=${path}`)
+  t.equal(identifyNetns({ pid }), identifyNetns({ pid }))
+  t.not(identifyNetns({ pid }), identifyNetns({ pid: process.pid }))
+})
+
+void test('what is gone has no identity', async (t) => {
+  const gone = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')) - 1
+  t.throws(() => identifyNetns({ pid: gone }), { code: 'PID_GONE' })
+  t.throws(() => identifyNetns({ path: '/run/netns/mxa-none' }), { code: 'NETNS_GONE' })
 })

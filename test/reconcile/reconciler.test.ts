@@ -83,6 +83,17 @@ void test('a namespace that is replaced under its path is enrolled anew', async 
   t.equal(datapath.calls.length, 3, 'nothing more to do')
 })
 
+void test('runs that follow each other enter nothing anew', async (t) => {
+  const { reconciler, cookies, resolved, elapse } = reconciling(t)
+  cookies.set('/n/one', 1n).set('/n/two', 2n)
+  await reconciler.update([pod('one')])
+  await reconciler.update([pod('one'), pod('two')])
+  await reconciler.update([pod('one'), pod('two')])
+  t.strictSame(resolved, ['/n/one', '/n/two'])
+  await elapse()
+  t.equal(resolved.length, 2)
+})
+
 void test('what fails is tried again, later each time, and keeps nothing else', async (t) => {
   const { reconciler, datapath, cookies, delays, elapse } = reconciling(t)
   cookies.set('/n/one', 1n).set('/n/two', 2n)
