@@ -29,6 +29,8 @@ export function errorOfStatus(operation: string, status: number, said: string): 
         `the API server cannot answer this (${status}): ${said}`,
         'Kubernetes 1.20 or newer is needed; if it is, the server of the kubeconfig is something else.',
       )
+    case 409:
+      return fail('API_CONFLICT', `it is there already (409): ${said}`)
     case 410:
       return fail(expired, `too old a version (410): ${said}`)
     default:

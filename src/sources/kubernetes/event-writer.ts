@@ -70,7 +70,7 @@ export class EventWriter {
       )
     } catch (error) {
       // Another agent, or this one in an earlier life, has told the same.
-      const isThere = error instanceof MeshaccelError && error.message.includes(' 409')
+      const isThere = error instanceof MeshaccelError && error.code === 'API_CONFLICT'
       const message = messageOf(error)
       if (isThere || signal.aborted || message === this.#lastError) return
       this.#lastError = message

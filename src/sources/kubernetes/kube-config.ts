@@ -32,7 +32,7 @@ export async function loadKubeConfig(
   try {
     config.loadFromDefault()
   } catch (error) {
-    throw bad(messageOf(error), error)
+    throw bad(error instanceof TypeError ? 'it is no kubeconfig' : messageOf(error), error)
   }
   const context = config.getCurrentContext()
   const cluster = config.getCurrentCluster()

@@ -1,11 +1,17 @@
 import { test } from 'tap'
 import { readEnabled, readExclusions } from '../../../src/sources/kubernetes/annotations.ts'
 
+const read = (annotations: Record<string, string>): ReturnType<typeof readExclusions> =>
+  readExclusions(
+    Object.fromEntries(
+      Object.entries(annotations).map(([key, text]) => [`meshaccel.io/exclude-${key}`, text]),
+    ),
+  )
+
 void test('enabled is "true" or "false", and nothing else', async (t) => {
-  const read = (text: string): unknown => readEnabled({ 'meshaccel.io/enabled': text })
   t.strictSame(readEnabled({ 'meshaccel.io/enable': 'true' }), {})
-  t.strictSame(read('true'), { value: true })
-  t.strictSame(read('false'), { value: false })
+  t.strictSame(readEnabled({ 'meshaccel.io/enabled': 'true' }), { value: true })
+  t.strictSame(readEnabled({ 'meshaccel.io/enabled': 'false' }), { value: false })
   for (const text of ['True', 'yes', '1', '', ' true', `"'${'x'.repeat(1_000)}`]) {
     const { problem, ...value } = readEnabled({ 'meshaccel.io/enabled': text })
     t.strictSame(value, {}, text)
@@ -17,12 +23,6 @@ void test('enabled is "true" or "false", and nothing else', async (t) => {
 })
 
 void test('exclusions', async (t) => {
-  const read = (annotations: Record<string, string>): ReturnType<typeof readExclusions> =>
-    readExclusions(
-      Object.fromEntries(
-        Object.entries(annotations).map(([key, text]) => [`meshaccel.io/exclude-${key}`, text]),
-      ),
-    )
   t.strictSame(read({}), { problems: [] })
   t.strictSame(read({ ports: ' ', uids: '' }), { problems: [] })
   t.strictSame(

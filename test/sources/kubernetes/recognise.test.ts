@@ -130,6 +130,17 @@ function fixture(name: string): KubeObject {
   return JSON.parse(readFileSync(new URL(`${name}.json`, directory), 'utf8'))
 }
 
+function runAs(user?: number): object {
+  return user === undefined ? {} : { securityContext: { runAsUser: user } }
+}
+
+function uid(container?: number, pod?: number): number | undefined {
+  const found = recognise({
+    spec: { containers: [{ name: 'linkerd-proxy', ...runAs(container) }], ...runAs(pod) },
+  })
+  return found && 'sidecar' in found ? found.sidecar.proxyUid : undefined
+}
+
 void test('each fixture has its expectation', async (t) => {
   const names = readdirSync(directory).map((file) => file.replace('.json', ''))
   t.strictSame(new Set(names), new Set(Object.keys(expected)))
@@ -155,14 +166,6 @@ void test('what is kept of a pod', async (t) => {
 })
 
 void test("the uid is the container's, else the pod's, else the mesh's", async (t) => {
-  const uid = (container?: number, pod?: number): unknown => {
-    const runAsUser = (value?: number): object =>
-      value === undefined ? {} : { securityContext: { runAsUser: value } }
-    const found = recognise({
-      spec: { containers: [{ name: 'linkerd-proxy', ...runAsUser(container) }], ...runAsUser(pod) },
-    })
-    return found && 'sidecar' in found ? found.sidecar.proxyUid : undefined
-  }
   t.equal(uid(5, 6), 5)
   t.equal(uid(undefined, 6), 6)
   t.equal(uid(), 2102)

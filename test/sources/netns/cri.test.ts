@@ -1,90 +1,7 @@
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { test, type Test } from 'tap'
-import { packageRoot } from '../../../src/package.ts'
 import { CriFinder, isMounted, netnsOfInfo } from '../../../src/sources/netns/cri.ts'
-
-interface Sandbox {
-  readonly id: string
-  readonly uid: string
-  readonly state?: 'SANDBOX_READY' | 'SANDBOX_NOTREADY'
-  readonly createdAt?: string
-  readonly info?: object
-}
-
-interface Request {
-  readonly filter?: {
-    readonly state?: { readonly state: string }
-    readonly labelSelector: Readonly<Record<string, string>>
-  }
-  readonly podSandboxId?: string
-  readonly verbose?: boolean
-}
-
-type Answer = (error: { code: number; details: string } | null, response?: object) => void
-
-/** A container runtime on a unix socket. */
-class FakeRuntime {
-  sandboxes: Sandbox[] = []
-  /** `list`, `list UID`, `status ID`. */
-  readonly calls: string[] = []
-  readonly directory = mkdtempSync(join(tmpdir(), 'meshaccel-test-'))
-  readonly socket = join(this.directory, 'cri.sock')
-  readonly #server = new Server()
-
-  async start(service = 'runtime.v1.RuntimeService'): Promise<void> {
-    const loaded = loadSync(join(packageRoot, 'src/sources/netns/cri.proto'), {
-      defaults: true,
-      enums: String,
-      longs: String,
-    })['runtime.v1.RuntimeService']
-    if (!loaded || 'format' in loaded) throw new Error('no service')
-    const renamed = Object.fromEntries(
-      Object.entries(loaded).map(([name, method]) => [
-        name,
-        { ...method, path: `/${service}/${name}` },
-      ]),
-    )
-    this.#server.addService(renamed, {
-      ListPodSandbox: ({ request }: { request: Request }, answer: Answer) => {
-        const uid = request.filter?.labelSelector['io.kubernetes.pod.uid']
-        this.calls.push(uid === undefined ? 'list' : `list ${uid}`)
-        const items = this.sandboxes.filter((sandbox) => uid === undefined || uid === sandbox.uid)
-        answer(null, {
-          items: items.map(({ id, uid: of, state = 'SANDBOX_READY', createdAt = '1' }) => ({
-            id,
-            metadata: { uid: of },
-            state,
-            createdAt,
-          })),
-        })
-      },
-      PodSandboxStatus: ({ request }: { request: Request }, answer: Answer) => {
-        const { podSandboxId = '', verbose } = request
-        this.calls.push(`status ${podSandboxId}`)
-        const sandbox = this.sandboxes.find(({ id }) => id === podSandboxId)
-        if (!sandbox?.info || !verbose) {
-          answer({ code: status.NOT_FOUND, details: 'not found' })
-          return
-        }
-        answer(null, { info: { info: JSON.stringify(sandbox.info) } })
-      },
-    })
-    await promisify(this.#server.bindAsync.bind(this.#server))(
-      `unix:${this.socket}`,
-      ServerCredentials.createInsecure(),
-    )
-  }
-
-  async stop(): Promise<void> {
-    this.#server.forceShutdown()
-    rmSync(this.directory, { recursive: true, force: true })
-  }
-}
+import { FakeRuntime } from '../../helpers/fake-runtime.ts'
 
 async function running(
   t: Test,
@@ -161,14 +78,16 @@ void test('says what is the matter with the runtime', async (t) => {
   await t.rejects(finder.find(new Set(['one'])), { code: 'CRI_TOO_OLD', hint: /containerd 1.6/ })
 })
 
+const spec = (namespaces: readonly object[]): object => ({
+  runtimeSpec: { linux: { namespaces } },
+})
+
+const read = (value: object, isNetns: boolean): unknown =>
+  netnsOfInfo(JSON.stringify(value), () => isNetns)
+
 void test('reads what containerd and CRI-O tell of a sandbox', async (t) => {
-  const spec = (namespaces: readonly object[]): object => ({
-    runtimeSpec: { linux: { namespaces } },
-  })
   const path = '/var/run/netns/cni-7f1c'
   const info = { pid: 42, ...spec([{ type: 'pid' }, { type: 'network', path }]) }
-  const read = (value: object, isNetns: boolean): unknown =>
-    netnsOfInfo(JSON.stringify(value), () => isNetns)
   t.strictSame(read(info, true), { path })
   t.strictSame(read(info, false), { pid: 42 }, 'the path is not in our view')
   t.strictSame(
