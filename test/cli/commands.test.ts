@@ -249,7 +249,7 @@ void test('a command line that cannot be meant: exit 2, a hint, no stack', async
     ['status', '--bogus'],
     ['status', '-o', 'yaml'],
     ['agent'],
-    ['agent', '--pods', 'kubernetes'],
+    ['agent', '--pods', 'kube'],
     ['agent', '--pods', 'file:x', '--cap', 'much'],
     ['agent', '--pods', 'file:x', '--policy', 'refused'],
     ['drain', '--timeout', 'soon'],
