@@ -79,6 +79,22 @@ void test('what failed is tried at each look, and says why', async (t) => {
   t.strictSame(cookies(), ['netns-gone'])
 })
 
+void test('a namespace that could not be entered is tried again, though it is the same', async (t) => {
+  let isForbidden = true
+  const cache = new NetnsCache({
+    identify: () => 'same',
+    resolve: () => {
+      if (!isForbidden) return { netnsCookie: 1n, netnsPath: '/n/one', ips: [] }
+      throw new MeshaccelError('denied', { code: 'NETNS_FORBIDDEN', operation: 'enter' })
+    },
+  })
+  cache.update([pod('one')], true)
+  t.strictSame([...cache.resolutions.values()], [{ reason: 'netns-forbidden' }])
+  isForbidden = false
+  cache.update([pod('one')], true)
+  t.match([...cache.resolutions.values()], [{ netnsCookie: 1n }])
+})
+
 void test('each is asked anew now and then, not all at once', async (t) => {
   const { cache, namespaces, entered } = caching()
   const pods = Array.from({ length: 60 }, (_, number) => pod(String(number)))

@@ -283,7 +283,14 @@ void test('what the CNI plugin announces comes first, and the pod waits until it
   let isDone = false
   const done = source.announce({ ...sandbox, netnsPath: '/netns/1' }).then(() => (isDone = true))
   runtime.sandboxes.set('uid-one', { pid: 1 })
+  api.set('pods', kubePod('a/another'))
+  // Of the same name, and gone when the announced one comes.
+  api.set('pods', kubePod('a/one', { uid: 'uid-before' }))
+  await tells('others', (pods) => pods.length === 2)
+  await new Promise((resolve) => setImmediate(resolve))
   t.equal(isDone, false)
+  api.delete('pods', 'a/another')
+  api.delete('pods', 'a/one')
   api.set('pods', kubePod('a/one'))
   await done
   t.match(told(), [{ netns: { path: '/netns/1' } }])
