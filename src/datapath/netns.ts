@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
@@ -72,6 +72,18 @@ export function identifyNetns(ref: NetnsRef): string {
     const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
     throw cannotOpen(`look at network namespace of ${subject}`, ref, error)
   }
+}
+
+/** Whether there is any TCP socket in the namespace but those in TIME_WAIT; asks counters, not the sockets. */
+export function hasTcpSockets(path: string): boolean {
+  const stats = withNetns(path, () =>
+    ['sockstat', 'sockstat6'].map((name) => {
+      // Without IPv6 there is only one.
+      const file = `/proc/thread-self/net/${name}`
+      return existsSync(file) ? readFileSync(file, 'utf8') : ''
+    }),
+  )
+  return stats.some((text) => /^TCP6?: inuse [^0]/m.test(text))
 }
 
 /** Opening anything else could do harm: a FIFO blocks, a device may do what it likes. */

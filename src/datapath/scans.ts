@@ -1,5 +1,6 @@
 /** What keeps connections moving: scans, kicks, and draining. Works on any version's pins, with or without an agent. */
 
+import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { type IterLink, withNetns } from '../libbpf/index.ts'
 import type { ConfigRecord } from './layout.ts'
@@ -37,8 +38,13 @@ export function runInNetns(
 ): void {
   const path = netnsPaths.get(cookie) ?? findNetns(cookie)
   if (path === undefined) return
-  using walk = withNetns(path, () => iterator.open())
-  walk.read()
+  try {
+    using walk = withNetns(path, () => iterator.open())
+    walk.read()
+  } catch (error) {
+    // A pod that ends takes its namespace along before anybody hears of it.
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
 }
 
 /** Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. */

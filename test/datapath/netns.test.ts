@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readlinkSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
+import { hasTcpSockets, identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
@@ -146,3 +146,20 @@ void test('what is gone has no identity', async (t) => {
   t.throws(() => identifyNetns({ pid: gone }), { code: 'PID_GONE' })
   t.throws(() => identifyNetns({ path: '/run/netns/mxa-none' }), { code: 'NETNS_GONE' })
 })
+
+for (const address of ['0.0.0.0', '::']) {
+  void test(`a socket at ${address} shows in the counters of its namespace`, async (t) => {
+    if (!requireRoot(t)) return
+    const path = namespace(t, address === '::' ? 'six' : 'four')
+    t.equal(hasTcpSockets(path), false)
+    const listen = `require('net').createServer().listen(80, '${address}', () => console.log(1))`
+    const child = spawn('nsenter', [`--net=${path}`, process.execPath, '-e', listen])
+    const exited = once(child, 'exit')
+    t.teardown(async () => {
+      child.kill('SIGKILL')
+      await exited
+    })
+    await once(child.stdout, 'data')
+    t.equal(hasTcpSockets(path), true)
+  })
+}

@@ -27,7 +27,7 @@ interface Announced {
 }
 
 /** Pods that churn are told together, a few times within a reconciler's work. */
-const tellEveryMs = 50
+const tellEveryMs = 100
 
 /** The pods of one node as the API server and the container runtime know them. */
 export class KubernetesSource implements PodSource {
