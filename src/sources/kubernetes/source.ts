@@ -1,4 +1,5 @@
 import type { KubeConfig } from '@kubernetes/client-node'
+import { setMaxListeners } from 'node:events'
 import type { Log } from '../../log.ts'
 import { podKey, type ObservedPod } from '../../observed-pod.ts'
 import type { NetnsFinder } from '../netns/finder.ts'
@@ -33,6 +34,7 @@ const tellEveryMs = 100
 export class KubernetesSource implements PodSource {
   readonly name = 'kubernetes'
   readonly #log: Log
+  readonly #node: string
   readonly #stop = new AbortController()
   readonly #pods: ListWatch<PodFacts>
   readonly #namespaces: ListWatch<NamespaceFacts>
@@ -58,6 +60,9 @@ export class KubernetesSource implements PodSource {
     isNetns,
   }: KubernetesSourceOptions) {
     this.#log = log
+    this.#node = node
+    // Each request under way listens to it.
+    setMaxListeners(0, this.#stop.signal)
     const api = new KubeApi(config)
     this.#pods = new ListWatch(
       api,
@@ -159,8 +164,13 @@ export class KubernetesSource implements PodSource {
 
   /** Before the first search, the pods of an earlier agent would be withdrawn for want of a namespace. */
   async #tellOnce(searched: Promise<void>): Promise<void> {
-    if (!this.#searched) await searched
-    this.#searched = true
+    if (!this.#searched) {
+      await searched
+      this.#searched = true
+      // An agent that runs as a pod is one itself.
+      const [one] = this.#pods.entries()
+      if (!one) this.#log.warn({ node: this.#node }, 'no pods: is --node the name of this node?')
+    }
     this.#tellSoon()
   }
 

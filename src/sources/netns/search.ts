@@ -99,13 +99,16 @@ export class NetnsSearch implements Disposable {
 
   /** Sandboxes for which `isGone` is true are no more. */
   forget(isGone: (containerId: string) => boolean): void {
-    let changed = false
+    const gone = new Set<string>()
     for (const [key, { containerId }] of this.#announced) {
-      if (isGone(containerId)) changed = this.#announced.delete(key)
+      if (!isGone(containerId)) continue
+      gone.add(key)
+      this.#announced.delete(key)
     }
-    if (!changed) return
+    if (gone.size === 0) return
     this.#options.changed()
-    void this.#look(this.#wanted.keys())
+    const pods = [...this.#wanted.values()].filter((pod) => gone.has(podKey(pod)))
+    void this.#look(pods.map(({ uid }) => uid))
   }
 
   [Symbol.dispose](): void {
