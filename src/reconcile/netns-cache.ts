@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { MeshaccelError } from '../errors.ts'
 import { podKey, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
 import type { NetnsResolution, NotEnrolledReason } from './desired.ts'
@@ -58,13 +57,13 @@ export class NetnsCache {
     return new Map([...this.#entries].map(([key, { resolution }]) => [key, resolution]))
   }
 
-  /** Why the lookup of a pod failed. */
-  errorOf(key: string): unknown {
-    return this.#entries.get(key)?.error
+  /** Why lookups failed, by podKey. */
+  *errors(): Generator<[string, unknown]> {
+    for (const [key, { error }] of this.#entries) if (error !== undefined) yield [key, error]
   }
 
   #entry(ref: NetnsRef, last: Entry | undefined, look: boolean, isTurn: boolean): Entry {
-    const isSameRef = last !== undefined && isDeepStrictEqual(last.ref, ref)
+    const isSameRef = last !== undefined && sameRef(last.ref, ref)
     if (isSameRef && !look) return last
     let identity = ''
     try {
@@ -77,6 +76,11 @@ export class NetnsCache {
       return { ref, identity, resolution: { reason: reasonOf(error) }, error }
     }
   }
+}
+
+function sameRef(one: NetnsRef, other: NetnsRef): boolean {
+  if ('path' in one) return 'path' in other && one.path === other.path
+  return 'pid' in other && one.pid === other.pid
 }
 
 const reasonByCode: Readonly<Record<string, NotEnrolledReason>> = {

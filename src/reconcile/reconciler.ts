@@ -156,8 +156,10 @@ export class Reconciler implements Disposable {
     const look = now - this.#lookedAt > resyncMs
     if (look) this.#lookedAt = now
     this.#netns.update(this.#pods, look)
+    const errors = new Map(this.#netns.errors())
+    if (errors.size === 0) return
     for (const pod of this.#pods) {
-      const error = this.#netns.errorOf(podKey(pod))
+      const error = errors.get(podKey(pod))
       if (error === undefined) continue
       // A pod that nobody wants to enrol may well be gone already.
       if (notEnrolledBecause(pod, this.#options.defaultEnabled) === undefined) {
