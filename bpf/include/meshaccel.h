@@ -181,7 +181,8 @@ struct config {
 	__u64 cgroup_id;
 	/* Whether only sidecars may read what was redirected: where FIONREAD does not count it. */
 	__u32 proxies_only;
-	__u32 pad;
+	/* R3: tcp_mem[0], above which nothing is redirected. */
+	__u32 tcp_memory_pages;
 	/* bpf_ktime_get_ns() of the last sweep. */
 	__u64 swept_ns;
 };

@@ -16,7 +16,7 @@ import { sumCounters } from './counters.ts'
 import { parseFlows } from './flow-table.ts'
 import { event, eventKinds, type ProgramRecord, reasonName, reasons } from './layout.ts'
 import type { Programs } from './programs.ts'
-import { drainAll, readConfig, runInNetns, scan, setConfig } from './scans.ts'
+import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
@@ -199,6 +199,7 @@ export class KernelDatapath implements Datapath {
   }
 
   #keepAlive(): void {
+    setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
     if (this.connections().joined === 0) return
     for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
   }

@@ -134,7 +134,7 @@ export interface ConfigRecord {
   stop_when_stale: number
   cgroup_id: bigint
   proxies_only: number
-  pad: number
+  tcp_memory_pages: number
   swept_ns: bigint
 }
 export const config: StructCodec<ConfigRecord> = struct({
@@ -147,7 +147,7 @@ export const config: StructCodec<ConfigRecord> = struct({
   stop_when_stale: u32,
   cgroup_id: u64,
   proxies_only: u32,
-  pad: u32,
+  tcp_memory_pages: u32,
   swept_ns: u64,
 })
 
