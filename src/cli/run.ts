@@ -8,6 +8,7 @@ import cleanup from './cleanup.ts'
 import doctor from './doctor.ts'
 import drain from './drain.ts'
 import type { CliEnvironment } from './environment.ts'
+import explain from './explain.ts'
 import flows from './flows.ts'
 import pods from './pods.ts'
 import readers from './readers.ts'
@@ -39,6 +40,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(flows)
     .command(reasons)
     .command(readers)
+    .command(explain)
     .command(doctor)
     .command(drain)
     .command(resume)
