@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects and dist/.
+# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin and dist/.
 # A target is rebuilt only when something it is made of is newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ stale() { # stale TARGET SOURCE...: is TARGET missing or older than a source?
 	return 1
 }
 
-mkdir -p build/bpf
+mkdir -p build/bpf build/cni
 # One build at a time; and each output appears whole.
 exec 9>build/.lock
 flock 9
@@ -54,7 +54,14 @@ for source in bench/bpf/*.bpf.c; do
 	if stale "$object" "$source" "${headers[@]}"; then compile "$object" "$source"; fi
 done
 
-mapfile -d '' typescript < <(find src bench -name '*.ts' -print0)
+# Static, because it runs on any host's C library.
+plugin=build/cni/meshaccel-cni
+if stale "$plugin" cni/shim/*; then
+	gcc -static -s -O2 -Wall -Wextra -Werror -o "$plugin.new" cni/shim/*.c
+	mv "$plugin.new" "$plugin"
+fi
+
+mapfile -d '' typescript < <(find src cni bench -name '*.ts' -print0)
 if stale dist/.built tsconfig.json tsconfig.build.json package.json src/api/*.proto "${typescript[@]}"; then
 	npx tsc -p tsconfig.build.json
 	chmod +x dist/src/cli.js

@@ -5,6 +5,7 @@ import { version } from '../package.ts'
 import agent from './agent.ts'
 import bench from './bench.ts'
 import cleanup from './cleanup.ts'
+import cni from './cni.ts'
 import doctor from './doctor.ts'
 import drain from './drain.ts'
 import type { CliEnvironment } from './environment.ts'
@@ -43,6 +44,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(drain)
     .command(resume)
     .command(cleanup)
+    .command(cni)
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
     )
