@@ -11,7 +11,7 @@ export interface ChainKeeperOptions {
 
 const lookMs = 1_000
 const longestPauseMs = 300_000
-/** Whoever drops us within this time of our return may be doing it because of our return. */
+/** Whoever drops us sooner after our return may do it because of our return. */
 const fightMs = 60_000
 
 /**
@@ -23,8 +23,9 @@ export class ChainKeeper implements Disposable {
   readonly #options: ChainKeeperOptions
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
-  #pauseMs = lookMs
-  #insertedAt: number | undefined
+  #insertedAt = -Infinity
+  /** Until the next look, as long as the last return may be undone because it was one. */
+  #pauseMs: number | undefined
   #said = ''
 
   constructor(options: ChainKeeperOptions) {
@@ -55,11 +56,11 @@ export class ChainKeeper implements Disposable {
     this.#said = ''
     const now = this.#now()
     if (changed === undefined) {
-      if (this.#insertedAt === undefined || now - this.#insertedAt > fightMs) this.#pauseMs = lookMs
-      return this.#pauseMs
+      if (now - this.#insertedAt > fightMs) this.#pauseMs = undefined
+      return this.#pauseMs ?? lookMs
     }
-    const thrownOut = this.#insertedAt !== undefined && now - this.#insertedAt <= fightMs
-    this.#pauseMs = thrownOut ? Math.min(this.#pauseMs * 2, longestPauseMs) : lookMs
+    // Not left in peace since the last time.
+    this.#pauseMs = Math.min((this.#pauseMs ?? lookMs / 2) * 2, longestPauseMs)
     this.#insertedAt = now
     this.#options.log.info({ file: changed, nextLookMs: this.#pauseMs }, 'CNI plugin chained in')
     return this.#pauseMs

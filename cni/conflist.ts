@@ -32,7 +32,12 @@ export function withPlugin(text: string, entry: PluginEntry): string {
   const [open, elements] = pluginElements(text)
   const [ours] = elements.filter(isOurs)
   const ourText = toText(entry)
-  if (ours) return text.slice(0, ours.start) + ourText + text.slice(ours.end)
+  if (ours) {
+    const said: Partial<PluginEntry> = JSON.parse(text.slice(ours.start, ours.end))
+    // Others lay it out as they like; the order is theirs to choose, too.
+    if (said.socket === entry.socket) return text
+    return text.slice(0, ours.start) + ourText + text.slice(ours.end)
+  }
   const [first] = elements
   const last = elements.at(-1)
   if (!first || !last) return text.slice(0, open) + ourText + text.slice(open)
