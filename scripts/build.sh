@@ -17,16 +17,19 @@ mkdir -p build/bpf build/cni
 exec 9>build/.lock
 flock 9
 
-# One header per kernel: its BTF names the running kernel's types.
-release=$(uname -r)
-if [[ ! -s build/vmlinux.h || $(cat build/vmlinux.release 2>/dev/null) != "$release" ]]; then
-	[[ -r /sys/kernel/btf/vmlinux ]] || {
+# The types of the running kernel, or of another one: the objects are portable.
+kernel=${VMLINUX_H:-$(uname -r)}
+if [[ ! -s build/vmlinux.h || $(cat build/vmlinux.release 2>/dev/null) != "$kernel" ]]; then
+	if [[ -n ${VMLINUX_H:-} ]]; then
+		cp "$VMLINUX_H" build/vmlinux.h.new
+	elif [[ -r /sys/kernel/btf/vmlinux ]]; then
+		bpftool btf dump file /sys/kernel/btf/vmlinux format c >build/vmlinux.h.new
+	else
 		echo "build: this kernel has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF is needed" >&2
 		exit 1
-	}
-	bpftool btf dump file /sys/kernel/btf/vmlinux format c >build/vmlinux.h.new
+	fi
 	mv build/vmlinux.h.new build/vmlinux.h
-	echo "$release" >build/vmlinux.release
+	echo "$kernel" >build/vmlinux.release
 fi
 
 compile() { # compile OUT SOURCE: one BPF object file

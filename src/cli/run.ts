@@ -10,6 +10,7 @@ import doctor from './doctor.ts'
 import drain from './drain.ts'
 import type { CliEnvironment } from './environment.ts'
 import flows from './flows.ts'
+import manifests from './manifests.ts'
 import pods from './pods.ts'
 import readers from './readers.ts'
 import reasons from './reasons.ts'
@@ -45,6 +46,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(resume)
     .command(cleanup)
     .command(cni)
+    .command(manifests)
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
     )
