@@ -42,6 +42,7 @@ function imageRoot(t: Test): string {
 /** As in the pod: the host's /proc, /sys and cgroups, its own root, and only these capabilities. */
 const enter = `
 set -eu
+unset NODE_OPTIONS # the test runner's
 root=$1 cgroup=$2 capabilities=$3
 shift 3
 for directory in proc sys dev; do mount --rbind "/$directory" "$root/$directory"; done
@@ -63,7 +64,7 @@ void test('in the image, with the capabilities of the chart, the self-test finds
   const inside = (...args: string[]): { status: number | null; stdout: string; stderr: string } => {
     const capabilities = ['-all', ...bounding].join(',')
     const script = ['-c', enter, 'enter', root, cgroup, capabilities, ...args]
-    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'bash', ...script], {
+    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', ...script], {
       encoding: 'utf8',
       env: { PATH: process.env['PATH'] ?? '' },
     })

@@ -64,6 +64,7 @@ export class CniServer {
 
   /** Removes the socket and ends the calls under way unanswered: their pods start. */
   async close(): Promise<void> {
+    if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
