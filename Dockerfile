@@ -18,4 +18,5 @@ RUN bash scripts/build.sh && bash scripts/image-root.sh /image
 # ask for it; deploy/helm takes every capability away that is not needed.
 FROM scratch
 COPY --from=build /image /
+ENV PATH=/usr/bin
 ENTRYPOINT ["/usr/bin/meshaccel"]

@@ -14,7 +14,7 @@ function sanitized(t: Test): string {
   const files = readdirSync(sources)
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(sources, name))
-  const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
+  const flags = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
   const { status, stderr } = spawnSync('gcc', [...flags, '-o', program, ...files])
   if (status !== 0) throw new Error(`gcc failed: ${stderr.toString()}`)
   return program
@@ -118,6 +118,23 @@ for (const [name, inputs] of Object.entries(properties)) {
 
 const deep = (depth: number): string => `{"a": ${'['.repeat(depth)}${']'.repeat(depth)}}`
 const long = (bytes: number): string => `{"a": "${'x'.repeat(bytes - '{"a": ""}'.length)}"}`
+
+/** Something of everything that JSON has. */
+const rich =
+  '{"socket": "/nonexistent/cni.sock", "prevResult": {"old": 1}, "cniVersion": "0.4.0", "cniVersion": "1.0.0", ' +
+  '"a": [true, false, null, -0.5e+10, 1E-2, 0, "\\u00e9\\n\\/\\\\\\""], "prevResult": {"b": [{}, []], "\u00e9": "}"}}'
+
+void test('cut short anywhere; and the last of a name counts', async (t) => {
+  const program = sanitized(t)
+  const bytes = Buffer.from(rich)
+  for (let length = 0; length <= bytes.length; length++) {
+    check(t, program, bytes.subarray(0, length))
+  }
+  t.match(runPluginSync({ program, environment, command: 'ADD', input: rich }), {
+    code: 0,
+    stdout: '{"b": [{}, []], "\u00e9": "}"}\n',
+  })
+})
 
 void test('the deepest and the longest', async (t) => {
   const program = sanitized(t)
