@@ -31,7 +31,11 @@ interface Manifest {
 
 const manifestsOf = (text: string): Manifest[] =>
   parseAllDocuments(text)
-    .map((document): Manifest | null => document.toJS())
+    .map((document): Manifest | null => {
+      const [error] = document.errors
+      if (error) throw error
+      return document.toJS()
+    })
     .filter((manifest) => manifest !== null)
 
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
