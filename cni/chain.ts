@@ -18,7 +18,7 @@ const savedSuffix = '.meshaccel-saved'
 const confMode = 0o644
 
 /**
- * Sees to it that the network that the runtime uses has our entry. Resolves to the name of the file that was changed;
+ * Sees to it that the network that the runtime uses has our entry. Returns the name of the file that was changed;
  * undefined when it has been in place. A file with a single plugin becomes a list of the same name.
  *
  * Throws NO_CNI_NETWORK while there is none, CNI_CONF_CHANGING when another writer gets in between each time.
@@ -60,13 +60,14 @@ function inTheWay(path: string, single: string): MeshaccelError {
   })
 }
 
-/** Takes our entry out of every file, and puts single-plugin files back; resolves to the names that were changed. */
+/** Takes our entry out of every file, and puts single-plugin files back; returns the names that were changed. */
 export function chainOut(confDir: string): string[] {
   const lists = confFiles(confDir).filter(({ text }) => hasPlugin(text))
   const changed = lists.flatMap(({ name }) =>
     settled(() => {
       const path = join(confDir, name)
-      const text = readFileSync(path, 'utf8')
+      const text = readIfThere(path)
+      if (text === undefined) return []
       const content = withoutPlugin(text)
       return content === text ? [] : replaceIn(path, text, content, [name])
     }),

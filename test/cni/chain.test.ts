@@ -4,15 +4,13 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { chainIn, chainOut } from '../../cni/chain.ts'
-import { listOf, pluginType, withPlugin } from '../../cni/conflist.ts'
+import { listOf, pluginType } from '../../cni/conflist.ts'
 import { replaceFile } from '../../cni/replace-file.ts'
 import { packageRoot } from '../../src/package.ts'
 import * as mesh from '../helpers/cni-installers.ts'
@@ -155,13 +153,4 @@ void test('a file that somebody has just written is not replaced', async (t) => 
   mkdirSync(join(dir, 'directory'))
   t.throws(() => replaceFile({ path: join(dir, 'directory'), content: 'x', mode }))
   t.strictSame(readdirSync(dir), [list, 'directory'])
-})
-
-void test('a link that turns while it is read is read again', async (t) => {
-  const dir = t.testdir({ a: { [list]: calico }, b: { [list]: withPlugin(calico, entry) } })
-  const link = join(dir, 'd')
-  symlinkSync('a', link)
-  symlinkSync('b', `${link}.new`)
-  renameSync(`${link}.new`, link)
-  t.equal(chainIn(link, entry), undefined)
 })
