@@ -39,12 +39,15 @@ export const requestedPolicies: readonly RequestedPolicy[] = [
 export const defaults: {
   readonly pinDir: string
   readonly socketPath: string
+  /** Where the CNI plugin looks for the agent: cni/shim/main.c. */
+  readonly cniSocketPath: string
   readonly capBytes: number
   /** How long a drain may wait for the last member to leave. */
   readonly drainTimeoutMs: number
 } = {
   pinDir: '/sys/fs/bpf/meshaccel',
   socketPath: '/run/meshaccel/agent.sock',
+  cniSocketPath: '/run/meshaccel/cni.sock',
   capBytes: 4 << 20,
   drainTimeoutMs: 30_000,
 }

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import type { RequestedPolicy } from '../config.ts'
+import { RingBuffer } from '../libbpf/index.ts'
 import type { Log } from '../log.ts'
 import type {
   ConnectionGauge,
@@ -14,10 +15,10 @@ import type {
 } from './datapath.ts'
 import { sumCounters } from './counters.ts'
 import { parseFlows } from './flow-table.ts'
+import { event, eventKinds, type ProgramRecord, reasonName, reasons } from './layout.ts'
 import { hasTcpSockets } from './netns.ts'
-import { type ProgramRecord, reasonName, reasons } from './layout.ts'
 import type { Programs } from './programs.ts'
-import { drainAll, readConfig, runInNetns, scan, setConfig } from './scans.ts'
+import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
@@ -45,8 +46,8 @@ export class KernelDatapath implements Datapath {
   #scanTimer: NodeJS.Timeout | undefined
   #adoptTimer: NodeJS.Timeout | undefined
   #adoptedAt = -Infinity
-  #quarantinedTold = 0
   readonly #keepaliveTimer: NodeJS.Timeout
+  readonly #events: RingBuffer
 
   constructor(
     programs: Programs,
@@ -64,6 +65,8 @@ export class KernelDatapath implements Datapath {
       proxies_only: this.policy === 'proxies-only' ? 1 : 0,
     })
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
+    this.#events = new RingBuffer(programs.events, (sample) => this.#onEvent(sample))
+    this.#events.watch((error) => this.#log.error({ err: error }, 'cannot read events'))
     this.#scan()
   }
 
@@ -164,6 +167,7 @@ export class KernelDatapath implements Datapath {
     clearTimeout(this.#scanTimer)
     clearTimeout(this.#adoptTimer)
     clearInterval(this.#keepaliveTimer)
+    this.#events[Symbol.dispose]()
     this.#programs[Symbol.dispose]()
     this.#lock[Symbol.dispose]()
   }
@@ -174,24 +178,25 @@ export class KernelDatapath implements Datapath {
     let waitMs = FAILED_SCAN_INTERVAL_MS
     try {
       waitMs = scan(this.#programs, this.#netnsPaths)
-      this.#tellQuarantined()
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
     }
     this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
-  /** Logs the quarantined programs whenever there is a new one. */
-  #tellQuarantined(): void {
-    const { quarantined } = readConfig(this.#programs)
-    if (quarantined === this.#quarantinedTold) return
-    this.#quarantinedTold = quarantined
-    for (const { netnsCookie, readerPid, readerComm, reason } of this.quarantined()) {
-      this.#log.warn(
-        { netnsCookie: String(netnsCookie), pid: readerPid, comm: readerComm, reason },
-        'quarantined: `meshaccel readers` names the pod and the program',
-      )
-    }
+  #onEvent(sample: Buffer): void {
+    const { netns_cookie, kind, reason, tgid, comm } = event.decode(
+      new DataView(sample.buffer, sample.byteOffset),
+      0,
+    )
+    this.#log.warn(
+      { netnsCookie: String(netns_cookie), pid: tgid, comm, reason: reasonName(reason) },
+      eventKinds[kind] === 'reset'
+        ? 'reset a connection: this reader would not have seen what was redirected to it'
+        : 'quarantined: `meshaccel readers` names the pod and the program',
+    )
+    // The program may read other members.
+    if (eventKinds[kind] === 'quarantined') this.#programs.survey.run()
   }
 
   /**
@@ -230,6 +235,7 @@ export class KernelDatapath implements Datapath {
 
   #keepAlive(): void {
     this.#forgetPaths()
+    setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
     if (this.connections().joined === 0) return
     for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
   }

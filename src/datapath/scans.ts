@@ -1,5 +1,6 @@
 /** What keeps connections moving: scans, kicks, and draining. Works on any version's pins, with or without an agent. */
 
+import { readFileSync } from 'node:fs'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { type IterLink, withNetns } from '../libbpf/index.ts'
@@ -84,6 +85,11 @@ export function readConfig(programs: Programs): ConfigRecord {
 /** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
 const KEEPALIVE_IDLE_S = 120
 
+/** Where TCP's memory begins to be tight: the first of tcp_mem. */
+export function tcpMemoryPages(): number {
+  return Number.parseInt(readFileSync('/proc/sys/net/ipv4/tcp_mem', 'utf8'), 10)
+}
+
 /** The settings of a data path that is new: it redirects, as `strict` wants it. */
 export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
   return {
@@ -96,9 +102,8 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     stop_when_stale: 0,
     cgroup_id: cgroupId,
     proxies_only: 0,
-    quarantined: 0,
-    quarantined_heard: 0,
-    pad: 0,
+    tcp_memory_pages: tcpMemoryPages(),
+    swept_ns: 0n,
   }
 }
 

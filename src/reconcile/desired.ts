@@ -7,35 +7,38 @@ export type NetnsResolution =
   | { readonly reason: NotEnrolledReason }
 
 /** Why a pod that a source reports is not enrolled. */
-export type NotEnrolledReason =
+export const notEnrolledReasons = [
   /** The pod, its namespace, the file or the agent's default says so. */
-  | 'disabled'
+  'disabled',
   /** It shares the host's network namespace. */
-  | 'host-network'
+  'host-network',
   /** Its containers have ended for good. */
-  | 'finished'
+  'finished',
   /** Its mesh serves it without a sidecar. */
-  | 'ambient'
+  'ambient',
   /** Nothing tells the sidecar: neither a known mesh nor a uid. */
-  | 'no-mesh'
+  'no-mesh',
   /** Its user excludes traffic that the data path cannot tell from the rest yet. */
-  | 'exclusions-unsupported'
+  'exclusions-unsupported',
   /** Its user excludes traffic, and nobody can read which. */
-  | 'exclusions-invalid'
+  'exclusions-invalid',
   /** Nobody has found its network namespace yet. */
-  | 'netns-unknown'
+  'netns-unknown',
   /** An earlier pod of the source has the same network namespace. */
-  | 'duplicate-netns'
-  | 'netns-gone'
-  | 'pid-gone'
-  | 'not-a-netns'
-  | 'netns-forbidden'
-  | 'foreign-user-namespace'
-  | 'netns-cookie-unsupported'
+  'duplicate-netns',
+  'netns-gone',
+  'pid-gone',
+  'not-a-netns',
+  'netns-forbidden',
+  'foreign-user-namespace',
+  'netns-cookie-unsupported',
   /** The self-test refuses this kernel; no pod is enrolled. */
-  | 'refused'
+  'refused',
   /** The data path could not take it; it is tried again. */
-  | 'enrol-failed'
+  'enrol-failed',
+] as const
+
+export type NotEnrolledReason = (typeof notEnrolledReasons)[number]
 
 /** A pod that a source reports, and what the agent made of it. */
 export interface SeenPod {
