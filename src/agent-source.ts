@@ -1,8 +1,10 @@
-import type { PodsOrigin } from './config.ts'
+import { basename, dirname, join } from 'node:path'
+import { defaults, type PodsOrigin } from './config.ts'
 import type { MeshaccelError } from './errors.ts'
 import type { Log } from './log.ts'
 import type { ObservedPod } from './observed-pod.ts'
 import type { Reconciler } from './reconcile/reconciler.ts'
+import { CniServer } from './sources/cni/server.ts'
 import { FileSource } from './sources/file.ts'
 import type { PodSource, SourceListener } from './sources/source.ts'
 
@@ -12,6 +14,25 @@ export async function openSource(origin: PodsOrigin, log: Log): Promise<PodSourc
   // 80 MB of memory that an agent with a pods file does not need.
   const { openKubernetesSource } = await import('./sources/kubernetes/open.ts')
   return openKubernetesSource(origin, log)
+}
+
+/** Takes the CNI plugin's calls, in the control socket's directory; nothing if the source has no use for them. */
+export async function listenToCni(
+  { sandboxes }: PodSource,
+  controlSocketPath: string,
+  log: Log,
+): Promise<CniServer | undefined> {
+  if (!sandboxes) return undefined
+  const socketPath = join(dirname(controlSocketPath), basename(defaults.cniSocketPath))
+  return CniServer.listen(
+    socketPath,
+    {
+      added: (sandbox) => sandboxes.announce(sandbox),
+      removed: (containerId) => sandboxes.forget((id) => id === containerId),
+      retained: (containerIds) => sandboxes.forget((id) => !containerIds.has(id)),
+    },
+    log,
+  )
 }
 
 /** Hands what a source tells to the reconciler, and remembers how the source is doing. */

@@ -1,6 +1,6 @@
 import { agentControl, probePages } from './agent-control.ts'
 import { lockAgent } from './agent-lock.ts'
-import { openSource, SourceFollower } from './agent-source.ts'
+import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
 import { HttpServer } from './api/http.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
@@ -83,6 +83,8 @@ async function start(
   const followed = new SourceFollower(source, reconciler, log, () => server?.setReady())
   if (pods) await followed.pods(pods)
   source.watch(followed)
+  const cni = await listenToCni(source, config.socketPath, log)
+  inner.onStop(() => cni?.close())
 
   const drain = async (timeoutMs: number): Promise<void> => {
     if (datapath.policy !== 'refused') await datapath.drain(timeoutMs)

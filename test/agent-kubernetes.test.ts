@@ -1,6 +1,8 @@
 import { Client, credentials } from '@grpc/grpc-js'
 import { service } from 'grpc-health-check'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { FakeKubeApi } from './helpers/fake-kube-api.ts'
@@ -119,6 +121,35 @@ void test('is ready once it is in step with its pods, and takes nothing away bef
 
   api.set('namespaces', kubeNamespace('shop', 'false'))
   await until('the edit', () => datapath.pods.size === 0)
+})
+
+/** What the plugin sends at ADD: cni/shim/agent.h. */
+function addMessage(pod: string, uid: string, netns: string): string {
+  const variables = [
+    'meshaccel-cni/1',
+    'CNI_COMMAND=ADD',
+    `CNI_CONTAINERID=${pod}-1`,
+    `CNI_NETNS=${netns}`,
+    `CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${pod};K8S_POD_UID=${uid}`,
+  ]
+  return `${variables.join('\0')}\0\0{}`
+}
+
+void test('a pod that the CNI plugin hands in is enrolled before the plugin is answered', async (t) => {
+  await using agent = await KubernetesAgent.create(t)
+  const { api, datapath } = agent
+  api.set('namespaces', kubeNamespace('shop', 'true'))
+  await agent.follow()
+  await agent.said('"in step with its pods"')
+  const plugin = connect(join(agent.directory, 'run', 'cni.sock'))
+  // A namespace that can be seen; the fake data path gives it no cookie.
+  plugin.end(addMessage('cart', 'uid-cart', '/proc/self/ns/net'))
+  api.set('pods', kubePod('shop/cart'))
+  const [answer]: Buffer[] = await once(plugin, 'data')
+  t.equal(String(answer), 'done\n')
+  const { pods } = JSON.parse((await agent.run('pods', '-o', 'json')).stdout)
+  t.match(pods, [{ name: 'cart', reason: 'netns-gone' }], 'the namespace was looked up')
+  t.strictSame(datapath.calls, [])
 })
 
 void test('stays ready when the API server goes away, and says so', async (t) => {

@@ -5,7 +5,7 @@ import { podKey, type ObservedPod } from '../../observed-pod.ts'
 import type { NetnsFinder } from '../netns/finder.ts'
 import { isMounted } from '../netns/cri.ts'
 import { NetnsSearch, type AnnouncedSandbox, type SearchTimes } from '../netns/search.ts'
-import type { PodSource, SourceListener } from '../source.ts'
+import type { PodSource, SandboxListener, SourceListener } from '../source.ts'
 import { KubeApi } from './api.ts'
 import { EventWriter } from './event-writer.ts'
 import { ListWatch, type ListWatchTimes } from './list-watch.ts'
@@ -31,7 +31,7 @@ interface Announced {
 const tellEveryMs = 100
 
 /** The pods of one node as the API server and the container runtime know them. */
-export class KubernetesSource implements PodSource {
+export class KubernetesSource implements PodSource, SandboxListener {
   readonly name = 'kubernetes'
   readonly #log: Log
   readonly #node: string
@@ -97,6 +97,10 @@ export class KubernetesSource implements PodSource {
       ...(searchTimes === undefined ? {} : { times: searchTimes }),
     })
     this.#events = new EventWriter({ api, node, log })
+  }
+
+  get sandboxes(): SandboxListener {
+    return this
   }
 
   read(): undefined {
