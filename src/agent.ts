@@ -2,6 +2,7 @@ import { agentControl, probePages } from './agent-control.ts'
 import { lockAgent } from './agent-lock.ts'
 import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
 import { HttpServer } from './api/http.ts'
+import { metricsPage } from './api/metrics.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
 import type { Datapath } from './datapath/datapath.ts'
@@ -109,9 +110,12 @@ async function start(
   outer.onStop(() => server?.close())
   if (followed.synced) server.setReady()
   if (config.http) {
-    const http = await HttpServer.listen(config.http, probePages(followed))
+    const http = await HttpServer.listen(config.http, {
+      ...probePages(followed),
+      '/metrics': metricsPage(control),
+    })
     outer.onStop(() => http.close())
-    log.info({ host: config.http.host, port: http.port }, 'answers probes')
+    log.info({ host: config.http.host, port: http.port }, 'serves probes and metrics')
   }
   log.info({ socket: config.socketPath, policy: datapath.policy, version }, 'agent runs')
 

@@ -50,7 +50,7 @@ class KubernetesAgent extends RunningAgent {
   }
 
   async get(path: string): Promise<string> {
-    const port = /"port":(\d+),"msg":"answers probes"/.exec(this.stderr)?.[1]
+    const port = /"port":(\d+),"msg":"serves probes and metrics"/.exec(this.stderr)?.[1]
     const response = await fetch(`http://127.0.0.1:${port}${path}`)
     return `${response.status} ${await response.text()}`
   }

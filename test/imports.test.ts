@@ -84,6 +84,7 @@ const owners: Readonly<Record<string, string | readonly string[]>> = {
   '@grpc/grpc-js': ['src/api/', 'src/sources/netns/cri.ts'],
   '@grpc/proto-loader': ['src/api/', 'src/sources/netns/cri.ts'],
   'grpc-health-check': 'src/api/',
+  'prom-client': 'src/api/',
   '@kubernetes/client-node': 'src/sources/kubernetes/',
   yaml: ['src/sources/', 'cni/conflist.ts'],
   yargs: 'src/cli/',

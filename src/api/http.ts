@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { HttpAddress } from '../config.ts'
 import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
@@ -10,12 +10,34 @@ export interface Page {
   readonly body: string
 }
 
-/** What is served at each path: `/healthz`, `/readyz`. */
-export type Pages = Readonly<Record<string, () => Page>>
+/** What is served at each path: `/healthz`, `/readyz`, `/metrics`. */
+export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>
 
 /** A page of one line. */
 export function textPage(status: number, line: string): Page {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${line}\n` }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: Pages,
+): Promise<void> {
+  const { status, contentType, body } = await pageFor(request, pages)
+  response.writeHead(status, { 'Content-Type': contentType })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+async function pageFor({ url, method }: IncomingMessage, pages: Pages): Promise<Page> {
+  const path = (url ?? '').split('?')[0] ?? ''
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined
+  if (page === undefined) return textPage(404, 'not found')
+  if (method !== 'GET' && method !== 'HEAD') return textPage(405, 'GET it')
+  try {
+    return await page()
+  } catch (error) {
+    return textPage(500, messageOf(error))
+  }
 }
 
 /** Plain HTTP for kubelet's probes and for what scrapes the agent; it tells, and takes nothing. */
@@ -29,13 +51,7 @@ export class HttpServer {
   /** Throws BAD_ADDRESS when it cannot listen there. */
   static async listen({ host, port }: HttpAddress, pages: Pages): Promise<HttpServer> {
     const server = createServer((request, response) => {
-      const path = (request.url ?? '').split('?')[0] ?? ''
-      const page = Object.hasOwn(pages, path) ? pages[path] : undefined
-      const isRead = request.method === 'GET' || request.method === 'HEAD'
-      const { status, contentType, body } =
-        page === undefined ? textPage(404, 'not found') : isRead ? page() : textPage(405, 'GET it')
-      response.writeHead(status, { 'Content-Type': contentType })
-      response.end(request.method === 'HEAD' ? undefined : body)
+      void answer(request, response, pages)
     })
     server.requestTimeout = 10_000
     try {
