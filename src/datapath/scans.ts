@@ -1,6 +1,7 @@
 /** What keeps connections moving: scans, kicks, and draining. Works on any version's pins, with or without an agent. */
 
 import { readFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { type IterLink, withNetns } from '../libbpf/index.ts'
@@ -87,8 +88,16 @@ const KEEPALIVE_IDLE_S = 120
 
 /** Where TCP's memory begins to be tight: the first of tcp_mem. */
 export function tcpMemoryPages(): number {
-  return Number.parseInt(readFileSync('/proc/sys/net/ipv4/tcp_mem', 'utf8'), 10)
+  try {
+    return Number.parseInt(readFileSync('/proc/sys/net/ipv4/tcp_mem', 'utf8'), 10)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    // Only the first network namespace shows it. This is what the kernel starts with (tcp_init_mem).
+    return Math.floor(((totalmem() / PAGE_BYTES) * 3) / 64)
+  }
 }
+
+const PAGE_BYTES = 4_096
 
 /** The settings of a data path that is new: it redirects, as `strict` wants it. */
 export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
