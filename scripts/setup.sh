@@ -12,7 +12,7 @@ needed=(
 	nsenter:util-linux haproxy:haproxy nginx:nginx-light h2load:nghttp2-client wrk:wrk gcc:gcc python3:python3
 	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux /usr/include/stdio.h:libc6-dev
 	/usr/include/bpf/bpf_helpers.h:libbpf-dev '/usr/lib/*/libbpf.so.1:libbpf1' /usr/include/linux/bpf.h:linux-libc-dev
-	/usr/lib/python3/dist-packages/ensurepip:python3-venv
+	/usr/lib/python3/dist-packages/ensurepip:python3-venv spin:spin
 )
 exists() {
 	case $1 in
