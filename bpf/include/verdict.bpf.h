@@ -165,8 +165,7 @@ static __always_inline int leave_by_tcp(struct conn *conn, __u32 slot, __u32 rol
 					struct direction *direction, enum reason reason)
 {
 	if (conn->ends[!role].spliced && !redirect_drained(conn, role)) {
-		conn->doomed = 1;
-		attend(conn, slot);
+		doom(conn, slot, !role);
 		return SK_DROP;
 	}
 	return pass(conn, slot, direction, reason);

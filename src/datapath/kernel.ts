@@ -1,6 +1,7 @@
 /** The real data path: maps, programs and the scans that move connections between them. */
 
 import type { RequestedPolicy } from '../config.ts'
+import { RingBuffer } from '../libbpf/index.ts'
 import type { Log } from '../log.ts'
 import type {
   ConnectionGauge,
@@ -13,7 +14,7 @@ import type {
 } from './datapath.ts'
 import { sumCounters } from './counters.ts'
 import { parseFlows } from './flow-table.ts'
-import { type ProgramRecord, reasonName, reasons } from './layout.ts'
+import { event, eventKinds, type ProgramRecord, reasonName, reasons } from './layout.ts'
 import type { Programs } from './programs.ts'
 import { drainAll, readConfig, runInNetns, scan, setConfig } from './scans.ts'
 
@@ -39,8 +40,8 @@ export class KernelDatapath implements Datapath {
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
   #scanTimer: NodeJS.Timeout | undefined
-  #quarantinedTold = 0
   readonly #keepaliveTimer: NodeJS.Timeout
+  readonly #events: RingBuffer
 
   constructor(
     programs: Programs,
@@ -58,6 +59,8 @@ export class KernelDatapath implements Datapath {
       proxies_only: this.policy === 'proxies-only' ? 1 : 0,
     })
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
+    this.#events = new RingBuffer(programs.events, (sample) => this.#onEvent(sample))
+    this.#events.watch((error) => this.#log.error({ err: error }, 'cannot read events'))
     this.#scan()
   }
 
@@ -156,6 +159,7 @@ export class KernelDatapath implements Datapath {
   close(): void {
     clearTimeout(this.#scanTimer)
     clearInterval(this.#keepaliveTimer)
+    this.#events[Symbol.dispose]()
     this.#programs[Symbol.dispose]()
     this.#lock[Symbol.dispose]()
   }
@@ -166,24 +170,25 @@ export class KernelDatapath implements Datapath {
     let waitMs = FAILED_SCAN_INTERVAL_MS
     try {
       waitMs = scan(this.#programs, this.#netnsPaths)
-      this.#tellQuarantined()
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
     }
     this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
-  /** Logs the quarantined programs whenever there is a new one. */
-  #tellQuarantined(): void {
-    const { quarantined } = readConfig(this.#programs)
-    if (quarantined === this.#quarantinedTold) return
-    this.#quarantinedTold = quarantined
-    for (const { netnsCookie, readerPid, readerComm, reason } of this.quarantined()) {
-      this.#log.warn(
-        { netnsCookie: String(netnsCookie), pid: readerPid, comm: readerComm, reason },
-        'quarantined: `meshaccel readers` names the pod and the program',
-      )
-    }
+  #onEvent(sample: Buffer): void {
+    const { netns_cookie, kind, reason, tgid, comm } = event.decode(
+      new DataView(sample.buffer, sample.byteOffset),
+      0,
+    )
+    this.#log.warn(
+      { netnsCookie: String(netns_cookie), pid: tgid, comm, reason: reasonName(reason) },
+      eventKinds[kind] === 'reset'
+        ? 'reset a connection: this reader would not have seen what was redirected to it'
+        : 'quarantined: `meshaccel readers` names the pod and the program',
+    )
+    // The program may read other members.
+    if (eventKinds[kind] === 'quarantined') this.#programs.survey.run()
   }
 
   /** Finds the connections that are older than what we know: all ends are noted before any is matched. */

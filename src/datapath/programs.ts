@@ -62,7 +62,7 @@ const ITERATORS = {
   adopt: undefined,
   kick: undefined,
 } as const
-const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine'] as const
+const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine', 'events'] as const
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
@@ -126,6 +126,7 @@ export class Programs extends Pins {
   readonly counters: BpfMap<number, CountersRecord>
   readonly gauge: BpfMap<number, GaugeRecord>
   readonly quarantine: BpfMap<ProgramRecord, QuarantineRecord>
+  readonly events: AnyMap
   readonly flows: IterLink
   readonly sight: IterLink
   readonly adopt: IterLink
@@ -138,6 +139,7 @@ export class Programs extends Pins {
       this.counters = this.use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
       this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
       this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
+      this.events = this.use(AnyMap.openPin(join(directory, 'events')))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
       this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
       this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
@@ -216,17 +218,29 @@ export function install(
       stack.use(how(object.program(`meshaccel_${name}`))).pin(join(staging, name))
     attach('received', (received) => received.attachTracing())
     attach('closed', (closed) => closed.attachTracing())
-    // Without it the self-test allows only what sidecars read.
-    try {
-      attach('splice', (splice) => splice.attachTracepoint('syscalls', 'sys_enter_splice'))
-    } catch (error) {
-      if (!(error instanceof BpfError && error.code === 'ENOENT')) throw error
-    }
+    const spliceWatch = watchSplice(object)
+    if (spliceWatch) stack.use(spliceWatch).pin(join(staging, 'splice'))
     attach('verdict', (verdict) => verdict.attachSkMsg(map('members'), 'link'))
     attach('watch', (watch) => watch.attachCgroup(cgroupPath))
     renameSync(staging, currentPins(pinDir))
   } catch (error) {
     removePins(staging)
+    throw error
+  }
+}
+
+/** Attaches the cheapest splice watch that the kernel has; without one the self-test allows only what sidecars read. */
+function watchSplice(object: LoadedObject): Attachment | undefined {
+  try {
+    return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
+  } catch (error) {
+    if (!(error instanceof BpfError)) throw error
+  }
+  try {
+    const call = object.program('meshaccel_splice_call')
+    return call.attachTracepoint('syscalls', 'sys_enter_splice')
+  } catch (error) {
+    if (error instanceof BpfError && error.code === 'ENOENT') return undefined
     throw error
   }
 }

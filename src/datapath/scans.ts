@@ -90,9 +90,8 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     stop_when_stale: 0,
     cgroup_id: cgroupId,
     proxies_only: 0,
-    quarantined: 0,
-    quarantined_heard: 0,
     pad: 0,
+    swept_ns: 0n,
   }
 }
 
