@@ -46,6 +46,8 @@ if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules
 	say 'installing npm packages'
 	npm ci --no-audit --no-fund --loglevel=error >&2
 	touch node_modules/.package-lock.json
+	# What tap was built into has been replaced.
+	rm -rf .tap/plugins
 fi
 [[ -d .tap/plugins ]] || npx tap build >&2
 
