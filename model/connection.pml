@@ -10,7 +10,9 @@
  *	agent	meshaccel_scan of bpf/iter/scan.bpf.c: visit(), enter(), engage(), tend(), leave(); then the kicks of
  *		src/datapath/scans.ts, each of which is a run of meshaccel_kick
  *	fate	SIGKILL for the agent, and its successor: at any time, but not inside a run of a program
- *	drained	redirect_drained() of bpf/include/drained.bpf.h, by the scan and by readers
+ *	toggle	the agent's withdraw() and enrol(), drain and resume
+ *
+ * redirect_drained() is that of bpf/include/drained.bpf.h, asked by the scan and by readers.
  *
  * Simpler than life: a message is a unit that one receive takes whole; time is anything (each timeout may happen at
  * once); what a join requires of readers (proof, turns) is taken for given; no end closes; nobody splices; one thread
@@ -20,9 +22,14 @@
  * queue that is gone) and `stalled` (nothing can happen any more, and not all has been read). `unsettled`: nothing can
  * happen any more, and a live agent has not led the connection to an end of its way.
  *
- * Scenarios: MESSAGES for each direction; JOINS at most; READERS0 and READERS1, the readers of each direction: EDGE,
- * BLOCKING, or TWO blocking threads; AGENT: LIVES, DIES or is REPLACED; STALE_STOPS (the policy `full`) or not.
- * Mutations, each of which must show its failure: the names that begin with WITHOUT_.
+ * An agent that is dead for good may have left a connection halfway (left_halfway): sealed, mixed, or with a kick that
+ * was not given. There an edge-triggered reader may stall until a successor comes; nothing is lost or reordered.
+ *
+ * Scenarios: MESSAGES0 and MESSAGES1 in each direction; JOINS at most; READERS0 and READERS1 of each direction: one that
+ * is edge-triggered (EDGE) or blocks (BLOCKING), or two threads of either kind (TWO_EDGE, TWO); AGENT: LIVES, DIES or is
+ * REPLACED; STALE_STOPS 1 (policies `full`, `proxies-only`) or 0 (`strict`); TCP_HIDDEN where FIONREAD hides a member's
+ * TCP bytes, so that its reader waits for an event after each; SLOW_NETWORK; FINE; WITHOUT_TOGGLE.
+ * Mutations, each of which must show its failure: the other names that begin with WITHOUT_.
  */
 #define EDGE	 0
 #define BLOCKING 1
@@ -54,7 +61,7 @@
 #ifndef STALE_STOPS
 #define STALE_STOPS 1
 #endif
-/* R3, in messages; for a dead agent as well. */
+/* R3, in messages; and where the agent is dead. */
 #ifndef CAP
 #define CAP 1
 #endif
@@ -94,7 +101,6 @@
 
 /* End 0 sends direction 0, which end 1 reads. */
 #define reader_of(d) (1 - (d))
-#define sent_by(e)   (e)
 #define read_by(e)   (1 - (e))
 #define blocks(readers) (readers == BLOCKING || readers == TWO)
 #define is_blocking(d) ((d == 0 && blocks(READERS0)) || (d == 1 && blocks(READERS1)))
@@ -136,7 +142,7 @@ inline attend()
 	something_happened()
 }
 
-/* direction d returns to TCP */
+/* The message of direction d goes by TCP. */
 inline send_by_tcp()
 {
 	atomic {
