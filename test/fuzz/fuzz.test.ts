@@ -15,8 +15,8 @@ for (const name of targets) {
   void test(`${name}: a few seconds of fuzzing`, async (t) => {
     const findings = mkdtempSync(join(tmpdir(), 'meshaccel-findings-'))
     const { summary, crash, output } = await fuzz(name, 3, findings)
-    t.comment(summary)
+    t.comment(crash ? output : summary)
     t.match(summary, /cov: [1-9]/, 'it is guided by coverage')
-    t.equal(crash && Buffer.from(crash).toString('latin1'), undefined, output)
+    t.equal(crash && Buffer.from(crash).toString('latin1'), undefined, 'nothing breaks it')
   })
 }

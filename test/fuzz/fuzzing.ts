@@ -10,6 +10,10 @@ import { packageRoot } from '../../src/package.ts'
 const here = dirname(new URL(import.meta.url).pathname)
 const jsfuzz = createRequire(import.meta.url).resolve('jsfuzz/build/src/index.js')
 
+/** How long jsfuzz may take to instrument a target, and to end. */
+const startMs = 60_000
+const endMs = 10_000
+
 /** The parsers of what others write: modules in targets/ whose `fuzz` throws when its parser breaks its promise. */
 export const targets: readonly string[] = readdirSync(join(here, 'targets')).map((file) =>
   basename(file, '.ts'),
@@ -38,7 +42,9 @@ export async function fuzz(target: string, seconds: number, findings: string): P
     mkdirSync(corpusOf(target), { recursive: true })
     // Its versifier, which learns the grammar of texts, takes gigabytes for other inputs.
     const args = [jsfuzz, 'target.cjs', findings, corpusOf(target), '--no-versifier']
-    const child = spawn(process.execPath, [...args, '--timeout=10'], {
+    // A test runner puts its own loader into what it spawns, and jsfuzz would not see what is loaded.
+    const clean = ['-i', `PATH=${process.env['PATH']}`, process.execPath]
+    const child = spawn('env', [...clean, ...args, '--timeout=10'], {
       cwd: directory,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -56,10 +62,16 @@ export async function fuzz(target: string, seconds: number, findings: string): P
     const ended = new Promise<void>((resolve) => {
       child.on('close', () => resolve())
     })
-    await Promise.race([ended, begun.then(() => sleep(seconds * 1000))])
+    const signal = (name: NodeJS.Signals): void => {
+      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, name)
+    }
+    await Promise.race([ended, begun, sleep(startMs, undefined, { ref: false })])
+    await Promise.race([ended, sleep(seconds * 1000, undefined, { ref: false })])
     // Its worker ends at the next input, and then it does.
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGINT')
+    signal('SIGINT')
+    const killer = setTimeout(() => signal('SIGKILL'), endMs)
     await ended
+    clearTimeout(killer)
     const summary = output.match(/^#.*$/gm)?.at(-1) ?? output.trim()
     const crash = readdirSync(directory).find((name) => name.startsWith('crash-'))
     if (crash === undefined && child.exitCode !== 0) throw new Error(`jsfuzz failed: ${output}`)
