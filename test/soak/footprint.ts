@@ -17,7 +17,7 @@ export interface Footprint {
 /** Of each kind that bpftool can walk over, and that is not all there from the start as an array is. */
 const counted = ['hash', 'sockhash']
 
-export function footprint(mesh: Mesh, agent: AgentProcess): Footprint {
+export async function footprint(mesh: Mesh, agent: AgentProcess): Promise<Footprint> {
   const entries: Record<string, number> = {}
   for (const id of kernelObjects(mesh.pinDir).map) {
     const { type, name }: { type: string; name?: string } = JSON.parse(bpftool('show', id))
@@ -30,9 +30,19 @@ export function footprint(mesh: Mesh, agent: AgentProcess): Footprint {
   return {
     entries,
     tcpPages: Number(/^TCP:.* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1]),
-    agentFds: readdirSync(`${proc}/fd`).length,
+    agentFds: await fewestFiles(`${proc}/fd`),
     agentRssMiB: Number(rssKiB) / 1024,
   }
+}
+
+/** A scan has some open for a moment. */
+async function fewestFiles(directory: string): Promise<number> {
+  let fewest = Infinity
+  for (let look = 0; look < 20; look++) {
+    fewest = Math.min(fewest, readdirSync(directory).length)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return fewest
 }
 
 function bpftool(what: 'show' | 'dump', id: number): string {
