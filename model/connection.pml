@@ -30,6 +30,9 @@
  * REPLACED; STALE_STOPS 1 (policies `full`, `proxies-only`) or 0 (`strict`); TCP_HIDDEN where FIONREAD hides a member's
  * TCP bytes, so that its reader waits for an event after each; SLOW_NETWORK; FINE; WITHOUT_TOGGLE.
  * Mutations, each of which must show its failure: the other names that begin with WITHOUT_.
+ *
+ * A trail: spin -a -DWITHOUT_R1 connection.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -n;
+ * then spin -t -p -DWITHOUT_R1 connection.pml
  */
 #define EDGE	 0
 #define BLOCKING 1
