@@ -11,11 +11,13 @@
 /* Sealed, so that `sent` is final: has the reader received all that its peer redirected to it? Once
  * it has, it has for good, and the answer is kept. A receive in progress has moved copied_seq but
  * is not counted yet, so a busy reader is best asked after one of its receives: observe.bpf.c does.
+ * The number of the join is read before the state: a whole leave and join may lie between the two,
+ * and the next join is not drained because the last one was.
  */
-static __always_inline bool redirect_drained(struct conn *conn, int sender)
+static __always_inline bool redirect_drained_in(struct conn *conn, int sender, __u32 join)
 {
 	struct conn_end *reader = &conn->ends[!sender];
-	__u32 received, excess, sent, join = conn->join;
+	__u32 received, excess, sent;
 
 	if (reader->closed || reader->drained == join)
 		return true;
@@ -31,6 +33,12 @@ static __always_inline bool redirect_drained(struct conn *conn, int sender)
 		return false;
 	reader->drained = join;
 	return true;
+}
+
+/* The same, for who keeps the connection from joining again meanwhile. */
+static __always_inline bool redirect_drained(struct conn *conn, int sender)
+{
+	return redirect_drained_in(conn, sender, conn->join);
 }
 
 /* Redirected bytes are unread that this reader will not see: both ends are to be reset. */

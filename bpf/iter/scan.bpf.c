@@ -323,6 +323,23 @@ static __always_inline void kick(struct seq_file *seq, struct conn *conn, int ro
 	bpf_seq_write(seq, &conn->ends[role].netns_cookie, sizeof(__u64));
 }
 
+/* Asked for and not given: the agent that was to kick has failed or died. Returns whether some are
+ * still to be given. */
+static __always_inline bool kick_again(struct seq_file *seq, struct conn *conn)
+{
+	int role;
+
+	for (role = 0; role < ROLES; role++) {
+		if (!(conn->kick & (1 << role)))
+			continue;
+		if (conn->ends[role].closed)
+			conn->kick &= ~(1 << role);
+		else
+			kick(seq, conn, role);
+	}
+	return conn->kick;
+}
+
 static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 {
 	struct counters *counters = counters_get();
@@ -431,12 +448,15 @@ static __always_inline bool off_redirect(const struct conn *conn, int sender)
 static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 slot,
 				 const struct config *config)
 {
+	bool again;
+
 	if (conn->doomed && conn->state != CONN_FREE) {
 		/* The kick resets both ends; their closing frees the slot. */
 		kick(seq, conn, ROLE_CLIENT);
 		kick(seq, conn, ROLE_SERVER);
 		return true;
 	}
+	again = kick_again(seq, conn);
 	switch (conn->state) {
 	case CONN_JOINING:
 		if (!both_enabled(conn, config) || conn->ends[ROLE_CLIENT].closed ||
@@ -447,7 +467,7 @@ static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 
 		}
 		return true;
 	case CONN_JOINED:
-		return tend_joined(seq, conn, slot, config);
+		return tend_joined(seq, conn, slot, config) || again;
 	case CONN_STOPPING:
 		if (!(off_redirect(conn, ROLE_CLIENT) && off_redirect(conn, ROLE_SERVER)) &&
 		    bpf_ktime_get_ns() - conn->since_ns < STOPPING_NS)
@@ -458,7 +478,9 @@ static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 
 		if (!redirect_drained(conn, ROLE_CLIENT) || !redirect_drained(conn, ROLE_SERVER))
 			return true;
 		leave(seq, conn);
-		return false;
+		return conn->kick;
+	case CONN_WATCHED:
+		return again;
 	default:
 		return false;
 	}

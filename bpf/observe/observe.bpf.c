@@ -37,6 +37,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	struct conn *conn;
 	struct end *end;
 	enum reason bad;
+	__u32 join;
 
 	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
@@ -46,6 +47,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 
 	add_ordered(&end->received, ret);
 	conn = conn_of(end);
+	join = conn ? *(volatile __u32 *)&conn->join : 0;
 	bad = bad_habit(flags);
 	if (bad)
 		end->barred = bad;
@@ -54,8 +56,8 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 			quarantine((void *)bpf_get_current_task(), end->netns_cookie, bad);
 			stop(conn, end->conn - 1, REASON_READER_CHANGED);
 		}
-		if (conn->state == CONN_SEALED)
-			redirect_drained(conn, !end->role);
+		if (*(volatile __u32 *)&conn->state == CONN_SEALED)
+			redirect_drained_in(conn, !end->role, join);
 		return 0;
 	}
 	if (end->barred)

@@ -29,12 +29,21 @@ export function errorFromStatus(error: unknown, method: string): MeshaccelError 
       cause: error,
     })
   }
-  const attempted = decodeURIComponent(operation)
+  const attempted = decoded(operation)
   const hint = text('meshaccel-hint')
   return new MeshaccelError(said.replace(`${attempted}: `, ''), {
     code: text('meshaccel-code') ?? 'AGENT_FAILED',
     operation: attempted,
-    hint: hint === undefined ? undefined : decodeURIComponent(hint),
+    hint: hint === undefined ? undefined : decoded(hint),
     cause: error,
   })
+}
+
+/** What is not encoded stays as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -52,6 +52,8 @@ import {
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 const NEW = 'new'
+/** The name of a complete one. */
+const HASH = /^[0-9a-f]{16}$/
 
 /** Iterators, and the map that each walks over; those over TCP sockets walk over a network namespace. */
 const ITERATORS = {
@@ -185,10 +187,10 @@ export function currentPins(pinDir: string): string {
   return join(pinDir, objectHash())
 }
 
-/** Complete directories of pins: of this version and of others. */
+/** Complete directories of pins: of this version and of others. What else is there is not ours. */
 export function pinnedVersions(pinDir: string): string[] {
   return listDirectory(pinDir)
-    .filter((name) => name !== NEW)
+    .filter((name) => HASH.test(name))
     .map((name) => join(pinDir, name))
 }
 

@@ -51,6 +51,11 @@ export class AgentProcess implements AsyncDisposable {
     this.#client = await ControlClient.connect(this.#place.socket)
   }
 
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error('the agent did not start')
+    return this.#process.pid
+  }
+
   get client(): ControlClient {
     if (!this.#client) throw new Error('the agent does not run')
     return this.#client

@@ -47,7 +47,7 @@ export class Mesh implements AsyncDisposable {
 
   /** Makes the pods; `enabled` says which the pods file enrols at first: all. */
   static async make(
-    t: Test,
+    t: Pick<Test, 'teardown'>,
     { pods = 2, enabled = true }: { pods?: number; enabled?: boolean } = {},
   ): Promise<Mesh> {
     const mesh = new Mesh()

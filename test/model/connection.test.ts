@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { test } from 'tap'
+
+const run = promisify(execFile)
+const model = new URL('../../model/connection.pml', import.meta.url).pathname
+/** For each check; the largest takes a third of it. */
+const memoryMiB = 2000
+
+/** The model with these definitions, checked to the last state or to the first failure; returns what pan reports. */
+async function check(definitions: string): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'meshaccel-model-'))
+  const options = { cwd: directory }
+  const defines = definitions.split(' ').map((definition) => `-D${definition}`)
+  try {
+    await run('spin', ['-a', ...defines, model], options)
+    const pan = ['-O1', '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${memoryMiB}`, '-o', 'pan', 'pan.c']
+    await run('gcc', pan, options)
+    const { stdout } = await run(join(directory, 'pan'), ['-m10000', '-n'], options)
+    return stdout
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const holds = [
+  ['both directions, a blocking and an edge-triggered reader', 'WITHOUT_TOGGLE'],
+  ['both, two edge-triggered readers', 'READERS1=EDGE JOINS=1 WITHOUT_TOGGLE'],
+  ['both, two blocking readers, disabled and enabled', 'READERS0=BLOCKING JOINS=1'],
+  ['one direction, each step alone, edge-triggered', 'FINE MESSAGES1=0 WITHOUT_TOGGLE'],
+  ['one, each step alone, blocking', 'FINE MESSAGES1=0 READERS0=BLOCKING'],
+  ['one, disabled and enabled', 'MESSAGES1=0'],
+  ['one, a network that takes its time', 'SLOW_NETWORK MESSAGES1=0 JOINS=1'],
+  ['one, two threads that block', 'READERS0=TWO MESSAGES1=0 WITHOUT_TOGGLE'],
+  ['one, two threads that do not', 'READERS0=TWO_EDGE MESSAGES1=0 JOINS=1'],
+  ['one, where a member hides TCP bytes', 'TCP_HIDDEN MESSAGES1=0 WITHOUT_TOGGLE'],
+  ['the agent dies, `full`', 'AGENT=DIES MESSAGES1=0'],
+  ['the agent dies, `strict`', 'AGENT=DIES STALE_STOPS=0 MESSAGES1=0'],
+  ['the agent dies and has a successor', 'AGENT=REPLACED MESSAGES1=0'],
+  [
+    'the same, where a member hides TCP bytes',
+    'AGENT=REPLACED TCP_HIDDEN STALE_STOPS=0 MESSAGES1=0 JOINS=1 WITHOUT_TOGGLE',
+  ],
+] as const
+
+const fails = [
+  ['R1, from TCP to redirect', 'reordered', 'WITHOUT_R1 JOINS=1'],
+  ['R1, from redirect to TCP', 'stalled', 'WITHOUT_R1_BACK AGENT=DIES JOINS=1'],
+  [
+    'the rule about blocked readers',
+    'stalled',
+    'WITHOUT_BLOCKED_READER_RULE READERS0=BLOCKING MESSAGES0=1 JOINS=1',
+  ],
+  ['the wait before leaving', 'lost', 'WITHOUT_WAITING JOINS=1'],
+  ['announcing before looking', 'lost', 'WITHOUT_ANNOUNCING_FIRST JOINS=1'],
+  ['the number of the join', 'stalled', 'WITHOUT_JOIN_NUMBER READERS0=BLOCKING MESSAGES1=0'],
+  [
+    'reading that number before the state',
+    'lost',
+    'WITHOUT_READING_JOIN_FIRST READERS0=TWO_EDGE MESSAGES1=0 WITHOUT_TOGGLE',
+  ],
+  ['the kick', 'stalled', 'WITHOUT_KICK JOINS=1'],
+  [
+    'the kick by a successor',
+    'stalled',
+    'WITHOUT_KICKING_AGAIN AGENT=REPLACED MESSAGES1=0 JOINS=1',
+  ],
+] as const
+
+void test('every byte is read, once and in order', { jobs: 2 }, async (t) => {
+  for (const [what, definitions] of holds) {
+    void t.test(what, { buffered: true }, async (sub) => {
+      const report = await check(definitions)
+      sub.match(report, /errors: 0\b/)
+      sub.notMatch(report, /error:|limit|too small|not completed/, 'it was searched to the end')
+    })
+  }
+})
+
+void test('without a rule its failure shows', { jobs: 2 }, async (t) => {
+  for (const [rule, failure, definitions] of fails) {
+    void t.test(`without ${rule} something is ${failure}`, { buffered: true }, async (sub) => {
+      sub.match(await check(definitions), `assertion violated  !(${failure})`)
+    })
+  }
+})
