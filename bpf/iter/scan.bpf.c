@@ -21,6 +21,7 @@
 #include "identity.bpf.h"
 #include "drained.bpf.h"
 #include "quarantine.bpf.h"
+#include "shares.bpf.h"
 #include "verdict.bpf.h"
 #include <bpf/bpf_endian.h>
 
@@ -76,6 +77,8 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 
 	if (claim->sk[ROLE_CLIENT] == claim->sk[ROLE_SERVER])
 		return REASON_SELF_CONNECT;
+	if (!may_take_slot(claim->netns_cookie[ROLE_CLIENT]))
+		return REASON_TABLE_FULL;
 	if (bpf_map_pop_elem(&meshaccel_free, &slot)) {
 		if (config->slots_used >= MAX_CONNS)
 			return REASON_TABLE_FULL;
@@ -90,6 +93,7 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 	fill_end(conn, claim, ROLE_SERVER);
 	conn->since_ns = bpf_ktime_get_ns();
 	conn->state = CONN_WATCHED;
+	charge_slots(claim->netns_cookie[ROLE_CLIENT], 1);
 	claim->conn = slot + 1;
 	return REASON_NONE;
 }

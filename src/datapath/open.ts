@@ -4,7 +4,6 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import { BpfMap, bytes, u64 } from '../libbpf/index.ts'
-import type { Log } from '../log.ts'
 import type { Datapath, Policy } from './datapath.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel.ts'
 import type { ConfigRecord } from './layout.ts'
@@ -33,7 +32,7 @@ const VERSION_CHANGE_TIMEOUT_MS = 10_000
  * version's pins are kept until ours are attached, so that what fails before that leaves them as they were.
  */
 export async function openKernelDatapath(options: KernelDatapathOptions): Promise<Datapath> {
-  const { pinDir, cgroupPath, capBytes, log } = options
+  const { pinDir, cgroupPath, log } = options
   const lock = lockPins(pinDir)
   const giveUp = (): void => {
     try {
@@ -44,24 +43,12 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
     }
   }
   try {
-    removeDeadSelfTests(pinDir)
-    removePartial(pinDir)
     const current = currentPins(pinDir)
     const cgroupId = BigInt(statSync(cgroupPath).ino)
-    const adopts = isComplete(current)
-    const replaced = pinnedVersions(pinDir).filter((each) => !(adopts && each === current))
-    let policy: Policy | undefined
-    if (!adopts) {
-      const tested = await testedPolicy(options)
-      if (tested.policy === 'refused') {
-        await replace(replaced, log)
-        return new RefusedDatapath(tested.refusedBecause ?? 'the self-test failed', giveUp)
-      }
-      policy = tested.policy
-      install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId, capBytes)))
+    const tested = await putInPlace(current, cgroupId, options)
+    if (tested?.policy === 'refused') {
+      return new RefusedDatapath(tested.refusedBecause ?? 'the self-test failed', giveUp)
     }
-    await replace(replaced, log)
-    if (!adopts) completePartial(pinDir, current)
     const programs = new Programs(current)
     try {
       const found = readConfig(programs)
@@ -73,8 +60,9 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
         })
       }
       // Pins do not outlive the kernel that they were tested on, nor change their object.
-      policy ??= options.policy === 'auto' ? policyOf(found) : options.policy
-      log.info({ pins: current, cgroup: cgroupPath }, adopts ? 'adopted' : 'attached')
+      const policy =
+        tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
+      log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
       if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
       return new KernelDatapath(programs, policy, lock, options)
     } catch (error) {
@@ -87,13 +75,45 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
   }
 }
 
+/**
+ * Sees to it that `current` is what is pinned, and alone, or nothing where the self-test refuses. Resolves to what that
+ * found; to undefined where `current` was there before.
+ */
+async function putInPlace(
+  current: string,
+  cgroupId: bigint,
+  options: KernelDatapathOptions,
+): Promise<TestedPolicy | undefined> {
+  const { pinDir, cgroupPath, capBytes, log } = options
+  removeDeadSelfTests(pinDir)
+  removePartial(pinDir)
+  const adopts = isComplete(current)
+  if (!adopts && existsSync(current)) await drainAndRemove(current, VERSION_CHANGE_TIMEOUT_MS)
+  const others = pinnedVersions(pinDir).filter((version) => version !== current)
+  const tested = adopts ? undefined : await testedPolicy(options)
+  const attaches = tested && tested.policy !== 'refused'
+  if (attaches) {
+    install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId, capBytes)))
+  }
+  for (const other of others) {
+    log.info({ pins: other }, 'draining the data path of another version')
+    assertOurs(other)
+    await drainVersion(other, VERSION_CHANGE_TIMEOUT_MS)
+  }
+  if (attaches) completePartial(pinDir, current)
+  for (const other of others) removeVersion(other)
+  return tested
+}
+
+type TestedPolicy = Pick<SelfTestResult, 'policy' | 'refusedBecause'>
+
 /** What the self-test allows, or what was asked for. */
 async function testedPolicy({
   policy,
   pinDir,
   cgroupPath,
   log,
-}: KernelDatapathOptions): Promise<Pick<SelfTestResult, 'policy' | 'refusedBecause'>> {
+}: KernelDatapathOptions): Promise<TestedPolicy> {
   if (policy !== 'auto') return { policy }
   const result = await selfTest({ cgroupPath, pinDir })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
@@ -104,14 +124,6 @@ async function testedPolicy({
 /** The policy that the settings of running pins stand for. */
 const policyOf = (config: ConfigRecord): Policy =>
   config.proxies_only ? 'proxies-only' : config.stop_when_stale ? 'full' : 'strict'
-
-/** Other versions' data paths are emptied before ours takes their place: their connections run on TCP meanwhile. */
-async function replace(versions: readonly string[], log: Log): Promise<void> {
-  for (const version of versions) {
-    log.info({ pins: version }, 'draining the data path of another version')
-    await drainAndRemove(version, VERSION_CHANGE_TIMEOUT_MS)
-  }
-}
 
 /** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
 async function drainAndRemove(version: string, timeoutMs: number): Promise<void> {

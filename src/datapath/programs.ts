@@ -62,12 +62,12 @@ interface Place {
  * What is attached, in this order: readers are accounted for before the first connection is watched, and sockets watched
  * before any may join.
  */
-const ATTACHMENTS: Readonly<Record<string, (program: Program, place: Place) => Attachment>> = {
-  received: (program) => program.attachTracing(),
-  closed: (program) => program.attachTracing(),
-  splice: (program) => program.attachTracepoint('syscalls', 'sys_enter_splice'),
-  verdict: (program, { members }) => program.attachSkMsg(members, 'link'),
-  watch: (program, { cgroupPath }) => program.attachCgroup(cgroupPath),
+const ATTACHMENTS: Readonly<Record<string, (it: Program, place: Place) => Attachment>> = {
+  received: (it) => it.attachTracing(),
+  closed: (it) => it.attachTracing(),
+  splice: (it) => it.attachTracepoint('syscalls', 'sys_enter_splice'),
+  verdict: (it, { members }) => it.attachSkMsg(members, 'link'),
+  watch: (it, { cgroupPath }) => it.attachCgroup(cgroupPath),
 }
 /** Without this one the self-test allows only what sidecars read. */
 const OPTIONAL = 'splice'
@@ -210,8 +210,8 @@ export function install(
     }
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       try {
-        const program = object.program(`meshaccel_${name}`)
-        const attachment = attach(program, { members: map('members'), cgroupPath })
+        const place = { members: map('members'), cgroupPath }
+        const attachment = attach(object.program(`meshaccel_${name}`), place)
         stack.use(attachment).pin(join(partial, name))
       } catch (error) {
         const lacks = error instanceof BpfError && error.code === 'ENOENT'

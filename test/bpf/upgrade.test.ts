@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { test } from 'tap'
+import { test, type Test } from 'tap'
 import { AnotherVersion } from '../helpers/another-version.ts'
 import { cli } from '../helpers/agent-process.ts'
 import { kernelObjects, stillThere } from '../helpers/kernel-objects.ts'
@@ -10,8 +10,8 @@ import { until } from '../helpers/retry.ts'
 
 void test('another version takes over live connections, and back', async (t) => {
   if (!requireRoot(t)) return
+  const other = anotherVersion(t)
   const mesh = await Mesh.make(t)
-  using other = new AnotherVersion()
   await using load = await Load.start(mesh, 16)
   let agent = await mesh.startAgent()
   await load.accelerated(agent)
@@ -33,14 +33,13 @@ void test('another version takes over live connections, and back', async (t) => 
     await until('the other version is gone', () => stillThere(before).length === 0)
     await load.goesOn(`after ${signal}`)
   }
-  mesh.cli = cli
   await load.end(t)
 })
 
 void test('a version that does not load leaves the one before as it was', async (t) => {
   if (!requireRoot(t)) return
+  const other = anotherVersion(t)
   const mesh = await Mesh.make(t)
-  using other = new AnotherVersion()
   other.breakObject()
   await using load = await Load.start(mesh)
   const first = await mesh.startAgent()
@@ -57,3 +56,10 @@ void test('a version that does not load leaves the one before as it was', async 
   await load.accelerated(again)
   await load.end(t)
 })
+
+/** To be made before the mesh, which cleans up with what it has last run. */
+function anotherVersion(t: Test): AnotherVersion {
+  const version = new AnotherVersion()
+  t.teardown(() => version[Symbol.dispose]())
+  return version
+}

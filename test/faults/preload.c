@@ -18,17 +18,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *below, *how = "";
-static int at, steps, log_fd = -1;
-static char failing[256];
+static const char *below, *how = "", *failing = "";
+static int left, steps, log_fd = -1;
 
 __attribute__((constructor)) static void begin(void)
 {
-	const char *number = getenv("FAULT_AT"), *log = getenv("FAULT_LOG");
+	const char *nth = getenv("FAULT_NTH"), *log = getenv("FAULT_LOG");
 
 	below = getenv("FAULT_PATH");
 	how = getenv("FAULT_HOW") ?: "";
-	at = number ? atoi(number) : 0;
+	failing = getenv("FAULT_STEP") ?: "";
+	left = nth ? atoi(nth) : 1;
 	if (log)
 		log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	/* Not for its children. */
@@ -41,21 +41,18 @@ static void die(void)
 	pause();
 }
 
-/* Counts a step. Returns whether it is to fail. */
+/* Tells of a step. Returns whether it is to fail. */
 static int fails(const char *verb, const char *what)
 {
 	char name[256];
-	int length = snprintf(name, sizeof(name), "%s %s", verb, what);
 
+	snprintf(name, sizeof(name), *what ? "%s %s" : "%s", verb, what);
 	dprintf(log_fd, "%s\n", name);
-	if (++steps == at) {
-		if (!strcmp(how, "kill"))
-			die();
-		if (!strcmp(how, "error"))
-			memcpy(failing, name, length + 1);
-	}
-	if (strcmp(failing, name))
+	steps++;
+	if (strcmp(name, failing) || --left > 0)
 		return 0;
+	if (!strcmp(how, "kill"))
+		die();
 	errno = EIO;
 	return 1;
 }

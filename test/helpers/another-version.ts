@@ -17,7 +17,8 @@ export class AnotherVersion implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-version-'))
   readonly cli: string = join(this.#directory, 'dist/src/cli.js')
 
-  constructor() {
+  /** Gives a number of meshaccel.h another value. */
+  constructor(name = 'TURNS', value = 5) {
     const options = { recursive: true, preserveTimestamps: true }
     for (const part of [
       'bpf',
@@ -32,7 +33,7 @@ export class AnotherVersion implements Disposable {
     symlinkSync(join(packageRoot, 'node_modules'), join(this.#directory, 'node_modules'))
     const header = join(this.#directory, 'bpf/include/meshaccel.h')
     const text = readFileSync(header, 'utf8')
-    const changed = text.replace(/#define TURNS\s+\d+/, '#define TURNS 5')
+    const changed = text.replace(new RegExp(`#define ${name}\\s+\\d+`), `#define ${name} ${value}`)
     if (changed === text) throw new Error('the header is not changed')
     writeFileSync(header, changed)
     execFileSync('bash', [join(this.#directory, 'scripts/build.sh')], { stdio: 'pipe' })

@@ -9,7 +9,13 @@ const source = new URL('../faults/preload.c', import.meta.url).pathname
 
 export type How = 'error' | 'kill'
 
-/** How a run ended, and the steps that it took on the kernel, that which failed included. */
+/** A step by its name, and the how manieth of that name. */
+export interface Step {
+  readonly name: string
+  readonly nth: number
+}
+
+/** How a run ended, and the names of the steps that it took on the kernel, that which failed included. */
 export interface FaultyRun {
   readonly code: number | null
   readonly log: string
@@ -28,8 +34,12 @@ export class Faults implements Disposable {
     execFileSync('gcc', [...flags, '-o', this.#library, source])
   }
 
-  /** Runs the command until it ends; an agent that comes to run is ended by SIGTERM. Step 0 is none. */
-  async run(command: 'agent' | 'cleanup', step = 0, how: How = 'error'): Promise<FaultyRun> {
+  /** Runs the command until it ends; an agent that comes to run is ended by SIGTERM. */
+  async run(
+    command: 'agent' | 'cleanup',
+    { name, nth }: Step = { name: '', nth: 1 },
+    how: How = 'error',
+  ): Promise<FaultyRun> {
     const { cgroup, pinDir, socket, podsFile } = this.#mesh
     const steps = join(this.#directory, 'steps')
     rmSync(steps, { force: true })
@@ -42,7 +52,8 @@ export class Faults implements Disposable {
         LD_PRELOAD: this.#library,
         FAULT_PATH: pinDir,
         FAULT_LOG: steps,
-        FAULT_AT: String(step),
+        FAULT_STEP: name,
+        FAULT_NTH: String(nth),
         FAULT_HOW: how,
       },
     })
@@ -52,7 +63,7 @@ export class Faults implements Disposable {
       if (log.includes('agent runs')) child.kill('SIGTERM')
     })
     const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-    const taken = existsSync(steps) ? readFileSync(steps, 'utf8').trim().split('\n') : []
+    const taken = existsSync(steps) ? readFileSync(steps, 'utf8').split('\n').slice(0, -1) : []
     return { code, log, steps: taken }
   }
 
@@ -62,16 +73,18 @@ export class Faults implements Disposable {
 }
 
 /**
- * The numbers of the steps that are worth failing at: of those with one name the first, of those that make or read one
- * thing after the other (maps, programs, pins) the first and the last, and every attachment.
+ * The steps that are worth failing at: of those with one name the first, of those that make or read one thing after the
+ * other (maps, programs, pins) the first and the last, and every attachment.
  */
-export function stepsToFail(steps: readonly string[]): number[] {
-  const verbs = steps.map((step) => step.split(' ')[0] ?? '')
-  return steps.flatMap((step, i) => {
+export function stepsToFail(names: readonly string[]): Step[] {
+  const verbs = names.map((name) => name.split(' ')[0] ?? '')
+  return names.flatMap((name, i) => {
     const verb = verbs[i] ?? ''
-    if (['create', 'load', 'get'].includes(verb)) {
-      return i === verbs.indexOf(verb) || i === verbs.lastIndexOf(verb) ? [i + 1] : []
-    }
-    return verb === 'attach' || i === steps.indexOf(step) ? [i + 1] : []
+    const first = i === names.indexOf(name)
+    const nth = names.slice(0, i + 1).filter((each) => each === name).length
+    const wanted = ['create', 'load', 'get'].includes(verb)
+      ? first && (i === verbs.indexOf(verb) || i === verbs.lastIndexOf(verb))
+      : first || verb === 'attach'
+    return wanted ? [{ name, nth }] : []
   })
 }
