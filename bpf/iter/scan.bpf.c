@@ -109,7 +109,8 @@ static __always_inline bool pair(struct sock *sk, struct end *end, struct config
 	claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
 	if (!claim) {
 		fresh.since_ns = bpf_ktime_get_ns();
-		if (bpf_map_update_elem(&meshaccel_identities, &identity, &fresh, BPF_NOEXIST)) {
+		if (!may_take_slot(end->netns_cookie) ||
+		    bpf_map_update_elem(&meshaccel_identities, &identity, &fresh, BPF_NOEXIST)) {
 			postpone(sk, end, REASON_TABLE_FULL);
 			return false;
 		}
@@ -148,6 +149,8 @@ static __always_inline bool pair(struct sock *sk, struct end *end, struct config
 			return false;
 		}
 		if (reason) {
+			/* Claims are for those that may have a slot. */
+			bpf_map_delete_elem(&meshaccel_identities, &identity);
 			postpone(sk, end, reason);
 			return false;
 		}
