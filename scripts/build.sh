@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects and dist/.
+# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin and dist/.
 # A target is rebuilt only when something it is made of is newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,21 +12,24 @@ stale() { # stale TARGET SOURCE...: is TARGET missing or older than a source?
 	return 1
 }
 
-mkdir -p build/bpf
+mkdir -p build/bpf build/cni
 # One build at a time; and each output appears whole.
 exec 9>build/.lock
 flock 9
 
-# One header per kernel: its BTF names the running kernel's types.
-release=$(uname -r)
-if [[ ! -s build/vmlinux.h || $(cat build/vmlinux.release 2>/dev/null) != "$release" ]]; then
-	[[ -r /sys/kernel/btf/vmlinux ]] || {
+# The types of the running kernel, or of another one: the objects are portable.
+kernel=${VMLINUX_H:-$(uname -r)}
+if [[ ! -s build/vmlinux.h || $(cat build/vmlinux.release 2>/dev/null) != "$kernel" ]]; then
+	if [[ -n ${VMLINUX_H:-} ]]; then
+		cp "$VMLINUX_H" build/vmlinux.h.new
+	elif [[ -r /sys/kernel/btf/vmlinux ]]; then
+		bpftool btf dump file /sys/kernel/btf/vmlinux format c >build/vmlinux.h.new
+	else
 		echo "build: this kernel has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF is needed" >&2
 		exit 1
-	}
-	bpftool btf dump file /sys/kernel/btf/vmlinux format c >build/vmlinux.h.new
+	fi
 	mv build/vmlinux.h.new build/vmlinux.h
-	echo "$release" >build/vmlinux.release
+	echo "$kernel" >build/vmlinux.release
 fi
 
 compile() { # compile OUT SOURCE: one BPF object file
@@ -54,7 +57,14 @@ for source in bench/bpf/*.bpf.c; do
 	if stale "$object" "$source" "${headers[@]}"; then compile "$object" "$source"; fi
 done
 
-mapfile -d '' typescript < <(find src bench -name '*.ts' -print0)
+# Static, because it runs on any host's C library.
+plugin=build/cni/meshaccel-cni
+if stale "$plugin" cni/shim/*; then
+	gcc -static -s -O2 -Wall -Wextra -Werror -o "$plugin.new" cni/shim/*.c
+	mv "$plugin.new" "$plugin"
+fi
+
+mapfile -d '' typescript < <(find src cni bench -name '*.ts' -print0)
 if stale dist/.built tsconfig.json tsconfig.build.json package.json src/api/*.proto "${typescript[@]}"; then
 	npx tsc -p tsconfig.build.json
 	chmod +x dist/src/cli.js

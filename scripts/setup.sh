@@ -12,6 +12,7 @@ needed=(
 	nsenter:util-linux haproxy:haproxy nginx:nginx-light h2load:nghttp2-client wrk:wrk gcc:gcc python3:python3
 	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux /usr/include/stdio.h:libc6-dev
 	/usr/include/bpf/bpf_helpers.h:libbpf-dev '/usr/lib/*/libbpf.so.1:libbpf1' /usr/include/linux/bpf.h:linux-libc-dev
+	/usr/lib/cni/ptp:containernetworking-plugins
 	/usr/lib/python3/dist-packages/ensurepip:python3-venv
 )
 exists() {
@@ -46,6 +47,8 @@ if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules
 	say 'installing npm packages'
 	npm ci --no-audit --no-fund --loglevel=error >&2
 	touch node_modules/.package-lock.json
+	# It builds itself into node_modules.
+	rm -rf .tap/plugins
 fi
 [[ -d .tap/plugins ]] || npx tap build >&2
 

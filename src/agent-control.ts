@@ -1,6 +1,7 @@
 import { release } from 'node:os'
 import { agentState, flowViews, isNamed, podViews, readerViews } from './api/snapshot.ts'
-import type { Control } from './api/views.ts'
+import { textPage, type Pages } from './api/http.ts'
+import type { Control, SourceView } from './api/views.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import { MeshaccelError } from './errors.ts'
 import { version } from './package.ts'
@@ -9,19 +10,19 @@ import type { SeenPod } from './reconcile/desired.ts'
 export interface ControlledAgent {
   readonly datapath: Datapath
   readonly seen: () => readonly SeenPod[]
-  /** What is wrong with the pods file now. */
-  readonly podsFileError: () => string | undefined
+  /** Where pods come from, and how that is doing. */
+  readonly source: Readonly<SourceView>
   /** Removes everything and lets the agent end once the caller has its answer. */
   readonly cleanup: (timeoutMs: number) => Promise<void>
 }
 
 /** What users may ask of a running agent. */
-export function agentControl({ datapath, seen, podsFileError, cleanup }: ControlledAgent): Control {
+export function agentControl({ datapath, seen, source, cleanup }: ControlledAgent): Control {
   return {
     status: () => {
       const { reasons, ...totals } = datapath.counters()
       const pods = seen()
-      const fileError = podsFileError()
+      const { name, synced, error } = source
       const { refusedBecause } = datapath
       return {
         state: agentState(datapath),
@@ -33,7 +34,8 @@ export function agentControl({ datapath, seen, podsFileError, cleanup }: Control
         connections: datapath.connections(),
         totals,
         reasons,
-        ...(fileError === undefined ? {} : { podsFileError: fileError }),
+        ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
+        source: { name, synced, ...(error === undefined ? {} : { error }) },
       }
     },
     pods: () => podViews(seen(), datapath.flows()),
@@ -60,5 +62,19 @@ export function agentControl({ datapath, seen, podsFileError, cleanup }: Control
       return already
     },
     cleanup,
+  }
+}
+
+/**
+ * What kubelet probes: alive when it answers; ready once the source's pods were all acted upon. It stays ready when the
+ * API server goes away, because the last state counts.
+ */
+export function probePages(source: Readonly<SourceView>): Pages {
+  return {
+    '/healthz': () => textPage(200, 'ok'),
+    '/readyz': () =>
+      source.synced
+        ? textPage(200, source.error === undefined ? 'ok' : `ok, but ${source.error}`)
+        : textPage(503, source.error ?? `waiting for the first pods of ${source.name}`),
   }
 }

@@ -1,14 +1,17 @@
-import { agentControl } from './agent-control.ts'
+import { agentControl, probePages } from './agent-control.ts'
 import { lockAgent } from './agent-lock.ts'
+import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
+import { HttpServer } from './api/http.ts'
+import { metricsPage } from './api/metrics.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from './datapath/open.ts'
-import { resolveNetns } from './datapath/netns.ts'
+import { identifyNetns, resolveNetns } from './datapath/netns.ts'
 import type { Log } from './log.ts'
 import { version } from './package.ts'
-import { Reconciler, type ReconcilerOptions } from './reconcile/reconciler.ts'
-import { FileSource } from './sources/file.ts'
+import type { NetnsLookup } from './reconcile/netns-cache.ts'
+import { Reconciler } from './reconcile/reconciler.ts'
 
 /** The parts that touch the kernel; tests bring their own. */
 export interface AgentParts {
@@ -17,7 +20,7 @@ export interface AgentParts {
   readonly drainDatapath: (pinDir: string, timeoutMs: number) => Promise<boolean>
   /** Drains, detaches and unpins what an agent has left behind. */
   readonly cleanupDatapath: (pinDir: string, timeoutMs: number) => Promise<void>
-  readonly resolveNetns: ReconcilerOptions['resolve']
+  readonly netns: NetnsLookup
 }
 
 export type DatapathConfig = Pick<AgentConfig, 'cgroupPath' | 'pinDir' | 'capBytes' | 'policy'>
@@ -27,7 +30,7 @@ export const kernelParts: AgentParts = {
     openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log }),
   drainDatapath: (pinDir, timeoutMs) => drainKernelDatapath({ pinDir, timeoutMs }),
   cleanupDatapath: (pinDir, timeoutMs) => cleanupKernelDatapath({ pinDir, timeoutMs }),
-  resolveNetns: (ref) => resolveNetns(ref),
+  netns: { resolve: (ref) => resolveNetns(ref), identify: identifyNetns },
 }
 
 export interface Agent {
@@ -39,7 +42,7 @@ export interface Agent {
 
 /**
  * Starts everything in order, or nothing: what was started is stopped in reverse when a later step throws.
- * The lock and the pods file come before the kernel is touched, so that bad input leaves nothing behind.
+ * The lock, and the pods file or kubeconfig, come before the kernel is touched, so that bad input leaves nothing behind.
  */
 export async function startAgent(
   config: AgentConfig,
@@ -62,7 +65,8 @@ async function start(
   outer: Steps,
 ): Promise<Agent> {
   outer.use(lockAgent(config.socketPath))
-  const source = new FileSource(config.podsFile)
+  const source = await openSource(config.pods, log)
+  outer.use(source)
   const pods = source.read()
 
   // What works on the kernel ends before the kernel is cleaned; the lock and the socket outlive that.
@@ -74,28 +78,14 @@ async function start(
     log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
   }
   const { defaultEnabled } = config
-  const reconciler = new Reconciler({
-    datapath,
-    resolve: parts.resolveNetns,
-    defaultEnabled,
-    log,
-  })
+  let server: ControlServer | undefined
+  const reconciler = new Reconciler({ datapath, netns: parts.netns, defaultEnabled, log })
   inner.use(reconciler)
-  await reconciler.update(pods)
-
-  let podsFileError: string | undefined
-  inner.use(source)
-  source.watch({
-    pods: (changed) => {
-      podsFileError = undefined
-      log.info({ pods: changed.length }, 'pods file read')
-      void reconciler.update(changed)
-    },
-    failed: (error) => {
-      podsFileError = error.message
-      log.error({ err: error.message, hint: error.hint }, 'pods file: the last good one stays')
-    },
-  })
+  const followed = new SourceFollower(source, reconciler, log, () => server?.setReady())
+  if (pods) await followed.pods(pods)
+  source.watch(followed)
+  const cni = await listenToCni(source, config.socketPath, log)
+  inner.onStop(() => cni?.close())
 
   const drain = async (timeoutMs: number): Promise<void> => {
     if (datapath.policy !== 'refused') await datapath.drain(timeoutMs)
@@ -108,7 +98,7 @@ async function start(
   const control = agentControl({
     datapath,
     seen: () => reconciler.seen,
-    podsFileError: () => podsFileError,
+    source: followed,
     cleanup: async (timeoutMs) => {
       await drain(timeoutMs)
       const removed = remove(timeoutMs)
@@ -116,8 +106,17 @@ async function start(
       await removed.finally(() => setImmediate(() => void ending.begin(removed)))
     },
   })
-  const server = await ControlServer.listen(config.socketPath, control, log)
-  outer.onStop(() => server.close())
+  server = await ControlServer.listen(config.socketPath, control, log)
+  outer.onStop(() => server?.close())
+  if (followed.synced) server.setReady()
+  if (config.http) {
+    const http = await HttpServer.listen(config.http, {
+      ...probePages(followed),
+      '/metrics': metricsPage(control),
+    })
+    outer.onStop(() => http.close())
+    log.info({ host: config.http.host, port: http.port }, 'serves probes and metrics')
+  }
   log.info({ socket: config.socketPath, policy: datapath.policy, version }, 'agent runs')
 
   const { drainTimeoutMs } = defaults

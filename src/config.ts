@@ -1,7 +1,6 @@
 /** What the agent is told on its command line. */
 export interface AgentConfig {
-  /** The pods file. */
-  readonly podsFile: string
+  readonly pods: PodsOrigin
   /** The cgroup v2 directory whose connections are watched. */
   readonly cgroupPath: string
   /** The bpffs directory of the pins. */
@@ -14,6 +13,17 @@ export interface AgentConfig {
   readonly policy: RequestedPolicy
   /** Drain and remove everything at SIGTERM, rather than leaving the pins for a successor. */
   readonly cleanupOnExit: boolean
+  /** Where probes are answered. */
+  readonly http?: HttpAddress
+}
+
+/** Where pods come from: a file, or the API server, for one node. */
+export type PodsOrigin =
+  { readonly file: string } | { readonly kubernetesNode: string; readonly criSocket?: string }
+
+export interface HttpAddress {
+  readonly host: string
+  readonly port: number
 }
 
 /** `auto` takes what the self-test finds; the others are for tests. */
@@ -29,12 +39,15 @@ export const requestedPolicies: readonly RequestedPolicy[] = [
 export const defaults: {
   readonly pinDir: string
   readonly socketPath: string
+  /** Where the CNI plugin looks for the agent: cni/shim/main.c. */
+  readonly cniSocketPath: string
   readonly capBytes: number
   /** How long a drain may wait for the last member to leave. */
   readonly drainTimeoutMs: number
 } = {
   pinDir: '/sys/fs/bpf/meshaccel',
   socketPath: '/run/meshaccel/agent.sock',
+  cniSocketPath: '/run/meshaccel/cni.sock',
   capBytes: 4 << 20,
   drainTimeoutMs: 30_000,
 }

@@ -3,20 +3,46 @@
 /** Where a pod's network namespace can be found. */
 export type NetnsRef = { readonly path: string } | { readonly pid: number }
 
-export type Mesh = 'istio' | 'linkerd'
+export type Mesh = 'istio' | 'linkerd' | 'kuma' | 'consul'
+
+/** Traffic of a pod that its user wants to stay off the fast path. */
+export interface Exclusions {
+  /** Local or remote ports, both ends included. */
+  readonly ports: readonly PortRange[]
+  /** Remote addresses: `10.0.0.0/8`, `fd00::/8`. */
+  readonly cidrs: readonly string[]
+  /** Of the processes that own the sockets. */
+  readonly uids: readonly number[]
+}
+
+export interface PortRange {
+  readonly from: number
+  readonly to: number
+}
 
 /** A pod as its source sees it. */
 export interface ObservedPod {
   readonly namespace: string
   readonly name: string
   readonly uid?: string
-  readonly netns: NetnsRef
+  /** Absent: nobody has found it yet. */
+  readonly netns?: NetnsRef
+  /** Where the source knows them; else they are read in the namespace. */
+  readonly ips?: readonly string[]
   /** The mesh whose sidecar the pod has. */
   readonly mesh?: Mesh
   /** The uid that the sidecar runs as, where it is not the mesh's own. */
   readonly proxyUid?: number
+  /** The mesh serves it from outside the pod: it has no sidecar to make cheaper. */
+  readonly ambient?: boolean
+  /** It shares the host's network namespace. */
+  readonly hostNetwork?: boolean
+  /** Its containers have ended for good. */
+  readonly finished?: boolean
   /** Absent: the agent's default applies. */
   readonly enabled?: boolean
+  /** `invalid`: the user excludes something, and nobody can read what. */
+  readonly exclusions?: Exclusions | 'invalid'
 }
 
 /** `namespace/name`, the way users write a pod. */

@@ -33,4 +33,25 @@ static __always_inline bool redirect_drained(struct conn *conn, int sender)
 	return true;
 }
 
+/* Redirected bytes are unread that this reader will not see: both ends are to be reset. */
+static __always_inline void doom(struct conn *conn, __u32 slot, __u32 role)
+{
+	const struct conn_end *reader = &conn->ends[role & 1];
+	struct event event = {
+	    .netns_cookie = reader->netns_cookie,
+	    .kind = EVENT_RESET,
+	    .reason = conn->reason,
+	    .tgid = peek_end(reader->end, reader_tgid),
+	};
+
+	if (!conn->doomed) {
+		bpf_probe_read_kernel(event.comm, sizeof(event.comm),
+				      ((struct end *)reader->end)->reader_comm);
+		conn->doomed = 1;
+		count(REASON_RESET);
+		tell(&event);
+	}
+	attend(conn, slot);
+}
+
 #endif

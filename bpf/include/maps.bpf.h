@@ -36,6 +36,12 @@ struct {
 	__type(value, struct quarantine);
 } meshaccel_quarantine __weak SEC(".maps");
 
+/* struct event, for the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVENTS_BYTES);
+} meshaccel_events __weak SEC(".maps");
+
 /* Every watched socket; gone with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -161,6 +167,12 @@ static __always_inline bool pod_enabled(__u64 netns_cookie)
 	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &netns_cookie);
 
 	return pod && pod->enabled;
+}
+
+/* Without room the agent learns of it later, from the other maps. */
+static __always_inline void tell(const struct event *event)
+{
+	bpf_ringbuf_output(&meshaccel_events, (void *)event, sizeof(*event), 0);
 }
 
 /* An atomic add that is ordered before whatever follows: the kernel orders only those that return

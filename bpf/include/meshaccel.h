@@ -10,6 +10,8 @@
 /* Programs that are kept off the fast path; the oldest is forgotten for a new one. */
 #define MAX_QUARANTINED 4096
 
+#define EVENTS_BYTES (256 * 1024)
+
 /* Redirected and unread messages of a direction: each pins a struct sk_msg of some 700 bytes. */
 #define CAP_MESSAGES 256
 
@@ -39,6 +41,10 @@
 /* A member whose TCP bytes lie unread from one scan to the next is kicked; after this many such
  * scans it leaves. */
 #define STUCK_SCANS 5
+/* Redirected bytes that lie unread over this many sweeps in a row, while a thread sleeps in a
+ * receive that does not see them, will never be read. */
+#define SWEEP_NS     (200 * MSEC)
+#define STUCK_SWEEPS 3
 /* The agent is dead when it has not scanned for this long. */
 #define HEARTBEAT_NS	 (5 * SEC_NS)
 #define STALE_CAP_FACTOR 8
@@ -72,7 +78,7 @@ enum reason {
 	REASON_READER_CHANGED,
 	REASON_JOIN_TIMEOUT,
 	REASON_HALF_CLOSED,
-	/* Reset: its reader turned to splice while redirected bytes were unread. */
+	/* Reset: redirected bytes were unread that its reader would not have seen. */
 	REASON_RESET,
 	/* why a connection did not join, per end */
 	REASON_SHORT,
@@ -93,6 +99,8 @@ enum reason {
 	REASON_UNACCOUNTED,
 	REASON_SPLICE,
 	REASON_QUARANTINED,
+	/* Its reader sleeps in a receive that does not see redirected bytes. */
+	REASON_STUCK,
 	REASONS,
 };
 
@@ -126,6 +134,25 @@ struct quarantine {
 	char comm[16];
 };
 
+enum event_kind {
+	/* A program is kept off the fast path from now on. */
+	EVENT_QUARANTINED,
+	/* A connection is reset because of its reader. */
+	EVENT_RESET,
+};
+
+/* What the agent is to tell at once. */
+struct event {
+	__u64 netns_cookie;
+	/* enum event_kind, enum reason */
+	__u32 kind;
+	__u32 reason;
+	/* The reader. */
+	__u32 tgid;
+	__u32 pad;
+	char comm[16];
+};
+
 /* A socket that is a member. */
 struct member {
 	__u32 slot;
@@ -154,10 +181,10 @@ struct config {
 	__u64 cgroup_id;
 	/* Whether only sidecars may read what was redirected: where FIONREAD does not count it. */
 	__u32 proxies_only;
-	/* How often a program was quarantined, and how often the scan has heard of it. */
-	__u32 quarantined;
-	__u32 quarantined_heard;
-	__u32 pad;
+	/* R3: tcp_mem[0], above which nothing is redirected. */
+	__u32 tcp_memory_pages;
+	/* bpf_ktime_get_ns() of the last sweep. */
+	__u64 swept_ns;
 };
 
 /* What one end reads; written in the context of its readers, by the scan and at its close. */
@@ -288,7 +315,12 @@ struct conn_end {
 	__u8 proxy;
 	/* Its reader has turned to splice, which never sees redirected bytes. */
 	__u8 spliced;
-	__u8 rest[10];
+	/* What the sweep saw last: in how many sweeps in a row its reader slept over unread bytes,
+	 * whether there were any, all that was announced to it, and all that it had received. */
+	__u8 asleep;
+	__u8 unread;
+	__u32 swept_sent;
+	__u32 swept_received;
 };
 
 struct conn {
@@ -381,6 +413,7 @@ _Static_assert(sizeof(struct isn_pair) == 8, "layout");
 _Static_assert(sizeof(struct pod) == 8, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
+_Static_assert(sizeof(struct event) == 40, "layout");
 _Static_assert(sizeof(struct config) == 56, "layout");
 _Static_assert(sizeof(struct end) == 112, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");

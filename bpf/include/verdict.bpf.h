@@ -50,11 +50,11 @@ static __noinline __u32 count_messages(__u64 psock)
 
 /* R3, over all flows: redirected bytes are charged to TCP's memory, so its own total bounds them.
  */
-static __always_inline bool tcp_memory_low(const struct tcp_sock *tp)
+static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const struct config *config)
 {
 	const struct proto *proto = tp->inet_conn.icsk_inet.sk.__sk_common.skc_prot;
 
-	return proto->memory_allocated->counter < proto->sysctl_mem[0];
+	return proto->memory_allocated->counter < config->tcp_memory_pages;
 }
 
 static __always_inline bool agent_stale(const struct config *config)
@@ -86,7 +86,7 @@ static __always_inline enum reason bounded(const struct tcp_sock *tp, struct dir
 		if (direction->queued_messages >= CAP_MESSAGES)
 			return REASON_CAP_MESSAGES;
 	}
-	if (!tcp_memory_low(tp))
+	if (!tcp_memory_low(tp, config))
 		return REASON_TCP_MEMORY;
 	return REASON_NONE;
 }
@@ -165,8 +165,7 @@ static __always_inline int leave_by_tcp(struct conn *conn, __u32 slot, __u32 rol
 					struct direction *direction, enum reason reason)
 {
 	if (conn->ends[!role].spliced && !redirect_drained(conn, role)) {
-		conn->doomed = 1;
-		attend(conn, slot);
+		doom(conn, slot, !role);
 		return SK_DROP;
 	}
 	return pass(conn, slot, direction, reason);

@@ -27,6 +27,10 @@
 
 #define O_NONBLOCK 00004000
 #define AF_INET6   10
+/* Threads that wait on one socket, of which a sweep looks at no more. */
+#define WAITERS_MAX 16
+
+extern const void woken_wake_function __ksym __weak;
 
 /* What bars a socket from the sockhash, whatever its readers do. */
 static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
@@ -509,12 +513,66 @@ static long tend_next(__u32 index, struct pass *pass)
 	return 0;
 }
 
-/* A program was quarantined: which connections have it as their reader? */
-static long attend_member(struct bpf_map *map, const __u32 *slot, struct conn *conn,
-			  struct pass *pass)
+/* A thread that sleeps in a receive or a splice of the socket, NULL if there is none. One that
+ * sleeps in a send waits in the same way, and then nothing can be said. */
+static __noinline struct task_struct *sleeping_reader(__u64 sk)
 {
-	if (conn->state == CONN_JOINED)
-		attend(conn, *slot);
+	struct wait_queue_head *head = &peek(struct sock, sk, sk_wq)->wait;
+	struct list_head *node = peek(struct wait_queue_head, head, head.next);
+	int i;
+
+	if (!&woken_wake_function || peek(struct sock, sk, sk_write_pending))
+		return NULL;
+	for (i = 0; i < WAITERS_MAX && node && node != &head->head; i++) {
+		struct wait_queue_entry *entry =
+		    (void *)node - offsetof(struct wait_queue_entry, entry);
+		struct task_struct *task = peek(struct wait_queue_entry, entry, private);
+
+		if (peek(struct wait_queue_entry, entry, func) == (void *)&woken_wake_function &&
+		    peek(struct task_struct, task, __state))
+			return task;
+		node = peek(struct list_head, node, next);
+	}
+	return NULL;
+}
+
+/* Redirected bytes that will never be read: the connection hangs, and only an error helps its
+ * users.
+ */
+static __always_inline bool is_stuck(struct conn *conn, int sender)
+{
+	struct conn_end *reader = &conn->ends[!sender];
+	__u32 sent = conn->directions[sender].sent, received;
+	struct task_struct *task;
+
+	if (sent == reader->swept_sent && !reader->unread)
+		return false;
+	reader->swept_sent = sent;
+	reader->unread = !reader->closed && !queue_empty(reader->psock);
+	received = peek_end(reader->end, received);
+	task = reader->unread && received == reader->swept_received ? sleeping_reader(reader->sk)
+								    : NULL;
+	reader->swept_received = received;
+	reader->asleep = task ? reader->asleep + 1 : 0;
+	if (reader->asleep < STUCK_SWEEPS)
+		return false;
+	quarantine(task, reader->netns_cookie, REASON_STUCK);
+	return true;
+}
+
+static long sweep(__u32 slot, void *unused)
+{
+	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+	int sender;
+
+	if (!conn || conn->state < CONN_JOINED || conn->doomed)
+		return 0;
+	for (sender = 0; sender < ROLES; sender++) {
+		if (is_stuck(conn, sender)) {
+			conn->reason = REASON_STUCK;
+			doom(conn, slot, !sender);
+		}
+	}
 	return 0;
 }
 
@@ -533,9 +591,9 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 		__u64 nobody = 0;
 
 		config->scan++;
-		if (config->quarantined != config->quarantined_heard) {
-			config->quarantined_heard = config->quarantined;
-			bpf_for_each_map_elem(&meshaccel_conns, attend_member, &pass, 0);
+		if (bpf_ktime_get_ns() - config->swept_ns > SWEEP_NS) {
+			config->swept_ns = bpf_ktime_get_ns();
+			bpf_loop(config->slots_used, sweep, NULL, 0);
 		}
 		bpf_loop(MAX_CONNS, tend_next, &pass, 0);
 		config->heartbeat_ns = bpf_ktime_get_ns();

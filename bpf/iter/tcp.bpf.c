@@ -160,14 +160,12 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	conn = conn_of(end);
 	if (!conn)
 		return 0;
+	bit = 1 << (end->role & 1);
 	if (conn->doomed) {
-		if (bpf_sock_destroy) {
-			count(REASON_RESET);
+		if (bpf_sock_destroy)
 			bpf_sock_destroy(common);
-		}
 		return 0;
 	}
-	bit = 1 << (end->role & 1);
 	if (conn->kick & bit) {
 		conn->kick &= ~bit;
 		/* tcp_set_rcvlowat() wakes the reader when there is something to read. */

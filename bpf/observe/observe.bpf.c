@@ -52,7 +52,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 		end->barred = bad;
 	if (conn && conn->state >= CONN_JOINED) {
 		if (bad) {
-			quarantine(end->netns_cookie, bad);
+			quarantine((void *)bpf_get_current_task(), end->netns_cookie, bad);
 			stop(conn, end->conn - 1, REASON_READER_CHANGED);
 		}
 		if (conn->state == CONN_SEALED)
@@ -68,7 +68,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (!end->reader_tgid) {
 		end->reader_tgid = bpf_get_current_pid_tgid() >> 32;
 		bpf_get_current_comm(end->reader_comm, sizeof(end->reader_comm));
-		current_executable(&end->exe_inode, &end->exe_device);
+		executable_of((void *)bpf_get_current_task(), &end->exe_inode, &end->exe_device);
 	}
 	if (!conn || conn->state == CONN_WATCHED)
 		prove(end, tp, conn);
@@ -102,10 +102,8 @@ static __always_inline __u64 socket_of(__u32 fd)
 /* Splice never sees redirected bytes and takes the next TCP byte for the next one. A member whose
  * reader turns to it is sealed before the first byte moves: if all that was redirected has been
  * read, what follows comes by TCP, and splice is right; if not, nothing may follow. */
-SEC("tracepoint/syscalls/sys_enter_splice")
-int meshaccel_splice(struct trace_event_raw_sys_enter *ctx)
+static __always_inline int spliced(__u64 sk)
 {
-	__u64 sk = socket_of(ctx->args[0]);
 	struct member *member;
 	struct conn *conn;
 	__u32 role, state;
@@ -118,7 +116,7 @@ int meshaccel_splice(struct trace_event_raw_sys_enter *ctx)
 	if (!conn || conn->ends[role].sk != sk)
 		return 0;
 
-	quarantine(conn->ends[role].netns_cookie, REASON_SPLICE);
+	quarantine((void *)bpf_get_current_task(), conn->ends[role].netns_cookie, REASON_SPLICE);
 	__sync_lock_test_and_set(&conn->fence, 0);
 	conn->ends[role].spliced = 1;
 	state = conn->state;
@@ -126,9 +124,25 @@ int meshaccel_splice(struct trace_event_raw_sys_enter *ctx)
 	    __sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) == state)
 		conn->reason = REASON_SPLICE;
 	if (conn->state == CONN_SEALED && !redirect_drained(conn, !role))
-		conn->doomed = 1;
+		doom(conn, member->slot, role);
 	attend(conn, member->slot);
 	return 0;
+}
+
+/* The splice watch is one of two. This one costs nothing where nobody splices, and sees io_uring
+ * too.
+ */
+SEC("kprobe/tcp_splice_read")
+int BPF_KPROBE(meshaccel_splice, struct socket *socket)
+{
+	return spliced((__u64)BPF_CORE_READ(socket, sk));
+}
+
+/* Where the kernel has no kprobes. It takes every system call of the node to the slow entry. */
+SEC("tracepoint/syscalls/sys_enter_splice")
+int meshaccel_splice_call(struct trace_event_raw_sys_enter *ctx)
+{
+	return spliced(socket_of(ctx->args[0]));
 }
 
 /* A watched socket is gone: its claim and, with the second end's, the slot of its connection are

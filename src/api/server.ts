@@ -7,6 +7,7 @@ import {
   type ServerWritableStream,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { HealthImplementation } from 'grpc-health-check'
 import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -16,7 +17,7 @@ import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { errorMetadata } from './error-metadata.ts'
 import type { Control, ControlMethods, FlowView } from './views.ts'
-import { loadControlService } from './wire.ts'
+import { controlService, loadControlService } from './wire.ts'
 
 /** Well below gRPC's 4 MiB a message, and a chunk takes the agent a few milliseconds. */
 const flowsPerChunk = 500
@@ -24,15 +25,21 @@ const flowsPerChunk = 500
 /** The control interface on a unix socket that only root may use. */
 export class ControlServer {
   readonly #server: Server
+  readonly #health = new HealthImplementation({
+    '': 'NOT_SERVING',
+    [controlService]: 'NOT_SERVING',
+  })
 
   private constructor(server: Server) {
     this.#server = server
+    this.#health.addToServer(server)
   }
 
   /** Serves at `socketPath`, where nothing may be: see lockAgent. */
   static async listen(socketPath: string, control: Control, log: Log): Promise<ControlServer> {
     const server = new Server()
     server.addService(loadControlService(), implementation(control, log))
+    const started = new ControlServer(server)
     // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
     const umask = process.umask(0o177)
     try {
@@ -49,7 +56,12 @@ export class ControlServer {
     } finally {
       process.umask(umask)
     }
-    return new ControlServer(server)
+    return started
+  }
+
+  /** From now on the health service (grpc.health.v1) says SERVING: the agent is in step with its pods. */
+  setReady(): void {
+    for (const service of ['', controlService]) this.#health.setStatus(service, 'SERVING')
   }
 
   /** Answers the calls under way for at most `graceMs`, then removes the socket. */

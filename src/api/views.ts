@@ -27,6 +27,16 @@ export interface StatusView {
   readonly reasons: Readonly<Record<string, bigint>>
   /** What is wrong with the pods file; its last good content applies. */
   readonly podsFileError?: string
+  readonly source: SourceView
+}
+
+/** Where pods come from. */
+export interface SourceView {
+  readonly name: string
+  /** Whether all its pods were told once, and acted upon. */
+  readonly synced: boolean
+  /** Why it cannot tell them now; the last ones count. */
+  readonly error?: string | undefined
 }
 
 export interface PodView {

@@ -3,7 +3,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader'
 import { packageRoot } from '../package.ts'
 
-const service = 'meshaccel.v1.Control'
+export const controlService = 'meshaccel.v1.Control'
 
 /** The service of control.proto. Fields are camelCase, uint64 fields are bigint, absent optional fields are absent. */
 export function loadControlService(): ServiceDefinition {
@@ -11,8 +11,8 @@ export function loadControlService(): ServiceDefinition {
     defaults: true,
     arrays: true,
     objects: true,
-  })[service]
-  if (!loaded || 'format' in loaded) throw new Error(`control.proto defines no ${service}`)
+  })[controlService]
+  if (!loaded || 'format' in loaded) throw new Error(`control.proto defines no ${controlService}`)
   return Object.fromEntries(
     Object.entries(loaded).map(([name, method]) => [name, withBigints(method)]),
   )

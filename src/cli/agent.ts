@@ -1,6 +1,13 @@
+import { hostname } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { startAgent } from '../agent.ts'
-import { defaults, requestedPolicies, type RequestedPolicy } from '../config.ts'
+import {
+  defaults,
+  requestedPolicies,
+  type HttpAddress,
+  type PodsOrigin,
+  type RequestedPolicy,
+} from '../config.ts'
 import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { createLog } from '../log.ts'
 import { environmentOf } from './environment.ts'
@@ -10,6 +17,9 @@ import { UsageError } from './usage-error.ts'
 
 interface Args {
   readonly pods: string
+  readonly node: string | undefined
+  readonly cri: string | undefined
+  readonly metrics: string | undefined
   readonly cgroup: string | undefined
   readonly pin: string
   readonly socket: string
@@ -26,7 +36,7 @@ const command: CommandModule<object, Args> = {
   builder: (yargs) =>
     yargs
       .usage(
-        '$0 agent --pods file:PATH\n\n' +
+        '$0 agent --pods kubernetes|file:PATH\n\n' +
           'Runs the node agent in the foreground. SIGTERM ends it and leaves its pins, so that live connections ' +
           'stay fast until a successor adopts them.',
       )
@@ -39,7 +49,22 @@ const command: CommandModule<object, Args> = {
         pods: {
           type: 'string',
           demandOption: true,
-          describe: 'Where pods come from: file:PATH',
+          describe: 'Where pods come from: kubernetes or file:PATH',
+          requiresArg: true,
+        },
+        node: {
+          type: 'string',
+          describe: "This node's name in Kubernetes [default: $NODE_NAME, else the hostname]",
+          requiresArg: true,
+        },
+        cri: {
+          type: 'string',
+          describe: "The container runtime's socket [default: every known one that is there]",
+          requiresArg: true,
+        },
+        metrics: {
+          type: 'string',
+          describe: 'HOST:PORT to serve /healthz and /readyz at',
           requiresArg: true,
         },
         cgroup: cgroupOption,
@@ -83,7 +108,7 @@ const command: CommandModule<object, Args> = {
     const end = environment.endSignal()
     const agent = await startAgent(
       {
-        podsFile: args.pods.slice('file:'.length),
+        pods: podsOrigin(args, environment.env),
         cgroupPath: cgroup2Directory(args.cgroup),
         pinDir: args.pin,
         socketPath: args.socket,
@@ -91,6 +116,7 @@ const command: CommandModule<object, Args> = {
         capBytes: args.cap,
         policy: args.policy,
         cleanupOnExit: args['cleanup-on-exit'],
+        ...(args.metrics === undefined ? {} : { http: httpAddress(args.metrics) }),
       },
       log,
       environment.agentParts,
@@ -104,9 +130,36 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-function refuseNonsense({ pods, cap }: Args): void {
-  if (!/^file:./.test(pods)) throw new UsageError(`--pods must be file:PATH, not ${pods}`)
+function refuseNonsense({ pods, cap, metrics }: Args): void {
+  if (!/^(?:kubernetes$|file:.)/.test(pods)) {
+    throw new UsageError(`--pods must be kubernetes or file:PATH, not ${pods}`)
+  }
+  if (metrics !== undefined) httpAddress(metrics)
   if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
     throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
   }
+}
+
+function podsOrigin(
+  { pods, node, cri }: Args,
+  env: Readonly<Record<string, string | undefined>>,
+): PodsOrigin {
+  if (pods !== 'kubernetes') return { file: pods.slice('file:'.length) }
+  const kubernetesNode = node ?? (env['NODE_NAME'] || hostname())
+  return { kubernetesNode, ...(cri === undefined ? {} : { criSocket: socketPath(cri) }) }
+}
+
+/** Kubelet and crictl write it as a URL. */
+function socketPath(text: string): string {
+  return text.replace(/^unix:(?:\/\/)?/, '')
+}
+
+/** `127.0.0.1:9090`, `[::1]:9090`, `:9090` for every address. */
+function httpAddress(text: string): HttpAddress {
+  const [, ipv6, host = '', digits] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits === undefined || port > 65_535) {
+    throw new UsageError(`--metrics must be HOST:PORT, not ${text}`)
+  }
+  return { host: ipv6 ?? (host || '::'), port }
 }

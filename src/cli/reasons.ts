@@ -3,6 +3,7 @@ import { ControlClient } from '../api/client.ts'
 import { environmentOf } from './environment.ts'
 import { outputOption, socketOption } from './options.ts'
 import { print } from './print.ts'
+import { wordsOfTraffic } from './reason-words.ts'
 import { renderTable } from './table.ts'
 
 const command: CommandModule<object, { socket: string; output: 'table' | 'json' }> = {
@@ -18,10 +19,11 @@ const command: CommandModule<object, { socket: string; output: 'table' | 'json' 
         [
           { title: 'REASON', flexible: true },
           { title: 'COUNT', right: true },
+          { title: 'MEANING', flexible: true },
         ],
         Object.entries(result.reasons)
           .toSorted(([, one], [, other]) => (one === other ? 0 : one > other ? -1 : 1))
-          .map(([reason, count]) => [reason, String(count)]),
+          .map(([reason, count]) => [reason, String(count), wordsOfTraffic(reason).means]),
         environment,
       ),
     )

@@ -5,10 +5,13 @@ import { version } from '../package.ts'
 import agent from './agent.ts'
 import bench from './bench.ts'
 import cleanup from './cleanup.ts'
+import cni from './cni.ts'
 import doctor from './doctor.ts'
 import drain from './drain.ts'
 import type { CliEnvironment } from './environment.ts'
+import explain from './explain.ts'
 import flows from './flows.ts'
+import manifests from './manifests.ts'
 import pods from './pods.ts'
 import readers from './readers.ts'
 import reasons from './reasons.ts'
@@ -39,10 +42,13 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(flows)
     .command(reasons)
     .command(readers)
+    .command(explain)
     .command(doctor)
     .command(drain)
     .command(resume)
     .command(cleanup)
+    .command(cni)
+    .command(manifests)
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
     )

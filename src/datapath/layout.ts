@@ -42,6 +42,7 @@ export const reasons = [
   'unaccounted',
   'splice',
   'quarantined',
+  'stuck',
 ] as const
 
 export type Reason = (typeof reasons)[number]
@@ -103,6 +104,26 @@ export const quarantine: StructCodec<QuarantineRecord> = struct({
   comm: text(16),
 })
 
+/** enum event_kind, in its order. */
+export const eventKinds = ['quarantined', 'reset'] as const
+
+export interface EventRecord {
+  netns_cookie: bigint
+  kind: number
+  reason: number
+  tgid: number
+  pad: number
+  comm: string
+}
+export const event: StructCodec<EventRecord> = struct({
+  netns_cookie: u64,
+  kind: u32,
+  reason: u32,
+  tgid: u32,
+  pad: u32,
+  comm: text(16),
+})
+
 export interface ConfigRecord {
   redirect: number
   cap_bytes: number
@@ -113,9 +134,8 @@ export interface ConfigRecord {
   stop_when_stale: number
   cgroup_id: bigint
   proxies_only: number
-  quarantined: number
-  quarantined_heard: number
-  pad: number
+  tcp_memory_pages: number
+  swept_ns: bigint
 }
 export const config: StructCodec<ConfigRecord> = struct({
   redirect: u32,
@@ -127,9 +147,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   stop_when_stale: u32,
   cgroup_id: u64,
   proxies_only: u32,
-  quarantined: u32,
-  quarantined_heard: u32,
-  pad: u32,
+  tcp_memory_pages: u32,
+  swept_ns: u64,
 })
 
 /** Per-CPU totals. */

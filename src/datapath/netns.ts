@@ -1,4 +1,4 @@
-import { readlinkSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
@@ -50,6 +50,40 @@ export function resolveNetns(
     })
   }
   return { ...found, netnsPath }
+}
+
+/**
+ * What tells one namespace behind a reference from the next, without entering it. A path's inode number is given to
+ * another namespace once it is free, but not with the same change time; a process is told by when it was started.
+ *
+ * Throws as resolveNetns for what is gone.
+ */
+export function identifyNetns(ref: NetnsRef): string {
+  try {
+    if ('path' in ref) {
+      const { dev, ino, ctimeNs } = statSync(ref.path, { bigint: true })
+      return `${dev}:${ino}:${ctimeNs}`
+    }
+    const stat = readFileSync(`/proc/${ref.pid}/stat`, 'utf8')
+    // The 22nd field; the second one, the name of the program, may hold anything.
+    const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return `${readlinkSync(`/proc/${ref.pid}/ns/net`)}:${startedAt}`
+  } catch (error) {
+    const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
+    throw cannotOpen(`look at network namespace of ${subject}`, ref, error)
+  }
+}
+
+/** Whether there is any TCP socket in the namespace but those in TIME_WAIT; asks counters, not the sockets. */
+export function hasTcpSockets(path: string): boolean {
+  const stats = withNetns(path, () =>
+    ['sockstat', 'sockstat6'].map((name) => {
+      // Without IPv6 there is only one.
+      const file = `/proc/thread-self/net/${name}`
+      return existsSync(file) ? readFileSync(file, 'utf8') : ''
+    }),
+  )
+  return stats.some((text) => /^TCP6?: inuse [^0]/m.test(text))
 }
 
 /** Opening anything else could do harm: a FIFO blocks, a device may do what it likes. */

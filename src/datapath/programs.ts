@@ -22,7 +22,7 @@ import {
   u32,
   u64,
 } from '../libbpf/index.ts'
-import type { Attachment, LoadedObject, OpenObject, Program } from '../libbpf/index.ts'
+import type { Attachment, LoadedObject, OpenObject } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import {
   config,
@@ -51,25 +51,23 @@ const ITERATORS = {
   adopt: undefined,
   kick: undefined,
 } as const
-const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine'] as const
+const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine', 'events'] as const
 
-interface Place {
-  readonly members: AnyMap
-  readonly cgroupPath: string
-}
+type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
 
 /**
  * What is attached, in this order: readers are accounted for before the first connection is watched, and sockets watched
  * before any may join.
  */
-const ATTACHMENTS: Readonly<Record<string, (it: Program, place: Place) => Attachment>> = {
-  received: (it) => it.attachTracing(),
-  closed: (it) => it.attachTracing(),
-  splice: (it) => it.attachTracepoint('syscalls', 'sys_enter_splice'),
-  verdict: (it, { members }) => it.attachSkMsg(members, 'link'),
-  watch: (it, { cgroupPath }) => it.attachCgroup(cgroupPath),
+const ATTACHMENTS: Readonly<Record<string, Attach>> = {
+  received: (object) => object.program('meshaccel_received').attachTracing(),
+  closed: (object) => object.program('meshaccel_closed').attachTracing(),
+  splice: watchSplice,
+  verdict: (object) =>
+    object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
+  watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
-/** Without this one the self-test allows only what sidecars read. */
+/** The one that a kernel may lack. */
 const OPTIONAL = 'splice'
 
 const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), Object.keys(ATTACHMENTS)].flat()
@@ -136,6 +134,7 @@ export class Programs extends Pins {
   readonly counters: BpfMap<number, CountersRecord>
   readonly gauge: BpfMap<number, GaugeRecord>
   readonly quarantine: BpfMap<ProgramRecord, QuarantineRecord>
+  readonly events: AnyMap
   readonly flows: IterLink
   readonly sight: IterLink
   readonly adopt: IterLink
@@ -148,6 +147,7 @@ export class Programs extends Pins {
       this.counters = this.use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
       this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
       this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
+      this.events = this.use(AnyMap.openPin(join(directory, 'events')))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
       this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
       this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
@@ -209,18 +209,28 @@ export function install(
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
-      try {
-        const place = { members: map('members'), cgroupPath }
-        const attachment = attach(object.program(`meshaccel_${name}`), place)
-        stack.use(attachment).pin(join(partial, name))
-      } catch (error) {
-        const lacks = error instanceof BpfError && error.code === 'ENOENT'
-        if (!(lacks && name === OPTIONAL)) throw error
-      }
+      const attachment = attach(object, cgroupPath)
+      if (attachment) stack.use(attachment).pin(join(partial, name))
     }
     return partial
   } catch (error) {
     removePartial(pinDir)
+    throw error
+  }
+}
+
+/** Attaches the cheapest splice watch that the kernel has; without one the self-test allows only what sidecars read. */
+function watchSplice(object: LoadedObject): Attachment | undefined {
+  try {
+    return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
+  } catch (error) {
+    if (!(error instanceof BpfError)) throw error
+  }
+  try {
+    const call = object.program('meshaccel_splice_call')
+    return call.attachTracepoint('syscalls', 'sys_enter_splice')
+  } catch (error) {
+    if (error instanceof BpfError && error.code === 'ENOENT') return undefined
     throw error
   }
 }

@@ -1,5 +1,7 @@
 /** What keeps connections moving: scans, kicks, and draining. Works on any version's pins, with or without an agent. */
 
+import { readFileSync } from 'node:fs'
+import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { type IterLink, withNetns } from '../libbpf/index.ts'
 import type { ConfigRecord } from './layout.ts'
@@ -37,8 +39,13 @@ export function runInNetns(
 ): void {
   const path = netnsPaths.get(cookie) ?? findNetns(cookie)
   if (path === undefined) return
-  using walk = withNetns(path, () => iterator.open())
-  walk.read()
+  try {
+    using walk = withNetns(path, () => iterator.open())
+    walk.read()
+  } catch (error) {
+    // A pod that ends takes its namespace along before anybody hears of it.
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
 }
 
 /** Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. */
@@ -78,6 +85,11 @@ export function readConfig(programs: Programs): ConfigRecord {
 /** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
 const KEEPALIVE_IDLE_S = 120
 
+/** Where TCP's memory begins to be tight: the first of tcp_mem. */
+export function tcpMemoryPages(): number {
+  return Number.parseInt(readFileSync('/proc/sys/net/ipv4/tcp_mem', 'utf8'), 10)
+}
+
 /** The settings of a data path that is new: it redirects, as `strict` wants it. */
 export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
   return {
@@ -90,9 +102,8 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     stop_when_stale: 0,
     cgroup_id: cgroupId,
     proxies_only: 0,
-    quarantined: 0,
-    quarantined_heard: 0,
-    pad: 0,
+    tcp_memory_pages: tcpMemoryPages(),
+    swept_ns: 0n,
   }
 }
 

@@ -7,25 +7,38 @@ export type NetnsResolution =
   | { readonly reason: NotEnrolledReason }
 
 /** Why a pod that a source reports is not enrolled. */
-export type NotEnrolledReason =
-  /** The file or the agent's default says so. */
-  | 'disabled'
-  /** Nothing tells the sidecar: neither a known mesh nor a uid. */
-  | 'no-mesh'
+export const notEnrolledReasons = [
+  /** The pod, its namespace, the file or the agent's default says so. */
+  'disabled',
   /** It shares the host's network namespace. */
-  | 'host-network'
+  'host-network',
+  /** Its containers have ended for good. */
+  'finished',
+  /** Its mesh serves it without a sidecar. */
+  'ambient',
+  /** Nothing tells the sidecar: neither a known mesh nor a uid. */
+  'no-mesh',
+  /** Its user excludes traffic that the data path cannot tell from the rest yet. */
+  'exclusions-unsupported',
+  /** Its user excludes traffic, and nobody can read which. */
+  'exclusions-invalid',
+  /** Nobody has found its network namespace yet. */
+  'netns-unknown',
   /** An earlier pod of the source has the same network namespace. */
-  | 'duplicate-netns'
-  | 'netns-gone'
-  | 'pid-gone'
-  | 'not-a-netns'
-  | 'netns-forbidden'
-  | 'foreign-user-namespace'
-  | 'netns-cookie-unsupported'
+  'duplicate-netns',
+  'netns-gone',
+  'pid-gone',
+  'not-a-netns',
+  'netns-forbidden',
+  'foreign-user-namespace',
+  'netns-cookie-unsupported',
   /** The self-test refuses this kernel; no pod is enrolled. */
-  | 'refused'
+  'refused',
   /** The data path could not take it; it is tried again. */
-  | 'enrol-failed'
+  'enrol-failed',
+] as const
+
+export type NotEnrolledReason = (typeof notEnrolledReasons)[number]
 
 /** A pod that a source reports, and what the agent made of it. */
 export interface SeenPod {
@@ -55,7 +68,27 @@ export interface DesiredOptions {
 }
 
 /** The uid that each mesh injects its sidecar with. */
-const meshUid: Readonly<Record<Mesh, number>> = { istio: 1337, linkerd: 2102 }
+const meshUid: Readonly<Record<Mesh, number>> = {
+  istio: 1337,
+  linkerd: 2102,
+  kuma: 5678,
+  consul: 5995,
+}
+
+/** What the observed facts alone keep from enrolment, in the order in which a user can do something about it. Pure. */
+export function notEnrolledBecause(
+  pod: ObservedPod,
+  defaultEnabled: boolean,
+): NotEnrolledReason | undefined {
+  if (!(pod.enabled ?? defaultEnabled)) return 'disabled'
+  if (pod.hostNetwork) return 'host-network'
+  if (pod.finished) return 'finished'
+  if (pod.ambient) return 'ambient'
+  if (pod.mesh === undefined && pod.proxyUid === undefined) return 'no-mesh'
+  if (pod.exclusions === 'invalid') return 'exclusions-invalid'
+  if (pod.exclusions !== undefined) return 'exclusions-unsupported'
+  return undefined
+}
 
 /** The desired state that follows from the observed facts. Pure. `resolutions` is by podKey. */
 export function desiredState(
@@ -65,7 +98,7 @@ export function desiredState(
 ): DesiredState {
   const enrolments = new Map<bigint, PodNetns>()
   const seen = pods.map((pod): SeenPod => {
-    const found = resolutions.get(podKey(pod)) ?? { reason: 'netns-gone' as const }
+    const found = resolutions.get(podKey(pod)) ?? { reason: 'netns-unknown' as const }
     const proxyUid = pod.proxyUid ?? (pod.mesh === undefined ? undefined : meshUid[pod.mesh])
     const facts = {
       namespace: pod.namespace,
@@ -73,13 +106,12 @@ export function desiredState(
       ...(pod.uid === undefined ? {} : { uid: pod.uid }),
       ...(pod.mesh === undefined ? {} : { mesh: pod.mesh }),
       ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
-      ips: 'reason' in found ? [] : found.ips,
+      ips: pod.ips ?? ('reason' in found ? [] : found.ips),
     }
     const not = (reason: NotEnrolledReason): SeenPod => ({ ...facts, enrolled: false, reason })
 
-    // What the user can change comes first, so that an edit shows whatever else is the matter.
-    if (!(pod.enabled ?? options.defaultEnabled)) return not('disabled')
-    if (proxyUid === undefined) return not('no-mesh')
+    const because = notEnrolledBecause(pod, options.defaultEnabled)
+    if (because !== undefined || proxyUid === undefined) return not(because ?? 'no-mesh')
     if ('reason' in found) return not(found.reason)
     if (enrolments.has(found.netnsCookie)) return not('duplicate-netns')
     if (options.refused) return not('refused')

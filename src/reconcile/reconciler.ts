@@ -1,14 +1,9 @@
 import type { Datapath, PodNetns } from '../datapath/datapath.ts'
 import { messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { podKey, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
-import {
-  desiredState,
-  type NetnsResolution,
-  type NotEnrolledReason,
-  type SeenPod,
-} from './desired.ts'
+import { podKey, type ObservedPod } from '../observed-pod.ts'
+import { desiredState, notEnrolledBecause, type SeenPod } from './desired.ts'
+import { NetnsCache, reasonOf, type NetnsLookup } from './netns-cache.ts'
 import { plan } from './plan.ts'
 
 /** Calls `run` after `delayMs` unless disposed before. */
@@ -16,18 +11,13 @@ export type Timer = (delayMs: number, run: () => void) => Disposable
 
 export interface ReconcilerOptions {
   readonly datapath: Pick<Datapath, 'policy' | 'enrolled' | 'enrol' | 'withdraw'>
-  /** Looks a network namespace up; throws a MeshaccelError whose code says why it cannot. */
-  readonly resolve: (ref: NetnsRef) => {
-    netnsCookie: bigint
-    netnsPath: string
-    ips: readonly string[]
-  }
+  readonly netns: NetnsLookup
   readonly defaultEnabled: boolean
   readonly log: Log
   readonly timer?: Timer
 }
 
-/** Namespaces come and go under the same path without any event; so often are they all looked up again. */
+/** Namespaces come and go under the same path without any event; so often are they all looked at. */
 const resyncMs = 2_000
 const firstRetryMs = 100
 const longestRetryMs = 30_000
@@ -39,6 +29,7 @@ const longestRetryMs = 30_000
 export class Reconciler implements Disposable {
   readonly #options: ReconcilerOptions
   readonly #timer: Timer
+  readonly #netns: NetnsCache
   #pods: readonly ObservedPod[] = []
   #seen: readonly SeenPod[] = []
   /** What this agent put into the maps, for whatever the maps do not tell. */
@@ -46,6 +37,8 @@ export class Reconciler implements Disposable {
   /** What was last said of a pod, so that it is said once. */
   #said = new Map<string, string>()
   #queued = false
+  /** When all namespaces were looked at last. */
+  #lookedAt = -Infinity
   #closed = false
   #retryMs = firstRetryMs
   #next: Disposable | undefined
@@ -54,6 +47,7 @@ export class Reconciler implements Disposable {
   constructor(options: ReconcilerOptions) {
     this.#options = options
     this.#timer = options.timer ?? systemTimer
+    this.#netns = new NetnsCache(options.netns)
   }
 
   /** Every pod of the sources and what became of it in the last run. */
@@ -93,7 +87,10 @@ export class Reconciler implements Disposable {
       const complete = this.#reconcile()
       const delayMs = complete ? resyncMs : this.#retryMs
       this.#retryMs = complete ? firstRetryMs : Math.min(this.#retryMs * 2, longestRetryMs)
-      this.#next = this.#timer(delayMs, () => void this.#request())
+      this.#next = this.#timer(delayMs, () => {
+        this.#lookedAt = -Infinity
+        void this.#request()
+      })
     }
     settled?.resolve()
   }
@@ -102,7 +99,9 @@ export class Reconciler implements Disposable {
   #reconcile(): boolean {
     const { datapath, defaultEnabled, log } = this.#options
     const refused = datapath.policy === 'refused'
-    const desired = desiredState(this.#pods, this.#resolveAll(), { defaultEnabled, refused })
+    this.#lookUp()
+    const { resolutions } = this.#netns
+    const desired = desiredState(this.#pods, resolutions, { defaultEnabled, refused })
     this.#seen = desired.seen
     if (refused) return this.#sayWhatChanged()
 
@@ -151,24 +150,26 @@ export class Reconciler implements Disposable {
     }
   }
 
-  #resolveAll(): Map<string, NetnsResolution> {
-    return new Map(this.#pods.map((pod) => [podKey(pod), this.#resolve(pod)]))
-  }
-
-  #resolve(pod: ObservedPod): NetnsResolution {
-    try {
-      return this.#options.resolve(pod.netns)
-    } catch (error) {
-      const reason = reasonOf(error)
-      // A disabled pod may well be gone already.
-      if (pod.enabled ?? this.#options.defaultEnabled) {
-        this.#sayOnce(pod, reason, error)
+  /** Runs follow each other faster than namespaces are worth a look when pods churn. */
+  #lookUp(): void {
+    const now = performance.now()
+    const look = now - this.#lookedAt > resyncMs
+    if (look) this.#lookedAt = now
+    this.#netns.update(this.#pods, look)
+    const errors = new Map(this.#netns.errors())
+    if (errors.size === 0) return
+    for (const pod of this.#pods) {
+      const error = errors.get(podKey(pod))
+      if (error === undefined) continue
+      // A pod that nobody wants to enrol may well be gone already.
+      if (notEnrolledBecause(pod, this.#options.defaultEnabled) === undefined) {
+        this.#sayOnce(pod, error)
       }
-      return { reason }
     }
   }
 
-  #sayOnce(pod: ObservedPod, reason: string, error: unknown): void {
+  #sayOnce(pod: ObservedPod, error: unknown): void {
+    const reason = reasonOf(error)
     if (this.#said.get(podKey(pod)) === `unresolved: ${reason}`) return
     this.#said.set(podKey(pod), `unresolved: ${reason}`)
     this.#options.log.warn({ pod: podKey(pod), reason, err: messageOf(error) }, 'not enrolled')
@@ -190,21 +191,6 @@ export class Reconciler implements Disposable {
     }
     return true
   }
-}
-
-const reasonByCode: Readonly<Record<string, NotEnrolledReason>> = {
-  NETNS_GONE: 'netns-gone',
-  PID_GONE: 'pid-gone',
-  NOT_A_NETNS: 'not-a-netns',
-  NETNS_FORBIDDEN: 'netns-forbidden',
-  FOREIGN_USER_NAMESPACE: 'foreign-user-namespace',
-  HOST_NETWORK: 'host-network',
-  NETNS_COOKIE_UNSUPPORTED: 'netns-cookie-unsupported',
-}
-
-function reasonOf(error: unknown): NotEnrolledReason {
-  const reason = error instanceof MeshaccelError ? reasonByCode[error.code] : undefined
-  return reason ?? 'netns-forbidden'
 }
 
 /** A promise for others to wait for. */

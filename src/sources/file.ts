@@ -4,12 +4,7 @@ import { errnoOf, messageOf } from '../errno.ts'
 import type { ObservedPod } from '../observed-pod.ts'
 import { PodsFileError } from './pods-file-error.ts'
 import { parsePodsFile } from './pods-file.ts'
-
-/** What a source tells: all its pods each time, or why it cannot tell them; then the last ones stay true. */
-export interface SourceListener {
-  pods(pods: readonly ObservedPod[]): void
-  failed(error: PodsFileError): void
-}
+import type { PodSource, SourceListener } from './source.ts'
 
 /**
  * Between two looks at the file. Not inotify: it has to watch the directory, because editors and Kubernetes rename
@@ -18,7 +13,8 @@ export interface SourceListener {
 const lookMs = 100
 
 /** A pods file, read now and whenever it changes. */
-export class FileSource implements Disposable {
+export class FileSource implements PodSource {
+  readonly name = 'file'
   readonly path: string
   #listener: SourceListener | undefined
   #timer: NodeJS.Timeout | undefined
@@ -75,7 +71,7 @@ export class FileSource implements Disposable {
       listener.failed(error)
       return
     }
-    listener.pods(pods)
+    void listener.pods(pods)
   }
 
   /** What tells one state of the file from another without reading it. */

@@ -17,8 +17,8 @@ function compileHeader(): string {
   const output = join(directory, 'layout.o')
   writeFileSync(
     source,
-    '#include "vmlinux.h"\n#include "meshaccel.h"\nstruct flow_end flow_end;\n' +
-      'enum reason reason;\nenum conn_state conn_state;\nenum flow_path flow_path;\n',
+    '#include "vmlinux.h"\n#include "meshaccel.h"\nstruct flow_end flow_end;\nstruct event event;\n' +
+      'enum reason reason;\nenum event_kind event_kind;\nenum conn_state conn_state;\nenum flow_path flow_path;\n',
   )
   const include = ['-I', join(top, 'build'), '-I', join(top, 'bpf/include')]
   execFileSync('clang', ['-target', 'bpf', '-g', '-O2', ...include, '-c', source, '-o', output])
@@ -29,16 +29,21 @@ const header = compileHeader()
 const codecs = {
   isn_pair: layout.isnPair,
   pod: layout.pod,
+  program: layout.program,
+  quarantine: layout.quarantine,
+  event: layout.event,
   config: layout.config,
   counters: layout.counters,
   gauge: layout.gauge,
   flow_end: layout.flowEnd,
 }
 
+const locals = new Set(['flow_end', 'event'])
+
 for (const [name, codec] of Object.entries(codecs)) {
   void test(`the codec of struct ${name} is laid out as the compiler did`, (t) => {
     const { size, members } = codec
-    t.strictSame({ size, members }, structLayout(name === 'flow_end' ? header : object, name))
+    t.strictSame({ size, members }, structLayout(locals.has(name) ? header : object, name))
     t.end()
   })
 }
@@ -46,6 +51,7 @@ for (const [name, codec] of Object.entries(codecs)) {
 const enums = {
   reason: { prefix: 'REASON_', names: layout.reasons },
   conn_state: { prefix: 'CONN_', names: layout.connStates },
+  event_kind: { prefix: 'EVENT_', names: layout.eventKinds },
   flow_path: { prefix: 'PATH_', names: layout.paths },
 }
 

@@ -188,7 +188,11 @@ void test('an end outside of the enrolled pods is absent', async (t) => {
 void test('reasons', async (t) => {
   await using agent = await serving()
   t.strictSame(await json(agent, 'reasons'), { reasons: { stream: 3, 'no-peer': 9 } })
-  t.equal((await agent.run('reasons')).stdout, 'REASON   COUNT\nno-peer      9\nstream       3\n')
+  t.equal(
+    (await agent.run('reasons')).stdout,
+    'REASON   COUNT  MEANING\nno-peer      9  no-peer\n' +
+      'stream       3  it is a stream of small messages, which TCP carries faster\n',
+  )
 })
 
 void test('drain and resume say what they did, and do it once', async (t) => {
@@ -249,7 +253,7 @@ void test('a command line that cannot be meant: exit 2, a hint, no stack', async
     ['status', '--bogus'],
     ['status', '-o', 'yaml'],
     ['agent'],
-    ['agent', '--pods', 'kubernetes'],
+    ['agent', '--pods', 'kube'],
     ['agent', '--pods', 'file:x', '--cap', 'much'],
     ['agent', '--pods', 'file:x', '--policy', 'refused'],
     ['drain', '--timeout', 'soon'],

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readlinkSync, readFileSync } from 'node:fs'
+import { readlinkSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { resolveNetns } from '../../src/datapath/netns.ts'
+import { hasTcpSockets, identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
@@ -114,3 +114,52 @@ void test('says what a failed system call means', async (t) => {
     { code: 'NETNS_COOKIE_UNSUPPORTED' },
   )
 })
+
+void test("an identity stays as long as the namespace, and is never the next one's", async (t) => {
+  if (!requireRoot(t)) return
+  const path = namespace(t, 'a')
+  const name = path.slice('/run/netns/'.length)
+  const first = identifyNetns({ path })
+  t.equal(identifyNetns({ path }), first)
+  resolveNetns({ path })
+  t.equal(identifyNetns({ path }), first)
+  // The kernel gives an inode number that is free again to another namespace, sooner or later.
+  const inodes = new Map([[statSync(path).ino, first]])
+  for (let round = 0; round < 200; round += 1) {
+    ip('netns', 'delete', name)
+    ip('netns', 'add', name)
+    const { ino } = statSync(path)
+    const before = inodes.get(ino)
+    const now = identifyNetns({ path })
+    inodes.set(ino, now)
+    if (before === undefined) continue
+    t.not(now, before)
+    break
+  }
+  const pid = await sleeper(t, 'nsenter', `--net=${path}`)
+  t.equal(identifyNetns({ pid }), identifyNetns({ pid }))
+  t.not(identifyNetns({ pid }), identifyNetns({ pid: process.pid }))
+})
+
+void test('what is gone has no identity', async (t) => {
+  const gone = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')) - 1
+  t.throws(() => identifyNetns({ pid: gone }), { code: 'PID_GONE' })
+  t.throws(() => identifyNetns({ path: '/run/netns/mxa-none' }), { code: 'NETNS_GONE' })
+})
+
+for (const address of ['0.0.0.0', '::']) {
+  void test(`a socket at ${address} shows in the counters of its namespace`, async (t) => {
+    if (!requireRoot(t)) return
+    const path = namespace(t, address === '::' ? 'six' : 'four')
+    t.equal(hasTcpSockets(path), false)
+    const listen = `require('net').createServer().listen(80, '${address}', () => console.log(1))`
+    const child = spawn('nsenter', [`--net=${path}`, process.execPath, '-e', listen])
+    const exited = once(child, 'exit')
+    t.teardown(async () => {
+      child.kill('SIGKILL')
+      await exited
+    })
+    await once(child.stdout, 'data')
+    t.equal(hasTcpSockets(path), true)
+  })
+}

@@ -8,7 +8,7 @@ import { counters, type CountersRecord } from '../../src/datapath/layout.ts'
 import { BpfMap, u32 } from '../../src/libbpf/index.ts'
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Mesh } from './mesh.ts'
-import { until } from './retry.ts'
+import { patience, until } from './retry.ts'
 
 export const cli: string = new URL('../../dist/src/cli.js', import.meta.url).pathname
 
@@ -38,7 +38,7 @@ export class AgentProcess implements AsyncDisposable {
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
     const { status, stderr } = spawnSync(process.execPath, [program, 'cleanup', ...where], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 60_000 * patience,
     })
     if (status !== 0) throw new Error(`cleanup failed: ${stderr}`)
   }

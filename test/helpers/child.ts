@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { patience } from './retry.ts'
 
 /** A process whose standard output is lines of JSON. */
 export class Child<Line extends { readonly event: string }> implements AsyncDisposable {
@@ -50,7 +51,7 @@ export class Child<Line extends { readonly event: string }> implements AsyncDisp
         if (line) done(() => resolve(line))
         else if (this.#over) fail('the process has ended')
       }
-      const timer = setTimeout(() => fail('it takes too long'), timeoutMs)
+      const timer = setTimeout(() => fail('it takes too long'), timeoutMs * patience)
       this.#waiting.add(look)
       look()
     })

@@ -36,13 +36,17 @@ export class RunningAgent {
       if (this.cleanupError) throw this.cleanupError
       this.cleanups += 1
     },
-    // A namespace /run/netns/N has the cookie N.
-    resolveNetns: (ref) => {
-      const cookie = /^\/run\/netns\/(\d+)$/.exec('path' in ref ? ref.path : '')?.[1]
-      if (cookie === undefined) {
-        throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open netns' })
-      }
-      return { netnsCookie: BigInt(cookie), netnsPath: `/run/netns/${cookie}`, ips: ['10.0.0.1'] }
+    // The namespace /run/netns/N, or that of process N, has the cookie N.
+    netns: {
+      resolve: (ref) => {
+        const path = 'path' in ref ? ref.path : `/run/netns/${ref.pid}`
+        const cookie = /^\/run\/netns\/(\d+)$/.exec(path)?.[1]
+        if (cookie === undefined) {
+          throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open netns' })
+        }
+        return { netnsCookie: BigInt(cookie), netnsPath: path, ips: ['10.0.0.1'] }
+      },
+      identify: (ref) => ('path' in ref ? ref.path : String(ref.pid)),
     },
   }
   readonly #abort = new AbortController()

@@ -44,6 +44,8 @@ void test("the sidecar's uid is the pod's own, else the mesh's", async (t) => {
   const { mesh, ...meshless } = one
   t.equal(mesh, 'istio')
   t.equal(uid({ ...one, mesh: 'linkerd' }), 2102)
+  t.equal(uid({ ...one, mesh: 'kuma' }), 5678)
+  t.equal(uid({ ...one, mesh: 'consul' }), 5995)
   t.equal(uid({ ...one, proxyUid: 5 }), 5)
   t.equal(uid({ ...meshless, proxyUid: 0 }), 0)
   t.equal(uid(meshless), undefined)
@@ -58,7 +60,28 @@ void test('what is not enrolled has one reason', async (t) => {
   t.equal(reasonOf(silent, found, { defaultEnabled: true }), undefined)
   t.equal(reasonOf({ ...one, enabled: false }, found, { defaultEnabled: true }), 'disabled')
   t.equal(reasonOf(one, { reason: 'host-network' }), 'host-network')
+  t.equal(reasonOf({ ...one, hostNetwork: true }), 'host-network')
+  t.equal(reasonOf({ ...one, finished: true }), 'finished')
+  const { mesh, ...meshless } = one
+  t.equal(mesh, 'istio')
+  t.equal(reasonOf({ ...meshless, ambient: true }), 'ambient')
+  t.equal(reasonOf({ ...meshless, hostNetwork: true }), 'host-network', 'rather than no-mesh')
+  t.equal(reasonOf({ ...one, exclusions: 'invalid' }), 'exclusions-invalid')
+  const exclusions = { ports: [{ from: 80, to: 80 }], cidrs: [], uids: [] }
+  t.equal(reasonOf({ ...one, exclusions }), 'exclusions-unsupported')
+  t.equal(reasonOf({ ...one, exclusions, enabled: false }), 'disabled')
   t.equal(reasonOf(one, found, { refused: true }), 'refused')
+})
+
+void test('a pod whose namespace nobody has found has its own reason', async (t) => {
+  const { netns, ...unfound } = one
+  t.ok(netns)
+  t.match(desiredState([unfound], new Map(), options).seen, [{ reason: 'netns-unknown', ips: [] }])
+})
+
+void test('the addresses that the source knows come first', async (t) => {
+  const told = { ...one, ips: ['10.9.9.9'] }
+  t.match(desiredState([told], resolutions, options).seen, [{ ips: ['10.9.9.9'] }])
 })
 
 void test('of two enabled pods in one namespace the first has it', async (t) => {

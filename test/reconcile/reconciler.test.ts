@@ -13,21 +13,36 @@ function reconciling(t: Test): {
   delays: number[]
   elapse: () => Promise<void>
   lines: string[]
+  /** Paths that were entered, in order. */
+  resolved: string[]
+  /** Paths that were looked at. */
+  looks: string[]
 } {
   const datapath = new FakeDatapath()
   const cookies = new Map<string, bigint>()
   const lines: string[] = []
   const delays: number[] = []
+  const resolved: string[] = []
+  const looks: string[] = []
+  const netnsCookieOf = (ref: NetnsRef): bigint | undefined =>
+    cookies.get('path' in ref ? ref.path : '')
   let due: (() => void) | undefined
   const reconciler = new Reconciler({
     datapath,
     defaultEnabled: true,
     log: createLog('debug', { write: (line) => lines.push(line) }),
-    resolve: (ref: NetnsRef) => {
-      const path = 'path' in ref ? ref.path : ''
-      const netnsCookie = cookies.get(path)
-      if (netnsCookie !== undefined) return { netnsCookie, netnsPath: path, ips: [] }
-      throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open' })
+    netns: {
+      identify: (ref) => {
+        looks.push('path' in ref ? ref.path : '')
+        return `${netnsCookieOf(ref)}`
+      },
+      resolve: (ref) => {
+        resolved.push('path' in ref ? ref.path : '')
+        const netnsCookie = netnsCookieOf(ref)
+        if (netnsCookie !== undefined)
+          return { netnsCookie, netnsPath: resolved.at(-1) ?? '', ips: [] }
+        throw new MeshaccelError('it is gone', { code: 'NETNS_GONE', operation: 'open' })
+      },
     },
     timer: (delayMs, run) => {
       delays.push(delayMs)
@@ -41,7 +56,7 @@ function reconciling(t: Test): {
     // The run comes in the next turn, a second immediate after it.
     return new Promise((resolve) => setImmediate(resolve))
   }
-  return { datapath, reconciler, cookies, delays, elapse, lines }
+  return { datapath, reconciler, cookies, delays, elapse, lines, resolved, looks }
 }
 
 const pod = (name: string): ObservedPod => ({
@@ -72,6 +87,18 @@ void test('a namespace that is replaced under its path is enrolled anew', async 
   t.strictSame(datapath.calls, ['enrol 1', 'withdraw 1', 'enrol 2'])
   await elapse()
   t.equal(datapath.calls.length, 3, 'nothing more to do')
+})
+
+void test('runs that follow each other look at what is new only', async (t) => {
+  const { reconciler, cookies, resolved, looks, elapse } = reconciling(t)
+  cookies.set('/n/one', 1n).set('/n/two', 2n)
+  await reconciler.update([pod('one')])
+  await reconciler.update([pod('one'), pod('two')])
+  await reconciler.update([pod('one'), pod('two')])
+  t.strictSame(looks, ['/n/one', '/n/two'])
+  await elapse()
+  t.strictSame(looks.slice(2), ['/n/one', '/n/two'])
+  t.strictSame(resolved, ['/n/one', '/n/two'])
 })
 
 void test('what fails is tried again, later each time, and keeps nothing else', async (t) => {

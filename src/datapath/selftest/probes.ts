@@ -154,7 +154,7 @@ const fionreadRedirected = (programs: Programs): Answer =>
       : {
           ok: false,
           detail: `FIONREAD tells ${seen} of 1000 redirected bytes`,
-          hint: 'Only sidecars, which do not ask, get redirected bytes. Kernels since 6.12.117 and 7.2.13 are right.',
+          hint: 'Only sidecars, which do not ask, get redirected bytes. Newer kernels are right: 6.12.117, 7.2.12.',
         }
   })
 
@@ -169,7 +169,7 @@ const fionreadTcp = (programs: Programs): Answer =>
         : {
             ok: false,
             detail: `FIONREAD tells ${seen} of 1000 TCP bytes of a member`,
-            hint: 'So members do not stay on TCP: they leave at once. Kernels since 6.12.117 and 7.2.13 are right.',
+            hint: 'So members do not stay on TCP: they leave at once. Newer kernels are right: 6.12.117, 7.2.12.',
           }
     } finally {
       setConfig(programs, { redirect: 1 })

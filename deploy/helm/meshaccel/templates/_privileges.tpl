@@ -1,0 +1,29 @@
+{{/* What may touch the kernel, in place of `privileged`. test/deploy/image.test.ts runs the self-test with just that. */}}
+{{- define "meshaccel.kernelPrivileges" -}}
+runAsUser: 0
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+seccompProfile: { type: RuntimeDefault }
+{{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}
+# The runtimes' profile lets nobody look at processes of other pods, whose network namespaces are found by them.
+appArmorProfile: { type: Unconfined }
+{{- end }}
+# The type that SELinux has for containers that manage the host; no effect without SELinux.
+seLinuxOptions: { level: s0, type: spc_t }
+capabilities:
+  drop: [ALL]
+  add:
+    # Enters the pods' network namespaces, which setns() and BPF iterators over a pod's sockets need. The kernel lets
+    # it stand for the next three; they are what is left on the day that it is not needed.
+    - SYS_ADMIN
+    # Loads programs, makes maps and pins.
+    - BPF
+    # Attaches to tracepoints, whose programs read kernel memory.
+    - PERFMON
+    # Attaches to cgroups and to the sockhash.
+    - NET_ADMIN
+    # Opens /proc/PID/ns/net and reads /proc/PID/exe of processes of other users.
+    - SYS_PTRACE
+    # Searches directories of other users, such as their /proc/PID/fd, and makes files in those of the host.
+    - DAC_OVERRIDE
+{{- end }}

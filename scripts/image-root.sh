@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# image-root.sh DIR: lays out the file system of the container image from a built checkout: the product, Node, and the
+# C libraries that they load; no shell, no package manager. The Dockerfile copies it; tests pack it without a daemon.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p "$1"
+root=$(cd "$1" && pwd)
+[[ -z $(ls -A "$root") ]] || {
+	echo "image-root: $root is not empty" >&2
+	exit 1
+}
+node=$(node -p process.execPath)
+multiarch=$(gcc -print-multiarch)
+
+mkdir -p "$root"/{app,etc,proc,run,sys,dev,tmp,usr/bin,usr/lib64,usr/lib/"$multiarch",var}
+chmod 1777 "$root/tmp"
+ln -s usr/lib "$root/lib"
+ln -s usr/lib64 "$root/lib64"
+ln -s /run "$root/var/run" # runtimes name network namespaces /var/run/netns/...
+echo 'root:x:0:0:root:/:/sbin/nologin' >"$root/etc/passwd"
+echo 'root:x:0:' >"$root/etc/group"
+echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
+
+mapfile -t protocols < <(find src -name "*.proto")
+cp --parents -r package.json dist deploy/manifests.yaml "${protocols[@]}" \
+	build/bpf/meshaccel.bpf.o build/cni/meshaccel-cni "$root/app"
+npm ls --all --omit=dev --parseable | sed -n "s#^$PWD/\(node_modules/\(@[^/]*/\)\?[^/]*\)\$#\1#p" |
+	xargs cp --parents -r -t "$root/app"
+find "$root/app" \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
+
+cp "$node" "$root/usr/bin/node"
+sed -i '1s|.*|#!/usr/bin/node|' "$root/app/dist/src/cli.js"
+ln -s /app/dist/src/cli.js "$root/usr/bin/meshaccel"
+
+# What is loaded: Node, the binding, and libbpf, which the binding opens by name.
+libbpf=$(ldconfig -p | sed -n "s#.*libbpf\.so\.1 .*=> \(.*$multiarch.*\)#\1#p" | head -n 1)
+mapfile -t loaded < <(find "$root/app/node_modules" -name '*.node')
+{
+	echo "$libbpf"
+	ldd "$node" "$libbpf" "${loaded[@]}" | grep -o '/[^ ]* (0x' | cut -d' ' -f1
+} | sort -u | while read -r library; do
+	# Where the path leads in a file system whose /lib is a link.
+	cp -L "$library" "$root$(realpath "$(dirname "$library")")/"
+done

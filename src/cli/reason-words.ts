@@ -1,0 +1,177 @@
+/** Every reason in words: what it means, and what can be done where something can. */
+
+export interface Words {
+  /** Half a sentence. */
+  readonly means: string
+  /** A whole sentence. */
+  readonly next?: string
+}
+
+const nothingToDo = 'That is as it should be.'
+
+/** Why a pod is not enrolled. */
+const ofPods: Readonly<Record<string, Words>> = {
+  disabled: {
+    means: 'nobody has enabled it',
+    next: 'Set `meshaccel.io/enabled: "true"` on its namespace or on the pod (`enabled: true` in a pods file).',
+  },
+  'no-mesh': {
+    means: 'it has no sidecar of a known mesh',
+    next: 'Inject the sidecar and restart the pod; in a pods file name `mesh` or `proxyUid`.',
+  },
+  'host-network': {
+    means: "it uses the host's network, where no sidecar intercepts",
+    next: nothingToDo,
+  },
+  finished: { means: 'its containers have ended for good' },
+  ambient: {
+    means: "its mesh serves it from outside the pod (Istio's ambient mode): it has no sidecar",
+    next: nothingToDo,
+  },
+  'exclusions-unsupported': {
+    means: 'its annotations exclude ports, CIDRs or uids, which cannot be told from the rest yet',
+    next: 'Remove the `meshaccel.io/exclude-*` annotations to accelerate all of its traffic.',
+  },
+  'exclusions-invalid': {
+    means: 'one of its `meshaccel.io/exclude-*` annotations cannot be read',
+    next: '`kubectl describe pod` shows which and why.',
+  },
+  'netns-unknown': {
+    means: 'its network namespace has not been found yet',
+    next: 'If it stays so, the log names the container runtime that was asked; `--cri` names another.',
+  },
+  'duplicate-netns': {
+    means: 'another pod before it has the same network namespace',
+    next: 'Two entries name one namespace: remove the wrong one.',
+  },
+  'netns-gone': {
+    means: 'its network namespace cannot be found',
+    next: 'Is it still running on this node? `meshaccel pods` shows what is.',
+  },
+  'pid-gone': {
+    means: 'the process that stands for it has ended',
+    next: 'Name a living pid, or the netns.',
+  },
+  'not-a-netns': {
+    means: 'what is named as its network namespace is something else',
+    next: 'Name a file such as /run/netns/NAME or /proc/PID/ns/net.',
+  },
+  'netns-forbidden': {
+    means: 'the agent may not enter its network namespace',
+    next: 'The agent needs CAP_SYS_ADMIN and CAP_SYS_PTRACE.',
+  },
+  'foreign-user-namespace': {
+    means: 'its network namespace belongs to another user namespace',
+    next: 'Such pods stay on TCP.',
+  },
+  'netns-cookie-unsupported': {
+    means: 'this kernel cannot tell network namespaces apart',
+    next: 'It takes Linux 5.14 or newer.',
+  },
+  refused: {
+    means: 'the self-test refuses this kernel',
+    next: 'Run `meshaccel doctor`: it names the probe that failed.',
+  },
+  'enrol-failed': {
+    means: 'the data path could not take it, and tries again',
+    next: "The agent's log says why.",
+  },
+}
+
+/** Why a send, a connection or an end did not take the fast path. */
+const ofTraffic: Readonly<Record<string, Words>> = {
+  leaving: { means: 'it is on its way back to TCP' },
+  undrained: { means: 'bytes sent by TCP are still unread, and order comes first' },
+  'blocked-reader': {
+    means:
+      'its reader has slept in a receive since before it joined; it goes fast after the next message',
+  },
+  'cap-bytes': {
+    means: 'the reader is slower than the writer, so many redirected bytes are unread',
+    next: 'Look at the reader; `--cap` bounds what may wait.',
+  },
+  'cap-messages': {
+    means: 'the reader is slower than the writer, so many redirected messages are unread',
+    next: 'Look at the reader.',
+  },
+  'tcp-memory': {
+    means: "the node's TCP memory is tight",
+    next: 'See /proc/net/sockstat and net.ipv4.tcp_mem.',
+  },
+  rcvlowat: {
+    means:
+      'its reader waits for more than one byte (SO_RCVLOWAT), which redirected bytes do not honour',
+    next: nothingToDo,
+  },
+  state: { means: 'it is opening or closing' },
+  'drained-off': {
+    means: 'redirecting is switched off',
+    next: 'Switch it on again with `meshaccel resume`.',
+  },
+  'agent-stale': {
+    means: 'the agent has not run for five seconds',
+    next: 'Start it again: it takes over what is there.',
+  },
+  'peer-gone': { means: 'its other end has just closed' },
+  'unknown-reader': {
+    means: 'on this kernel only sidecars may read redirected bytes',
+    next: '`meshaccel doctor` says why; a newer kernel may allow more.',
+  },
+  stream: { means: 'it is a stream of small messages, which TCP carries faster' },
+  'tcp-unread': { means: 'its reader left TCP bytes unread, and they come first' },
+  'pod-disabled': { means: 'one of its pods was disabled' },
+  'reader-changed': {
+    means: 'its reader turned to a way of reading that redirected bytes do not survive',
+    next: '`meshaccel readers` names the program.',
+  },
+  'join-timeout': { means: 'its ends could not join at the same time' },
+  'half-closed': { means: 'one end has closed its half' },
+  reset: {
+    means: 'it was reset: its reader would not have seen what was redirected',
+    next: '`meshaccel readers` names the program, which is quarantined now.',
+  },
+  short: { means: 'it has not taken turns often enough yet' },
+  'remote-peer': { means: 'its other end is not in an enrolled pod of this node' },
+  mptcp: { means: 'it is Multipath TCP', next: nothingToDo },
+  ulp: {
+    means: 'the kernel encrypts it (kTLS) or another protocol is attached',
+    next: nothingToDo,
+  },
+  zerocopy: { means: 'it sends without copying (SO_ZEROCOPY)', next: nothingToDo },
+  'self-connect': { means: 'it is connected to itself' },
+  'second-claim': {
+    means: 'another socket claims to be the same end',
+    next: 'TCP_REPAIR or a forged handshake is at work: find out whose.',
+  },
+  'forged-handshake': {
+    means: 'its handshake was not made by packets (TCP_REPAIR)',
+    next: 'A migrated or forged socket; it stays on TCP.',
+  },
+  'table-full': { means: 'there are more connections than the tables hold' },
+  busy: { means: 'the kernel could not take it just then; it is tried again' },
+  'peer-unproven': { means: 'the reader at its other end has not proven itself' },
+  unseen: { means: 'nothing has been read from it yet' },
+  waitall: { means: 'its reader waits for whole buffers (MSG_WAITALL)', next: nothingToDo },
+  'truncated-read': {
+    means: 'its reader discards bytes or reads urgent data (MSG_TRUNC, MSG_OOB)',
+    next: nothingToDo,
+  },
+  unaccounted: {
+    means: 'its bytes leave the socket by another way than recv: splice, the kernel, or a mapping',
+    next: nothingToDo,
+  },
+  splice: { means: 'its reader has turned to splice', next: nothingToDo },
+  quarantined: {
+    means: 'its program is quarantined',
+    next: '`meshaccel readers` shows the evidence, `meshaccel readers forgive` lifts it.',
+  },
+  stuck: {
+    means: 'a thread slept in a receive that does not see redirected bytes',
+    next: '`meshaccel readers` names the program, which is quarantined now.',
+  },
+}
+
+const unknown = (reason: string): Words => ({ means: reason })
+
+export const wordsOfPod = (reason: string): Words => ofPods[reason] ?? unknown(reason)
+export const wordsOfTraffic = (reason: string): Words => ofTraffic[reason] ?? unknown(reason)

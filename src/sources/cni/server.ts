@@ -1,0 +1,136 @@
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { messageOf } from '../../errno.ts'
+import { MeshaccelError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { parseCniMessage, type CniMessage, type CniPod } from './message.ts'
+
+/** Whom the CNI plugin's news is for. */
+export interface CniListener {
+  /** A pod's sandbox is up. Settle once the pod is enrolled, or known not to be wanted: its start waits for it. */
+  added(pod: CniPod): Promise<void>
+  /** A sandbox goes; it may be one that was never added, or was removed before. */
+  removed(containerId: string): void
+  /** Sandboxes but these are gone. */
+  retained(containerIds: ReadonlySet<string>): void
+}
+
+/** The plugin lets the pod go after 500 ms; an answer by then spares it the wait for nobody. */
+const answerWithinMs = 450
+/** The plugin sends at once and in one go. */
+const sendWithinMs = 2_000
+/** The plugin takes no configuration of more than 4 MiB. */
+const maxMessageBytes = 5 << 20
+/** Many more than a node starts pods at a time; those beyond are dropped, and their pods start all the same. */
+const maxConnections = 256
+
+/** Takes the CNI plugin's calls on a unix socket that only root may use. */
+export class CniServer {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #listener: CniListener
+  readonly #log: Log
+
+  private constructor(listener: CniListener, log: Log) {
+    this.#listener = listener
+    this.#log = log
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#take(socket))
+    this.#server.maxConnections = maxConnections
+  }
+
+  /** Serves at `socketPath`; what an agent that is gone left there is replaced, so hold the agent's lock. */
+  static async listen(socketPath: string, listener: CniListener, log: Log): Promise<CniServer> {
+    const cni = new CniServer(listener, log)
+    // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
+    const umask = process.umask(0o177)
+    try {
+      rmSync(socketPath, { force: true })
+      cni.#server.listen(socketPath)
+    } finally {
+      process.umask(umask)
+    }
+    try {
+      await once(cni.#server, 'listening')
+    } catch (error) {
+      throw new MeshaccelError(messageOf(error), {
+        code: 'BAD_SOCKET',
+        operation: `listen on ${socketPath}`,
+        cause: error,
+      })
+    }
+    return cni
+  }
+
+  /** Removes the socket and ends the calls under way unanswered: their pods start. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #take(socket: Socket): void {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    this.#sockets.add(socket)
+    // A plugin that has stopped waiting is no error.
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      clearTimeout(late)
+    })
+    const late = setTimeout(() => {
+      this.#log.warn({}, 'a CNI message did not come to its end')
+      socket.destroy()
+    }, sendWithinMs).unref()
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > maxMessageBytes) socket.destroy()
+      else chunks.push(chunk)
+    })
+    socket.on('end', () => {
+      clearTimeout(late)
+      void this.#answer(Buffer.concat(chunks)).then((answer) => socket.end(`${answer}\n`))
+    })
+  }
+
+  /** What the plugin is told: any word lets the pod go on. */
+  async #answer(bytes: Buffer): Promise<string> {
+    try {
+      const message = parseCniMessage(bytes)
+      return message ? await this.#tell(message) : 'ignored'
+    } catch (error) {
+      this.#log.warn({ err: messageOf(error) }, 'a call of the CNI plugin failed')
+      return 'failed'
+    }
+  }
+
+  async #tell(message: CniMessage): Promise<string> {
+    if (message.command === 'DEL') this.#listener.removed(message.containerId)
+    else if (message.command === 'GC') this.#listener.retained(message.containerIds)
+    else return this.#added(message.pod)
+    return 'done'
+  }
+
+  async #added(pod: CniPod): Promise<string> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), answerWithinMs).unref()
+    })
+    try {
+      const outcome = await Promise.race([
+        this.#listener.added(pod).then(() => 'done' as const),
+        late,
+      ])
+      if (outcome === 'late') {
+        const { namespace, name } = pod
+        this.#log.warn({ pod: `${namespace}/${name}` }, 'a pod starts before it is enrolled')
+      }
+      return outcome
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

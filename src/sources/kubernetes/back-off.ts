@@ -1,0 +1,25 @@
+/** Longer and longer waits between attempts, half of each by chance, so that a thousand agents do not come as one. */
+export class BackOff {
+  readonly #firstMs: number
+  readonly #longestMs: number
+  readonly #random: () => number
+  #nextMs: number
+
+  constructor(firstMs: number, longestMs: number, random: () => number = Math.random) {
+    this.#firstMs = firstMs
+    this.#longestMs = longestMs
+    this.#random = random
+    this.#nextMs = firstMs
+  }
+
+  /** How long to wait now. */
+  next(): number {
+    const ms = this.#nextMs
+    this.#nextMs = Math.min(ms * 2, this.#longestMs)
+    return ms / 2 + (this.#random() * ms) / 2
+  }
+
+  reset(): void {
+    this.#nextMs = this.#firstMs
+  }
+}

@@ -1,0 +1,79 @@
+import type { ObservedPod } from '../../observed-pod.ts'
+import { readEnabled, readExclusions } from './annotations.ts'
+import { recognise, type PodSpecFacts } from './recognise.ts'
+
+/** An object as the API server writes it; only the fields that are read. */
+export interface KubeObject extends PodSpecFacts {
+  readonly metadata?: PodSpecFacts['metadata'] & {
+    readonly name?: string
+    readonly namespace?: string
+    readonly uid?: string
+    readonly resourceVersion?: string
+  }
+  readonly spec?: PodSpecFacts['spec'] & { readonly hostNetwork?: boolean }
+  readonly status?: {
+    readonly phase?: string
+    readonly podIPs?: readonly { readonly ip?: string }[]
+    readonly podIP?: string
+  }
+}
+
+/** What is kept of a pod. */
+export interface PodFacts {
+  /** All but where its network namespace is and what its namespace says. */
+  readonly observed: ObservedPod
+  /** What kubelet and the container runtime know the pod by. */
+  readonly runtimeUid: string
+  /** What is wrong with its annotations, in sentences for its user. */
+  readonly problems: readonly string[]
+}
+
+/** What is kept of a namespace that says anything. */
+export interface NamespaceFacts {
+  readonly uid: string
+  readonly enabled?: boolean
+  readonly problems: readonly string[]
+}
+
+/** Of a static pod: its API object, the mirror, has a uid that the node does not know. */
+const mirrorAnnotation = 'kubernetes.io/config.mirror'
+
+/** Keeps of a pod what enrolment needs. Pure. */
+export function podFacts(pod: KubeObject): PodFacts {
+  const { name = '', namespace = '', uid = '', annotations = {} } = pod.metadata ?? {}
+  const enabled = readEnabled(annotations)
+  const exclusions = readExclusions(annotations)
+  const recognised = recognise(pod)
+  const phase = pod.status?.phase
+  const ips = (pod.status?.podIPs ?? [{ ip: pod.status?.podIP }]).flatMap(({ ip }) => ip || [])
+  return {
+    observed: {
+      namespace,
+      name,
+      uid,
+      ips,
+      ...(recognised && 'sidecar' in recognised
+        ? { mesh: recognised.sidecar.mesh, proxyUid: recognised.sidecar.proxyUid }
+        : {}),
+      ...(recognised && 'ambient' in recognised ? { ambient: true } : {}),
+      ...(pod.spec?.hostNetwork ? { hostNetwork: true } : {}),
+      ...(phase === 'Succeeded' || phase === 'Failed' ? { finished: true } : {}),
+      ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
+      ...(exclusions.value === undefined ? {} : { exclusions: exclusions.value }),
+    },
+    runtimeUid: annotations[mirrorAnnotation] ?? uid,
+    problems: [...(enabled.problem === undefined ? [] : [enabled.problem]), ...exclusions.problems],
+  }
+}
+
+/** Keeps of a namespace what its pods need; undefined when it says nothing, as most do. Pure. */
+export function namespaceFacts(namespace: KubeObject): NamespaceFacts | undefined {
+  const { uid = '', annotations = {} } = namespace.metadata ?? {}
+  const { value, problem } = readEnabled(annotations)
+  if (value === undefined && problem === undefined) return undefined
+  return {
+    uid,
+    ...(value === undefined ? {} : { enabled: value }),
+    problems: problem === undefined ? [] : [problem],
+  }
+}

@@ -1,0 +1,248 @@
+import type { KubeConfig } from '@kubernetes/client-node'
+import { setMaxListeners } from 'node:events'
+import type { Log } from '../../log.ts'
+import { podKey, type ObservedPod } from '../../observed-pod.ts'
+import type { NetnsFinder } from '../netns/finder.ts'
+import { isMounted } from '../netns/cri.ts'
+import { NetnsSearch, type AnnouncedSandbox, type SearchTimes } from '../netns/search.ts'
+import type { PodSource, SandboxListener, SourceListener } from '../source.ts'
+import { KubeApi } from './api.ts'
+import { EventWriter } from './event-writer.ts'
+import { ListWatch, type ListWatchTimes } from './list-watch.ts'
+import { namespaceFacts, podFacts, type NamespaceFacts, type PodFacts } from './pod-facts.ts'
+
+export interface KubernetesSourceOptions {
+  readonly config: KubeConfig
+  readonly node: string
+  readonly finders: readonly NetnsFinder[]
+  readonly log: Log
+  readonly times?: ListWatchTimes
+  readonly searchTimes?: SearchTimes
+  /** Whether a path opens a network namespace; tests have no such files. */
+  readonly isNetns?: (path: string) => boolean
+}
+
+interface Announced {
+  readonly sandbox: AnnouncedSandbox
+  readonly resolve: () => void
+}
+
+/** Pods that churn are told together, a few times within a reconciler's work. */
+const tellEveryMs = 100
+
+/** The pods of one node as the API server and the container runtime know them. */
+export class KubernetesSource implements PodSource, SandboxListener {
+  readonly name = 'kubernetes'
+  readonly #log: Log
+  readonly #node: string
+  readonly #stop = new AbortController()
+  readonly #pods: ListWatch<PodFacts>
+  readonly #namespaces: ListWatch<NamespaceFacts>
+  readonly #search: NetnsSearch
+  readonly #events: EventWriter
+  #listener: SourceListener | undefined
+  /** What is wrong with each of the two, while it is. */
+  readonly #errors = new Map<string, string>()
+  /** The namespaces have been looked for once, so that their absence means something. */
+  #searched = false
+  #telling: NodeJS.Timeout | undefined
+  #toldAt = -Infinity
+  /** Who waits for a pod to be acted upon. */
+  #announced: Announced[] = []
+
+  constructor({
+    config,
+    node,
+    finders,
+    log,
+    times,
+    searchTimes,
+    isNetns,
+  }: KubernetesSourceOptions) {
+    this.#log = log
+    this.#node = node
+    // Each request under way listens to it.
+    setMaxListeners(0, this.#stop.signal)
+    const api = new KubeApi(config)
+    this.#pods = new ListWatch(
+      api,
+      {
+        name: 'pods',
+        path: '/api/v1/pods',
+        query: { fieldSelector: `spec.nodeName=${node}` },
+        // A pod has some 10 to 50 KiB.
+        pageSize: 50,
+        keep: podFacts,
+      },
+      this.#listWatchListener('pods'),
+      times,
+    )
+    this.#namespaces = new ListWatch(
+      api,
+      {
+        name: 'namespaces',
+        path: '/api/v1/namespaces',
+        metadataOnly: true,
+        pageSize: 500,
+        keep: namespaceFacts,
+      },
+      this.#listWatchListener('namespaces'),
+      times,
+    )
+    this.#search = new NetnsSearch({
+      finders,
+      log,
+      changed: () => this.#tellSoon(),
+      isReachable: isNetns ?? isMounted,
+      ...(searchTimes === undefined ? {} : { times: searchTimes }),
+    })
+    this.#events = new EventWriter({ api, node, log })
+  }
+
+  get sandboxes(): SandboxListener {
+    return this
+  }
+
+  read(): undefined {
+    return undefined
+  }
+
+  watch(listener: SourceListener): void {
+    this.#listener = listener
+    const { signal } = this.#stop
+    void this.#pods.run(signal)
+    void this.#namespaces.run(signal)
+  }
+
+  /**
+   * A pod's sandbox is up, and none of its processes runs: from a CNI plugin. Settles when the pod has been acted upon,
+   * which is not before the API server has told of it, or when the sandbox is no more.
+   */
+  announce(sandbox: AnnouncedSandbox): Promise<void> {
+    this.#search.announce(sandbox)
+    return new Promise((resolve) => {
+      this.#announced.push({ sandbox, resolve })
+      this.#tellSoon()
+    })
+  }
+
+  /** Sandboxes for which `isGone` is true are no more. */
+  forget(isGone: (containerId: string) => boolean): void {
+    this.#search.forget(isGone)
+    this.#settle(({ sandbox }) => isGone(sandbox.containerId))
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener = undefined
+    this.#stop.abort()
+    clearTimeout(this.#telling)
+    this.#settle(() => true)
+    this.#search[Symbol.dispose]()
+  }
+
+  #listWatchListener(name: string): ConstructorParameters<typeof ListWatch>[2] {
+    return {
+      changed: () => this.#changed(),
+      failed: (error) => {
+        if (this.#errors.get(name) === error.message) return
+        this.#errors.set(name, error.message)
+        this.#listener?.failed(error)
+      },
+      answered: () => {
+        if (!this.#errors.delete(name)) return
+        this.#log.info({ what: name }, 'the API server answers again')
+        if (this.#errors.size === 0) this.#listener?.recovered?.()
+      },
+    }
+  }
+
+  #changed(): void {
+    if (!this.#pods.synced || !this.#namespaces.synced) return
+    const wanted = [...this.#pods.entries()].flatMap(([, { observed, runtimeUid }]) => {
+      const { namespace, name, mesh, hostNetwork, finished, ips = [] } = observed
+      if (mesh === undefined || hostNetwork || finished) return []
+      return [{ namespace, name, uid: runtimeUid, fingerprint: ips.join(' ') }]
+    })
+    void this.#tellOnce(this.#search.want(wanted))
+  }
+
+  /** Before the first search, the pods of an earlier agent would be withdrawn for want of a namespace. */
+  async #tellOnce(searched: Promise<void>): Promise<void> {
+    if (!this.#searched) {
+      await searched
+      this.#searched = true
+      // An agent that runs as a pod is one itself.
+      const [one] = this.#pods.entries()
+      if (!one) this.#log.warn({ node: this.#node }, 'no pods: is --node the name of this node?')
+    }
+    this.#tellSoon()
+  }
+
+  /** Tells the pods, once for all that changes at about the same time. */
+  #tellSoon(): void {
+    if (!this.#searched || this.#telling) return
+    const delayMs = Math.max(0, this.#toldAt + tellEveryMs - performance.now())
+    this.#telling = setTimeout(() => void this.#tell(), delayMs)
+  }
+
+  async #tell(): Promise<void> {
+    this.#telling = undefined
+    this.#toldAt = performance.now()
+    const listener = this.#listener
+    if (!listener) return
+    const pods = [...this.#pods.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1))
+    this.#warn(pods)
+    const uids = new Map(pods.map(([key, { runtimeUid }]) => [key, runtimeUid]))
+    // Those that come during the next step are not part of it.
+    const waiting = new Set(this.#announced)
+    await listener.pods(pods.map(([, pod]) => this.#observe(pod)))
+    this.#settle((announced) => {
+      const uid = uids.get(podKey(announced.sandbox))
+      const isTold = uid !== undefined && (announced.sandbox.uid ?? uid) === uid
+      return isTold && waiting.has(announced)
+    })
+  }
+
+  /** Lets those who have announced a sandbox go on. */
+  #settle(which: (announced: Announced) => boolean): void {
+    this.#announced = this.#announced.filter((announced) => {
+      if (!which(announced)) return true
+      announced.resolve()
+      return false
+    })
+  }
+
+  #observe({ observed, runtimeUid }: PodFacts): ObservedPod {
+    const netns = this.#search.of({ ...observed, uid: runtimeUid })
+    const enabled = observed.enabled ?? this.#namespaces.get(`/${observed.namespace}`)?.enabled
+    return {
+      ...observed,
+      ...(netns === undefined ? {} : { netns }),
+      ...(enabled === undefined ? {} : { enabled }),
+    }
+  }
+
+  /** Tells users what they have written wrong, on this node's pods and the namespaces of these. */
+  #warn(pods: readonly (readonly [string, PodFacts])[]): void {
+    const namespaces = new Set<string>()
+    for (const [, { observed, problems }] of pods) {
+      const { namespace, name, uid = '' } = observed
+      namespaces.add(namespace)
+      for (const problem of problems) {
+        this.#warnOne({ kind: 'Pod', namespace, name, uid }, problem)
+      }
+    }
+    for (const name of namespaces) {
+      const { uid = '', problems = [] } =
+        this.#namespaces.get(podKey({ namespace: '', name })) ?? {}
+      for (const problem of problems) {
+        // An Event about a namespace is in it, where its users look.
+        this.#warnOne({ kind: 'Namespace', namespace: name, name, uid }, problem)
+      }
+    }
+  }
+
+  #warnOne(subject: Parameters<EventWriter['warn']>[0], problem: string): void {
+    void this.#events.warn(subject, 'BadAnnotation', problem, this.#stop.signal)
+  }
+}

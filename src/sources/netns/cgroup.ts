@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { NetnsRef } from '../../observed-pod.ts'
+import type { NetnsFinder } from './finder.ts'
+
+/**
+ * Finds pods by the cgroups of their processes, as kubelet names them with either driver and in every version:
+ * `/kubepods/burstable/pod<uid>/…`, `/kubepods.slice/…/kubepods-burstable-pod<uid with _>.slice/…`. Looks at every
+ * process of the node: for when the container runtime does not answer.
+ */
+export class CgroupFinder implements NetnsFinder {
+  readonly name = 'the cgroups of processes'
+  readonly #proc: string
+
+  constructor(proc = '/proc') {
+    this.#proc = proc
+  }
+
+  async find(uids: ReadonlySet<string>): Promise<ReadonlyMap<string, NetnsRef>> {
+    const first = new Map<string, { readonly pid: number; readonly startedAt: bigint }>()
+    for (const name of readdirSync(this.#proc)) {
+      const pid = Number(name)
+      if (!Number.isInteger(pid)) continue
+      const uid = this.#podOf(name)
+      if (uid === undefined || !uids.has(uid)) continue
+      const startedAt = startOf(read(join(this.#proc, name, 'stat')))
+      if (startedAt === undefined) continue
+      // The first process is the sandbox's own; a later one may have made itself another network.
+      const other = first.get(uid)
+      if (!other || startedAt < other.startedAt) first.set(uid, { pid, startedAt })
+    }
+    return new Map([...first].map(([uid, { pid }]) => [uid, { pid }]))
+  }
+
+  #podOf(pid: string): string | undefined {
+    for (const line of read(join(this.#proc, pid, 'cgroup')).split('\n')) {
+      const uid = podOfCgroup(line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1))
+      if (uid !== undefined) return uid
+    }
+    return undefined
+  }
+}
+
+/** A uid of the API server, or of a static pod, which is a hash. */
+const podSegment =
+  /(?:^|-)pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?$/
+
+/** The uid of the pod that a cgroup belongs to; undefined for what is none of kubelet's. Pure. */
+export function podOfCgroup(path: string): string | undefined {
+  for (const segment of path.split('/')) {
+    const uid = podSegment.exec(segment)?.[1]
+    if (uid !== undefined) return uid.replaceAll('_', '-')
+  }
+  return undefined
+}
+
+/** When a process was started, in ticks since boot, from its `stat`; the name in it may hold anything. */
+function startOf(stat: string): bigint | undefined {
+  const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  return field === undefined || !/^\d+$/.test(field) ? undefined : BigInt(field)
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // The process has just ended.
+    return ''
+  }
+}

@@ -1,0 +1,289 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { KubeObject } from '../../src/sources/kubernetes/pod-facts.ts'
+
+export type Kind = 'pods' | 'namespaces'
+
+interface Change {
+  readonly kind: Kind
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  readonly version: number
+  readonly object: KubeObject
+}
+
+interface Watcher {
+  readonly kind: Kind
+  readonly selector: string | null
+  readonly response: ServerResponse
+}
+
+/** An Event that the agent wrote. */
+export interface WrittenEvent {
+  readonly metadata: { readonly name: string; readonly namespace: string }
+  readonly involvedObject: {
+    readonly kind: string
+    readonly namespace: string
+    readonly name: string
+  }
+  readonly type: string
+  readonly reason: string
+  readonly message: string
+}
+
+/** An API server of pods and namespaces over HTTP, with the faults that a real one shows rarely. */
+export class FakeKubeApi implements AsyncDisposable {
+  #server: Server | undefined
+  #port = 0
+  readonly #objects = {
+    pods: new Map<string, KubeObject>(),
+    namespaces: new Map<string, KubeObject>(),
+  }
+  #version = 100
+  /** What watches can go on from; earlier changes are forgotten. */
+  #history: Change[] = []
+  #compactedTo = 0
+  readonly #watchers = new Set<Watcher>()
+  /** Snapshots that pages are cut from, by their token. */
+  readonly #snapshots = new Map<
+    string,
+    { readonly items: KubeObject[]; readonly version: number }
+  >()
+  /** `GET /api/v1/pods?limit=…`, as they came. */
+  readonly requests: {
+    readonly url: URL
+    readonly accept: string
+    readonly authorization: string
+  }[] = []
+  readonly events: WrittenEvent[] = []
+  /** Answers for requests whose path starts with the key. */
+  readonly failures: Map<string, { status: number; message: string }> = new Map<
+    string,
+    { status: number; message: string }
+  >()
+  /** Changes are not sent to watches, until `release()`. */
+  held: Change[] | undefined
+  /** Knows no PartialObjectMetadata, as before Kubernetes 1.15. */
+  old = false
+
+  static async start(): Promise<FakeKubeApi> {
+    const api = new FakeKubeApi()
+    await api.up()
+    return api
+  }
+
+  /** Listens, at the same port as before. */
+  async up(): Promise<void> {
+    const server = createServer((request, response) => void this.#answer(request, response))
+    server.listen(this.#port, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    if (typeof address === 'object' && address !== null) this.#port = address.port
+    this.#server = server
+  }
+
+  /** Stops listening and cuts every connection. */
+  async down(): Promise<void> {
+    const server = this.#server
+    if (!server) return
+    this.#server = undefined
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    this.#watchers.clear()
+    await closed
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  get config(): KubeConfig {
+    const config = new KubeConfig()
+    config.loadFromClusterAndUser(
+      { name: 'fake', server: this.url, skipTLSVerify: true },
+      { name: 'agent', token: 'secret' },
+    )
+    return config
+  }
+
+  get watching(): number {
+    return this.#watchers.size
+  }
+
+  set(kind: Kind, object: KubeObject): void {
+    const key = keyOf(object)
+    const type = this.#objects[kind].has(key) ? 'MODIFIED' : 'ADDED'
+    this.#version += 1
+    const versioned = withVersion(object, this.#version)
+    this.#objects[kind].set(key, versioned)
+    this.#publish({ kind, type, version: this.#version, object: versioned })
+  }
+
+  delete(kind: Kind, key: string): void {
+    const object = this.#objects[kind].get(key)
+    if (!object) return
+    this.#objects[kind].delete(key)
+    this.#version += 1
+    const versioned = withVersion(object, this.#version)
+    this.#publish({ kind, type: 'DELETED', version: this.#version, object: versioned })
+  }
+
+  objects(kind: Kind): KubeObject[] {
+    return [...this.#objects[kind].values()]
+  }
+
+  /** Sends everybody what was held, in the order that `arrange` makes. */
+  release(arrange: (changes: readonly Change[]) => readonly Change[] = (changes) => changes): void {
+    const held = this.held ?? []
+    this.held = undefined
+    for (const change of arrange(held)) this.#send(change)
+  }
+
+  bookmark(): void {
+    for (const { kind, response } of this.#watchers) {
+      write(response, 'BOOKMARK', { kind, metadata: { resourceVersion: String(this.#version) } })
+    }
+  }
+
+  /** Cuts the connections of watches in the middle of whatever they do. */
+  disconnect(): void {
+    for (const { response } of this.#watchers) response.destroy()
+    this.#watchers.clear()
+  }
+
+  /** Forgets the past: whoever wants to go on from before is told 410, watches under way by an event. */
+  compact(): void {
+    this.#compactedTo = this.#version
+    this.#history = []
+    this.#snapshots.clear()
+    for (const { response } of this.#watchers) {
+      write(response, 'ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })
+      response.end()
+    }
+    this.#watchers.clear()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.down()
+  }
+
+  #publish(change: Change): void {
+    this.#history.push(change)
+    if (this.held) this.held.push(change)
+    else this.#send(change)
+  }
+
+  #send({ kind, type, object }: Change): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.kind === kind && selects(watcher.selector, object)) {
+        write(watcher.response, type, this.#shown(kind, object))
+      }
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', this.url)
+    const { accept = '', authorization = '' } = request.headers
+    this.requests.push({ url, accept, authorization })
+    const failure = [...this.failures].find(([path]) => url.pathname.startsWith(path))?.[1]
+    if (failure) return status(response, failure.status, failure.message)
+    if (request.method === 'POST') return this.#create(request, response)
+    const kind = url.pathname.slice('/api/v1/'.length)
+    if (kind !== 'pods' && kind !== 'namespaces') return status(response, 404, 'not found')
+    if (this.old && accept.includes('as=PartialObjectMetadata')) {
+      return status(response, 406, 'only application/json')
+    }
+    if (url.searchParams.has('watch')) this.#watch(kind, url, response)
+    else this.#list(kind, url, response)
+  }
+
+  async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const event: WrittenEvent = JSON.parse(Buffer.concat(chunks).toString())
+    if (this.events.some(({ metadata }) => metadata.name === event.metadata.name)) {
+      status(response, 409, 'already exists')
+      return
+    }
+    this.events.push(event)
+    json(response, 201, event)
+  }
+
+  #list(kind: Kind, url: URL, response: ServerResponse): void {
+    const limit = Number(url.searchParams.get('limit') ?? Infinity)
+    const [token, offset = '0'] = (url.searchParams.get('continue') ?? '').split('@')
+    const snapshot = token
+      ? this.#snapshots.get(token)
+      : {
+          version: this.#version,
+          items: this.objects(kind).filter((object) =>
+            selects(url.searchParams.get('fieldSelector'), object),
+          ),
+        }
+    if (!snapshot) return status(response, 410, 'the provided continue parameter is too old')
+    const start = Number(offset)
+    const end = Math.min(snapshot.items.length, start + limit)
+    const name = token || `snapshot-${kind}-${snapshot.version}`
+    this.#snapshots.set(name, snapshot)
+    json(response, 200, {
+      metadata: {
+        resourceVersion: String(snapshot.version),
+        ...(end < snapshot.items.length ? { continue: `${name}@${end}` } : {}),
+      },
+      items: snapshot.items.slice(start, end).map((object) => this.#shown(kind, object)),
+    })
+  }
+
+  #watch(kind: Kind, url: URL, response: ServerResponse): void {
+    const from = Number(url.searchParams.get('resourceVersion'))
+    response.writeHead(200, { 'Content-Type': 'application/json' })
+    response.flushHeaders()
+    if (from < this.#compactedTo) {
+      write(response, 'ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })
+      response.end()
+      return
+    }
+    const watcher = { kind, selector: url.searchParams.get('fieldSelector'), response }
+    for (const change of this.#history) {
+      const isNews = change.kind === kind && change.version > from && !this.held?.includes(change)
+      if (isNews && selects(watcher.selector, change.object)) {
+        write(response, change.type, this.#shown(kind, change.object))
+      }
+    }
+    this.#watchers.add(watcher)
+    response.on('close', () => this.#watchers.delete(watcher))
+  }
+
+  #shown(kind: Kind, { metadata, ...rest }: KubeObject): object {
+    return kind === 'namespaces' ? { metadata } : { metadata, ...rest }
+  }
+}
+
+function selects(selector: string | null, object: KubeObject): boolean {
+  const node = selector?.slice('spec.nodeName='.length)
+  if (node === undefined) return true
+  const { spec } = object
+  return spec !== undefined && 'nodeName' in spec && spec.nodeName === node
+}
+
+function keyOf({ metadata }: KubeObject): string {
+  return `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`
+}
+
+function withVersion(object: KubeObject, version: number): KubeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }
+}
+
+function write(response: ServerResponse, type: string, object: object): void {
+  response.write(`${JSON.stringify({ type, object })}\n`)
+}
+
+function json(response: ServerResponse, code: number, body: object): void {
+  response.writeHead(code, { 'Content-Type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
+
+function status(response: ServerResponse, code: number, message: string): void {
+  json(response, code, { kind: 'Status', status: 'Failure', code, message })
+}

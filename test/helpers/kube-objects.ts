@@ -1,0 +1,37 @@
+import type { KubeObject } from '../../src/sources/kubernetes/pod-facts.ts'
+
+export const node = 'node-1'
+
+export interface PodChanges {
+  readonly uid?: string
+  readonly ip?: string
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly phase?: string
+  readonly node?: string
+  readonly sidecar?: boolean
+}
+
+/** A pod as the API server has it, with Istio's sidecar unless told otherwise. */
+export function kubePod(key: string, changes: PodChanges = {}): KubeObject {
+  const [namespace = '', name = ''] = key.split('/')
+  const { uid = `uid-${name}`, ip, annotations = {}, phase = 'Running', sidecar = true } = changes
+  const spec = {
+    nodeName: changes.node ?? node,
+    containers: [{ name: 'app' }, ...(sidecar ? [{ name: 'istio-proxy' }] : [])],
+  }
+  return {
+    metadata: { namespace, name, uid, annotations },
+    spec,
+    status: { phase, ...(ip === undefined ? {} : { podIPs: [{ ip }] }) },
+  }
+}
+
+export function kubeNamespace(name: string, enabled?: string): KubeObject {
+  return {
+    metadata: {
+      name,
+      uid: `uid-${name}`,
+      ...(enabled === undefined ? {} : { annotations: { 'meshaccel.io/enabled': enabled } }),
+    },
+  }
+}

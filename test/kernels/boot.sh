@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# boot.sh KERNEL COMMAND...: boots a Debian kernel under qemu (no KVM), with this machine's root read-only below an
+# overlay in memory, and runs COMMAND there in the current directory. Exits as COMMAND does.
+# KERNEL is what fetch.sh has unpacked.
+set -euo pipefail
+
+kernel=$(realpath "$1")
+shift
+release=$(basename "$kernel"/lib/modules/*)
+# Since 7.0 it lies beside the modules.
+image=$kernel/lib/modules/$release/vmlinuz
+[[ -e $image ]] || image=$kernel/boot/vmlinuz-$release
+scratch=$(mktemp -d)
+fs_pid=
+trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null; rm -rf "$scratch"' EXIT
+
+# The initramfs: busybox, the modules that the root takes, and an init that hands over.
+mkdir -p "$scratch"/init/{bin,proc,sys,dev,lower,rw,root,modules}
+cp "$(command -v busybox)" "$scratch/init/bin/busybox"
+order=()
+[[ -e $kernel/lib/modules/$release/modules.dep.bin ]] || depmod -b "$kernel" "$release"
+for module in virtio_pci virtiofs overlay; do
+	# `builtin NAME` or `insmod PATH [options]`, dependencies first.
+	lines=$(modprobe -d "$kernel" -S "$release" --show-depends "$module")
+	while read -r how path _; do
+		[[ $how == insmod ]] || continue
+		name=$(basename "${path%.xz}")
+		[[ " ${order[*]-} " == *" $name "* ]] && continue
+		case $path in
+		*.xz) xz -dc "$path" >"$scratch/init/modules/$name" ;;
+		*) cp "$path" "$scratch/init/modules/$name" ;;
+		esac
+		order+=("$name")
+	done <<<"$lines"
+done
+printf '%q ' "$@" >"$scratch/command"
+cat >"$scratch/init/init" <<INIT
+#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t devtmpfs dev /dev
+for module in ${order[*]-}; do /bin/busybox insmod /modules/\$module; done
+/bin/busybox mount -t virtiofs -o ro host /lower
+/bin/busybox mount -t tmpfs tmpfs /rw
+/bin/busybox mkdir /rw/upper /rw/work
+/bin/busybox mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work overlay /root
+/bin/busybox cp /run.sh /root/run.sh
+exec /bin/busybox switch_root /root /bin/bash /run.sh
+INIT
+cat >"$scratch/init/run.sh" <<RUN
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/shm /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs run /run
+mount -t tmpfs tmp /tmp
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t bpf bpf /sys/fs/bpf
+mkdir -p /lib/modules
+[[ -e /lib/modules/$release ]] || ln -s $kernel/lib/modules/$release /lib/modules/$release
+ip link set lo up
+export PATH=$PATH HOME=/root
+cd $PWD
+$(cat "$scratch/command")
+echo "exit-code \$?"
+echo o >/proc/sysrq-trigger
+sleep 60
+RUN
+chmod +x "$scratch/init/init"
+(cd "$scratch/init" && find . | cpio -o -H newc --quiet | gzip -1 >"$scratch/initramfs")
+
+/usr/lib/qemu/virtiofsd --socket-path="$scratch/fs" --rlimit-nofile=0 -o source=/ -o cache=always -o sandbox=chroot \
+	>"$scratch/fs.log" 2>&1 &
+fs_pid=$!
+until [[ -S $scratch/fs ]]; do
+	kill -0 "$fs_pid" 2>/dev/null || { cat "$scratch/fs.log" >&2; exit 1; }
+	sleep 0.1
+done
+
+# 6.12's early code meets a bug of the emulated cmpxchg16b; since 7.0 socket-local storage cannot do without it.
+cpu=max
+[[ $release == 6.12.* ]] && cpu+=,-cx16
+qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
+	-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory \
+	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \
+	-kernel "$image" -initrd "$scratch/initramfs" \
+	-append 'console=ttyS0 quiet panic=-1' </dev/null | tr -d '\r' | tee "$scratch/output"
+exit "$(sed -n 's/^exit-code \([0-9]*\)$/\1/p' "$scratch/output" | grep . || echo 1)"

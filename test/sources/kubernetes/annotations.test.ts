@@ -1,0 +1,69 @@
+import { test } from 'tap'
+import { readEnabled, readExclusions } from '../../../src/sources/kubernetes/annotations.ts'
+
+const read = (annotations: Record<string, string>): ReturnType<typeof readExclusions> =>
+  readExclusions(
+    Object.fromEntries(
+      Object.entries(annotations).map(([key, text]) => [`meshaccel.io/exclude-${key}`, text]),
+    ),
+  )
+
+void test('enabled is "true" or "false", and nothing else', async (t) => {
+  t.strictSame(readEnabled({ 'meshaccel.io/enable': 'true' }), {})
+  t.strictSame(readEnabled({ 'meshaccel.io/enabled': 'true' }), { value: true })
+  t.strictSame(readEnabled({ 'meshaccel.io/enabled': 'false' }), { value: false })
+  for (const text of ['True', 'yes', '1', '', ' true', `"'${'x'.repeat(1_000)}`]) {
+    const { problem, ...value } = readEnabled({ 'meshaccel.io/enabled': text })
+    t.strictSame(value, {}, text)
+    t.match(
+      problem,
+      /^meshaccel.io\/enabled must be "true" or "false", not ".{0,60}": it is ignored$/,
+    )
+  }
+})
+
+void test('exclusions', async (t) => {
+  t.strictSame(read({}), { problems: [] })
+  t.strictSame(read({ ports: ' ', uids: '' }), { problems: [] })
+  t.strictSame(
+    read({
+      ports: '80, 8000-9000,65535',
+      cidrs: '10.0.0.0/8,fd00::/8, 192.0.2.1,::1',
+      uids: '0,1337,4294967294',
+    }),
+    {
+      value: {
+        ports: [
+          { from: 80, to: 80 },
+          { from: 8000, to: 9000 },
+          { from: 65_535, to: 65_535 },
+        ],
+        cidrs: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1/32', '::1/128'],
+        uids: [0, 1337, 4_294_967_294],
+      },
+      problems: [],
+    },
+  )
+  const bad = {
+    ports: ['0', '65536', '9-8', '1-2-3', 'http', '-5', '1,,2', '+1', '1e3', '0x10'],
+    cidrs: [
+      '10.0.0.0/33',
+      '10.0.0/8',
+      'fd00::/129',
+      'fe80::1%eth0',
+      '10.0.0.0/8/8',
+      'a',
+      '1.2.3.4/',
+    ],
+    uids: ['-1', '4294967295', 'root', '1.5'],
+  }
+  for (const [key, texts] of Object.entries(bad)) {
+    for (const text of texts) {
+      const { value, problems } = read({ [key]: text, ...(key === 'uids' ? {} : { uids: '5' }) })
+      t.equal(value, 'invalid', `${key}: ${text}`)
+      t.match(problems, [
+        new RegExp(`^meshaccel.io/exclude-${key}: ".*" is not .*not accelerated$`),
+      ])
+    }
+  }
+})

@@ -1,0 +1,189 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'tap'
+import { podFacts, type KubeObject } from '../../../src/sources/kubernetes/pod-facts.ts'
+import { recognise, type Recognition } from '../../../src/sources/kubernetes/recognise.ts'
+
+/** Pods as the injectors make them. */
+const directory = new URL('../../fixtures/injected/', import.meta.url)
+
+const expected: Readonly<Record<string, Recognition>> = {
+  'istio-classic': {
+    sidecar: {
+      mesh: 'istio',
+      native: false,
+      proxyUid: 1337,
+      inboundPort: 15006,
+      outboundPort: 15001,
+      bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+    },
+  },
+  'istio-native': {
+    sidecar: {
+      mesh: 'istio',
+      native: true,
+      proxyUid: 1337,
+      inboundPort: 15006,
+      outboundPort: 15001,
+      bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+    },
+  },
+  'istio-cni-validation': {
+    sidecar: {
+      mesh: 'istio',
+      native: true,
+      proxyUid: 1337,
+      inboundPort: 15006,
+      outboundPort: 15001,
+      bypass: {
+        inboundPorts: ['15090', '15021', '9102', '15020'],
+        outboundPorts: ['3306', '5432'],
+        outboundCidrs: ['10.96.0.1/32'],
+      },
+    },
+  },
+  'istio-revision-openshift-uid': {
+    sidecar: {
+      mesh: 'istio',
+      native: false,
+      proxyUid: 1000680001,
+      inboundPort: 15006,
+      outboundPort: 15001,
+      bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+    },
+  },
+  'istio-gateway': {
+    sidecar: {
+      mesh: 'istio',
+      native: false,
+      proxyUid: 1337,
+      inboundPort: 15006,
+      outboundPort: 15001,
+      bypass: { inboundPorts: [], outboundPorts: [], outboundCidrs: [] },
+    },
+  },
+  'istio-ambient': { ambient: true },
+  'istio-ztunnel': { ambient: true },
+  'host-network': undefined,
+  'no-mesh': undefined,
+  'istio-uninjected-name': undefined,
+  'linkerd-classic': {
+    sidecar: {
+      mesh: 'linkerd',
+      native: false,
+      proxyUid: 2102,
+      inboundPort: 4143,
+      outboundPort: 4140,
+      bypass: {
+        inboundPorts: ['4190', '4191', '4567', '4568'],
+        outboundPorts: ['4567', '4568'],
+        outboundCidrs: [],
+      },
+    },
+  },
+  'linkerd-native': {
+    sidecar: {
+      mesh: 'linkerd',
+      native: true,
+      proxyUid: 2102,
+      inboundPort: 4143,
+      outboundPort: 4140,
+      bypass: {
+        inboundPorts: ['4190', '4191', '4567', '4568'],
+        outboundPorts: ['4567', '4568'],
+        outboundCidrs: [],
+      },
+    },
+  },
+  'linkerd-cni-validator': {
+    sidecar: {
+      mesh: 'linkerd',
+      native: false,
+      proxyUid: 2102,
+      inboundPort: 4143,
+      outboundPort: 4140,
+      bypass: { inboundPorts: [], outboundPorts: ['25', '3306'], outboundCidrs: [] },
+    },
+  },
+  'kuma-classic': {
+    sidecar: {
+      mesh: 'kuma',
+      native: false,
+      proxyUid: 5678,
+      inboundPort: 15006,
+      outboundPort: 15001,
+      bypass: { inboundPorts: ['9901'], outboundPorts: [], outboundCidrs: [] },
+    },
+  },
+  'consul-transparent-proxy': {
+    sidecar: {
+      mesh: 'consul',
+      native: false,
+      proxyUid: 5995,
+      inboundPort: 20000,
+      outboundPort: 15001,
+      bypass: { inboundPorts: [], outboundPorts: [], outboundCidrs: ['172.16.0.0/12'] },
+    },
+  },
+}
+
+function fixture(name: string): KubeObject {
+  return JSON.parse(readFileSync(new URL(`${name}.json`, directory), 'utf8'))
+}
+
+function runAs(user?: number): object {
+  return user === undefined ? {} : { securityContext: { runAsUser: user } }
+}
+
+function uid(container?: number, pod?: number): number | undefined {
+  const found = recognise({
+    spec: { containers: [{ name: 'linkerd-proxy', ...runAs(container) }], ...runAs(pod) },
+  })
+  return found && 'sidecar' in found ? found.sidecar.proxyUid : undefined
+}
+
+void test('each fixture has its expectation', async (t) => {
+  const names = readdirSync(directory).map((file) => file.replace('.json', ''))
+  t.strictSame(new Set(names), new Set(Object.keys(expected)))
+})
+
+for (const [name, recognition] of Object.entries(expected)) {
+  void test(name, async (t) => t.strictSame(recognise(fixture(name)), recognition))
+}
+
+void test('what is kept of a pod', async (t) => {
+  const common = { uid: '5d1f7d4e-8f7f-4d36-9f5b-0c1a2b3c4d5e', ips: ['10.1.0.7'] }
+  const kept = (name: string): unknown => podFacts(fixture(name)).observed
+  t.strictSame(kept('istio-revision-openshift-uid'), {
+    ...common,
+    namespace: 'shop',
+    name: 'istio-revision',
+    mesh: 'istio',
+    proxyUid: 1_000_680_001,
+  })
+  t.match(kept('istio-ambient'), { ambient: true })
+  t.match(kept('host-network'), { hostNetwork: true })
+  t.match(kept('no-mesh'), { enabled: true })
+})
+
+void test("the uid is the container's, else the pod's, else the mesh's", async (t) => {
+  t.equal(uid(5, 6), 5)
+  t.equal(uid(undefined, 6), 6)
+  t.equal(uid(), 2102)
+})
+
+void test('a static pod is known to the node by the hash of its file', async (t) => {
+  const pod = fixture('istio-classic')
+  const annotations = { 'kubernetes.io/config.mirror': '0123456789abcdef0123456789abcdef' }
+  const { runtimeUid, observed } = podFacts({ ...pod, metadata: { ...pod.metadata, annotations } })
+  t.equal(runtimeUid, '0123456789abcdef0123456789abcdef')
+  t.equal(observed.uid, '5d1f7d4e-8f7f-4d36-9f5b-0c1a2b3c4d5e')
+})
+
+void test('pods that have ended, and pods of no shape at all', async (t) => {
+  t.match(podFacts({ status: { phase: 'Succeeded' } }).observed, { finished: true })
+  t.match(podFacts({ status: { phase: 'Failed', podIP: '10.0.0.1' } }).observed, {
+    finished: true,
+    ips: ['10.0.0.1'],
+  })
+  t.strictSame(podFacts({}).observed, { namespace: '', name: '', uid: '', ips: [] })
+})
