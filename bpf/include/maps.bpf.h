@@ -92,7 +92,7 @@ struct {
 } meshaccel_attention __weak SEC(".maps");
 
 /* What the two passes over older connections have seen: an end's key under each role it may have
- * had. */
+ * had; by whom (struct sock), 0 when more than one socket claims to be it. */
 struct sighting {
 	struct isn_pair identity;
 	__u32 role;
@@ -102,7 +102,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4 * MAX_CONNS);
 	__type(key, struct sighting);
-	__type(value, struct empty);
+	__type(value, __u64);
 } meshaccel_sightings __weak SEC(".maps");
 
 /* Enrolled pods by netns cookie. */

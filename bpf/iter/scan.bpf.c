@@ -21,6 +21,7 @@
 #include "identity.bpf.h"
 #include "drained.bpf.h"
 #include "quarantine.bpf.h"
+#include "shares.bpf.h"
 #include "verdict.bpf.h"
 #include <bpf/bpf_endian.h>
 
@@ -80,6 +81,8 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 
 	if (claim->sk[ROLE_CLIENT] == claim->sk[ROLE_SERVER])
 		return REASON_SELF_CONNECT;
+	if (!may_take_slot(claim->netns_cookie[ROLE_CLIENT]))
+		return REASON_TABLE_FULL;
 	if (bpf_map_pop_elem(&meshaccel_free, &slot)) {
 		if (config->slots_used >= MAX_CONNS)
 			return REASON_TABLE_FULL;
@@ -94,6 +97,7 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 	fill_end(conn, claim, ROLE_SERVER);
 	conn->since_ns = bpf_ktime_get_ns();
 	conn->state = CONN_WATCHED;
+	charge_slots(claim->netns_cookie[ROLE_CLIENT], 1);
 	claim->conn = slot + 1;
 	return REASON_NONE;
 }
@@ -109,7 +113,8 @@ static __always_inline bool pair(struct sock *sk, struct end *end, struct config
 	claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
 	if (!claim) {
 		fresh.since_ns = bpf_ktime_get_ns();
-		if (bpf_map_update_elem(&meshaccel_identities, &identity, &fresh, BPF_NOEXIST)) {
+		if (!may_take_slot(end->netns_cookie) ||
+		    bpf_map_update_elem(&meshaccel_identities, &identity, &fresh, BPF_NOEXIST)) {
 			postpone(sk, end, REASON_TABLE_FULL);
 			return false;
 		}
@@ -148,6 +153,8 @@ static __always_inline bool pair(struct sock *sk, struct end *end, struct config
 			return false;
 		}
 		if (reason) {
+			/* Claims are for those that may have a slot. */
+			bpf_map_delete_elem(&meshaccel_identities, &identity);
 			postpone(sk, end, reason);
 			return false;
 		}

@@ -23,19 +23,46 @@ static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 	return bpf_skc_to_tcp_sock(common);
 }
 
-static __always_inline void sight(const struct isn_pair *key, enum role role)
+/* A second socket that claims to be the same end is a forgery (TCP_REPAIR), or the first one is:
+ * neither is believed. */
+static __always_inline void sight(const struct tcp_sock *tp, const struct isn_pair *key,
+				  enum role role)
 {
-	static const struct empty seen;
 	struct sighting sighting = {.identity = identity_of(key, role), .role = role};
+	__u64 sk = (__u64)tp, *seen;
 
-	bpf_map_update_elem(&meshaccel_sightings, &sighting, &seen, BPF_ANY);
+	seen = bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
+	if (!seen) {
+		bpf_map_update_elem(&meshaccel_sightings, &sighting, &sk, BPF_ANY);
+	} else if (*seen && *seen != sk) {
+		*seen = 0;
+		count(REASON_SECOND_CLAIM);
+	}
 }
 
-static __always_inline bool peer_sighted(const struct isn_pair *key, enum role role)
+/* Was this end of the connection seen, and is it beyond doubt? */
+static __always_inline bool sighted(const struct isn_pair *identity, enum role role)
 {
-	struct sighting sighting = {.identity = identity_of(key, role), .role = !role};
+	struct sighting sighting = {.identity = *identity, .role = role};
+	const __u64 *seen = bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
 
-	return bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
+	return seen && *seen;
+}
+
+static __always_inline bool both_sighted(const struct isn_pair *key, enum role role)
+{
+	struct isn_pair identity = identity_of(key, role);
+
+	return sighted(&identity, ROLE_CLIENT) && sighted(&identity, ROLE_SERVER);
+}
+
+/* Does another socket claim to be this end already? */
+static __always_inline bool claimed(const struct isn_pair *key, enum role role)
+{
+	struct isn_pair identity = identity_of(key, role);
+	const struct claim *claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
+
+	return claim && claim->held & (1U << role);
 }
 
 /* First pass over connections that are older than the agent or than the enrolment of their pod:
@@ -52,18 +79,18 @@ int meshaccel_sight(struct bpf_iter__tcp *ctx)
 	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0);
 	if (end) {
 		key = end->key;
-		if (!end->conn)
-			sight(&key, end->role & 1);
+		if (!end->conn && end->barred != REASON_FORGED_HANDSHAKE)
+			sight(tp, &key, end->role & 1);
 		return 0;
 	}
 	key = derive_key(tp, ROLE_CLIENT);
-	sight(&key, ROLE_CLIENT);
+	sight(tp, &key, ROLE_CLIENT);
 	key = derive_key(tp, ROLE_SERVER);
-	sight(&key, ROLE_SERVER);
+	sight(tp, &key, ROLE_SERVER);
 	return 0;
 }
 
-/* Second pass: an end whose peer was noted is watched from now on. */
+/* Second pass: an end that was noted, and whose peer was, is watched from now on. */
 SEC("iter/tcp")
 int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 {
@@ -81,11 +108,15 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		return 0;
 	role = ROLE_CLIENT;
 	key = derive_key(tp, ROLE_CLIENT);
-	if (!peer_sighted(&key, ROLE_CLIENT)) {
+	if (!both_sighted(&key, ROLE_CLIENT)) {
 		role = ROLE_SERVER;
 		key = derive_key(tp, ROLE_SERVER);
-		if (!peer_sighted(&key, ROLE_SERVER))
+		if (!both_sighted(&key, ROLE_SERVER))
 			return 0;
+	}
+	if (claimed(&key, role)) {
+		count(REASON_SECOND_CLAIM);
+		return 0;
 	}
 	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!end)

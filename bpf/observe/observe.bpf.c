@@ -4,6 +4,7 @@
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include "quarantine.bpf.h"
+#include "shares.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #define S_IFMT	 00170000
@@ -185,6 +186,8 @@ int BPF_PROG(meshaccel_closed, const struct sock *sk, int oldstate, int newstate
 	conn = conn_of(end);
 	if (conn)
 		conn->ends[role].closed = 1;
+	/* The socket may live on when somebody else has the slot. */
+	end->conn = 0;
 	held = __sync_fetch_and_and(&claim->held, ~(1U << role));
 	if (held & ~(1U << role))
 		return 0;
@@ -193,6 +196,7 @@ int BPF_PROG(meshaccel_closed, const struct sock *sk, int oldstate, int newstate
 		conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
 		if (conn) {
 			conn->state = CONN_FREE;
+			charge_slots(conn->ends[ROLE_CLIENT].netns_cookie, -1);
 			bpf_map_push_elem(&meshaccel_free, &slot, BPF_ANY);
 		}
 	}

@@ -30,6 +30,23 @@ static __always_inline void half_closed(struct bpf_sock_ops *ctx)
 		bpf_map_delete_elem(&meshaccel_members, &key);
 }
 
+/* A socket may live on when its connection is over, and would be a member for as long: the kernel
+ * takes it out of the sockhash when it is destroyed. */
+static __always_inline void closed(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct isn_pair key;
+	struct conn *conn;
+	struct end *end;
+
+	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
+	conn = end ? conn_of(end) : NULL;
+	if (!conn || !redirect_drained(conn, !(end->role & 1)))
+		return;
+	key = end->key;
+	bpf_map_delete_elem(&meshaccel_members, &key);
+}
+
 SEC("sockops")
 int meshaccel_watch(struct bpf_sock_ops *ctx)
 {
@@ -48,6 +65,8 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[1] == BPF_TCP_FIN_WAIT1)
 			half_closed(ctx);
+		else if (ctx->args[1] == BPF_TCP_CLOSE)
+			closed(ctx);
 		return 1;
 	default:
 		return 1;
@@ -57,13 +76,6 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 	if (!pod_enabled(cookie))
 		return 1;
 
-	/* TCP_REPAIR completes a handshake that no packet was part of, with numbers of its user's
-	 * choice. */
-	if (role == ROLE_CLIENT && !ctx->skb_len) {
-		count(REASON_FORGED_HANDSHAKE);
-		return 1;
-	}
-
 	sk = ctx->sk;
 	if (!sk)
 		return 1;
@@ -72,10 +84,23 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		count(REASON_TABLE_FULL);
 		return 1;
 	}
+	if (end->gone) {
+		/* The socket was disconnected, and has kept its records. */
+		__builtin_memset(end, 0, sizeof(*end));
+		bpf_sk_storage_delete(&meshaccel_wanted, sk);
+	}
 	end_init(end, (struct isn_pair){.own = ctx->snd_nxt, .peer = ctx->rcv_nxt}, role, cookie,
 		 bpf_skc_to_tcp_sock(sk));
 	end->base = ctx->rcv_nxt;
 	end->turn_seq = ctx->snd_nxt;
+	/* TCP_REPAIR completes a handshake that no packet was part of, with numbers of its user's
+	 * choice. The record keeps it from being taken for a connection that is older; its key
+	 * becomes one that nobody else has. */
+	if (role == ROLE_CLIENT && !ctx->skb_len) {
+		end->barred = REASON_FORGED_HANDSHAKE;
+		cookie = bpf_get_socket_cookie(ctx);
+		end->key = (struct isn_pair){.own = cookie, .peer = cookie >> 32};
+	}
 
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 

@@ -1,21 +1,24 @@
 /** Opens the data path, or removes what is left of one: who holds the lock on the pins may. */
 
 import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { BpfMap, bytes, u64 } from '../libbpf/index.ts'
 import type { Datapath, Policy } from './datapath.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel.ts'
 import type { ConfigRecord } from './layout.ts'
 import {
-  currentPins,
-  install,
+  assertOurs,
+  completePartial,
+  hasLinks,
   lockPins,
-  Pins,
   pinnedVersions,
-  Programs,
-  removePinDirectory,
-  removePins,
-} from './programs.ts'
+  removeEmpty,
+  removeDeadSelfTests,
+  removePartial,
+  removeVersion,
+} from './pin-directory.ts'
+import { currentPins, install, isComplete, Pins, Programs } from './programs.ts'
 import { RefusedDatapath } from './refused.ts'
 import { drainAll, initialConfig, readConfig } from './scans.ts'
 import type { SelfTestResult } from './selftest/policy.ts'
@@ -24,28 +27,27 @@ import { selfTest } from './selftest/self-test.ts'
 /** How long another version's connections may take to leave. */
 const VERSION_CHANGE_TIMEOUT_MS = 10_000
 
-/** Loads, attaches and pins, or adopts the pins of an earlier agent; nothing of it where the self-test refuses. */
+/**
+ * Loads, attaches and pins, or adopts the pins of an earlier agent; nothing of it where the self-test refuses. Another
+ * version's pins are kept until ours are attached, so that what fails before that leaves them as they were.
+ */
 export async function openKernelDatapath(options: KernelDatapathOptions): Promise<Datapath> {
   const { pinDir, cgroupPath, log } = options
   const lock = lockPins(pinDir)
   const giveUp = (): void => {
-    lock[Symbol.dispose]()
-    removePinDirectory(pinDir)
+    try {
+      removePartial(pinDir)
+      removeEmpty(pinDir)
+    } finally {
+      lock[Symbol.dispose]()
+    }
   }
   try {
-    await replaceOthers(pinDir, log)
     const current = currentPins(pinDir)
     const cgroupId = BigInt(statSync(cgroupPath).ino)
-    const adopts = pinnedVersions(pinDir).includes(current)
-    let policy: Policy | undefined
-    if (!adopts) {
-      const tested = await testedPolicy(options)
-      if (tested.policy === 'refused') {
-        return new RefusedDatapath(tested.refusedBecause ?? 'the self-test failed', giveUp)
-      }
-      policy = tested.policy
-      const { capBytes } = options
-      install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId, capBytes)))
+    const tested = await putInPlace(current, cgroupId, options)
+    if (tested?.policy === 'refused') {
+      return new RefusedDatapath(tested.refusedBecause ?? 'the self-test failed', giveUp)
     }
     const programs = new Programs(current)
     try {
@@ -58,8 +60,10 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
         })
       }
       // Pins do not outlive the kernel that they were tested on, nor change their object.
-      policy ??= options.policy === 'auto' ? policyOf(found) : options.policy
-      log.info({ pins: current, cgroup: cgroupPath }, adopts ? 'adopted' : 'attached')
+      const policy =
+        tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
+      log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
+      if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
       return new KernelDatapath(programs, policy, lock, options)
     } catch (error) {
       programs[Symbol.dispose]()
@@ -71,13 +75,45 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
   }
 }
 
+/**
+ * Sees to it that `current` is what is pinned, and alone, or nothing where the self-test refuses. Resolves to what that
+ * found; to undefined where `current` was there before.
+ */
+async function putInPlace(
+  current: string,
+  cgroupId: bigint,
+  options: KernelDatapathOptions,
+): Promise<TestedPolicy | undefined> {
+  const { pinDir, cgroupPath, capBytes, log } = options
+  removeDeadSelfTests(pinDir)
+  removePartial(pinDir)
+  const adopts = isComplete(current)
+  if (!adopts && existsSync(current)) await drainAndRemove(current, VERSION_CHANGE_TIMEOUT_MS)
+  const others = pinnedVersions(pinDir).filter((version) => version !== current)
+  const tested = adopts ? undefined : await testedPolicy(options)
+  const attaches = tested && tested.policy !== 'refused'
+  if (attaches) {
+    install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId, capBytes)))
+  }
+  for (const other of others) {
+    log.info({ pins: other }, 'draining the data path of another version')
+    assertOurs(other)
+    await drainVersion(other, VERSION_CHANGE_TIMEOUT_MS)
+  }
+  if (attaches) completePartial(pinDir, current)
+  for (const other of others) removeVersion(other)
+  return tested
+}
+
+type TestedPolicy = Pick<SelfTestResult, 'policy' | 'refusedBecause'>
+
 /** What the self-test allows, or what was asked for. */
 async function testedPolicy({
   policy,
   pinDir,
   cgroupPath,
   log,
-}: KernelDatapathOptions): Promise<Pick<SelfTestResult, 'policy' | 'refusedBecause'>> {
+}: KernelDatapathOptions): Promise<TestedPolicy> {
   if (policy !== 'auto') return { policy }
   const result = await selfTest({ cgroupPath, pinDir })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
@@ -89,20 +125,45 @@ async function testedPolicy({
 const policyOf = (config: ConfigRecord): Policy =>
   config.proxies_only ? 'proxies-only' : config.stop_when_stale ? 'full' : 'strict'
 
-/** Another version's data path is emptied before ours takes its place: its connections run on TCP meanwhile. */
-async function replaceOthers(pinDir: string, log: Log): Promise<void> {
-  const current = currentPins(pinDir)
-  for (const other of pinnedVersions(pinDir).filter((directory) => directory !== current)) {
-    log.info({ pins: other }, 'draining the data path of another version')
-    await drainAndRemove(other, VERSION_CHANGE_TIMEOUT_MS)
+/** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
+async function drainAndRemove(version: string, timeoutMs: number): Promise<void> {
+  assertOurs(version)
+  await drainVersion(version, timeoutMs)
+  removeVersion(version)
+}
+
+/** Resolves to whether it was drained before. */
+async function drainVersion(version: string, timeoutMs: number): Promise<boolean> {
+  let pins: Pins
+  try {
+    pins = new Pins(version)
+  } catch (cause) {
+    if (isEmpty(version)) return true
+    throw new MeshaccelError('its pins are not those that this version can drain', {
+      code: 'UNKNOWN_PINS',
+      operation: `drain ${version}`,
+      hint:
+        'Run `meshaccel cleanup` of the version that made them. Or end the connections of all enrolled pods, and remove ' +
+        'the directory by hand: bytes that wait unread in a connection would be lost.',
+      cause,
+    })
+  }
+  try {
+    return await drainAll(pins, new Map(), timeoutMs)
+  } finally {
+    pins[Symbol.dispose]()
   }
 }
 
-/** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
-async function drainAndRemove(directory: string, timeoutMs: number): Promise<void> {
-  using pins = new Pins(directory)
-  await drainAll(pins, new Map(), timeoutMs)
-  removePins(directory)
+/** Pins that are not complete: surely nobody is a member? */
+function isEmpty(version: string): boolean {
+  if (!hasLinks(version)) return true
+  try {
+    using members = BpfMap.fromPin(join(version, 'members'), bytes(8), u64)
+    return members.keys().next().done === true
+  } catch {
+    return false
+  }
 }
 
 /** Drains what is pinned, without an agent; the pins stay. Resolves to whether it was drained before. */
@@ -112,11 +173,10 @@ export async function drainKernelDatapath(options: {
 }): Promise<boolean> {
   return withPins(
     options.pinDir,
-    async (directories) => {
+    async (versions) => {
       let already = true
-      for (const directory of directories) {
-        using pins = new Pins(directory)
-        if (!(await drainAll(pins, new Map(), options.timeoutMs))) already = false
+      for (const version of versions) {
+        if (!(await drainVersion(version, options.timeoutMs))) already = false
       }
       return already
     },
@@ -125,15 +185,29 @@ export async function drainKernelDatapath(options: {
 }
 
 /** Drains, detaches and unpins what is there, without an agent. Idempotent. */
-export async function cleanupKernelDatapath(options: {
+export async function cleanupKernelDatapath({
+  pinDir,
+  timeoutMs,
+}: {
   readonly pinDir: string
   readonly timeoutMs: number
 }): Promise<void> {
+  removeDeadSelfTests(pinDir)
   await withPins(
-    options.pinDir,
-    async (directories) => {
-      for (const directory of directories) await drainAndRemove(directory, options.timeoutMs)
-      removePinDirectory(options.pinDir)
+    pinDir,
+    async (versions) => {
+      for (const version of versions) await drainAndRemove(version, timeoutMs)
+      removePartial(pinDir)
+      const left = removeEmpty(pinDir)
+      if (left.length === 0) return
+      throw new MeshaccelError(
+        `${left.join(', ')} in it is not of a layout that this version knows`,
+        {
+          code: 'UNKNOWN_PINS',
+          operation: `remove ${pinDir}`,
+          hint: 'All else was removed. Run `meshaccel cleanup` of the version that made it, or remove it by hand.',
+        },
+      )
     },
     undefined,
   )
@@ -142,7 +216,7 @@ export async function cleanupKernelDatapath(options: {
 /** Works on the pinned versions while no agent does; where nothing is pinned, the result is `none`. */
 async function withPins<T>(
   pinDir: string,
-  work: (directories: string[]) => Promise<T>,
+  work: (versions: string[]) => Promise<T>,
   none: T,
 ): Promise<T> {
   if (!existsSync(pinDir)) return none

@@ -1,23 +1,14 @@
 /**
- * The programs, maps and links of the data path, pinned as one directory of bpffs:
+ * The programs, maps and links of the data path, pinned as one directory of bpffs (pin-directory.ts):
  *
- *     PIN/<hash of the object>/{config,pods,...,watch,verdict,...,scan,...}
+ *     PIN/<hash>/{config,pods,...,watch,verdict,...,scan,...}
  *
- * Everything is attached and pinned in PIN/new, which one rename puts into place, so that a directory with a hash is
- * always complete. A successor with the same object adopts it; links of iterators are pinned too, so that another
- * version, or `cleanup` without an agent, can drain what it finds by running them.
+ * A successor with the same object adopts it; links of iterators are pinned too, so that another version, or `cleanup`
+ * without an agent, can drain what it finds by running them.
  */
 
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  unlinkSync,
-} from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import {
@@ -28,12 +19,10 @@ import {
   bytes,
   hasKernelBtf,
   IterLink,
-  openFd,
-  tryLock,
   u32,
   u64,
 } from '../libbpf/index.ts'
-import type { Attachment, LoadedObject, OpenObject, Program } from '../libbpf/index.ts'
+import type { Attachment, LoadedObject, OpenObject } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import {
   config,
@@ -49,11 +38,9 @@ import {
   quarantine,
   type QuarantineRecord,
 } from './layout.ts'
+import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
-const NEW = 'new'
-/** The name of a complete one. */
-const HASH = /^[0-9a-f]{16}$/
 
 /** Iterators, and the map that each walks over; those over TCP sockets walk over a network namespace. */
 const ITERATORS = {
@@ -65,6 +52,25 @@ const ITERATORS = {
   kick: undefined,
 } as const
 const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine', 'events'] as const
+
+type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
+
+/**
+ * What is attached, in this order: readers are accounted for before the first connection is watched, and sockets watched
+ * before any may join.
+ */
+const ATTACHMENTS: Readonly<Record<string, Attach>> = {
+  received: (object) => object.program('meshaccel_received').attachTracing(),
+  closed: (object) => object.program('meshaccel_closed').attachTracing(),
+  splice: watchSplice,
+  verdict: (object) =>
+    object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
+  watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
+}
+/** The one that a kernel may lack. */
+const OPTIONAL = 'splice'
+
+const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), Object.keys(ATTACHMENTS)].flat()
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
@@ -166,67 +172,49 @@ class DisposableStackLike implements Disposable {
   }
 }
 
-/**
- * Makes the directory of the pins if need be and takes the right to work on it, until disposed of: two agents on the
- * same maps would move the same connections at once. Throws AGENT_RUNNING when somebody else has it.
- */
-export function lockPins(pinDir: string): Disposable {
-  mkdirSync(pinDir, { recursive: true, mode: 0o700 })
-  const directory = openFd(pinDir)
-  if (tryLock(directory)) return directory
-  directory[Symbol.dispose]()
-  throw new MeshaccelError('another meshaccel agent uses it', {
-    code: 'AGENT_RUNNING',
-    operation: `take the pins in ${pinDir}`,
-    hint: 'Stop that agent first, or give this one its own --pin.',
-  })
-}
-
-/** The directory of pins that belongs to this version's object. */
+/** The directory of pins that belongs to this version: to its object, and to what it makes of it. */
 export function currentPins(pinDir: string): string {
-  return join(pinDir, objectHash())
+  const hash = createHash('sha256').update(readObject()).update(EVERY_PIN.join())
+  return join(pinDir, hash.digest('hex').slice(0, 16))
 }
 
-/** Complete directories of pins: of this version and of others. What else is there is not ours. */
-export function pinnedVersions(pinDir: string): string[] {
-  return listDirectory(pinDir)
-    .filter((name) => HASH.test(name))
-    .map((name) => join(pinDir, name))
+/** Whether the directory holds all that an agent needs to adopt it. */
+export function isComplete(directory: string): boolean {
+  return holdsPins(
+    directory,
+    EVERY_PIN.filter((name) => name !== OPTIONAL),
+  )
 }
 
-/** Loads, attaches and pins everything, or nothing. `prepare` sees the maps before anything is attached. */
+/**
+ * Loads, attaches and pins everything, or nothing, in PIN/partial, which it returns. `prepare` sees the maps before anything is attached.
+ * While no pod is enrolled it does not meddle with another version's connections.
+ */
 export function install(
   pinDir: string,
   cgroupPath: string,
   prepare: (config: BpfMap<number, ConfigRecord>) => void,
-): void {
-  const staging = join(pinDir, NEW)
-  removePins(staging)
-  mkdirSync(staging, { recursive: true, mode: 0o700 })
+): string {
+  const partial = makePartial(pinDir)
   try {
     using stack = new DisposableStackLike()
     using open = BpfObject.open(OBJECT_PATH)
     const object = stack.use(load(open))
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
-    for (const name of MAPS) map(name).pin(join(staging, name))
+    for (const name of MAPS) map(name).pin(join(partial, name))
     prepare(object.map('meshaccel_config', u32, config))
 
     for (const [name, over] of Object.entries(ITERATORS)) {
       const target = over === undefined ? undefined : object.anyMap(over)
-      stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(staging, name))
+      stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
-    // Readers are accounted for before the first connection is watched, and sockets watched before any may join.
-    const attach = (name: string, how: (program: Program) => Attachment): void =>
-      stack.use(how(object.program(`meshaccel_${name}`))).pin(join(staging, name))
-    attach('received', (received) => received.attachTracing())
-    attach('closed', (closed) => closed.attachTracing())
-    const spliceWatch = watchSplice(object)
-    if (spliceWatch) stack.use(spliceWatch).pin(join(staging, 'splice'))
-    attach('verdict', (verdict) => verdict.attachSkMsg(map('members'), 'link'))
-    attach('watch', (watch) => watch.attachCgroup(cgroupPath))
-    renameSync(staging, currentPins(pinDir))
+    for (const [name, attach] of Object.entries(ATTACHMENTS)) {
+      const attachment = attach(object, cgroupPath)
+      if (attachment) stack.use(attachment).pin(join(partial, name))
+    }
+    return partial
   } catch (error) {
-    removePins(staging)
+    removePartial(pinDir)
     throw error
   }
 }
@@ -263,32 +251,9 @@ function load(object: OpenObject): LoadedObject {
   }
 }
 
-/** Unpins a version, its attachments first, and so removes it from the kernel. Idempotent. */
-export function removePins(directory: string): void {
-  const names = listDirectory(directory)
-  const first = ['watch', 'verdict', 'splice', 'received', 'closed']
-  const order = [
-    ...first.filter((name) => names.includes(name)),
-    ...names.filter((name) => !first.includes(name)),
-  ]
-  for (const name of order) unlinkSync(join(directory, name))
-  if (existsSync(directory)) rmdirSync(directory)
-}
-
-/** Removes the directory above the versions, if it is empty. */
-export function removePinDirectory(pinDir: string): void {
-  removePins(join(pinDir, NEW))
-  if (existsSync(pinDir) && listDirectory(pinDir).length === 0) rmdirSync(pinDir)
-}
-
-function listDirectory(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory) : []
-}
-
-function objectHash(): string {
-  let object
+function readObject(): Buffer {
   try {
-    object = readFileSync(OBJECT_PATH)
+    return readFileSync(OBJECT_PATH)
   } catch (cause) {
     throw new MeshaccelError('the BPF object is missing', {
       code: 'ENOENT',
@@ -297,5 +262,4 @@ function objectHash(): string {
       cause,
     })
   }
-  return createHash('sha256').update(object).digest('hex').slice(0, 16)
 }

@@ -51,7 +51,7 @@ export { currentNetnsCookie, netnsCookie, openFd, tryLock, withNetns } from './l
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
 export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'
-export { unpin } from './pin.ts'
+export { inspectPin, unpin } from './pin.ts'
 export { Program, type SockmapMode } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'
 export { MPTCP, TcpSocket } from './tcp-socket.ts'

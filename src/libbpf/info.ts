@@ -13,6 +13,8 @@ export interface MapInfo {
   readonly keySize: number
   readonly valueSize: number
   readonly maxEntries: number
+  /** Cut to 15 characters by the kernel. */
+  readonly name: string
 }
 
 export interface ProgramInfo {
@@ -51,6 +53,7 @@ export function mapInfo(fd: Fd): MapInfo {
     keySize: view.getUint32(8, LITTLE),
     valueSize: view.getUint32(12, LITTLE),
     maxEntries: view.getUint32(16, LITTLE),
+    name: text(16).decode(view, 24),
   }
 }
 

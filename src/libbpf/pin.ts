@@ -1,8 +1,9 @@
 /** Pins: names in bpffs that keep a map, a program or a link alive without its process. */
-import { unlinkSync } from 'node:fs'
+import { readFileSync, unlinkSync } from 'node:fs'
 import { check, checkNode } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
+import { mapInfo, type ProgramInfo, programInfo } from './info.ts'
 
 /** Pins at a path on bpffs, whose directory exists and where nothing is yet (EEXIST). */
 export function pinFd(fd: Fd, path: string): void {
@@ -28,4 +29,21 @@ export function openPin(what: string, path: string): Fd {
     check(`open ${what} pinned at ${path}`, () => ffi.bpf_obj_get(path)),
     `${what} of ${path}`,
   )
+}
+
+/** What is pinned at the path, by its name in the kernel: a map's or a program's own, a link's is its program's. */
+export function inspectPin(path: string): { kind: 'map' | 'program' | 'link'; name: string } {
+  using fd = openPin('pin', path)
+  const about = readFileSync(`/proc/self/fdinfo/${fd.number}`, 'utf8')
+  if (about.includes('map_type:')) return { kind: 'map', name: mapInfo(fd).name }
+  if (!about.includes('link_type:')) return { kind: 'program', name: programInfo(fd).name }
+  const id = Number(/^prog_id:\s*(\d+)$/m.exec(about)?.[1] ?? 0)
+  return { kind: 'link', name: programById(id)?.name ?? '' }
+}
+
+function programById(id: number): ProgramInfo | undefined {
+  const number = ffi.bpf_prog_get_fd_by_id(id)
+  if (number < 0) return undefined
+  using fd = new Fd(number, `program ${id}`)
+  return programInfo(fd)
 }

@@ -12,7 +12,7 @@ import { patience, until } from './retry.ts'
 
 export const cli: string = new URL('../../dist/src/cli.js', import.meta.url).pathname
 
-type Place = Pick<Mesh, 'cgroup' | 'pinDir' | 'socket' | 'podsFile'>
+type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsFile'>
 
 /** The agent as users run it, on the real kernel, attached to the cgroup of a mesh only. */
 export class AgentProcess implements AsyncDisposable {
@@ -27,16 +27,16 @@ export class AgentProcess implements AsyncDisposable {
     this.#place = place
     const { podsFile, cgroup, pinDir, socket } = place
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    const args = [cli, 'agent', '--pods', `file:${podsFile}`, ...where, ...flags]
+    const args = [place.cli, 'agent', '--pods', `file:${podsFile}`, ...where, ...flags]
     this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process.stderr?.on('data', (data: Buffer) => (this.log += data.toString()))
     this.#exited = new Promise((resolve) => this.#process.on('close', () => resolve()))
   }
 
   /** Removes everything of the place's agents from the kernel. */
-  static cleanup({ cgroup, pinDir, socket }: Place): void {
+  static cleanup({ cli: program, cgroup, pinDir, socket }: Place): void {
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    const { status, stderr } = spawnSync(process.execPath, [cli, 'cleanup', ...where], {
+    const { status, stderr } = spawnSync(process.execPath, [program, 'cleanup', ...where], {
       encoding: 'utf8',
       timeout: 60_000 * patience,
     })

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { findCgroup2 } from '../../src/datapath/cgroup.ts'
-import { AgentProcess } from './agent-process.ts'
+import { AgentProcess, cli } from './agent-process.ts'
 import { Child } from './child.ts'
 import { until } from './retry.ts'
 import { TrafficPrograms } from './traffic.ts'
@@ -40,6 +40,8 @@ export class Mesh implements AsyncDisposable {
   readonly socket: string = join(this.directory, 'agent.sock')
   readonly podsFile: string = join(this.directory, 'pods.yaml')
   readonly pods: Pod[] = []
+  /** The command that is its agent. */
+  cli: string = cli
   readonly #programs = new TrafficPrograms()
   readonly #netns: string[] = []
   #enabled = new Map<string, boolean>()

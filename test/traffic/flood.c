@@ -6,6 +6,8 @@
  *	flood N		non-blocking sends of N bytes each until the sender has been refused for
  *			as long as REFUSALS polls take
  *	drain		reads all that was sent and checks it
+ *	waitall		reads with MSG_WAITALL from now on
+ *	numbers		tells the sequence numbers of the sender's and the reader's first bytes
  */
 #define _GNU_SOURCE
 #include "stress/pattern.h"
@@ -27,7 +29,8 @@
 
 static unsigned char buffer[BUFFER];
 static uint64_t sent, received;
-static int sender, reader;
+static int sender, reader, flags;
+static uint32_t answers, own_first, peer_first;
 
 static void die(const char *what)
 {
@@ -83,7 +86,7 @@ static void send_bytes(size_t length)
 static void drain(void)
 {
 	while (received < sent) {
-		ssize_t done = recv(reader, buffer, BUFFER, 0);
+		ssize_t done = recv(reader, buffer, BUFFER, flags);
 
 		if (done == 0 || (done < 0 && errno != EAGAIN))
 			die("recv");
@@ -110,7 +113,32 @@ static void take_turns(size_t length)
 		wait_for(sender, POLLIN);
 		if (recv(sender, &answer, 1, 0) != 1)
 			die("answer");
+		answers++;
 	}
+}
+
+static uint32_t queue_seq(int queue)
+{
+	uint32_t seq;
+	socklen_t length = sizeof(seq);
+
+	if (setsockopt(sender, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) ||
+	    getsockopt(sender, IPPROTO_TCP, TCP_QUEUE_SEQ, &seq, &length))
+		die("TCP_QUEUE_SEQ");
+	return seq;
+}
+
+/* By TCP_REPAIR, which needs CAP_NET_ADMIN, while nothing is under way. */
+static void numbers(void)
+{
+	int on = 1, off = -1;
+
+	if (setsockopt(sender, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)))
+		die("TCP_REPAIR");
+	own_first = queue_seq(2) - (uint32_t)sent;
+	peer_first = queue_seq(1) - answers;
+	if (setsockopt(sender, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)))
+		die("TCP_REPAIR");
 }
 
 static void flood(size_t length)
@@ -150,8 +178,14 @@ int main(void)
 			flood(length);
 		else if (!strcmp(command, "drain"))
 			drain();
-		printf("{\"event\":\"%s\",\"sent\":%llu,\"received\":%llu}\n", command,
-		       (unsigned long long)sent, (unsigned long long)received);
+		else if (!strcmp(command, "waitall"))
+			flags = MSG_WAITALL;
+		else if (!strcmp(command, "numbers"))
+			numbers();
+		printf("{\"event\":\"%s\",\"sent\":%llu,\"received\":%llu,\"identity\":\"%08x:%"
+		       "08x\"}\n",
+		       command, (unsigned long long)sent, (unsigned long long)received, own_first,
+		       peer_first);
 		fflush(stdout);
 	}
 	return 0;

@@ -12,7 +12,7 @@ import {
   TcpSocket,
 } from '../../libbpf/index.ts'
 import { parseFlows } from '../flow-table.ts'
-import { currentPins, install, Programs } from '../programs.ts'
+import { install, Programs } from '../programs.ts'
 import { initialConfig, setConfig } from '../scans.ts'
 import { consequences, type Probe, type ProbeName } from './policy.ts'
 
@@ -38,14 +38,15 @@ export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
     cookie = currentNetnsCookie()
     return { ok: true, detail: 'network namespaces can be told apart' }
   })
+  let pins = ''
   const loads = ask('programs-load', () => {
-    install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(0n, CAP_BYTES)))
+    pins = install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(0n, CAP_BYTES)))
     return { ok: true, detail: 'the verifier takes every program' }
   })
   ask('foreign-programs', foreignPrograms)
   if (!loads) return inOrder(probes)
 
-  using programs = new Programs(currentPins(pinDir))
+  using programs = new Programs(pins)
   programs.pods.update(cookie, { enabled: 1, proxy_uid: 0 })
   const questions: readonly (readonly [ProbeName, (programs: Programs) => Answer])[] = [
     ['late-join', lateJoin],

@@ -9,7 +9,7 @@ import { extname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../errno.ts'
-import { currentPins, removePinDirectory, removePins } from '../programs.ts'
+import { makeSelfTestPins, removeAll } from '../pin-directory.ts'
 import { judge, type Probe, type SelfTestResult } from './policy.ts'
 
 const TIMEOUT_MS = 20_000
@@ -26,15 +26,14 @@ export interface SelfTestPlace {
 /** Runs the probes and judges them. Never throws: what cannot be tested is refused. */
 export async function selfTest(place: SelfTestPlace): Promise<SelfTestResult> {
   const cgroup = join(place.cgroupPath, `meshaccel-selftest-${process.pid}`)
-  const pinDir = `${place.pinDir}-selftest-${process.pid}`
   try {
     mkdirSync(cgroup)
+    const pinDir = makeSelfTestPins(place.pinDir)
     try {
       return judge(await probesOf(cgroup, pinDir))
     } finally {
       // First what is attached, then what it is attached to; the kernel lets go of an ended process a little later.
-      if (existsSync(pinDir)) removePins(currentPins(pinDir))
-      removePinDirectory(pinDir)
+      removeAll(pinDir)
       for (let tries = 0; !removed(cgroup) && tries < RELEASE_TRIES; tries += 1) {
         await delay(RELEASE_PAUSE_MS)
       }

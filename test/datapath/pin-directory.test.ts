@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import * as fc from 'fast-check'
 import { test } from 'tap'
-import { pinnedVersions } from '../../src/datapath/programs.ts'
+import { pinnedVersions } from '../../src/datapath/pin-directory.ts'
 
 const hash = fc.stringMatching(/^[0-9a-f]{16}$/)
 /** What an agent that died, an administrator or another program may have left: names, also almost ours. */
 const other = fc.oneof(
-  fc.constantFrom('new', 'cilium', '.hidden', '0123456789abcde', '0123456789abcdef0'),
+  fc.constantFrom('partial', 'cilium', '.hidden', '0123456789abcde', '0123456789abcdef0'),
   fc.stringMatching(/^[0-9A-Z]{16}$/).filter((name) => /[A-Z]/.test(name)),
   fc.stringMatching(/^[!-\-0-~][ -.0-~]{0,15}$/).filter((name) => !/^[0-9a-f]{16}$/.test(name)),
 )

@@ -1,0 +1,90 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cli } from './agent-process.ts'
+import type { Mesh } from './mesh.ts'
+
+const source = new URL('../faults/preload.c', import.meta.url).pathname
+
+export type How = 'error' | 'kill'
+
+/** A step by its name, and the how manieth of that name. */
+export interface Step {
+  readonly name: string
+  readonly nth: number
+}
+
+/** How a run ended, and the names of the steps that it took on the kernel, that which failed included. */
+export interface FaultyRun {
+  readonly code: number | null
+  readonly log: string
+  readonly steps: readonly string[]
+}
+
+/** Runs commands of which one step fails: test/faults/preload.c. */
+export class Faults implements Disposable {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-faults-'))
+  readonly #library = join(this.#directory, 'preload.so')
+  readonly #mesh: Mesh
+
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh
+    const flags = ['-shared', '-fPIC', '-O2', '-Wall', '-Wextra', '-Werror']
+    execFileSync('gcc', [...flags, '-o', this.#library, source])
+  }
+
+  /** Runs the command until it ends; an agent that comes to run is ended by SIGTERM. */
+  async run(
+    command: 'agent' | 'cleanup',
+    { name, nth }: Step = { name: '', nth: 1 },
+    how: How = 'error',
+  ): Promise<FaultyRun> {
+    const { cgroup, pinDir, socket, podsFile } = this.#mesh
+    const steps = join(this.#directory, 'steps')
+    rmSync(steps, { force: true })
+    const args = [cli, command, '--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
+    if (command === 'agent') args.push('--pods', `file:${podsFile}`, '--policy', 'full')
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        ...process.env,
+        LD_PRELOAD: this.#library,
+        FAULT_PATH: pinDir,
+        FAULT_LOG: steps,
+        FAULT_STEP: name,
+        FAULT_NTH: String(nth),
+        FAULT_HOW: how,
+      },
+    })
+    let log = ''
+    child.stderr.on('data', (data: Buffer) => {
+      log += data.toString()
+      if (log.includes('agent runs')) child.kill('SIGTERM')
+    })
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+    const taken = existsSync(steps) ? readFileSync(steps, 'utf8').split('\n').slice(0, -1) : []
+    return { code, log, steps: taken }
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/**
+ * The steps that are worth failing at: of those with one name the first, of those that make or read one thing after the
+ * other (maps, programs, pins) the first and the last, and every attachment.
+ */
+export function stepsToFail(names: readonly string[]): Step[] {
+  const verbs = names.map((name) => name.split(' ')[0] ?? '')
+  return names.flatMap((name, i) => {
+    const verb = verbs[i] ?? ''
+    const first = i === names.indexOf(name)
+    const nth = names.slice(0, i + 1).filter((each) => each === name).length
+    const wanted = ['create', 'load', 'get'].includes(verb)
+      ? first && (i === verbs.indexOf(verb) || i === verbs.lastIndexOf(verb))
+      : first || verb === 'attach'
+    return wanted ? [{ name, nth }] : []
+  })
+}
