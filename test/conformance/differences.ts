@@ -8,11 +8,11 @@ export interface Explanation {
 const controlMessages = {
   why: 'Redirected bytes come without control messages: only `tcp_recvmsg` makes them.',
   remedy:
-    'Nothing yet. The option is there before the join and could bar it, as `SO_ZEROCOPY` does.',
+    'A connection with the option is never joined (`socket-option`). One that gets it after the join is not watched for.',
 }
 
 const blockingEagain = {
-  why: '`tcp_bpf_recvmsg` waits once only, and takes whatever else wakes it for a time-out.',
+  why: 'The receive of a member waits once only, and takes whatever wakes it without data for a time-out.',
   remedy:
     'Nothing yet. Non-blocking readers are not affected; a member that half-closes leaves at once for this reason.',
 }
@@ -26,7 +26,7 @@ const unreadAtClose = {
 const urgent = {
   why: 'The redirect does not know of urgent bytes: `MSG_OOB` is sent as an ordinary byte, and the reader has no mark.',
   remedy:
-    'A reader that has received with `MSG_OOB` is not joined. A sender of urgent bytes is not recognised.',
+    'A reader that asks for urgent bytes, by `MSG_OOB` or `SO_OOBINLINE`, is never joined; one that begins to by `MSG_OOB` is quarantined. A sender of urgent bytes is not recognised.',
 }
 
 export const differences: Readonly<Record<string, Explanation>> = {
@@ -52,7 +52,8 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'tcp-inq': {
     ...controlMessages,
-    who: 'Programs that take a missing `TCP_CM_INQ` for an empty queue. gRPC takes it for a queue that may hold more, and reads on.',
+    who: 'Programs that take a missing `TCP_CM_INQ` for an empty queue. gRPC, which sets the option on every connection, takes it for a queue that may hold more, and reads on.',
+    remedy: 'Nothing: to bar it would keep gRPC on TCP, which does without.',
   },
   'so-timestamp': { ...controlMessages, who: 'Programs that measure by receive time stamps.' },
   'so-timestamping-receive': {
@@ -95,7 +96,7 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'msg-oob-received': {
     ...urgent,
-    who: 'Readers of urgent bytes: rlogin, telnet, FTP servers.',
+    who: 'A reader that begins to ask for urgent bytes on a connection that it has read without before: it gets an ordinary byte for one, once.',
   },
   'so-oobinline': { ...urgent, who: 'Readers of urgent bytes in line: the mark is missing.' },
   'msg-waitall': {
@@ -108,7 +109,7 @@ export const differences: Readonly<Record<string, Explanation>> = {
     why: 'Redirected bytes cannot be thrown away unread: EFAULT without a buffer, or a copy into it.',
     who: 'A program that turns to `MSG_TRUNC` on a connection that it has read without before.',
     remedy:
-      'One that uses it from the start is never joined. One that turns to it leaves, and is quarantined, once such a receive succeeds.',
+      'One that uses it from the start is never joined. One that turns to it leaves, and is quarantined.',
   },
   'shutdown-wakes-own-reader': {
     ...blockingEagain,
@@ -154,7 +155,7 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'conntrack-expires': {
     why: 'An accelerated connection sends no packets, so that conntrack forgets it; what has to pass it later (here the FIN) is dropped where a rule drops INVALID.',
-    who: 'Nodes with such a rule, and a conntrack time-out below the 120 s of the keepalive that members are given.',
+    who: 'Nodes with such a rule, and connections that stay accelerated for longer than the conntrack time-out (five days, unless it is set) without a keepalive.',
     remedy:
       'A keepalive of the application below the time-out helps: see conntrack-expires-keepalive.',
   },

@@ -70,7 +70,7 @@ void watch_for_hang(void);
 
 /* task.c: threads of a case; what one tells is told when it is finished. */
 struct task *start(void (*run)(void));
-/* Waits until it sleeps in the system call. */
+/* Waits until it sleeps in the system call, or has ended. */
 void until_asleep_in(struct task *task, long call);
 void finish(struct task *task);
 void interrupt_with(struct task *task, int signal);

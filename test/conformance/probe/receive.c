@@ -189,6 +189,8 @@ static void waitall(void)
 		until_asleep_in(reader, SYS_recvfrom);
 		SAW(send(client, "hello", 5, 0));
 		settle();
+		/* Not before it has woken up and decided to wait on, or to return. */
+		until_asleep_in(reader, SYS_recvfrom);
 		if (!round)
 			mid();
 		SAW(send(client, "again", 5, 0));

@@ -82,7 +82,7 @@ static size_t send_until_refused(void)
 	int refusals = 0;
 
 	fill_text(large, LARGE);
-	while (refusals < 4) {
+	while (refusals < 10) {
 		struct pollfd one = {.fd = client, .events = POLLOUT};
 		ssize_t done =
 		    send(client, large + sent % LARGE, LARGE - sent % LARGE, MSG_DONTWAIT);

@@ -84,8 +84,7 @@ void until_asleep_in(struct task *task, long call)
 	while (looks < 3) {
 		FILE *file = fopen(path, "r");
 
-		/* A call that it does not sleep in any more has returned: there is nothing to wait
-		 * for. */
+		/* It has ended. */
 		if (!file)
 			return;
 		if (!fgets(line, sizeof(line), file))
