@@ -59,6 +59,7 @@ void mid(void)
 		return;
 	had_middle = true;
 	ask("mid");
+	watch_for_hang();
 }
 
 static void move(ssize_t (*receive)(int, void *, size_t), int from, int to)

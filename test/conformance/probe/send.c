@@ -176,6 +176,7 @@ static void hold_back(int flags)
 	struct timespec begin;
 
 	do {
+		settle();
 		while (recv(server, buffer, sizeof(buffer), MSG_DONTWAIT) > 0)
 			;
 		one.revents = 0;
