@@ -44,6 +44,14 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 		return REASON_ZEROCOPY;
 	if (sk->sk_rcvlowat > 1)
 		return REASON_RCVLOWAT;
+	/* Redirected bytes come without time stamps and without the mark of an urgent byte, and
+	 * are peeked at from the first one on. (Without TCP_INQ as well, which gRPC sets on every
+	 * connection and does without.) */
+	if (sk->sk_tsflags || sk->sk_peek_off >= 0 ||
+	    sk->__sk_common.skc_flags &
+		(1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCVTSTAMP) |
+		 1UL << bpf_core_enum_value(enum sock_flags, SOCK_URGINLINE)))
+		return REASON_SOCKET_OPTION;
 	return REASON_NONE;
 }
 

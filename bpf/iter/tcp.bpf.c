@@ -146,7 +146,7 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	struct tcp_sock *tp;
 	struct conn *conn;
 	struct end *end;
-	int value = 1;
+	int value = 1, lowat;
 	__u16 bit;
 
 	if (!common || !config)
@@ -168,8 +168,10 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	}
 	if (conn->kick & bit) {
 		conn->kick &= ~bit;
-		/* tcp_set_rcvlowat() wakes the reader when there is something to read. */
-		bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value));
+		/* tcp_set_rcvlowat() wakes the reader when there is something to read. The value is
+		 * the application's. */
+		lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
+		bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 		counters = counters_get();
 		if (counters)
 			counters->kicks++;

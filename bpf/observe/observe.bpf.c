@@ -40,16 +40,20 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	enum reason bad;
 	__u32 join;
 
-	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
+		return 0;
+	/* A habit shows in a receive that fails, too. */
+	bad = bad_habit(flags);
+	if (ret <= 0 && !bad)
 		return 0;
 	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	if (!end)
 		return 0;
 
-	add_ordered(&end->received, ret);
+	if (ret > 0)
+		add_ordered(&end->received, ret);
 	conn = conn_of(end);
 	join = conn ? *(volatile __u32 *)&conn->join : 0;
-	bad = bad_habit(flags);
 	if (bad)
 		end->barred = bad;
 	if (conn && conn->state >= CONN_JOINED) {

@@ -30,6 +30,7 @@ export const reasons = [
   'mptcp',
   'ulp',
   'zerocopy',
+  'socket-option',
   'self-connect',
   'second-claim',
   'forged-handshake',

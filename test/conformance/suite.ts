@@ -1,0 +1,94 @@
+/** Runs every case in every arm. */
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AgentProcess } from '../helpers/agent-process.ts'
+import type { Mesh, Pod } from '../helpers/mesh.ts'
+import { type Arm, ProbeRun } from './probe-run.ts'
+import { type Outcomes, Runs } from './runs.ts'
+
+const sources = new URL('probe/', import.meta.url).pathname
+
+export interface Case {
+  readonly name: string
+  /** Whether its reader has a habit that the proof judges, so that `trusted` is an arm of its own. */
+  readonly trusted: boolean
+}
+
+/** Cases that need settings that would disturb others: the index of their pod. */
+const SETTINGS_POD = 1
+const CONNTRACK_POD = 2
+const places: Readonly<Record<string, number>> = {
+  syncookies: SETTINGS_POD,
+  'tcp-fastopen': SETTINGS_POD,
+  'conntrack-expires': CONNTRACK_POD,
+  'conntrack-expires-keepalive': CONNTRACK_POD,
+}
+export const PODS = 3
+
+/** Seconds after which the connection tracker of its pod forgets a connection that it hears nothing of. */
+const CONNTRACK_S = 3
+
+/** The compiled probe; each run has a copy of its own, because a quarantine goes by the executable. */
+export class Suite {
+  readonly cases: readonly Case[]
+  readonly #mesh: Mesh
+  readonly #probe: string
+  #copies = 0
+
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh
+    this.#probe = join(mesh.directory, 'probe')
+    const files = readdirSync(sources).filter((file) => file.endsWith('.c'))
+    const flags = ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Wno-missing-field-initializers']
+    flags.push('-Werror', '-pthread', '-o', this.#probe)
+    execFileSync('gcc', [...flags, ...files.map((file) => join(sources, file))])
+    const list = execFileSync(this.#probe, ['list'], { encoding: 'utf8' })
+    this.cases = list
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    forgetIdleConnections(mesh.pod(CONNTRACK_POD))
+  }
+
+  /** Without an agent. */
+  async plain(): Promise<Outcomes> {
+    await using runs = new Runs(this.#start('plain'))
+    return await runs.outcomes()
+  }
+
+  /** Joined before the case begins: after a warm-up with the case's own habit, or in `trusted` without it. */
+  async joined(agent: AgentProcess, arm: 'joined' | 'trusted'): Promise<Outcomes> {
+    await using runs = new Runs(this.#start(arm))
+    await runs.joinOneByOne(agent)
+    return await runs.outcomes()
+  }
+
+  /** Joined where the cases say: all of them at once, when redirecting is resumed. */
+  async mid(agent: AgentProcess): Promise<Outcomes> {
+    await agent.client.call('Drain', { timeoutMs: 30_000 })
+    await using runs = new Runs(this.#start('mid'))
+    await runs.reachTheirMiddle()
+    await agent.client.call('Resume', {})
+    await runs.joinTogether(agent)
+    return await runs.outcomes()
+  }
+
+  #start(arm: Arm): ProbeRun[] {
+    return this.cases
+      .filter(({ trusted }) => arm !== 'trusted' || trusted)
+      .map(({ name }) => {
+        const copy = `${this.#probe}-${this.#copies++}`
+        copyFileSync(this.#probe, copy)
+        return new ProbeRun(this.#mesh.pod(places[name] ?? 0), copy, arm, name)
+      })
+  }
+}
+
+function forgetIdleConnections(pod: Pod): void {
+  pod.exec('iptables', '-w', '-A', 'INPUT', '-m', 'conntrack', '--ctstate', 'INVALID', '-j', 'DROP')
+  const setting = (name: string, value: number): string =>
+    pod.exec('sysctl', '-q', '-w', `net.netfilter.nf_conntrack_tcp_${name}=${value}`)
+  setting('loose', 0)
+  setting('timeout_established', CONNTRACK_S)
+}
