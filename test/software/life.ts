@@ -69,13 +69,14 @@ export async function redirected(agent: AgentProcess, ports: readonly number[]):
 /**
  * Everything that can happen to an agent, while the clients' traffic goes on: it starts, is killed, comes back, makes
  * place for another version, drains, resumes, and is cleaned up. In the end no exchange has failed and no byte is wrong.
+ * Resolves to how many bytes the last version redirected.
  */
 export async function liveThrough(
   t: Test,
   mesh: Mesh,
   clients: readonly Client[],
   ports: readonly number[],
-): Promise<void> {
+): Promise<bigint> {
   const goOn = async (): Promise<void> => {
     await Promise.all(clients.map((client) => client.goesOn()))
   }
@@ -119,8 +120,8 @@ export async function liveThrough(
     await redirected(agent, ports)
     await goOn()
   })
-  const { reasons } = await agent.status()
-  t.comment(tellReasons(reasons))
+  const { reasons, totals } = await agent.status()
+  t.comment(`${totals.redirectedBytes} bytes redirected; ${tellReasons(reasons)}`)
   t.equal(reasons['reset'] ?? 0n, 0n, 'no connection was reset')
   await phase('cleaned up', async () => {
     AgentProcess.cleanup(mesh)
@@ -132,6 +133,7 @@ export async function liveThrough(
     t.match(report, { wrong: 0, failed: 0, error: '' }, client.name)
     t.comment(`${client.name}: ${report.rounds} rounds`)
   }
+  return totals.redirectedBytes
 }
 
 /**

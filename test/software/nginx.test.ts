@@ -25,7 +25,7 @@ void test('nginx takes request bodies of 1 B to 100 MiB and gives them back', as
     ...options,
     folder: 'big',
     connections: 1,
-    sizes: [100 << 20],
+    sizes: [100 << 20, 1],
   })
   await liveThrough(t, mesh, [small, big], [PORT])
 })

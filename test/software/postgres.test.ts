@@ -40,12 +40,12 @@ void test('PostgreSQL under pgbench and psql', async (t) => {
   })
   const benchmark = [binary('pgbench'), url, '-n', '-c', '4']
   const transactions = await Client.start(client, 'command-client', {
-    command: [...benchmark, '-t', '500'],
-    expected: '2000/2000\nnumber of failed transactions: 0 ',
+    command: [...benchmark, '-t', '200'],
+    expected: '800/800\nnumber of failed transactions: 0 ',
   })
   const prepared = await Client.start(client, 'command-client', {
-    command: [...benchmark, '-t', '500', '-S', '-M', 'prepared'],
-    expected: '2000/2000\nnumber of failed transactions: 0 ',
+    command: [...benchmark, '-t', '200', '-S', '-M', 'prepared'],
+    expected: '800/800\nnumber of failed transactions: 0 ',
   })
   await liveThrough(t, mesh, [psql, transactions, prepared], [PORT])
   const sums =

@@ -19,7 +19,7 @@ void test('Redis under redis-cli and redis-benchmark', async (t) => {
     connections: 4,
     sizes: [1, 100, 5000, 70_000, 1_000_000],
   })
-  const benchmark = ['redis-benchmark', '-h', host, '-p', `${PORT}`, '-q', '-n', '5000']
+  const benchmark = ['redis-benchmark', '-h', host, '-p', `${PORT}`, '-q', '-n', '2000']
   const one = await Client.start(client, 'command-client', {
     command: [...benchmark, '-c', '8', '-d', '1000', '-t', 'set,get,lrange_100'],
     expected: 'LRANGE_100.*requests per second',

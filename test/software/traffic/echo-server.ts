@@ -10,9 +10,10 @@ const http1 = createHttp({ keepAliveTimeout: 0 }, (request, response) => {
   response.writeHead(200, length === undefined ? {} : { 'content-length': length })
   request.pipe(response)
 })
-http1.on('upgrade', (_request, socket) => {
+http1.on('upgrade', (_request, socket, head) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n')
   socket.on('error', () => socket.destroy())
+  socket.write(head)
   socket.pipe(socket)
 })
 const h2c = createHttp2()
