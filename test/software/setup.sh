@@ -14,6 +14,10 @@ for entry in "${needed[@]}"; do
 done
 ((${#missing[@]})) || exit 0
 
+if ! command -v apt-get >/dev/null || ((EUID)); then
+	echo "setup: missing for test/software: ${missing[*]}" >&2
+	exit 1
+fi
 echo "setup: installing ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
