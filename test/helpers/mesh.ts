@@ -19,6 +19,8 @@ export interface Pod {
     program: string,
     args?: readonly string[],
   ): Child<Line>
+  /** Runs test/software/traffic/NAME.ts inside the pod's namespace and the mesh's cgroup. */
+  script<Line extends { readonly event: string }>(name: string, options: object): Child<Line>
   /** Runs a command inside the pod's namespace and the mesh's cgroup, until the mesh goes away if need be. */
   start(command: string, ...args: string[]): ChildProcess
   /** Runs a command inside the namespace and waits for it. */
@@ -130,6 +132,11 @@ export class Mesh implements AsyncDisposable {
       address,
       address6,
       run: (program, args = []) => new Child(...enter(this.#programs.path(program), args)),
+      script: (script, options) => {
+        const path = new URL(`../software/traffic/${script}.ts`, import.meta.url).pathname
+        const args = ['--import=tsx', path, JSON.stringify(options)]
+        return new Child(...enter(process.execPath, args))
+      },
       start: (command, ...args) => spawn(...enter(command, args), { stdio: 'pipe' }),
       exec: (command, ...args) =>
         execFileSync('nsenter', [`--net=${netns}`, '--', command, ...args], { encoding: 'utf8' }),

@@ -1,0 +1,28 @@
+import { test } from 'tap'
+import { Mesh } from '../helpers/mesh.ts'
+import { requireRoot } from '../helpers/requirements.ts'
+import { Client, listening, liveThrough } from './life.ts'
+
+void test('iperf3 in both directions', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t)
+  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const clients: Client[] = []
+  // One at a time per server.
+  for (const [port, flags] of [
+    [5201, ['-l', '1K']],
+    [5202, ['-R', '-P', '2']],
+    [5203, ['--bidir']],
+  ] as const) {
+    server.start('iperf3', '-s', '-p', `${port}`, '--logfile', '/dev/null')
+    await listening(server, port)
+    const where = ['-c', server.address, '-p', `${port}`, '-t', '1', '--bitrate', '500M']
+    clients.push(
+      await Client.start(client, 'command-client', {
+        command: ['iperf3', ...where, ...flags],
+        expected: 'iperf Done',
+      }),
+    )
+  }
+  t.ok((await liveThrough(t, mesh, clients, [])) > 0n, 'streams of large writes were redirected')
+})

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A reverse proxy that reads requests and answers, and turns to splice(2) after an upgrade: LISTEN FORWARD.
+package main
+
+import (
+	"bufio"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+)
+
+func main() {
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		go serve(client.(*net.TCPConn), os.Args[2])
+	}
+}
+
+func serve(client *net.TCPConn, forward string) {
+	defer client.Close()
+	conn, err := net.Dial("tcp", forward)
+	if err != nil {
+		return
+	}
+	server := conn.(*net.TCPConn)
+	defer server.Close()
+	fromClient, fromServer := bufio.NewReader(client), bufio.NewReader(server)
+	for {
+		request, err := http.ReadRequest(fromClient)
+		if err != nil || request.Write(server) != nil {
+			return
+		}
+		answer, err := http.ReadResponse(fromServer, request)
+		if err != nil {
+			return
+		}
+		if answer.StatusCode == http.StatusSwitchingProtocols {
+			io.WriteString(client, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+			break
+		}
+		if answer.Write(client) != nil {
+			return
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		pass(server, fromClient, client)
+		close(done)
+	}()
+	pass(client, fromServer, server)
+	<-done
+}
+
+// What was read too early goes first, the rest by splice.
+func pass(to *net.TCPConn, early *bufio.Reader, from *net.TCPConn) {
+	defer to.CloseWrite()
+	if _, err := io.CopyN(to, early, int64(early.Buffered())); err != nil {
+		return
+	}
+	io.Copy(to, from)
+}
