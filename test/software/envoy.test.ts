@@ -34,11 +34,7 @@ void test('Envoy in the middle, for HTTP/1.1, HTTP/2, gRPC and WebSocket', async
   const options = { host: proxy.address, port: PORT, sizes: [1, 100, 5000, 70_000, 500_000] }
   const clients = [
     await Client.start(client, 'http-client', { ...options, connections: 4, how: 'echo' }),
-    await Client.start(client, 'http2-client', {
-      ...options,
-      connections: 2,
-      sizes: [1, 100, 5000, 20_000],
-    }),
+    await Client.start(client, 'http2-client', { ...options, connections: 2 }),
     await Client.start(client, 'grpc-client', { ...options, connections: 2 }),
     await Client.start(client, 'upgrade-client', {
       ...options,
@@ -49,7 +45,8 @@ void test('Envoy in the middle, for HTTP/1.1, HTTP/2, gRPC and WebSocket', async
       eager: false,
     }),
   ]
-  await liveThrough(t, mesh, clients, [PORT, SERVERS.http, SERVERS.http2, SERVERS.grpc])
+  // The one connection that carries all HTTP/2 requests is short of turns for long, so it is not waited for.
+  await liveThrough(t, mesh, clients, [PORT, SERVERS.http, SERVERS.grpc])
 })
 
 function bootstrap(host: string): Json {
