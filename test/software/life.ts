@@ -106,6 +106,7 @@ export async function liveThrough(
     await goOn()
   })
   await phase('replaced by another version', async () => {
+    t.comment(tellReasons((await agent.status()).reasons))
     await agent.kill('SIGTERM')
     const [version = ''] = readdirSync(mesh.pinDir)
     renameSync(join(mesh.pinDir, version), join(mesh.pinDir, version.replace(/^./, 'z')))
