@@ -437,13 +437,13 @@ static __always_inline bool tend_joined(struct seq_file *seq, struct conn *conn,
 		}
 		again = true;
 		copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
-		if (copied_seq != reader->seen_copied_seq) {
-			reader->stuck = 0;
-		} else if (++reader->stuck >= STUCK_SCANS) {
-			stop(conn, slot, REASON_TCP_UNREAD);
-		} else {
-			/* FIONREAD may have told it that there is nothing. */
-			kick(seq, conn, !role);
+		/* FIONREAD may have told it that there is nothing: then it comes only as far as
+		 * each kick takes it, so progress between two kicks excuses nothing. */
+		if (copied_seq == reader->seen_copied_seq) {
+			if (++reader->stuck >= STUCK_SCANS)
+				stop(conn, slot, REASON_TCP_UNREAD);
+			else
+				kick(seq, conn, !role);
 		}
 		reader->seen_copied_seq = copied_seq;
 	}
