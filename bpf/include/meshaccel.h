@@ -46,7 +46,10 @@
 #define SWEEP_NS     (200 * MSEC)
 #define STUCK_SWEEPS 3
 /* The agent is dead when it has not scanned for this long. */
-#define HEARTBEAT_NS	 (5 * SEC_NS)
+#define HEARTBEAT_NS (5 * SEC_NS)
+/* After this long without a scan a flow over the cap had better stay redirected, up to the higher
+ * cap: nobody may be there to lead it back. */
+#define ABSENT_NS	 (1 * SEC_NS)
 #define STALE_CAP_FACTOR 8
 
 enum role {

@@ -57,9 +57,10 @@ static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const stru
 	return proto->memory_allocated->counter < config->tcp_memory_pages;
 }
 
-static __always_inline bool agent_stale(const struct config *config)
+/* Whether the agent has not scanned for so long. */
+static __always_inline bool no_scan_for(const struct config *config, __u64 ns)
 {
-	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)HEARTBEAT_NS;
+	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)ns;
 }
 
 /* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor,
@@ -80,8 +81,9 @@ static __always_inline enum reason bounded(const struct tcp_sock *tp, struct dir
 		else if (direction->queued_messages >= CAP_MESSAGES)
 			direction->queued_messages = count_messages(reader->psock);
 		if (unread && (__u64)unread + size > cap &&
-		    /* Nobody would lead a flow over the cap back to TCP when the agent is dead. */
-		    (!agent_stale(config) || (__u64)unread + size > cap * STALE_CAP_FACTOR))
+		    /* Nobody would lead a flow over the cap back to TCP when the agent is away. */
+		    (!no_scan_for(config, ABSENT_NS) ||
+		     (__u64)unread + size > cap * STALE_CAP_FACTOR))
 			return REASON_CAP_BYTES;
 		if (direction->queued_messages >= CAP_MESSAGES)
 			return REASON_CAP_MESSAGES;
@@ -115,7 +117,7 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 		return REASON_LEAVING;
 	if (!config->redirect)
 		return REASON_DRAINED_OFF;
-	if (config->stop_when_stale && agent_stale(config))
+	if (config->stop_when_stale && no_scan_for(config, HEARTBEAT_NS))
 		return REASON_AGENT_STALE;
 	if (peek(struct sock, reader->sk, sk_rcvlowat) > 1)
 		return REASON_RCVLOWAT;

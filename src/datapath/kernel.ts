@@ -168,6 +168,8 @@ export class KernelDatapath implements Datapath {
     clearTimeout(this.#adoptTimer)
     clearInterval(this.#keepaliveTimer)
     this.#events[Symbol.dispose]()
+    // Where members stay redirected without an agent, the higher cap applies from now on.
+    if (this.policy === 'strict') setConfig(this.#programs, { heartbeat_ns: 0n })
     this.#programs[Symbol.dispose]()
     this.#lock[Symbol.dispose]()
   }
