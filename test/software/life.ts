@@ -109,7 +109,7 @@ export async function liveThrough(
     t.comment(tellReasons((await agent.status()).reasons))
     await agent.kill('SIGTERM')
     const [version = ''] = readdirSync(mesh.pinDir)
-    renameSync(join(mesh.pinDir, version), join(mesh.pinDir, version.replace(/^./, 'z')))
+    renameSync(join(mesh.pinDir, version), join(mesh.pinDir, otherThan(version)))
     agent = await mesh.startAgent()
     t.match(agent.log, /"msg":"attached"/)
     await redirected(agent, ports)
@@ -187,3 +187,7 @@ const tellReasons = (reasons: StatusView['reasons']): string =>
     .filter(([, count]) => count > 0)
     .map(([reason, count]) => `${reason} ${count}`)
     .join(', ')
+
+/** The name that another version's pins would have. */
+const otherThan = (version: string): string =>
+  version.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
