@@ -160,6 +160,11 @@ const ofTraffic: Readonly<Record<string, Words>> = {
     means: 'its bytes leave the socket by another way than recv: splice, the kernel, or a mapping',
     next: nothingToDo,
   },
+  'socket-option': {
+    means:
+      'its socket has an option that redirected bytes do not honour (time stamps, SO_PEEK_OFF, SO_OOBINLINE)',
+    next: nothingToDo,
+  },
   splice: { means: 'its reader has turned to splice', next: nothingToDo },
   quarantined: {
     means: 'its program is quarantined',

@@ -138,11 +138,6 @@ export const differences: Readonly<Record<string, Explanation>> = {
   'close-unread': unreadAtClose,
   'close-half-read': unreadAtClose,
   'killed-with-unread': unreadAtClose,
-  disconnect: {
-    why: '`tcp_bpf_recvmsg` does not look at the state.',
-    who: 'Programs that dissolve a connection by AF_UNSPEC and still receive on it.',
-    remedy: 'Nothing.',
-  },
   'tcp-repair-checkpoint': {
     why: 'The sequence numbers count what went by TCP only.',
     who: 'CRIU, when it checkpoints a process with live connections: redirected bytes that are unread would be restored twice or not at all.',
