@@ -3,48 +3,50 @@
 #include "drained.bpf.h"
 #include "identity.bpf.h"
 
+/* Takes an end out of the sockhash if all that was redirected to it has been read. */
+static __always_inline void leave_if_drained(struct conn *conn, const struct end *end)
+{
+	struct isn_pair key = end->key;
+
+	if (redirect_drained(conn, !(end->role & 1)))
+		bpf_map_delete_elem(&meshaccel_members, &key);
+}
+
 /* A member that half-closes leaves at once if a reader of it may block. tcp_bpf_recvmsg waits once
  * only: the peer's acknowledgement of the FIN, which wakes it without data, would make a blocking
  * receive fail with EAGAIN. */
-static __always_inline void half_closed(struct bpf_sock_ops *ctx)
+static __always_inline void half_closed(struct conn *conn, const struct end *end)
 {
-	struct bpf_sock *sk = ctx->sk;
-	struct isn_pair key;
-	struct conn *conn;
-	struct end *end;
-	__u32 role, state;
+	__u32 state = conn->state;
 
-	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
-	conn = end ? conn_of(end) : NULL;
-	if (!conn)
-		return;
-	role = end->role & 1;
-	state = conn->state;
-	if ((state != CONN_JOINED && state != CONN_STOPPING) || !conn->ends[role].blocking ||
+	if ((state != CONN_JOINED && state != CONN_STOPPING) ||
+	    !conn->ends[end->role & 1].blocking ||
 	    __sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) != state)
 		return;
 	conn->reason = REASON_HALF_CLOSED;
 	attend(conn, end->conn - 1);
-	key = end->key;
-	if (redirect_drained(conn, !role))
-		bpf_map_delete_elem(&meshaccel_members, &key);
+	leave_if_drained(conn, end);
 }
 
-/* A socket may live on when its connection is over, and would be a member for as long: the kernel
- * takes it out of the sockhash when it is destroyed. */
-static __always_inline void closed(struct bpf_sock_ops *ctx)
+static __always_inline void state_changed(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
-	struct isn_pair key;
+	__u32 state = ctx->args[1];
 	struct conn *conn;
 	struct end *end;
 
-	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
-	conn = end ? conn_of(end) : NULL;
-	if (!conn || !redirect_drained(conn, !(end->role & 1)))
+	if (!sk || (state != BPF_TCP_FIN_WAIT1 && state != BPF_TCP_CLOSE))
 		return;
-	key = end->key;
-	bpf_map_delete_elem(&meshaccel_members, &key);
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	conn = end ? conn_of(end) : NULL;
+	if (!conn)
+		return;
+	if (state == BPF_TCP_FIN_WAIT1)
+		half_closed(conn, end);
+	else
+		/* The socket may live on, and would be a member for as long: the kernel takes it
+		 * out of the sockhash when it is destroyed. */
+		leave_if_drained(conn, end);
 }
 
 SEC("sockops")
@@ -63,10 +65,7 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		role = ROLE_SERVER;
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_FIN_WAIT1)
-			half_closed(ctx);
-		else if (ctx->args[1] == BPF_TCP_CLOSE)
-			closed(ctx);
+		state_changed(ctx);
 		return 1;
 	default:
 		return 1;

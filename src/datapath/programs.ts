@@ -187,8 +187,8 @@ export function isComplete(directory: string): boolean {
 }
 
 /**
- * Loads, attaches and pins everything, or nothing, in PIN/partial, which it returns. `prepare` sees the maps before anything is attached.
- * While no pod is enrolled it does not meddle with another version's connections.
+ * Loads, attaches and pins everything, or nothing, in PIN/partial, which it returns. `prepare` sees the maps before
+ * anything is attached. While no pod is enrolled it does not meddle with another version's connections.
  */
 export function install(
   pinDir: string,
