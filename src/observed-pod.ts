@@ -1,24 +1,11 @@
 /** The facts that every source reports, and nothing that anybody concluded from them. */
 
+import type { Exclusions } from './exclusions.ts'
+
 /** Where a pod's network namespace can be found. */
 export type NetnsRef = { readonly path: string } | { readonly pid: number }
 
 export type Mesh = 'istio' | 'linkerd' | 'kuma' | 'consul'
-
-/** Traffic of a pod that its user wants to stay off the fast path. */
-export interface Exclusions {
-  /** Local or remote ports, both ends included. */
-  readonly ports: readonly PortRange[]
-  /** Remote addresses: `10.0.0.0/8`, `fd00::/8`. */
-  readonly cidrs: readonly string[]
-  /** Of the processes that own the sockets. */
-  readonly uids: readonly number[]
-}
-
-export interface PortRange {
-  readonly from: number
-  readonly to: number
-}
 
 /** A pod as its source sees it. */
 export interface ObservedPod {
@@ -41,7 +28,7 @@ export interface ObservedPod {
   readonly finished?: boolean
   /** Absent: the agent's default applies. */
   readonly enabled?: boolean
-  /** `invalid`: the user excludes something, and nobody can read what. */
+  /** What its user wants to stay on TCP; `invalid`: something, and nobody can read what. */
   readonly exclusions?: Exclusions | 'invalid'
 }
 

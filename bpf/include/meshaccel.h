@@ -9,6 +9,8 @@
 #define MAX_PODS  4096
 /* Programs that are kept off the fast path; the oldest is forgotten for a new one. */
 #define MAX_QUARANTINED 4096
+/* Rules of each kind that a pod may have to keep connections on TCP. */
+#define MAX_RULES 32
 
 #define EVENTS_BYTES (256 * 1024)
 
@@ -21,6 +23,8 @@
  * to leave. */
 #define TURNS	  4
 #define TURNS_MAX 4096
+/* While a rule excludes it, no number of turns is enough. */
+#define TURNS_NEVER (~0U)
 
 /* R4: this many sends without an answer, smaller than this on average, are a stream. */
 #define STREAM_MESSAGES	     64
@@ -78,6 +82,8 @@ enum reason {
 	REASON_STREAM,
 	REASON_TCP_UNREAD,
 	REASON_POD_DISABLED,
+	/* Also why a connection did not join. */
+	REASON_EXCLUDED,
 	REASON_READER_CHANGED,
 	REASON_JOIN_TIMEOUT,
 	REASON_HALF_CLOSED,
@@ -116,9 +122,29 @@ struct isn_pair {
 	__u32 peer;
 };
 
+struct port_range {
+	__u16 from;
+	__u16 to;
+};
+
+struct cidr {
+	/* AF_INET or AF_INET6 */
+	__u32 family;
+	/* In network byte order; of an IPv4 address the first word. */
+	__u32 address[4];
+	__u32 mask[4];
+};
+
 struct pod {
 	__u32 enabled;
 	__u32 proxy_uid;
+	/* What its user wants to stay on TCP (exclude.bpf.h): how many of each. */
+	__u32 port_rules;
+	__u32 cidr_rules;
+	__u32 uid_rules;
+	struct port_range ports[MAX_RULES];
+	struct cidr cidrs[MAX_RULES];
+	__u32 uids[MAX_RULES];
 };
 
 /* A program of a pod, by its executable. */
@@ -189,6 +215,9 @@ struct config {
 	__u32 tcp_memory_pages;
 	/* bpf_ktime_get_ns() of the last sweep. */
 	__u64 swept_ns;
+	/* Counts the changes of the pods' rules. */
+	__u32 rules;
+	__u32 pad;
 };
 
 /* What one end reads; written in the context of its readers, by the scan and at its close. */
@@ -230,7 +259,8 @@ struct end {
 	/* The executable of the reader. */
 	__u64 exe_inode;
 	__u32 exe_device;
-	__u32 pad2;
+	/* config.rules when the rules of its pod were last asked. */
+	__u32 rules;
 };
 
 /* A claim on an identity: by one end, then by both. */
@@ -343,6 +373,8 @@ struct conn {
 	__u16 backoff;
 	/* Its ends are to be reset: redirected bytes are unread that their reader will not see. */
 	__u16 doomed;
+	/* Bit per role: a rule of that end's pod excludes it. */
+	__u32 excluded;
 	__u64 not_before_ns;
 	/* Bit per role: the reader gets a fresh edge; the socket wants keepalive. */
 	__u32 kick;
@@ -414,11 +446,11 @@ struct flow_end {
 };
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
-_Static_assert(sizeof(struct pod) == 8, "layout");
+_Static_assert(sizeof(struct pod) == 1428, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");
-_Static_assert(sizeof(struct config) == 56, "layout");
+_Static_assert(sizeof(struct config) == 64, "layout");
 _Static_assert(sizeof(struct end) == 112, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");

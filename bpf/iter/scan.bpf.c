@@ -20,13 +20,12 @@
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include "drained.bpf.h"
+#include "exclude.bpf.h"
 #include "quarantine.bpf.h"
 #include "shares.bpf.h"
 #include "verdict.bpf.h"
-#include <bpf/bpf_endian.h>
 
 #define O_NONBLOCK 00004000
-#define AF_INET6   10
 /* Threads that wait on one socket, of which a sweep looks at no more. */
 #define WAITERS_MAX 16
 
@@ -62,6 +61,14 @@ static __always_inline void postpone(struct sock *sk, struct end *end, enum reas
 	end->turns = 0;
 	if (end->turns_needed < TURNS_MAX)
 		end->turns_needed *= 2;
+	unwant(sk, end);
+}
+
+/* Until the rules change: its turns are counted meanwhile. */
+static __always_inline void set_aside(struct sock *sk, struct end *end)
+{
+	end->why = REASON_EXCLUDED;
+	end->turns_needed = TURNS_NEVER;
 	unwant(sk, end);
 }
 
@@ -281,11 +288,17 @@ static __always_inline void visit(struct seq_file *seq, struct sock *sk, struct 
 		return;
 	me = &conn->ends[end->role & 1];
 	peer = &conn->ends[!(end->role & 1)];
+	ask_rules(sk, end, conn, config);
 
 	switch (conn->state) {
 	case CONN_WATCHED:
 		if (me->spliced) {
 			bar(sk, end, REASON_SPLICE);
+			return;
+		}
+		if (conn->excluded) {
+			me->wanted = 0;
+			set_aside(sk, end);
 			return;
 		}
 		if (!both_enabled(conn, config) || bpf_ktime_get_ns() < conn->not_before_ns) {
@@ -368,14 +381,16 @@ static __always_inline void leave(struct seq_file *seq, struct conn *conn)
 		conn->ends[role].member = 0;
 		conn->ends[role].wanted = 0;
 		conn->directions[role].path = PATH_TCP;
-		conn->directions[role].reason = conn->reason;
+		/* Of an exclusion conn->excluded tells, for as long as it holds. */
+		conn->directions[role].reason =
+		    conn->reason == REASON_EXCLUDED ? REASON_NONE : conn->reason;
 		/* An edge-triggered reader may take its last redirected bytes for the end of what
 		 * there is. */
 		if (tcp_unread(&conn->ends[role]))
 			kick(seq, conn, role);
 	}
 	conn->since_ns = bpf_ktime_get_ns();
-	if (conn->reason != REASON_POD_DISABLED) {
+	if (conn->reason != REASON_POD_DISABLED && conn->reason != REASON_EXCLUDED) {
 		conn->not_before_ns = conn->since_ns + (BACKOFF_NS << conn->backoff);
 		if (conn->backoff < BACKOFF_MAX)
 			conn->backoff++;
@@ -403,6 +418,10 @@ static __always_inline bool tend_joined(struct seq_file *seq, struct conn *conn,
 
 	if (!both_enabled(conn, config)) {
 		stop(conn, slot, REASON_POD_DISABLED);
+		return true;
+	}
+	if (conn->excluded) {
+		stop(conn, slot, REASON_EXCLUDED);
 		return true;
 	}
 	for (role = 0; role < ROLES; role++) {
@@ -474,9 +493,12 @@ static __always_inline bool tend(struct seq_file *seq, struct conn *conn, __u32 
 	again = kick_again(seq, conn);
 	switch (conn->state) {
 	case CONN_JOINING:
-		if (!both_enabled(conn, config) || conn->ends[ROLE_CLIENT].closed ||
-		    conn->ends[ROLE_SERVER].closed ||
-		    bpf_ktime_get_ns() - conn->since_ns > JOINING_NS) {
+		if (conn->excluded) {
+			conn->reason = REASON_EXCLUDED;
+			conn->state = CONN_SEALED;
+		} else if (!both_enabled(conn, config) || conn->ends[ROLE_CLIENT].closed ||
+			   conn->ends[ROLE_SERVER].closed ||
+			   bpf_ktime_get_ns() - conn->since_ns > JOINING_NS) {
 			conn->reason = REASON_JOIN_TIMEOUT;
 			conn->state = CONN_SEALED;
 		}
@@ -670,16 +692,18 @@ static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn
 }
 
 /* Over meshaccel_ends: has the next scan look at every connection, after a change of what is
- * enrolled; counts. */
+ * enrolled or excluded; counts. */
 SEC("iter/bpf_sk_storage_map")
 int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct gauge *gauge = bpf_map_lookup_elem(&meshaccel_gauge, &zero);
+	const struct config *config = config_get();
 	const struct tcp_sock *tp;
 	struct sock *sk = ctx->sk;
+	struct conn *conn;
 	struct end *end;
 
-	if (!gauge)
+	if (!gauge || !config)
 		return 0;
 	if (!ctx->meta->seq_num)
 		__builtin_memset(gauge, 0, sizeof(*gauge));
@@ -699,6 +723,9 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	gauge->ends++;
 	if (!end->gone)
 		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
+	conn = conn_of(end);
+	if (conn)
+		ask_rules(sk, end, conn, config);
 	if (!end->barred && end->proof >= PROOF_RECEIVES && end->turns >= end->turns_needed)
 		want(sk, end);
 	return 0;
@@ -754,7 +781,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 		flow.state = conn->state;
 		flow.path = direction->path;
-		flow.path_reason = direction->reason;
+		flow.path_reason = conn->excluded ? REASON_EXCLUDED : direction->reason;
 		flow.redirected_bytes = direction->redirected_bytes;
 		flow.unread_bytes = conn->directions[!role].sent -
 				    received_beyond_tcp(end->received, tp->copied_seq, end->base);

@@ -28,12 +28,9 @@ export const ofPods: Readonly<Record<string, Words>> = {
     means: "its mesh serves it from outside the pod (Istio's ambient mode): it has no sidecar",
     next: nothingToDo,
   },
-  'exclusions-unsupported': {
-    means: 'its annotations exclude ports, CIDRs or uids, which cannot be told from the rest yet',
-    next: 'Remove the `meshaccel.io/exclude-*` annotations to accelerate all of its traffic.',
-  },
   'exclusions-invalid': {
-    means: 'one of its `meshaccel.io/exclude-*` annotations cannot be read',
+    means:
+      'one of its `meshaccel.io/exclude-*` annotations cannot be read, so all of its traffic stays on TCP',
     next: '`kubectl describe pod` shows which and why.',
   },
   'netns-unknown': {
@@ -120,6 +117,10 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   stream: { means: 'it is a stream of small messages, which TCP carries faster' },
   'tcp-unread': { means: 'its reader left TCP bytes unread, and they come first' },
   'pod-disabled': { means: 'one of its pods was disabled' },
+  excluded: {
+    means: 'a rule of one of its pods excludes it, by port, address or uid',
+    next: 'The rules are its `meshaccel.io/exclude-*` annotations (`exclude` in a pods file).',
+  },
   'reader-changed': {
     means: 'its reader turned to a way of reading that redirected bytes do not survive',
     next: '`meshaccel readers` names the program.',

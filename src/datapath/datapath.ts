@@ -1,5 +1,7 @@
 /** The one door between the control plane and the kernel: everything above it can be tested without root. */
 
+import type { Exclusions } from '../exclusions.ts'
+
 /** What the self-test allows on this kernel. */
 export type Policy = 'full' | 'strict' | 'proxies-only' | 'refused'
 
@@ -11,6 +13,8 @@ export interface PodNetns {
   readonly netnsPath: string
   /** The uid that the pod's sidecar runs as. */
   readonly proxyUid: number
+  /** What never joins; at most `maxRules` of each kind. */
+  readonly exclusions?: Exclusions
 }
 
 /** The path that the bytes of one direction take. */

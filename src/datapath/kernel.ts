@@ -17,6 +17,7 @@ import { sumCounters } from './counters.ts'
 import { parseFlows } from './flow-table.ts'
 import { event, eventKinds, type ProgramRecord, reasonName, reasons } from './layout.ts'
 import { hasTcpSockets } from './netns.ts'
+import { podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
 import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
 
@@ -75,9 +76,11 @@ export class KernelDatapath implements Datapath {
   }
 
   enrol(pod: PodNetns): void {
-    const { netnsCookie, netnsPath, proxyUid } = pod
+    const { netnsCookie, netnsPath } = pod
     this.#netnsPaths.set(netnsCookie, netnsPath)
-    this.#programs.pods.update(netnsCookie, { enabled: 1, proxy_uid: proxyUid })
+    this.#programs.pods.update(netnsCookie, podRecord(pod))
+    // Rules may have changed: the survey asks them again about the connections that are there.
+    setConfig(this.#programs, { rules: readConfig(this.#programs).rules + 1 })
     // From here on its new connections are watched; a pod that has just been made has no others.
     if (hasTcpSockets(netnsPath)) this.#adoptSoon()
     this.#programs.survey.run()

@@ -1,5 +1,6 @@
 /** The keys and values of the maps, as bpf/include/meshaccel.h lays them out; a test compares the two through BTF. */
 
+import { maxRules } from '../exclusions.ts'
 import { array, bytes, struct, text, u16, u32, u64, u8 } from '../libbpf/index.ts'
 import type { StructCodec } from '../libbpf/index.ts'
 
@@ -21,6 +22,7 @@ export const reasons = [
   'stream',
   'tcp-unread',
   'pod-disabled',
+  'excluded',
   'reader-changed',
   'join-timeout',
   'half-closed',
@@ -58,6 +60,7 @@ export const connStates = ['free', 'watched', 'joining', 'joined', 'stopping', '
 /** enum flow_path, in its order. */
 export const paths = ['tcp', 'redirect', 'mixed'] as const
 export const ROLE_CLIENT = 0
+export const AF_INET = 2
 export const AF_INET6 = 10
 
 export interface IsnPair {
@@ -69,13 +72,46 @@ export const isnPair: StructCodec<IsnPair> = struct({
   peer: u32,
 })
 
+export interface PortRangeRecord {
+  from: number
+  to: number
+}
+export const portRange: StructCodec<PortRangeRecord> = struct({
+  from: u16,
+  to: u16,
+})
+
+/** In network byte order. */
+export interface CidrRecord {
+  family: number
+  address: Uint8Array
+  mask: Uint8Array
+}
+export const cidr: StructCodec<CidrRecord> = struct({
+  family: u32,
+  address: bytes(16),
+  mask: bytes(16),
+})
+
 export interface PodRecord {
   enabled: number
   proxy_uid: number
+  port_rules: number
+  cidr_rules: number
+  uid_rules: number
+  ports: PortRangeRecord[]
+  cidrs: CidrRecord[]
+  uids: number[]
 }
 export const pod: StructCodec<PodRecord> = struct({
   enabled: u32,
   proxy_uid: u32,
+  port_rules: u32,
+  cidr_rules: u32,
+  uid_rules: u32,
+  ports: array(portRange, maxRules),
+  cidrs: array(cidr, maxRules),
+  uids: array(u32, maxRules),
 })
 
 /** A program of a pod, by its executable. */
@@ -137,6 +173,8 @@ export interface ConfigRecord {
   proxies_only: number
   tcp_memory_pages: number
   swept_ns: bigint
+  rules: number
+  pad: number
 }
 export const config: StructCodec<ConfigRecord> = struct({
   redirect: u32,
@@ -150,6 +188,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   proxies_only: u32,
   tcp_memory_pages: u32,
   swept_ns: u64,
+  rules: u32,
+  pad: u32,
 })
 
 /** Per-CPU totals. */

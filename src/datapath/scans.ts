@@ -113,6 +113,8 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     proxies_only: 0,
     tcp_memory_pages: tcpMemoryPages(),
     swept_ns: 0n,
+    rules: 0,
+    pad: 0,
   }
 }
 

@@ -18,8 +18,6 @@ export const notEnrolledReasons = [
   'ambient',
   /** Nothing tells the sidecar: neither a known mesh nor a uid. */
   'no-mesh',
-  /** Its user excludes traffic that the data path cannot tell from the rest yet. */
-  'exclusions-unsupported',
   /** Its user excludes traffic, and nobody can read which. */
   'exclusions-invalid',
   /** Nobody has found its network namespace yet. */
@@ -86,7 +84,6 @@ export function notEnrolledBecause(
   if (pod.ambient) return 'ambient'
   if (pod.mesh === undefined && pod.proxyUid === undefined) return 'no-mesh'
   if (pod.exclusions === 'invalid') return 'exclusions-invalid'
-  if (pod.exclusions !== undefined) return 'exclusions-unsupported'
   return undefined
 }
 
@@ -116,7 +113,13 @@ export function desiredState(
     if (enrolments.has(found.netnsCookie)) return not('duplicate-netns')
     if (options.refused) return not('refused')
     const { netnsCookie, netnsPath } = found
-    enrolments.set(netnsCookie, { netnsCookie, netnsPath, proxyUid })
+    const { exclusions } = pod
+    enrolments.set(netnsCookie, {
+      netnsCookie,
+      netnsPath,
+      proxyUid,
+      ...(typeof exclusions === 'object' ? { exclusions } : {}),
+    })
     return { ...facts, enrolled: true }
   })
   return { seen, enrolments }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { PodNetns } from '../datapath/datapath.ts'
 
 /** The steps from what the maps hold to what they should hold. */
@@ -16,11 +17,9 @@ export function plan(
   current: ReadonlyMap<bigint, PodNetns | undefined>,
 ): Plan {
   return {
-    enrol: [...desired.values()].filter((pod) => !same(pod, current.get(pod.netnsCookie))),
+    enrol: [...desired.values()].filter(
+      (pod) => !isDeepStrictEqual(pod, current.get(pod.netnsCookie)),
+    ),
     withdraw: [...current.keys()].filter((cookie) => !desired.has(cookie)),
   }
-}
-
-function same(pod: PodNetns, other: PodNetns | undefined): boolean {
-  return other !== undefined && pod.proxyUid === other.proxyUid && pod.netnsPath === other.netnsPath
 }

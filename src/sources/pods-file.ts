@@ -9,19 +9,38 @@ import {
   type YAMLMap,
 } from 'yaml'
 import { messageOf } from '../errno.ts'
+import {
+  cidrRule,
+  maxRules,
+  maxUid,
+  nonEmpty,
+  portRule,
+  uidRule,
+  type Exclusions,
+  type RuleKind,
+} from '../exclusions.ts'
 import { podKey, type Mesh, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
 import { PodsFileError, type Position } from './pods-file-error.ts'
 
-const podFields = ['namespace', 'name', 'netns', 'pid', 'mesh', 'proxyUid', 'enabled'] as const
+const podFields = [
+  'namespace',
+  'name',
+  'netns',
+  'pid',
+  'mesh',
+  'proxyUid',
+  'enabled',
+  'exclude',
+] as const
 type PodField = (typeof podFields)[number]
+const excludeFields = ['ports', 'cidrs', 'uids'] as const
+type ExcludeField = (typeof excludeFields)[number]
 const meshes: readonly Mesh[] = ['istio', 'linkerd']
 
 /** Namespace and pod names as Kubernetes allows them. */
 const kubernetesName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 /** PID_MAX_LIMIT of 64-bit Linux. */
 const maxPid = 4_194_304
-/** The highest uid; one above is (uid_t)-1, which the kernel takes for "none". */
-const maxUid = 0xffff_fffe
 
 /**
  * Reads the text of a pods file: every pod, in the order of the file.
@@ -98,6 +117,7 @@ class Reading {
     const mesh = this.#mesh(map, fields)
     const proxyUid = this.#integer(map, fields, 'proxyUid', 0, maxUid)
     const enabled = this.#boolean(map, fields, 'enabled')
+    const exclusions = this.#exclusions(map, fields)
     return {
       namespace,
       name,
@@ -105,6 +125,7 @@ class Reading {
       ...(mesh === undefined ? {} : { mesh }),
       ...(proxyUid === undefined ? {} : { proxyUid }),
       ...(enabled === undefined ? {} : { enabled }),
+      ...(exclusions === undefined ? {} : { exclusions }),
     }
   }
 
@@ -161,6 +182,50 @@ class Reading {
       offsetOf(fields.get('mesh'), map),
       `Known meshes are ${meshes.join(' and ')}; for another one give the sidecar's uid as \`proxyUid\`.`,
     )
+  }
+
+  #exclusions(map: YAMLMap, fields: Fields): Exclusions | undefined {
+    if (!fields.has('exclude')) return undefined
+    const node = fields.get('exclude')
+    const shape = 'Such as `exclude: {ports: [22, 8000-8999], cidrs: [10.0.0.0/8], uids: [0]}`.'
+    if (!isMap(node)) {
+      return this.#fail(
+        `\`exclude\` must be a map, not ${kindOf(node)}`,
+        offsetOf(node, map),
+        shape,
+      )
+    }
+    const lists = this.#fields(node, excludeFields, shape)
+    return nonEmpty({
+      ports: this.#rules(node, lists, 'ports', portRule),
+      cidrs: this.#rules(node, lists, 'cidrs', cidrRule),
+      uids: this.#rules(node, lists, 'uids', uidRule),
+    })
+  }
+
+  #rules<Rule>(
+    map: YAMLMap,
+    lists: ReadonlyMap<ExcludeField, unknown>,
+    field: ExcludeField,
+    { what, parse }: RuleKind<Rule>,
+  ): Rule[] {
+    if (!lists.has(field)) return []
+    const list = lists.get(field)
+    if (!isSeq(list)) {
+      return this.#fail(`\`${field}\` must be a list, not ${kindOf(list)}`, offsetOf(list, map))
+    }
+    return list.items.map((item, index) => {
+      const value: unknown = isScalar(item) ? item.value : undefined
+      const isText = typeof value === 'string' || typeof value === 'number'
+      const rule = isText ? parse(String(value)) : undefined
+      if (rule === undefined) {
+        return this.#fail(`${kindOf(item)} is not ${what}`, offsetOf(item, list))
+      }
+      if (index >= maxRules) {
+        return this.#fail(`\`${field}\` has more than ${maxRules} rules`, offsetOf(item, list))
+      }
+      return rule
+    })
   }
 
   #name(map: YAMLMap, fields: Fields, field: PodField): string {

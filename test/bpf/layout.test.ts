@@ -28,6 +28,8 @@ const header = compileHeader()
 
 const codecs = {
   isn_pair: layout.isnPair,
+  port_range: layout.portRange,
+  cidr: layout.cidr,
   pod: layout.pod,
   program: layout.program,
   quarantine: layout.quarantine,

@@ -83,6 +83,26 @@ void test('never a member: a connection to what is not enrolled', async (t) => {
   t.match(await serving.end(), { finished: 1, error: '' })
 })
 
+void test('never a member: what a rule of its pod excludes', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t)
+  mesh.exclude([[mesh.pod(1), 'ports: [7000]']])
+  const agent = await mesh.startAgent()
+  const options = { ...turns, address: mesh.pod(1).address }
+  await using control = await Controls.start(mesh)
+  await using serving = await Traffic.start(mesh.pod(1), 'server', options)
+  await using calling = await Traffic.start(mesh.pod(0), 'client', options)
+  await control.joins(agent)
+  t.ok(await tells(agent, 7000, 'excluded'))
+  await staysOut(t, agent, calling, 7000)
+  t.match(await calling.end(), { finished: 1, error: '' })
+  t.match(await serving.end(), { finished: 1, error: '' })
+  await until(
+    'it is counted at its close',
+    async () => ((await agent.status()).reasons['excluded'] ?? 0n) > 0n,
+  )
+})
+
 void test('never a member: a socket that is connected to itself', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t)

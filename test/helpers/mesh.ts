@@ -46,7 +46,8 @@ export class Mesh implements AsyncDisposable {
   cli: string = cli
   readonly #programs = new TrafficPrograms()
   readonly #netns: string[] = []
-  #enabled = new Map<string, boolean>()
+  readonly #enabled = new Map<string, boolean>()
+  readonly #exclude = new Map<string, string>()
   #agents: AgentProcess[] = []
 
   /** Makes the pods; `enabled` says which the pods file enrols at first: all. */
@@ -83,6 +84,13 @@ export class Mesh implements AsyncDisposable {
   /** Edits the pods file. */
   enable(pod: Pod, enabled: boolean): void {
     this.#enabled.set(pod.name, enabled)
+    this.#writePods()
+  }
+
+  /** Edits the pods file: the rules of these pods, such as `ports: [80]`, and none of the others. */
+  exclude(rules: readonly (readonly [Pod, string])[]): void {
+    this.#exclude.clear()
+    for (const [pod, rule] of rules) this.#exclude.set(pod.name, rule)
     this.#writePods()
   }
 
@@ -147,7 +155,7 @@ export class Mesh implements AsyncDisposable {
     const lines = this.pods.map(
       ({ name, netns }) =>
         `  - {namespace: shop, name: ${name}, netns: ${netns}, mesh: istio, ` +
-        `enabled: ${this.#enabled.get(name)}}\n`,
+        `exclude: {${this.#exclude.get(name) ?? ''}}, enabled: ${this.#enabled.get(name)}}\n`,
     )
     writeFileSync(this.podsFile, `pods:\n${lines.join('')}`)
   }

@@ -67,10 +67,15 @@ void test('what is not enrolled has one reason', async (t) => {
   t.equal(reasonOf({ ...meshless, ambient: true }), 'ambient')
   t.equal(reasonOf({ ...meshless, hostNetwork: true }), 'host-network', 'rather than no-mesh')
   t.equal(reasonOf({ ...one, exclusions: 'invalid' }), 'exclusions-invalid')
-  const exclusions = { ports: [{ from: 80, to: 80 }], cidrs: [], uids: [] }
-  t.equal(reasonOf({ ...one, exclusions }), 'exclusions-unsupported')
-  t.equal(reasonOf({ ...one, exclusions, enabled: false }), 'disabled')
   t.equal(reasonOf(one, found, { refused: true }), 'refused')
+})
+
+void test('rules that keep connections on TCP are part of the enrolment', async (t) => {
+  const exclusions = { ports: [{ from: 80, to: 80 }], cidrs: [], uids: [] }
+  const { seen, enrolments } = desiredState([{ ...one, exclusions }], resolutions, options)
+  t.match(seen, [{ enrolled: true }])
+  t.strictSame(enrolments.get(1n)?.exclusions, exclusions)
+  t.equal(reasonOf({ ...one, exclusions, enabled: false }), 'disabled')
 })
 
 void test('a pod whose namespace nobody has found has its own reason', async (t) => {

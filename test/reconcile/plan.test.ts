@@ -12,8 +12,13 @@ const pod = fc.record(
     netnsCookie: cookie,
     netnsPath: fc.constantFrom('/run/netns/a', '/run/netns/b'),
     proxyUid: fc.constantFrom(1337, 2102),
+    exclusions: fc.constantFrom('10.0.0.0/8', 'fd00::/8').map((cidr) => ({
+      ports: [],
+      cidrs: [cidr],
+      uids: [],
+    })),
   },
-  { noNullPrototype: true },
+  { requiredKeys: ['netnsCookie', 'netnsPath', 'proxyUid'], noNullPrototype: true },
 )
 const desired = fc
   .array(pod)

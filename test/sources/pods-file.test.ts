@@ -20,6 +20,11 @@ pods:
     name: web-0.a
     pid: 1234
     proxyUid: 4000
+    exclude:
+      ports: [22, 8000-8999]
+      cidrs: [10.0.0.0/8, "::1"]
+  - {namespace: shop, name: web-1, pid: 1, exclude: {uids: [0], ports: []}}
+  - {namespace: shop, name: web-2, pid: 1, exclude: {}}
 `
   t.strictSame(parse(text), [
     {
@@ -29,7 +34,27 @@ pods:
       mesh: 'istio',
       enabled: true,
     },
-    { namespace: 'shop', name: 'web-0.a', netns: { pid: 1234 }, proxyUid: 4000 },
+    {
+      namespace: 'shop',
+      name: 'web-0.a',
+      netns: { pid: 1234 },
+      proxyUid: 4000,
+      exclusions: {
+        ports: [
+          { from: 22, to: 22 },
+          { from: 8000, to: 8999 },
+        ],
+        cidrs: ['10.0.0.0/8', '::1/128'],
+        uids: [],
+      },
+    },
+    {
+      namespace: 'shop',
+      name: 'web-1',
+      netns: { pid: 1 },
+      exclusions: { ports: [], cidrs: [], uids: [0] },
+    },
+    { namespace: 'shop', name: 'web-2', netns: { pid: 1 } },
   ])
   t.strictSame(parse('pods: []'), [])
 })
@@ -72,6 +97,30 @@ const bad: readonly (readonly [what: string, text: string, message: string])[] =
     '(uid_t)-1',
     `pods: [{${pod}, proxyUid: 4294967295}]`,
     '1:53: `proxyUid` must be a whole number',
+  ],
+  ['no rules', `pods: [{${pod}, exclude: 80}]`, '1:52: `exclude` must be a map, not 80'],
+  ['an unknown rule', `pods: [{${pod}, exclude: {port: 1}}]`, '1:53: unknown field `port`'],
+  ['one port', `pods: [{${pod}, exclude: {ports: 80}}]`, '1:60: `ports` must be a list, not 80'],
+  [
+    'a port by name',
+    `pods: [{${pod}, exclude: {ports: [80, http]}}]`,
+    '1:65: the text `http` is not a port or a range of ports',
+  ],
+  [
+    'a long prefix',
+    `pods: [{${pod}, exclude: {cidrs: [10.0.0.0/33]}}]`,
+    '1:61: the text `10.0.0.0/33` is not an address or a CIDR',
+  ],
+  [
+    'a rule that is a list',
+    `pods: [{${pod}, exclude: {uids: [[0]]}}]`,
+    '1:60: a list is not a uid',
+  ],
+  ['a uid of 1.5', `pods: [{${pod}, exclude: {uids: [1.5]}}]`, '1:60: 1.5 is not a uid'],
+  [
+    'too many rules',
+    `pods: [{${pod}, exclude: {uids: [${'7,'.repeat(33)}]}}]`,
+    '1:124: `uids` has more than 32 rules',
   ],
   ['a pod twice', `pods:\n- {${pod}}\n- {${pod}, enabled: true}`, '3:3: duplicate pod a/b'],
   ['a field twice', `pods:\n- {${pod}, name: c}`, '2:38: not YAML: Map keys must be unique'],
@@ -116,7 +165,7 @@ void test('throws nothing but its own error', async () => {
 })
 
 void test('throws nothing but its own error on YAML of any shape', async () => {
-  const field = fc.constantFrom('namespace', 'name', 'netns', 'pid', 'mesh', 'enabled', 'other')
+  const field = fc.constantFrom('namespace', 'name', 'netns', 'pid', 'mesh', 'enabled', 'exclude')
   const shape = fc.record({ pods: fc.array(fc.dictionary(field, fc.jsonValue({ maxDepth: 2 }))) })
   fc.assert(
     fc.property(shape, (value) => {

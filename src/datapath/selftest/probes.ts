@@ -12,6 +12,7 @@ import {
   TcpSocket,
 } from '../../libbpf/index.ts'
 import { parseFlows } from '../flow-table.ts'
+import { podRecord } from '../pod-record.ts'
 import { install, Programs } from '../programs.ts'
 import { initialConfig, setConfig } from '../scans.ts'
 import { consequences, type Probe, type ProbeName } from './policy.ts'
@@ -47,7 +48,7 @@ export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
   if (!loads) return inOrder(probes)
 
   using programs = new Programs(pins)
-  programs.pods.update(cookie, { enabled: 1, proxy_uid: 0 })
+  programs.pods.update(cookie, podRecord({ proxyUid: 0 }))
   const questions: readonly (readonly [ProbeName, (programs: Programs) => Answer])[] = [
     ['late-join', lateJoin],
     ['receive-accounting', receiveAccounting],

@@ -1,5 +1,12 @@
-import { isIPv4, isIPv6 } from 'node:net'
-import type { Exclusions, PortRange } from '../../observed-pod.ts'
+import {
+  cidrRule,
+  maxRules,
+  nonEmpty,
+  portRule,
+  uidRule,
+  type Exclusions,
+  type RuleKind,
+} from '../../exclusions.ts'
 
 /** What users write on pods and namespaces. */
 export const annotationPrefix = 'meshaccel.io/'
@@ -26,68 +33,46 @@ export function readEnabled(annotations: Annotations): Reading<boolean> {
   return { problem: `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` }
 }
 
-/** The `meshaccel.io/exclude-*` of a pod; one that cannot be read makes them all `invalid`. Pure. */
+/**
+ * The `meshaccel.io/exclude-*` of a pod. One that cannot be read makes them all `invalid`, which keeps the pod from
+ * enrolment: whatever it was to keep on TCP stays there. Pure.
+ */
 export function readExclusions(annotations: Annotations): {
   readonly value?: Exclusions | 'invalid'
   readonly problems: readonly string[]
 } {
-  const ports = readList(annotations, excludeKeys.ports, 'a port or a range of ports', parsePorts)
-  const cidrs = readList(annotations, excludeKeys.cidrs, 'an address or a CIDR', parseCidr)
-  const uids = readList(annotations, excludeKeys.uids, 'a uid', (text) =>
-    parseInteger(text, 0, maxUid),
-  )
+  const ports = readList(annotations, excludeKeys.ports, portRule)
+  const cidrs = readList(annotations, excludeKeys.cidrs, cidrRule)
+  const uids = readList(annotations, excludeKeys.uids, uidRule)
   const problems = [ports, cidrs, uids].flatMap(({ problem }) => problem ?? [])
   if (problems.length > 0) return { value: 'invalid', problems }
-  const value = { ports: ports.value ?? [], cidrs: cidrs.value ?? [], uids: uids.value ?? [] }
-  const none = Object.values(value).every((list) => list.length === 0)
-  return none ? { problems } : { value, problems }
+  const value = nonEmpty({
+    ports: ports.value ?? [],
+    cidrs: cidrs.value ?? [],
+    uids: uids.value ?? [],
+  })
+  return value === undefined ? { problems } : { value, problems }
 }
-
-const maxPort = 65_535
-/** The highest uid; one above is (uid_t)-1, which the kernel takes for "none". */
-const maxUid = 0xffff_fffe
 
 /** Comma-separated; blanks around an entry and an empty list are fine. */
-function readList<Value>(
+function readList<Rule>(
   annotations: Annotations,
   key: string,
-  expected: string,
-  parse: (text: string) => Value | undefined,
-): Reading<readonly Value[]> {
+  { what, parse }: RuleKind<Rule>,
+): Reading<readonly Rule[]> {
+  const bad = (why: string): Reading<never> => ({
+    problem: `${key}: ${why}: the pod is not accelerated`,
+  })
   const text = annotations[key]?.trim()
   if (!text) return {}
-  const values: Value[] = []
+  const rules: Rule[] = []
   for (const entry of text.split(',').map((part) => part.trim())) {
-    const value = parse(entry)
-    if (value === undefined) {
-      return { problem: `${key}: ${quote(entry)} is not ${expected}: the pod is not accelerated` }
-    }
-    values.push(value)
+    const rule = parse(entry)
+    if (rule === undefined) return bad(`${quote(entry)} is not ${what}`)
+    if (rules.length === maxRules) return bad(`there are more than ${maxRules}`)
+    rules.push(rule)
   }
-  return { value: values }
-}
-
-function parsePorts(text: string): PortRange | undefined {
-  const [first = '', last = first, ...more] = text.split('-')
-  const from = parseInteger(first, 1, maxPort)
-  const to = parseInteger(last, 1, maxPort)
-  if (from === undefined || to === undefined || from > to || more.length > 0) return undefined
-  return { from, to }
-}
-
-/** An address alone is a CIDR of one. */
-function parseCidr(text: string): string | undefined {
-  const [address = '', prefix, ...more] = text.split('/')
-  const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined
-  if (bits === undefined || more.length > 0) return undefined
-  const length = prefix === undefined ? bits : parseInteger(prefix, 0, bits)
-  return length === undefined ? undefined : `${address}/${length}`
-}
-
-function parseInteger(text: string, low: number, high: number): number | undefined {
-  if (!/^\d{1,10}$/.test(text)) return undefined
-  const value = Number(text)
-  return value >= low && value <= high ? value : undefined
+  return { value: rules }
 }
 
 function quote(text: string): string {

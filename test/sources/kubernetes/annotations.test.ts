@@ -1,4 +1,7 @@
+import { deepStrictEqual } from 'node:assert/strict'
+import * as fc from 'fast-check'
 import { test } from 'tap'
+import { maxRules } from '../../../src/exclusions.ts'
 import { readEnabled, readExclusions } from '../../../src/sources/kubernetes/annotations.ts'
 
 const read = (annotations: Record<string, string>): ReturnType<typeof readExclusions> =>
@@ -44,6 +47,12 @@ void test('exclusions', async (t) => {
       problems: [],
     },
   )
+  const many = Array.from({ length: maxRules }, (_, index) => index + 1).join()
+  t.match(read({ uids: many }), { problems: [] })
+  t.match(read({ uids: `${many},99` }), {
+    value: 'invalid',
+    problems: ['meshaccel.io/exclude-uids: there are more than 32: the pod is not accelerated'],
+  })
   const bad = {
     ports: ['0', '65536', '9-8', '1-2-3', 'http', '-5', '1,,2', '+1', '1e3', '0x10'],
     cidrs: [
@@ -66,4 +75,33 @@ void test('exclusions', async (t) => {
       ])
     }
   }
+})
+
+void test('whatever is written is read as it was meant, or it is invalid with a reason', async () => {
+  const port = fc.integer({ min: 1, max: 65_535 })
+  const range = fc.tuple(port, port).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }))
+  const cidr = fc.oneof(
+    fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
+    fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })),
+  )
+  const up = { minLength: 1, maxLength: maxRules }
+  fc.assert(
+    fc.property(fc.array(range, up), fc.array(cidr, up), (ranges, cidrs) => {
+      const texts = cidrs.map((parts) => parts.join('/'))
+      const ports = ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`))
+      deepStrictEqual(read({ ports: ports.join(' ,'), cidrs: texts.join() }), {
+        value: { ports: ranges, cidrs: texts, uids: [] },
+        problems: [],
+      })
+    }),
+  )
+  const key = fc.constantFrom('ports', 'cidrs', 'uids')
+  const text = fc.stringMatching(/^[0-9a-f.:/,% -]*$/)
+  fc.assert(
+    fc.property(key, fc.oneof(text, fc.string()), (kind, value) => {
+      const { value: rules, problems } = read({ [kind]: value })
+      deepStrictEqual(rules === 'invalid', problems.length === 1)
+    }),
+    { numRuns: 2_000 },
+  )
 })

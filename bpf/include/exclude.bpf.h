@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Connections that a user wants to stay on TCP: those of which one end matches a rule of its pod.
+ *
+ * A rule sees what the end sees. Its remote address is the one that the application dialled, also
+ * where REDIRECT leads elsewhere. The port is that of the server's side, so that no rule ever meets
+ * a port which a kernel chose: what the client dialled, and what the server listens at. The two
+ * differ behind REDIRECT and DNAT (8080 and a sidecar's 15006), and the server's pod may name
+ * either one. The uid is that of who opened or accepted the socket, as the node counts uids.
+ */
+#ifndef MESHACCEL_EXCLUDE_BPF_H
+#define MESHACCEL_EXCLUDE_BPF_H
+
+#include "peek.bpf.h"
+#include <bpf/bpf_endian.h>
+
+#define AF_INET	 2
+#define AF_INET6 10
+
+struct remote {
+	__u32 family;
+	__u32 address[4];
+};
+
+/* An IPv4 address inside IPv6 counts as IPv4. */
+static __always_inline struct remote remote_of(const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	struct remote remote = {.family = AF_INET, .address = {common->skc_daddr}};
+	__u32 address[4];
+
+	if (common->skc_family != AF_INET6)
+		return remote;
+	__builtin_memcpy(address, common->skc_v6_daddr.in6_u.u6_addr8, sizeof(address));
+	if (!address[0] && !address[1] && address[2] == bpf_htonl(0xffff)) {
+		remote.address[0] = address[3];
+		return remote;
+	}
+	remote.family = AF_INET6;
+	__builtin_memcpy(remote.address, address, sizeof(address));
+	return remote;
+}
+
+static __always_inline bool is_within(const struct remote *remote, const struct cidr *cidr)
+{
+	return remote->family == cidr->family &&
+	       (remote->address[0] & cidr->mask[0]) == cidr->address[0] &&
+	       (remote->address[1] & cidr->mask[1]) == cidr->address[1] &&
+	       (remote->address[2] & cidr->mask[2]) == cidr->address[2] &&
+	       (remote->address[3] & cidr->mask[3]) == cidr->address[3];
+}
+
+static __always_inline bool has_port(const struct port_range *range, __u16 port)
+{
+	return range->from <= port && port <= range->to;
+}
+
+/* Does a rule of the pod match its end? */
+static __noinline bool matches_rule(const struct pod *pod, const struct remote *remote, __u32 uid,
+				    __u16 dialled, __u16 listens)
+{
+	__u32 i;
+
+	for (i = 0; i < MAX_RULES && i < pod->port_rules; i++)
+		if (has_port(&pod->ports[i], dialled) || has_port(&pod->ports[i], listens))
+			return true;
+	for (i = 0; i < MAX_RULES && i < pod->cidr_rules; i++)
+		if (is_within(remote, &pod->cidrs[i]))
+			return true;
+	for (i = 0; i < MAX_RULES && i < pod->uid_rules; i++)
+		if (pod->uids[i] == uid)
+			return true;
+	return false;
+}
+
+static __always_inline bool is_excluded(const struct sock *sk, const struct end *end,
+					const struct conn *conn)
+{
+	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
+	struct remote remote = remote_of(sk);
+	__u16 dialled, listens;
+
+	if (!pod)
+		return false;
+	if (end->role == ROLE_CLIENT) {
+		dialled = bpf_ntohs(sk->__sk_common.skc_dport);
+		listens = dialled;
+	} else {
+		dialled =
+		    bpf_ntohs(peek(struct sock, conn->ends[ROLE_CLIENT].sk, __sk_common.skc_dport));
+		listens = sk->__sk_common.skc_num;
+	}
+	return matches_rule(pod, &remote, sk->sk_uid.val, dialled, listens);
+}
+
+/* Asks the rules of the pod about an end of a paired connection, if they may have changed since.
+ * All of the node's rules have one number, so both ends are asked anew. */
+static __always_inline void ask_rules(const struct sock *sk, struct end *end, struct conn *conn,
+				      const struct config *config)
+{
+	__u32 bit = 1U << (end->role & 1);
+
+	if (end->rules == config->rules)
+		return;
+	end->rules = config->rules;
+	if (is_excluded(sk, end, conn))
+		conn->excluded |= bit;
+	else
+		conn->excluded &= ~bit;
+	if (end->why == REASON_EXCLUDED) {
+		end->why = REASON_SHORT;
+		end->turns_needed = TURNS;
+	}
+}
+
+#endif

@@ -1,0 +1,73 @@
+/** Rules of users that keep connections of a pod on TCP, and how they are written. */
+
+import { isIPv4, isIPv6 } from 'node:net'
+
+/** A connection that matches any of them is excluded; bpf/include/exclude.bpf.h says what each one sees. */
+export interface Exclusions {
+  /** What the client dialled, or what the server listens at. */
+  readonly ports: readonly PortRange[]
+  /** Remote addresses: `10.0.0.0/8`, `fd00::/8`. */
+  readonly cidrs: readonly string[]
+  /** Of who opened or accepted the pod's socket. */
+  readonly uids: readonly number[]
+}
+
+/** Both ends included. */
+export interface PortRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Rules of each kind that a pod may have: MAX_RULES of bpf/include/meshaccel.h. */
+export const maxRules = 32
+
+const maxPort = 65_535
+/** The highest uid; one above is (uid_t)-1, which the kernel takes for "none". */
+export const maxUid = 0xffff_fffe
+
+/** How one kind of rule is written. */
+export interface RuleKind<Rule> {
+  /** In words, for messages. */
+  readonly what: string
+  /** Undefined when the text is none. */
+  readonly parse: (text: string) => Rule | undefined
+}
+
+export const portRule: RuleKind<PortRange> = {
+  what: 'a port or a range of ports',
+  parse(text) {
+    const [first = '', last = first, ...more] = text.split('-')
+    const from = parseInteger(first, 1, maxPort)
+    const to = parseInteger(last, 1, maxPort)
+    if (from === undefined || to === undefined || from > to || more.length > 0) return undefined
+    return { from, to }
+  },
+}
+
+/** An address alone is a CIDR of one. */
+export const cidrRule: RuleKind<string> = {
+  what: 'an address or a CIDR',
+  parse(text) {
+    const [address = '', prefix, ...more] = text.split('/')
+    const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined
+    if (bits === undefined || more.length > 0) return undefined
+    const length = prefix === undefined ? bits : parseInteger(prefix, 0, bits)
+    return length === undefined ? undefined : `${address}/${length}`
+  },
+}
+
+export const uidRule: RuleKind<number> = {
+  what: 'a uid',
+  parse: (text) => parseInteger(text, 0, maxUid),
+}
+
+function parseInteger(text: string, low: number, high: number): number | undefined {
+  if (!/^\d{1,10}$/.test(text)) return undefined
+  const value = Number(text)
+  return value >= low && value <= high ? value : undefined
+}
+
+/** Undefined where there is no rule at all. */
+export function nonEmpty(exclusions: Exclusions): Exclusions | undefined {
+  return Object.values(exclusions).some((rules) => rules.length > 0) ? exclusions : undefined
+}
