@@ -1,8 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MeshaccelError } from '../src/errors.ts'
 import { compare } from './comparisons.ts'
+import { describeHost, describeSoftware } from './host.ts'
 import { type Figures, measureRequests, measureStream } from './measured-run.ts'
 import type { Accelerator } from './modes/accelerator.ts'
 import { startAgent } from './modes/agent.ts'
@@ -55,6 +56,7 @@ export async function runBench(
 
 async function inScene(options: BenchOptions, environment: BenchEnvironment): Promise<Report> {
   const { signal, say } = environment
+  const startedAt = new Date().toISOString()
   using stack = new UndoStack(say)
   // Namespaces, cgroup and pins of concurrent runs must not meet.
   const runName = `meshbench-${process.pid}`
@@ -91,7 +93,10 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
     measure: (cell, mode, round) => measure(scene, stack, options.pace, cell, mode, round),
   })
   return {
-    host: { kernel: release(), cpus: cpus().length, congestionControl },
+    startedAt,
+    host: describeHost(congestionControl),
+    software: describeSoftware(options.proxy, place.envoy),
+    pace: options.pace,
     proxy: options.proxy,
     mesh: options.mesh,
     runs,

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { MeshaccelError } from '../src/errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type HttpLoad, runH2load } from './load/h2load.ts'
-import { type Latency, type LoggedRequest, steadyPart } from './load/request-log.ts'
+import type { Distribution, Latency } from './load/latency.ts'
+import { type LoggedRequest, steadyPart } from './load/request-log.ts'
 import { runStream } from './load/stream.ts'
 import type { Accelerator, PathBytes } from './modes/accelerator.ts'
 import { countRunTime, nsPerRun, runTime } from './modes/program-time.ts'
@@ -32,6 +33,7 @@ export interface Figures {
   readonly qps?: number
   readonly gbps?: number
   readonly latencyUs?: Latency
+  readonly latencyDistributionUs?: Distribution
   /** Of a stream, per write. */
   readonly cpuUsPerRequest?: number
   readonly errors: number
@@ -99,8 +101,10 @@ async function longEnough(
     if (start) {
       const ended = logged.filter(({ startUs, latencyUs }) => startUs + latencyUs > start.us)
       const figures = await sinceStart(setting, start, ended.length)
-      const { qps, latencyUs, seconds } = steadyPart(logged, start.us)
-      if (seconds * 1000 >= durationMs / 2) return [{ qps, latencyUs, ...figures }, requests]
+      const { qps, latencyUs, latencyDistributionUs, seconds } = steadyPart(logged, start.us)
+      if (seconds * 1000 >= durationMs / 2) {
+        return [{ qps, latencyUs, latencyDistributionUs, ...figures }, requests]
+      }
     }
     requests *= 2
   }

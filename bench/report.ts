@@ -1,5 +1,7 @@
+import type { Host, Software } from './host.ts'
 import type { Figures } from './measured-run.ts'
 import type { Cell, Mode, Proxy } from './options.ts'
+import type { Pace } from './pace.ts'
 import type { Spread } from './statistics.ts'
 import type { MeshName } from './topology/mesh.ts'
 
@@ -23,11 +25,11 @@ export interface Comparison extends Cell {
 
 /** What `meshaccel bench -o json` prints. */
 export interface Report {
-  readonly host: {
-    readonly kernel: string
-    readonly cpus: number
-    readonly congestionControl: string
-  }
+  /** When it began: ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly host: Host
+  readonly software: Software
+  readonly pace: Pace
   readonly proxy: Proxy
   readonly mesh: MeshName
   readonly runs: readonly Run[]

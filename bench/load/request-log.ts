@@ -1,4 +1,5 @@
-import { median, percentile } from '../statistics.ts'
+import { median } from '../statistics.ts'
+import { type Distribution, type Latency, latencyOf } from './latency.ts'
 
 /** One request of h2load's log. */
 export interface LoggedRequest {
@@ -13,13 +14,7 @@ export interface Steady {
   readonly seconds: number
   readonly qps: number
   readonly latencyUs: Latency
-}
-
-export interface Latency {
-  readonly p50: number
-  readonly p90: number
-  readonly p99: number
-  readonly p999: number
+  readonly latencyDistributionUs: Distribution
 }
 
 /** Reads lines of start (us since the epoch), status and time (us); a request that failed has status -1. */
@@ -55,17 +50,11 @@ export function steadyPart(requests: readonly LoggedRequest[], fromUs: number): 
     return end > fromUs && end <= until
   })
   const seconds = (until - fromUs) / 1e6
-  const latencies = inside.map(({ latencyUs }) => latencyUs).toSorted((a, b) => a - b)
   return {
     requests: inside.length,
     seconds,
     qps: seconds > 0 ? inside.length / seconds : 0,
-    latencyUs: {
-      p50: percentile(latencies, 0.5),
-      p90: percentile(latencies, 0.9),
-      p99: percentile(latencies, 0.99),
-      p999: percentile(latencies, 0.999),
-    },
+    ...latencyOf(inside.map(({ latencyUs }) => latencyUs)),
   }
 }
 

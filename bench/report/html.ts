@@ -1,40 +1,121 @@
 import { cells } from '../comparisons.ts'
+import { type Cell, modes } from '../options.ts'
 import type { Report } from '../report.ts'
-import { cellRows, cellTitle, verdictLine } from './text.ts'
+import { formatBytes } from './format.ts'
+import { cellCharts } from './charts.ts'
+import { Markup, markup } from './markup.ts'
+import { methodOf, modesOf } from './method.ts'
+import { style } from './style.ts'
+import { sweepCharts } from './sweeps.ts'
+import { cellRows, cellTitle, failureLines, ratioOf, subject, verdictLine } from './text.ts'
+import { outcomeOf, verdictOf } from './verdict.ts'
 
-const style = `body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: .5rem 0 }
-th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ccc }
-th:first-child, td:first-child { text-align: left }
-pre { overflow-x: auto; font-size: 12px }`
-
-/** The report as one HTML file without anything from elsewhere; the figures of every run are in it as JSON. */
+/**
+ * The report as one HTML file: no script, nothing from elsewhere, and the policy in its head forbids both. All figures
+ * are in it once more as JSON, in a link that saves them.
+ */
 export function renderHtml(report: Report): string {
-  const { host } = report
-  const sections = cells(report.runs).map((cell) => {
-    const [titles = [], ...rows] = cellRows(report, cell)
-    const verdict = verdictLine(report, cell)
-    return `<h2>${escape(cellTitle(cell))}</h2>
-${verdict === undefined ? '' : `<p><strong>${escape(verdict)}</strong></p>\n`}<table>
-${row('th', titles)}
-${rows.map((cellTexts) => row('td', cellTexts)).join('\n')}
-</table>`
-  })
-  return `<!doctype html>
+  const verdict = verdictOf(report)
+  const sweeps = sweepCharts(report)
+  const json = JSON.stringify(report, undefined, 2)
+  const page = markup`<!doctype html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>meshaccel bench</title>
-<style>${style}</style>
+<style>${new Markup(style)}</style>
+</head>
+<body>
 <h1>meshaccel bench</h1>
-<p>${escape(`${report.proxy}, ${report.mesh}, Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`)}</p>
-${sections.join('\n')}
-<details><summary>Every run</summary><pre>${escape(JSON.stringify(report, undefined, 2))}</pre></details>
+<p class="about">${subject(report)} · ${report.startedAt.slice(0, 10)}</p>
+<section class="verdict">
+<strong>${verdict.headline}</strong>
+<ul>${verdict.sentences.map((sentence) => markup`<li>${sentence}</li>`)}</ul>
+</section>
+${summary(report)}
+${
+  sweeps.length === 0
+    ? undefined
+    : markup`<h2>By concurrency and payload</h2><div class="plots">${sweeps}</div>`
+}
+${cells(report.runs).map((cell) => cellSection(report, cell))}
+<h2>Environment</h2>
+${definitions(environmentOf(report))}
+<h2>Method</h2>
+${methodOf(report).map((paragraph) => markup`<p>${paragraph}</p>`)}
+${definitions(modesOf(report))}
+<section class="raw">
+<h2>Raw data</h2>
+<p><a download="meshaccel-bench.json" href="data:application/json;base64,${Buffer.from(json).toString('base64')}">Save
+as JSON</a>: what <code>meshaccel bench -o json</code> prints.</p>
+<details><summary>Show</summary><pre>${json}</pre></details>
+</section>
+</body>
 </html>
+`
+  return page.text
+}
+
+/** One row a cell: what the page is about, before any plot. */
+function summary(report: Report): Markup | undefined {
+  const rows = cells(report.runs).flatMap((cell) => {
+    const present = modes.filter(
+      (mode) => mode !== 'iptables' && ratioOf(report, cell, mode, 'iptables'),
+    )
+    return present.length === 0 ? [] : [cell]
+  })
+  if (rows.length === 0) return undefined
+  const columns = modes.filter(
+    (mode) => mode !== 'iptables' && rows.some((cell) => ratioOf(report, cell, mode, 'iptables')),
+  )
+  return markup`<h2>Speed against iptables</h2>
+<div class="scroll"><table>
+<tr><th>case</th>${columns.map((mode) => markup`<th>${mode}</th>`)}</tr>
+${rows.map(
+  (cell) =>
+    markup`<tr><td>${cellTitle(cell)}</td>${columns.map((mode) => {
+      const ratio = ratioOf(report, cell, mode, 'iptables')
+      if (!ratio) return markup`<td></td>`
+      const looks = mode === 'meshaccel' ? outcomeOf(ratio) : ''
+      const { low, high } = ratio
+      return markup`<td><span class="${looks}">${ratio.median.toFixed(2)}x</span> <span class="note">${low.toFixed(2)}–${high.toFixed(2)}</span></td>`
+    })}</tr>\n`,
+)}</table></div>`
+}
+
+function cellSection(report: Report, cell: Cell): Markup {
+  const [titles = [], ...rows] = cellRows(report, cell)
+  const verdict = verdictLine(report, cell)
+  return markup`<h2>${cellTitle(cell)}</h2>
+${verdict === undefined ? undefined : markup`<p>${verdict}</p>`}
+${failureLines(report, cell).map((line) => markup`<p class="slower">${line}</p>`)}
+<div class="plots">${cellCharts(report, cell)}</div>
+<div class="scroll"><table>
+${row('th', titles)}${rows.map((texts) => row('td', texts))}</table></div>
 `
 }
 
-const row = (tag: 'th' | 'td', texts: readonly string[]): string =>
-  `<tr>${texts.map((text) => `<${tag}>${escape(text)}</${tag}>`).join('')}</tr>`
+function environmentOf({ host, software, proxy, mesh, startedAt }: Report): [string, string][] {
+  return [
+    ['Machine', `${host.cpuModel}, ${host.cpus} CPUs, ${formatBytes(host.memoryBytes)} of memory`],
+    ['System', `${host.os}, Linux ${host.kernel}, TCP ${host.congestionControl}`],
+    ['Mesh', `rules of ${mesh}, ${proxy} as both sidecars`],
+    [
+      'Software',
+      Object.entries(software)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', '),
+    ],
+    ['Begun', startedAt],
+  ]
+}
 
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const definitions = (entries: readonly (readonly [string, string])[]): Markup =>
+  markup`<dl>${entries.map(([term, text]) => markup`<dt>${term}</dt><dd>${text}</dd>`)}</dl>`
+
+function row(tag: 'th' | 'td', texts: readonly string[]): Markup {
+  const [open, close] = [new Markup(`<${tag}>`), new Markup(`</${tag}>`)]
+  return markup`<tr>${texts.map((text) => [open, text, close])}</tr>\n`
+}

@@ -3,20 +3,25 @@ import { type Cell, formatSize, type Mode, modes } from '../options.ts'
 import { removedShare } from '../removed-share.ts'
 import type { Report, Run } from '../report.ts'
 import { median, type Spread } from '../statistics.ts'
+import { counted, formatNumber } from './format.ts'
 
 const GAP = '  '
 
 /** The comparison for a person: one table per cell, each with its verdict in words. */
 export function renderReport(report: Report): string {
-  const { host, runs, repeatedRounds } = report
+  const { runs, repeatedRounds } = report
   const rounds = new Set(runs.map(({ round }) => round)).size
   const head =
-    `${report.proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind the rules of ${report.mesh}, ` +
-    `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}\n` +
+    `${subject(report)}\n` +
     `Medians of ${counted(rounds, 'round')}; ratios within a round, median (lowest-highest)` +
     `${repeatedRounds > 0 ? `; ${counted(repeatedRounds, 'round')} repeated for stolen CPU time` : ''}\n`
   return [head, ...cells(runs).map((cell) => renderCell(report, cell))].join('\n')
 }
+
+/** `HAProxy sidecars behind the rules of istio, Linux 6.12.0, 2 CPUs, cubic` */
+export const subject = ({ proxy, mesh, host }: Report): string =>
+  `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind the rules of ${mesh}, ` +
+  `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
 
 /** The rows of one cell's table, the titles first; the second cell of a row is the first number. */
 export function cellRows(report: Report, cell: Cell): string[][] {
@@ -77,7 +82,7 @@ export function verdictLine(report: Report, cell: Cell): string | undefined {
 }
 
 /** `naive broke in 2 rounds: run sender: ...` */
-function failureLines({ runs }: Report, cell: Cell): string[] {
+export function failureLines({ runs }: Report, cell: Cell): string[] {
   const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))
   return modes.flatMap((mode) => {
     const [first, ...others] = failed.filter((run) => run.mode === mode)
@@ -110,7 +115,12 @@ function renderCell(report: Report, cell: Cell): string {
   ].join('\n')}\n`
 }
 
-function ratioOf(report: Report, cell: Cell, mode: Mode, baseline: Mode): Spread | undefined {
+export function ratioOf(
+  report: Report,
+  cell: Cell,
+  mode: Mode,
+  baseline: Mode,
+): Spread | undefined {
   const comparison = report.comparisons.find(
     (each) => each.mode === mode && each.baseline === baseline && sameCell(each, cell),
   )
@@ -120,9 +130,4 @@ function ratioOf(report: Report, cell: Cell, mode: Mode, baseline: Mode): Spread
 const ratioText = (ratio: Spread | undefined): string =>
   ratio ? `${ratio.median.toFixed(2)} ${range(ratio)}` : ''
 
-const range = ({ low, high }: Spread): string => `(${low.toFixed(2)}-${high.toFixed(2)})`
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
-
-const formatNumber = (value: number, digits: number): string =>
-  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+export const range = ({ low, high }: Spread): string => `(${low.toFixed(2)}-${high.toFixed(2)})`

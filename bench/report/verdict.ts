@@ -1,0 +1,137 @@
+import { cells, sameCell } from '../comparisons.ts'
+import type { Cell, Mode } from '../options.ts'
+import { removedShare } from '../removed-share.ts'
+import type { Comparison, Report } from '../report.ts'
+import { median, type Spread } from '../statistics.ts'
+import { counted } from './format.ts'
+import { cellTitle, ratioOf } from './text.ts'
+
+/** How a mode does in one cell: only what every round agrees on is a difference. */
+export type Outcome = 'faster' | 'slower' | 'same'
+
+export const outcomeOf = ({ low, high }: Spread): Outcome =>
+  low > 1 ? 'faster' : high < 1 ? 'slower' : 'same'
+
+/** The whole report in plain words: one sentence first, then what qualifies it. */
+export interface Verdict {
+  readonly headline: string
+  readonly sentences: readonly string[]
+}
+
+export function verdictOf(report: Report): Verdict {
+  const measured = cells(report.runs).flatMap((cell) => {
+    const ratio = ratioOf(report, cell, 'meshaccel', 'iptables')
+    return ratio ? [{ cell, ratio, outcome: outcomeOf(ratio) }] : []
+  })
+  if (measured.length === 0) {
+    return { headline: 'meshaccel was not compared with iptables in this run.', sentences: [] }
+  }
+  const of = (wanted: Outcome): typeof measured =>
+    measured.filter(({ outcome }) => outcome === wanted)
+  const slower = of('slower')
+  return {
+    headline: headline(measured.length, of('faster'), slower.length, of('same').length),
+    sentences: [
+      ...slower.map(
+        ({ cell, ratio }) => `Slower: ${cellTitle(cell)}, ${times(ratio.median)} of iptables.`,
+      ),
+      ...figureSentences(report),
+      ...caveats(report),
+    ],
+  }
+}
+
+function headline(
+  all: number,
+  faster: readonly { readonly ratio: Spread }[],
+  slower: number,
+  same: number,
+): string {
+  const gains = faster.map(({ ratio }) => ratio.median)
+  const by = `${fromTo(gains, times)} the speed of iptables`
+  if (faster.length === all) {
+    return all === 1
+      ? `meshaccel makes it faster: ${by}.`
+      : `meshaccel makes all ${all} cases faster: ${by}.`
+  }
+  const rest = [
+    ...(slower > 0 ? [`${slower} slower`] : []),
+    ...(same > 0 ? [`${same} with no difference that all rounds agree on`] : []),
+  ]
+  if (faster.length === 0) {
+    return slower === 0
+      ? `meshaccel makes no difference that all rounds agree on, in ${counted(all, 'case')}.`
+      : `meshaccel makes nothing faster here: of ${counted(all, 'case')} ${rest.join(', ')}.`
+  }
+  return `meshaccel makes ${faster.length} of ${all} cases faster: ${by}; ${rest.join(', ')}.`
+}
+
+function figureSentences(report: Report): string[] {
+  const against = report.comparisons.filter(
+    ({ mode, baseline }) => mode === 'meshaccel' && baseline === 'iptables',
+  )
+  const medians = (figure: (comparison: Comparison) => Spread | undefined): number[] =>
+    against.flatMap((comparison) => figure(comparison)?.median ?? [])
+  const say = (values: readonly number[], what: string): string[] =>
+    values.length === 0 ? [] : [`${what}: ${fromTo(values, times)} of iptables'.`]
+  const inside = (mode: Mode): number[] =>
+    cells(report.runs).flatMap((cell) => removedShare(report.runs, cell, mode)?.median ?? [])
+  const way = inside('meshaccel')
+  return [
+    ...say(
+      medians(({ cpuRatio }) => cpuRatio),
+      'CPU time per request',
+    ),
+    ...say(
+      medians(({ p50Ratio }) => p50Ratio),
+      'Median latency',
+    ),
+    ...(way.length === 0
+      ? []
+      : [
+          'Of the time that a request spends beyond what two proxies over Unix sockets need, ' +
+            `${fromTo(way, percent)} is gone.`,
+        ]),
+    ...remoteSentence(report),
+  ]
+}
+
+/** `naive` and others may break; meshaccel may not. */
+function caveats(report: Report): string[] {
+  const rounds = new Set(report.runs.map(({ round }) => round)).size
+  const broken = [
+    ...new Set(report.runs.filter(({ failure }) => failure !== undefined).map(({ mode }) => mode)),
+  ]
+  const stolen = report.runs.flatMap(({ stealShare }) => stealShare ?? [])
+  const most = Math.max(0, ...stolen)
+  return [
+    ...(rounds < 3
+      ? [`Only ${counted(rounds, 'round')}: how far repetitions differ is hardly known.`]
+      : []),
+    ...broken.map((mode) => `${mode} broke in some of its runs; they have no figures.`),
+    ...(report.repeatedRounds > 0
+      ? [`${counted(report.repeatedRounds, 'round')} repeated, because of stolen CPU time.`]
+      : []),
+    ...(most > 0.01
+      ? [`The hypervisor took up to ${percent(most)} of the time of a run that counts.`]
+      : []),
+  ]
+}
+
+function remoteSentence(report: Report): string[] {
+  const remote = cells(report.runs).filter(({ scenario }) => scenario === 'remote')
+  const ran = remote.some((cell: Cell) =>
+    report.runs.some((run) => run.mode === 'meshaccel' && sameCell(run, cell)),
+  )
+  return ran ? ['Of the connections towards the other node none was accelerated, as must be.'] : []
+}
+
+const times = (ratio: number): string => `${ratio.toFixed(2)}x`
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`
+
+/** `1.21x to 1.94x`; one figure where both ends read the same. */
+function fromTo(values: readonly number[], format: (value: number) => string): string {
+  const [low, high] = [format(Math.min(...values)), format(Math.max(...values))]
+  return low === high ? format(median(values)) : `${low} to ${high}`
+}
