@@ -166,10 +166,10 @@ static __always_inline int pass(struct conn *conn, __u32 slot, struct direction 
 static __always_inline int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role,
 					struct direction *direction, enum reason reason)
 {
-	if (conn->ends[!role].spliced && !redirect_drained(conn, role)) {
+	if (conn->ends[!role].spliced && !redirect_drained(conn, role))
 		doom(conn, slot, !role);
+	if (conn->doomed)
 		return SK_DROP;
-	}
 	return pass(conn, slot, direction, reason);
 }
 

@@ -5,6 +5,7 @@
 #include "identity.bpf.h"
 #include "quarantine.bpf.h"
 #include "shares.bpf.h"
+#include "waitall.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #define S_IFMT	 00170000
@@ -28,6 +29,16 @@ static __always_inline void prove(struct end *end, const struct tcp_sock *tp,
 	else
 		end->barred = REASON_UNACCOUNTED;
 	end->proof = 0;
+}
+
+/* Nothing is redirected any more, at once. */
+static __always_inline void seal(struct conn *conn, enum reason reason)
+{
+	__u32 state = conn->state;
+
+	if ((state == CONN_JOINED || state == CONN_STOPPING) &&
+	    __sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) == state)
+		conn->reason = reason;
 }
 
 /* Since Linux 6.3: after each recv, read, readv, recvmsg and their io_uring kin. */
@@ -59,7 +70,12 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (conn && conn->state >= CONN_JOINED) {
 		if (bad) {
 			quarantine((void *)bpf_get_current_task(), end->netns_cookie, bad);
-			stop(conn, end->conn - 1, REASON_READER_CHANGED);
+			if (bad == REASON_WAITALL && cut_short(sk, ret, flags)) {
+				seal(conn, bad);
+				doom(conn, end->conn - 1, end->role);
+			} else {
+				stop(conn, end->conn - 1, REASON_READER_CHANGED);
+			}
 		}
 		if (*(volatile __u32 *)&conn->state == CONN_SEALED)
 			redirect_drained_in(conn, !end->role, join);
@@ -112,7 +128,7 @@ static __always_inline int spliced(__u64 sk)
 {
 	struct member *member;
 	struct conn *conn;
-	__u32 role, state;
+	__u32 role;
 
 	member = sk ? bpf_map_lookup_elem(&meshaccel_sockets, &sk) : NULL;
 	if (!member)
@@ -125,10 +141,7 @@ static __always_inline int spliced(__u64 sk)
 	quarantine((void *)bpf_get_current_task(), conn->ends[role].netns_cookie, REASON_SPLICE);
 	__sync_lock_test_and_set(&conn->fence, 0);
 	conn->ends[role].spliced = 1;
-	state = conn->state;
-	if ((state == CONN_JOINED || state == CONN_STOPPING) &&
-	    __sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) == state)
-		conn->reason = REASON_SPLICE;
+	seal(conn, REASON_SPLICE);
 	if (conn->state == CONN_SEALED && !redirect_drained(conn, !role))
 		doom(conn, member->slot, role);
 	attend(conn, member->slot);

@@ -128,7 +128,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   'join-timeout': { means: 'its ends could not join at the same time' },
   'half-closed': { means: 'one end has closed its half' },
   reset: {
-    means: 'it was reset: its reader would not have seen what was redirected',
+    means: 'it was reset: its reader would have missed some of what was redirected',
     next: '`meshaccel readers` names the program, which is quarantined now.',
   },
   short: { means: 'it has not taken turns often enough yet' },

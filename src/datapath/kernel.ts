@@ -197,7 +197,7 @@ export class KernelDatapath implements Datapath {
     this.#log.warn(
       { netnsCookie: String(netns_cookie), pid: tgid, comm, reason: reasonName(reason) },
       eventKinds[kind] === 'reset'
-        ? 'reset a connection: this reader would not have seen what was redirected to it'
+        ? 'reset a connection: this reader would have missed some of what was redirected to it'
         : 'quarantined: `meshaccel readers` names the pod and the program',
     )
     // The program may read other members.

@@ -35,7 +35,7 @@ void test('a reader that turns to splice between messages goes on by TCP, for go
   const { mesh, agent, ...traffic } = await accelerated(t, 'all')
   await using serving = traffic.serving
   await using calling = traffic.calling
-  serving.turnToSplice()
+  serving.turn()
   await until('all are back on TCP', async () =>
     (await agent.flows()).every(({ directions }) => directions.every(({ path }) => path === 'tcp')),
   )
@@ -70,7 +70,7 @@ void test('a reader that splices over unread redirected bytes is reset, and neve
   const { agent, ...traffic } = await accelerated(t, 'body')
   await using serving = traffic.serving
   await using calling = traffic.calling
-  serving.turnToSplice()
+  serving.turn()
   await until('none is left', async () => {
     const { failed, finished } = await calling.progress()
     return failed + finished === CONNECTIONS

@@ -3,13 +3,11 @@ import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { test, type Test } from 'tap'
 import { packageRoot } from '../../src/package.ts'
-import { AgentProcess } from '../helpers/agent-process.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
-import { type ComparedCase, compareAll, diff, type JoinedArm } from './comparison.ts'
+import { type ComparedCase, diff } from './comparison.ts'
 import { differences } from './differences.ts'
 import { differs, renderDocument } from './document.ts'
-import type { Outcomes } from './runs.ts'
 import { PODS, Suite } from './suite.ts'
 
 const documentPath = join(packageRoot, 'docs/SEMANTICS.md')
@@ -22,16 +20,16 @@ void test('what applications see is what docs/SEMANTICS.md says', async (t) => {
   for (const [name, { transcript }] of plain) {
     t.notOk(transcript.some(isFailure), `${name} runs on plain TCP`, { transcript })
   }
-  const compared = await runAll(suite, mesh, plain)
+  const { cases } = await suite.compare(plain)
 
-  for (const each of compared) reportCase(t, each)
+  for (const each of cases) reportCase(t, each)
   const explained = Object.keys(differences).filter(
-    (name) => !compared.some((each) => each.name === name && differs(each)),
+    (name) => !cases.some((each) => each.name === name && differs(each)),
   )
   t.strictSame(explained, [], 'no difference is explained that is none')
 
   const options = await resolveConfig(documentPath)
-  const rendered = await format(renderDocument(compared, differences), {
+  const rendered = await format(renderDocument(cases, differences), {
     ...options,
     parser: 'markdown',
   })
@@ -42,43 +40,6 @@ void test('what applications see is what docs/SEMANTICS.md says', async (t) => {
   )
   t.strictSame(stale, [], 'docs/SEMANTICS.md says what this run saw (npm run semantics writes it)')
 })
-
-/** What differs beyond the default policy. Under `proxies-only` members whose reader is no sidecar stay members on TCP,
- * which this kernel hides from FIONREAD. */
-const beyondDefault: Readonly<Record<string, readonly string[]>> = {
-  full: [],
-  'proxies-only': ['fionread'],
-}
-
-for (const [policy, more] of Object.entries(beyondDefault)) {
-  void test(`what differs under the policy ${policy}`, async (t) => {
-    if (!requireRoot(t)) return
-    const mesh = await Mesh.make(t, { pods: PODS })
-    const suite = new Suite(mesh)
-    const compared = await runAll(suite, mesh, await suite.plain(), '--policy', policy)
-    const unexplained = compared.filter((each) => differs(each) && !differences[each.name])
-    t.strictSame(
-      unexplained.map(({ name }) => name),
-      more,
-      { unexplained },
-    )
-  })
-}
-
-async function runAll(
-  suite: Suite,
-  mesh: Mesh,
-  plain: Outcomes,
-  ...flags: string[]
-): Promise<ComparedCase[]> {
-  const agent = await mesh.startAgent(...flags)
-  const joined = await suite.joined(agent, 'joined')
-  const trusted = await suite.joined(agent, 'trusted')
-  const mid = await suite.mid(agent)
-  await agent.kill('SIGKILL')
-  AgentProcess.cleanup(mesh)
-  return compareAll(plain, { joined, mid, trusted } satisfies Record<JoinedArm, Outcomes>)
-}
 
 function reportCase(t: Test, { name, skipped, arms }: ComparedCase): void {
   if (skipped !== undefined) {

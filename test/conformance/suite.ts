@@ -2,8 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AgentProcess } from '../helpers/agent-process.ts'
+import { AgentProcess } from '../helpers/agent-process.ts'
 import type { Mesh, Pod } from '../helpers/mesh.ts'
+import { type ComparedCase, compareAll } from './comparison.ts'
 import { type Arm, ProbeRun } from './probe-run.ts'
 import { type Outcomes, Runs } from './runs.ts'
 
@@ -57,15 +58,30 @@ export class Suite {
     return await runs.outcomes()
   }
 
+  /** What the other arms saw under an agent with the flags, beside what they saw without one. */
+  async compare(
+    plain: Outcomes,
+    ...flags: string[]
+  ): Promise<{ policy: string; cases: ComparedCase[] }> {
+    const agent = await this.#mesh.startAgent(...flags)
+    const { policy } = await agent.status()
+    const joined = await this.#joined(agent, 'joined')
+    const trusted = await this.#joined(agent, 'trusted')
+    const mid = await this.#mid(agent)
+    await agent.kill('SIGKILL')
+    AgentProcess.cleanup(this.#mesh)
+    return { policy, cases: compareAll(plain, { joined, mid, trusted }) }
+  }
+
   /** Joined before the case begins: after a warm-up with the case's own habit, or in `trusted` without it. */
-  async joined(agent: AgentProcess, arm: 'joined' | 'trusted'): Promise<Outcomes> {
+  async #joined(agent: AgentProcess, arm: 'joined' | 'trusted'): Promise<Outcomes> {
     await using runs = new Runs(this.#start(arm))
     await runs.joinOneByOne(agent)
     return await runs.outcomes()
   }
 
   /** Joined where the cases say: all of them at once, when redirecting is resumed. */
-  async mid(agent: AgentProcess): Promise<Outcomes> {
+  async #mid(agent: AgentProcess): Promise<Outcomes> {
     await agent.client.call('Drain', { timeoutMs: 30_000 })
     await using runs = new Runs(this.#start('mid'))
     await runs.reachTheirMiddle()

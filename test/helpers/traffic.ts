@@ -14,6 +14,8 @@ export interface TrafficReport {
   readonly open: number
   readonly finished: number
   readonly failed: number
+  /** Connections on which a receive with MSG_WAITALL returned less than it was to wait for. */
+  readonly cutShort: number
   readonly sent: number
   readonly received: number
   readonly steps: number
@@ -91,8 +93,8 @@ export class Traffic implements AsyncDisposable {
     this.child.signal('SIGUSR2')
   }
 
-  /** Lets a blocking server with the option `turn` read by splice from now on. */
-  turnToSplice(): void {
+  /** Lets a blocking server with the option `turn` read in that way from now on. */
+  turn(): void {
     this.child.signal('SIGUSR2')
   }
 

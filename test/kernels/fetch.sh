@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# fetch.sh SUITE: unpacks the newest cloud kernel of a Debian suite below build/kernels, unless it is there, and prints
-# its directory. DEBIAN_MIRROR names another mirror.
+# fetch.sh SUITE [SERIES]: unpacks the newest cloud kernel of a Debian suite, or the newest of a series (6.18), below
+# build/kernels, unless it is there, and prints its directory. DEBIAN_MIRROR names another mirror.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 suite=$1
+series=${2:-}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 machine=$(dpkg --print-architecture)
 mkdir -p build/kernels
@@ -13,9 +14,9 @@ mkdir -p build/kernels
 packages=$(curl -fsS --retry 3 "$mirror/dists/$suite/main/binary-$machine/Packages.xz" | xz -dc |
 	awk '/^Package: / { package = $2 } /^Version: / { version = $2 } /^Filename: / { file = $2 }
 	     /^$/ { if (package ~ /^linux-(image|base|binary|modules)-[0-9.]+[0-9].*cloud/) print version, package, file }')
-image=$(grep -E " linux-image-[0-9.]+([-+][^ ]*)?-cloud-$machine " <<<"$packages" | sort -V | tail -n 1 | cut -d ' ' -f 2)
+image=$( { grep -E " linux-image-${series:+${series//./\\.}\\.}[0-9.]+([-+][^ ]*)?-cloud-$machine " <<<"$packages" || true; } | sort -V | tail -n 1 | cut -d " " -f 2)
 [[ -n $image ]] || {
-	echo "fetch: $mirror has no cloud kernel in $suite" >&2
+	echo "fetch: $mirror has no cloud kernel $series in $suite" >&2
 	exit 1
 }
 release=${image#linux-image-}

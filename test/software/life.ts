@@ -8,6 +8,9 @@ import type { Mesh, Pod } from '../helpers/mesh.ts'
 import { until } from '../helpers/retry.ts'
 import type { RoundsReport } from './traffic/rounds.ts'
 
+/** Two minutes: nothing here is fast on a machine that is busy with something else. */
+const slowly = { attempts: 1200 }
+
 /** A client that checks every byte, in a pod; it ends with the mesh at the latest. */
 export class Client {
   readonly name: string
@@ -33,7 +36,11 @@ export class Client {
   /** Waits until every connection has made two rounds more: the second one began after this was called. */
   async goesOn(): Promise<void> {
     const { slowest } = await this.progress()
-    await until(`${this.name} goes on`, async () => (await this.progress()).slowest >= slowest + 2)
+    await until(
+      `${this.name} goes on`,
+      async () => (await this.progress()).slowest >= slowest + 2,
+      slowly,
+    )
   }
 
   /** Ends it after the rounds that are under way. */
@@ -59,7 +66,8 @@ export async function redirected(agent: AgentProcess, ports: readonly number[]):
     )
     return ports.filter((port) => !fast.some(({ server }) => server?.address.endsWith(`:${port}`)))
   }
-  await until('they are redirected', async () => (await missing()).length === 0).catch(async () => {
+  const none = async (): Promise<boolean> => (await missing()).length === 0
+  await until('they are redirected', none, slowly).catch(async () => {
     const { reasons } = await agent.status()
     const state = `${tally(await agent.flows())}; ${tellReasons(reasons)}`
     throw new Error(`not redirected: ports ${(await missing()).join(', ')}: ${state}`)
@@ -106,7 +114,7 @@ export async function liveThrough(
     await goOn()
   })
   await phase('replaced by another version', async () => {
-    t.comment(tellReasons((await agent.status()).reasons))
+    await noneWasReset(t, agent)
     await agent.kill('SIGTERM')
     const [version = ''] = readdirSync(mesh.pinDir)
     renameSync(join(mesh.pinDir, version), join(mesh.pinDir, otherThan(version)))
@@ -116,7 +124,7 @@ export async function liveThrough(
     await goOn()
   })
   await phase('drained', async () => {
-    await agent.client.call('Drain', { timeoutMs: 20_000 })
+    await agent.client.call('Drain', { timeoutMs: 60_000 })
     const before = (await agent.status()).totals.redirectedBytes
     await goOn()
     t.equal((await agent.status()).totals.redirectedBytes, before, 'nothing is redirected')
@@ -126,9 +134,8 @@ export async function liveThrough(
     await redirected(agent, ports)
     await goOn()
   })
-  const { reasons, totals } = await agent.status()
-  t.comment(`${totals.redirectedBytes} bytes redirected; ${tellReasons(reasons)}`)
-  t.equal(reasons['reset'] ?? 0n, 0n, 'no connection was reset')
+  await noneWasReset(t, agent)
+  const { redirectedBytes } = (await agent.status()).totals
   await phase('cleaned up', async () => {
     AgentProcess.cleanup(mesh)
     t.notOk(existsSync(mesh.pinDir), 'no pin is left')
@@ -139,7 +146,14 @@ export async function liveThrough(
     t.match(report, { wrong: 0, failed: 0, error: '' }, client.name)
     t.comment(`${client.name}: ${report.rounds} rounds`)
   }
-  return totals.redirectedBytes
+  return redirectedBytes
+}
+
+/** By a version of the data path; the next one counts anew. */
+async function noneWasReset(t: Test, agent: AgentProcess): Promise<void> {
+  const { reasons, totals } = await agent.status()
+  t.comment(`${totals.redirectedBytes} bytes redirected; ${tellReasons(reasons)}`)
+  t.equal(reasons['reset'] ?? 0n, 0n, 'no connection was reset')
 }
 
 /**
@@ -153,10 +167,14 @@ export async function turned(t: Test, mesh: Mesh, clients: readonly Client[]): P
     (await agent.client.call('Readers', {})).readers.filter((reader) => reader.quarantined)
   const goOn = (): Promise<unknown> => Promise.all(clients.map((client) => client.goesOn()))
   for (let time = 1; time <= 5; time++) {
-    const readers = await until('one is caught', async () => {
-      const caught = await quarantined()
-      return caught.length > 0 && caught
-    })
+    const readers = await until(
+      'one is caught',
+      async () => {
+        const caught = await quarantined()
+        return caught.length > 0 && caught
+      },
+      slowly,
+    )
     t.ok(
       readers.every(({ evidence }) => evidence === 'splice'),
       `caught ${time} times`,
@@ -164,6 +182,9 @@ export async function turned(t: Test, mesh: Mesh, clients: readonly Client[]): P
     if (time < 5) for (const reader of readers) await agent.client.call('Forgive', reader)
   }
   t.ok((await agent.status()).totals.redirectedBytes > 0n, 'they had been redirected')
+  await until('its connections have left', async () =>
+    (await agent.flows()).every(({ state }) => state === 'watched'),
+  )
   await goOn()
   const before = await Promise.all(clients.map((client) => client.progress()))
   await goOn()

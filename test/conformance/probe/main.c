@@ -74,7 +74,7 @@ static void move(ssize_t (*receive)(int, void *, size_t), int from, int to)
 		struct pollfd one = {.fd = to, .events = POLLIN};
 		ssize_t done;
 
-		if (poll(&one, 1, TURN_MS) <= 0) {
+		if (poll(&one, 1, TURN_MS * patience()) <= 0) {
 			say("hangs while it takes turns");
 			transcript_end();
 		}

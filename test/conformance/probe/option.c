@@ -136,7 +136,7 @@ static void user_timeout(void)
 			refusals++;
 	}
 	one.events = 0;
-	poll(&one, 1, 8000);
+	poll(&one, 1, 8000 * patience());
 	saw_events("the sender", one.revents);
 	SAW(get_option(client, SOL_SOCKET, SO_ERROR));
 }
@@ -161,7 +161,7 @@ static void dropped(void)
 		die("iptables");
 	set_option(client, IPPROTO_TCP, TCP_USER_TIMEOUT, 500);
 	SAW(send(client, "lost", 4, 0));
-	poll(&one, 1, 4000);
+	poll(&one, 1, 4000 * patience());
 	saw_events("the sender", one.revents);
 	GOT(recv(server, buffer, 10, MSG_DONTWAIT));
 }

@@ -53,6 +53,10 @@ extern char buffer[1 << 20];
 /* The middle of a case: where the arm `mid` joins, and nothing happens in the others. */
 void mid(void);
 
+/* So many times longer than usual do waits take that are to end by an event: the environment's
+ * MESHACCEL_PATIENCE, for machines that are slow. */
+int patience(void);
+
 /* transcript.c */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 long saw(const char *call, long result);
@@ -92,6 +96,8 @@ void until(bool (*is_true)(void));
 void fill_text(char *to, size_t length);
 /* Reads until there is nothing left to come: so many bytes, or the end. */
 void receive_all(int fd, size_t length);
+/* Sends `again` to the server, which may have been reset from either end. */
+void say_sent(void);
 ssize_t plain_receive(int fd, void *to, size_t length);
 
 #endif

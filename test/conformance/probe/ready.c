@@ -20,7 +20,7 @@ static void look(int timeout_ms)
 {
 	struct epoll_event event = {};
 
-	epoll_wait(epoll, &event, 1, timeout_ms);
+	epoll_wait(epoll, &event, 1, timeout_ms * patience());
 	saw_events("epoll", event.events);
 }
 
@@ -54,7 +54,7 @@ static void select_all(void)
 	int round;
 
 	for (round = 0; round < 2; round++) {
-		struct timeval none = {}, second = {.tv_sec = 2};
+		struct timeval none = {}, seconds = {.tv_sec = 2 * patience()};
 		fd_set set;
 
 		FD_ZERO(&set);
@@ -64,7 +64,7 @@ static void select_all(void)
 		if (!round)
 			mid();
 		FD_SET(server, &set);
-		SAW(select(server + 1, &set, NULL, NULL, &second));
+		SAW(select(server + 1, &set, NULL, NULL, &seconds));
 		GOT(recv(server, buffer, 10, 0));
 	}
 }
@@ -129,7 +129,7 @@ static void edge_short_read(void)
 		while (have < want) {
 			struct epoll_event event;
 
-			if (epoll_wait(epoll, &event, 1, 5000) != 1) {
+			if (epoll_wait(epoll, &event, 1, 5000 * patience()) != 1) {
 				say("no edge after %zu bytes of %zu", have, want);
 				return;
 			}

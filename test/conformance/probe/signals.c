@@ -100,7 +100,7 @@ static void receive_timeout(void)
 /* A signal ends a receive with a timeout even where others are restarted. */
 static void timeout_and_signal(void)
 {
-	struct timeval timeout = {.tv_sec = 5};
+	struct timeval timeout = {.tv_sec = 5 * patience()};
 	struct task *reader;
 
 	if (setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)))

@@ -99,7 +99,7 @@ void await_events(int fd, short events)
 {
 	struct pollfd one = {.fd = fd, .events = events};
 
-	poll(&one, 1, 5000);
+	poll(&one, 1, 5000 * patience());
 	poll_for(fd, POLLIN | POLLPRI | POLLOUT | POLLRDHUP, 0);
 }
 
@@ -132,6 +132,16 @@ void receive_all(int fd, size_t length)
 			done = 1;
 	}
 	got("all received", have ? (ssize_t)have : done, buffer);
+}
+
+void say_sent(void)
+{
+	ssize_t done = send(client, "again", 5, MSG_NOSIGNAL);
+
+	if (done < 0 && (errno == ECONNRESET || errno == ECONNABORTED || errno == EPIPE))
+		say("send: the connection is reset");
+	else
+		saw("send", done);
 }
 
 ssize_t plain_receive(int fd, void *to, size_t length)

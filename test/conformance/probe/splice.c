@@ -64,21 +64,11 @@ static void say_spliced(ssize_t (*receive)(int, void *, size_t))
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (done < 0 && errno == EAGAIN)
 			usleep(1000);
-	} while (done < 0 && errno == EAGAIN && now.tv_sec - begin.tv_sec < 2);
+	} while (done < 0 && errno == EAGAIN && now.tv_sec - begin.tv_sec < 2 * patience());
 	if (done < 0 && (errno == ECONNRESET || errno == ECONNABORTED))
 		say("splice: the connection is reset");
 	else
 		got("splice", done, buffer);
-}
-
-static void say_sent(void)
-{
-	ssize_t done = send(client, "again", 5, MSG_NOSIGNAL);
-
-	if (done < 0 && (errno == ECONNRESET || errno == ECONNABORTED || errno == EPIPE))
-		say("send: the connection is reset");
-	else
-		saw("send", done);
 }
 
 /* It turns to splice while nothing is unread. */

@@ -17,7 +17,7 @@ static void say_completion(void)
 	struct sock_extended_err *error;
 	struct cmsghdr *c;
 
-	poll(&one, 1, 1000);
+	poll(&one, 1, 1000 * patience());
 	saw_events("completion", one.revents);
 	if (SAW(recvmsg(client, &message, MSG_ERRQUEUE)) < 0)
 		return;

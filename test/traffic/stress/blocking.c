@@ -4,7 +4,9 @@
 #include "stress.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,17 +33,67 @@ static void drop_notes(const struct connection *c)
 		msg.msg_controllen = sizeof(control);
 }
 
+static ssize_t receive_all(struct connection *c, unsigned char *buffer, size_t expected)
+{
+	ssize_t received = recv(c->fd, buffer, expected, MSG_WAITALL);
+
+	if (received > 0 && (size_t)received < expected)
+		atomic_store(&c->cut_short, true);
+	return received;
+}
+
+/* Readiness may come early; what is there then is taken. */
+static ssize_t receive_enough(struct connection *c, unsigned char *buffer, size_t expected)
+{
+	struct pollfd one = {.fd = c->fd, .events = POLLIN};
+	int lowat = expected;
+
+	if (setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat)) ||
+	    poll(&one, 1, -1) < 0)
+		return -1;
+	return recv(c->fd, buffer, expected, 0);
+}
+
+/* Looks at what has come, takes it once all is there that is to come, and compares. */
+static ssize_t receive_peeked(struct connection *c, unsigned char *buffer, size_t expected)
+{
+	unsigned char first;
+	int there = 0;
+	ssize_t received;
+
+	received = recv(c->fd, &first, 1, MSG_PEEK);
+	if (received <= 0)
+		return received;
+	while (there < (int)expected) {
+		if (ioctl(c->fd, FIONREAD, &there))
+			return -1;
+		usleep(100);
+		/* An end or an error leaves nothing to wait for. */
+		if (recv(c->fd, buffer, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+			break;
+	}
+	received = recv(c->fd, buffer, expected, 0);
+	if (received > 0 && (buffer[0] != first || received < (ssize_t)expected))
+		connection_fail(c, "not what was peeked at:", received);
+	return received;
+}
+
 static ssize_t receive(struct connection *c, unsigned char *buffer)
 {
-	bool turned = options.turn != TURN_NEVER && atomic_load(&streaming);
+	enum turn turn = atomic_load(&streaming) ? options.turn : TURN_NEVER;
+	bool splices = turn == TURN_BODY || turn == TURN_ALL;
 	size_t expected = connection_expects(c);
 	ssize_t moved;
 
-	switch (turned ? MODE_SPLICE : c->mode) {
+	if (!expected || expected > options.buffer)
+		expected = options.buffer;
+	if (turn == TURN_LOWAT)
+		return receive_enough(c, buffer, expected);
+	if (turn == TURN_PEEK)
+		return receive_peeked(c, buffer, expected);
+	switch (splices ? MODE_SPLICE : turn == TURN_WAITALL ? MODE_WAITALL : c->mode) {
 	case MODE_WAITALL:
-		if (!expected || expected > options.buffer)
-			expected = options.buffer;
-		return recv(c->fd, buffer, expected, MSG_WAITALL);
+		return receive_all(c, buffer, expected);
 	case MODE_SPLICE:
 		/* As a proxy does: the header is read, what follows is moved. */
 		if (!c->to_receive && options.turn != TURN_ALL)
@@ -55,12 +107,13 @@ static ssize_t receive(struct connection *c, unsigned char *buffer)
 	}
 }
 
-/* Thousands of threads that never wait would leave no processor time to anybody else. */
-static void pause_after_step(struct connection *c)
+/* After a step. Thousands of threads that never wait would leave no processor time to anybody else.
+ */
+static void pause_before_send(struct connection *c)
 {
 	unsigned long steps = atomic_load(&c->steps);
 
-	if (!c->client || !options.pause_us || steps == c->paused)
+	if (!c->client || !options.pause_us || (steps == c->paused && !options.parts))
 		return;
 	c->paused = steps;
 	usleep(options.pause_us);
@@ -74,7 +127,7 @@ void run_blocking(struct connection *c)
 		ssize_t received;
 
 		if (connection_sends(c)) {
-			pause_after_step(c);
+			pause_before_send(c);
 			send_some(c, buffer);
 			continue;
 		}

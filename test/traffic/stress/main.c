@@ -3,7 +3,7 @@
  *
  * Prints a line of JSON when it is ready, for each SIGUSR1, and at its end. SIGTERM ends it: a
  * client once every connection has come to the end of its step, a server at once. SIGUSR2 turns a
- * client's connections into streams of small messages, and a server's readers to splice (turn=).
+ * client's connections into streams of small messages, and a server's readers to the habit turn=.
  */
 #define _GNU_SOURCE
 #include "stress.h"

@@ -20,16 +20,19 @@ struct options options = {
 
 static const char *const modes[] = {"blocking", "waitall", "splice", "level", "edge", "mixed"};
 
-static enum mode parse_mode(const char *text)
-{
-	size_t i;
+static const char *const turns[] = {"never", "body", "all", "waitall", "lowat", "peek"};
 
-	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		if (!strcmp(text, modes[i]))
+/* The index of the name. */
+static int parse_name(const char *text, const char *const *names, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(text, names[i]))
 			return i;
 	errno = EINVAL;
 	die(text);
-	return MODE_EDGE;
+	return 0;
 }
 
 /* A size, or two with a colon between them. */
@@ -47,7 +50,7 @@ static void parse_option(const char *name, const char *value)
 	struct options *o = &options;
 
 	if (!strcmp(name, "mode"))
-		o->mode = parse_mode(value);
+		o->mode = parse_name(value, modes, sizeof(modes) / sizeof(modes[0]));
 	else if (!strcmp(name, "address"))
 		o->address = value;
 	else if (!strcmp(name, "port"))
@@ -76,8 +79,10 @@ static void parse_option(const char *name, const char *value)
 		o->buffer = atoi(value);
 	else if (!strcmp(name, "pauseUs"))
 		o->pause_us = atoi(value);
+	else if (!strcmp(name, "parts"))
+		o->parts = true;
 	else if (!strcmp(name, "turn"))
-		o->turn = !strcmp(value, "all") ? TURN_ALL : TURN_BODY;
+		o->turn = parse_name(value, turns, sizeof(turns) / sizeof(turns[0]));
 	else if (!strcmp(name, "uid"))
 		o->uid = atoi(value);
 	else if (!strcmp(name, "mptcp"))

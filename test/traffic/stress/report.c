@@ -52,7 +52,7 @@ bool report_all_done(void)
 void report_print(const char *event)
 {
 	unsigned long sent = 0, received = 0, steps = 0, slowest = -1UL;
-	size_t outcomes[3] = {0}, i;
+	size_t outcomes[3] = {0}, cut_short = 0, i;
 
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < count; i++) {
@@ -64,13 +64,15 @@ void report_print(const char *event)
 		sent += atomic_load(&c->sent);
 		received += atomic_load(&c->received);
 		steps += own;
+		cut_short += atomic_load(&c->cut_short);
 		if (outcome == OPEN && own < slowest)
 			slowest = own;
 	}
 	printf("{\"event\":\"%s\",\"connections\":%zu,\"open\":%zu,\"finished\":%zu,\"failed\":%zu,"
-	       "\"sent\":%lu,\"received\":%lu,\"steps\":%lu,\"slowest\":%lu,\"error\":\"%s\"}\n",
-	       event, count, outcomes[OPEN], outcomes[FINISHED], outcomes[FAILED], sent, received,
-	       steps, outcomes[OPEN] ? slowest : 0, first_error);
+	       "\"cutShort\":%zu,\"sent\":%lu,\"received\":%lu,\"steps\":%lu,\"slowest\":%lu,"
+	       "\"error\":\"%s\"}\n",
+	       event, count, outcomes[OPEN], outcomes[FINISHED], outcomes[FAILED], cut_short, sent,
+	       received, steps, outcomes[OPEN] ? slowest : 0, first_error);
 	fflush(stdout);
 	pthread_mutex_unlock(&lock);
 }

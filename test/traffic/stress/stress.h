@@ -35,11 +35,18 @@ struct range {
 	uint32_t min, max;
 };
 
+/* What a blocking server turns to after SIGUSR2. */
 enum turn {
 	TURN_NEVER,
-	/* What follows the header of each message; or all. */
+	/* Splice, of what follows the header of each message; or of all. */
 	TURN_BODY,
 	TURN_ALL,
+	/* MSG_WAITALL for what is to come. */
+	TURN_WAITALL,
+	/* SO_RCVLOWAT of what is to come, and poll. */
+	TURN_LOWAT,
+	/* MSG_PEEK, and FIONREAD until all is there that is to come. */
+	TURN_PEEK,
 };
 
 struct options {
@@ -55,9 +62,9 @@ struct options {
 	/* What a client sends and receives at least on each connection before it ends. */
 	uint64_t bytes;
 	uint32_t buffer;
-	/* A blocking client waits that long after each step. */
+	/* A blocking client waits that long after each step; or after each send. */
 	uint32_t pause_us;
-	/* What a blocking server splices after SIGUSR2. */
+	bool parts;
 	enum turn turn;
 	/* The user it runs as, if not the one that started it. */
 	uint32_t uid;
@@ -106,6 +113,8 @@ struct connection {
 	atomic_int outcome;
 	int pipe[2];
 	bool want_out;
+	/* A receive with MSG_WAITALL returned less than it was to wait for. */
+	atomic_bool cut_short;
 };
 
 /* connection.c: what is to be sent and what is to come; no I/O. */
