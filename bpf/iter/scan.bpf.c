@@ -17,16 +17,15 @@
  *to do soon; and all ones if it has at once, because one end of a connection is a member and its
  *peer, which was met before, is not: meanwhile FIONREAD may hide what it receives.
  */
+#include "address.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include "drained.bpf.h"
 #include "quarantine.bpf.h"
 #include "shares.bpf.h"
 #include "verdict.bpf.h"
-#include <bpf/bpf_endian.h>
 
 #define O_NONBLOCK 00004000
-#define AF_INET6   10
 /* Threads that wait on one socket, of which a sweep looks at no more. */
 #define WAITERS_MAX 16
 
@@ -669,6 +668,20 @@ static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn
 	return 0;
 }
 
+/* Redirected to an end and not yet read. */
+static __always_inline __u32 unread_by(const struct end *end, const struct tcp_sock *tp,
+				       const struct conn *conn)
+{
+	__s32 unread;
+
+	if (!conn || conn->state < CONN_JOINED)
+		return 0;
+	unread = conn->directions[!(end->role & 1)].sent -
+		 received_beyond_tcp(end->received, tp->copied_seq, end->base);
+	/* A receive may be counted before it has moved copied_seq. */
+	return unread < 0 ? 0 : unread;
+}
+
 /* Over meshaccel_ends: has the next scan look at every connection, after a change of what is
  * enrolled; counts. */
 SEC("iter/bpf_sk_storage_map")
@@ -689,6 +702,7 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 		bpf_for_each_map_elem(&meshaccel_conns, survey_one, &sums, 0);
 		sums.ends = gauge->ends;
 		sums.tcp_bytes = gauge->tcp_bytes;
+		sums.unread_bytes = gauge->unread_bytes;
 		*gauge = sums;
 		return 0;
 	}
@@ -697,27 +711,13 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!end || !tp)
 		return 0;
 	gauge->ends++;
-	if (!end->gone)
+	if (!end->gone) {
 		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
+		gauge->unread_bytes += unread_by(end, tp, conn_of(end));
+	}
 	if (!end->barred && end->proof >= PROOF_RECEIVES && end->turns >= end->turns_needed)
 		want(sk, end);
 	return 0;
-}
-
-static __always_inline void put_address(struct flow_end *flow, const struct sock *sk)
-{
-	const struct sock_common *common = &sk->__sk_common;
-
-	flow->family = common->skc_family;
-	flow->local_port = common->skc_num;
-	flow->remote_port = bpf_ntohs(common->skc_dport);
-	if (common->skc_family == AF_INET6) {
-		__builtin_memcpy(flow->local_address, common->skc_v6_rcv_saddr.in6_u.u6_addr8, 16);
-		__builtin_memcpy(flow->remote_address, common->skc_v6_daddr.in6_u.u6_addr8, 16);
-	} else {
-		__builtin_memcpy(flow->local_address, &common->skc_rcv_saddr, 4);
-		__builtin_memcpy(flow->remote_address, &common->skc_daddr, 4);
-	}
 }
 
 /* Over meshaccel_ends: the flow table, a struct flow_end for each open end. */
@@ -741,7 +741,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	flow.key = end->key;
 	flow.netns_cookie = end->netns_cookie;
 	flow.age_ns = bpf_ktime_get_ns() - end->born_ns;
-	put_address(&flow, sk);
+	put_addresses(&flow, sk);
 	flow.role = role;
 	flow.proven = !end->barred && end->proof >= PROOF_RECEIVES;
 	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
@@ -756,8 +756,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 		flow.path = direction->path;
 		flow.path_reason = direction->reason;
 		flow.redirected_bytes = direction->redirected_bytes;
-		flow.unread_bytes = conn->directions[!role].sent -
-				    received_beyond_tcp(end->received, tp->copied_seq, end->base);
+		flow.unread_bytes = unread_by(end, tp, conn);
 	}
 	bpf_seq_write(ctx->meta->seq, &flow, sizeof(flow));
 	return 0;
