@@ -41,7 +41,7 @@ compile() { # compile OUT SOURCE: one BPF object file
 
 headers=(build/vmlinux.h bpf/include/*.h)
 parts=()
-for source in bpf/*/*.bpf.c; do
+for source in bpf/{iter,observe,sk_msg,sockops}/*.bpf.c; do
 	part=build/bpf/$(basename "${source%.bpf.c}").o
 	if stale "$part" "$source" "${headers[@]}"; then compile "$part" "$source"; fi
 	parts+=("$part")
@@ -51,7 +51,8 @@ if stale build/bpf/meshaccel.bpf.o "${parts[@]}"; then
 	mv build/bpf/meshaccel.bpf.o.new build/bpf/meshaccel.bpf.o
 fi
 
-for source in bench/bpf/*.bpf.c; do
+# Objects of their own.
+for source in bpf/measure/*.bpf.c bench/bpf/*.bpf.c; do
 	[[ -e $source ]] || continue
 	object=build/bpf/$(basename "${source%.c}").o
 	if stale "$object" "$source" "${headers[@]}"; then compile "$object" "$source"; fi

@@ -1,4 +1,5 @@
 import { release } from 'node:os'
+import type { Observer } from './agent-observer.ts'
 import { agentState, flowViews, isNamed, podViews, readerViews } from './api/snapshot.ts'
 import { textPage, type Pages } from './api/http.ts'
 import type { Control, SourceView } from './api/views.ts'
@@ -10,6 +11,7 @@ import type { SeenPod } from './reconcile/desired.ts'
 export interface ControlledAgent {
   readonly datapath: Datapath
   readonly seen: () => readonly SeenPod[]
+  readonly observer: Pick<Observer, 'trace'>
   /** Where pods come from, and how that is doing. */
   readonly source: Readonly<SourceView>
   /** Removes everything and lets the agent end once the caller has its answer. */
@@ -17,22 +19,30 @@ export interface ControlledAgent {
 }
 
 /** What users may ask of a running agent. */
-export function agentControl({ datapath, seen, source, cleanup }: ControlledAgent): Control {
+export function agentControl({
+  datapath,
+  seen,
+  observer,
+  source,
+  cleanup,
+}: ControlledAgent): Control {
   return {
     status: () => {
-      const { reasons, ...totals } = datapath.counters()
+      const { counters, connections, unreadBytes } = datapath.survey()
+      const { reasons, ...totals } = counters
       const pods = seen()
       const { name, synced, error } = source
       const { refusedBecause } = datapath
       return {
-        state: agentState(datapath),
+        state: agentState(datapath, connections),
         policy: datapath.policy,
         ...(refusedBecause === undefined ? {} : { refusedBecause }),
         kernel: release(),
         version,
         pods: { seen: pods.length, enrolled: pods.filter(({ enrolled }) => enrolled).length },
-        connections: datapath.connections(),
+        connections,
         totals,
+        unreadBytes,
         reasons,
         ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
         source: { name, synced, ...(error === undefined ? {} : { error }) },
@@ -42,9 +52,10 @@ export function agentControl({ datapath, seen, source, cleanup }: ControlledAgen
     readers: () => readerViews(seen(), datapath.flows(), datapath.quarantined()),
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
     flows: () => flowViews(seen(), datapath.flows()),
-    reasons: () => datapath.counters().reasons,
+    reasons: () => datapath.survey().counters.reasons,
+    trace: (request, tell) => observer.trace(request, tell),
     drain: async (timeoutMs) => {
-      const state = agentState(datapath)
+      const state = agentState(datapath, datapath.survey().connections)
       if (state === 'refused') return true
       await datapath.drain(timeoutMs)
       return state === 'disabled'

@@ -1,5 +1,6 @@
 import { agentControl, probePages } from './agent-control.ts'
 import { lockAgent } from './agent-lock.ts'
+import { Observer } from './agent-observer.ts'
 import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
 import { HttpServer } from './api/http.ts'
 import { metricsPage } from './api/metrics.ts'
@@ -77,9 +78,17 @@ async function start(
   if (datapath.policy === 'refused') {
     log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
   }
-  const { defaultEnabled } = config
+  const { defaultEnabled, measure } = config
+  const observer = new Observer({ datapath, measure, log })
+  inner.use(observer)
   let server: ControlServer | undefined
-  const reconciler = new Reconciler({ datapath, netns: parts.netns, defaultEnabled, log })
+  const reconciler = new Reconciler({
+    datapath,
+    netns: parts.netns,
+    defaultEnabled,
+    log,
+    onRun: ({ seen }) => observer.follow(seen),
+  })
   inner.use(reconciler)
   const followed = new SourceFollower(source, reconciler, log, () => server?.setReady())
   if (pods) await followed.pods(pods)
@@ -98,6 +107,7 @@ async function start(
   const control = agentControl({
     datapath,
     seen: () => reconciler.seen,
+    observer,
     source: followed,
     cleanup: async (timeoutMs) => {
       await drain(timeoutMs)

@@ -13,6 +13,8 @@ export interface AgentConfig {
   readonly policy: RequestedPolicy
   /** Drain and remove everything at SIGTERM, rather than leaving the pins for a successor. */
   readonly cleanupOnExit: boolean
+  /** Whether requests, messages and read delays are measured in the kernel, and what tells them apart. */
+  readonly measure: 'off' | 'namespaces' | 'pods'
   /** Where probes are answered. */
   readonly http?: HttpAddress
 }

@@ -169,6 +169,14 @@ enum event_kind {
 	EVENT_QUARANTINED,
 	/* A connection is reset because of its reader. */
 	EVENT_RESET,
+	/* Told by the measuring programs (measure.h), with a struct flow_event. */
+	EVENT_SLOW_READ,
+	EVENT_SLOW_REQUEST,
+	/* A direction that was redirected takes TCP again. */
+	EVENT_FALLBACK,
+	/* A socket is barred from the fast path. */
+	EVENT_REFUSED,
+	EVENT_KINDS,
 };
 
 /* What the agent is to tell at once. */
@@ -416,6 +424,8 @@ struct gauge {
 	__u32 pad;
 	/* Received by TCP over live watched connections. */
 	__u64 tcp_bytes;
+	/* Redirected over them and not yet read. */
+	__u64 unread_bytes;
 };
 
 /* One line of the flow table: one end as the iterator meets it. */

@@ -17,6 +17,7 @@
  *to do soon; and all ones if it has at once, because one end of a connection is a member and its
  *peer, which was met before, is not: meanwhile FIONREAD may hide what it receives.
  */
+#include "address.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include "drained.bpf.h"
@@ -691,6 +692,20 @@ static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn
 	return 0;
 }
 
+/* Redirected to an end and not yet read. */
+static __always_inline __u32 unread_by(const struct end *end, const struct tcp_sock *tp,
+				       const struct conn *conn)
+{
+	__s32 unread;
+
+	if (!conn || conn->state < CONN_JOINED)
+		return 0;
+	unread = conn->directions[!(end->role & 1)].sent -
+		 received_beyond_tcp(end->received, tp->copied_seq, end->base);
+	/* A receive may be counted before it has moved copied_seq. */
+	return unread < 0 ? 0 : unread;
+}
+
 /* Over meshaccel_ends: has the next scan look at every connection, after a change of what is
  * enrolled or excluded; counts. */
 SEC("iter/bpf_sk_storage_map")
@@ -713,6 +728,7 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 		bpf_for_each_map_elem(&meshaccel_conns, survey_one, &sums, 0);
 		sums.ends = gauge->ends;
 		sums.tcp_bytes = gauge->tcp_bytes;
+		sums.unread_bytes = gauge->unread_bytes;
 		*gauge = sums;
 		return 0;
 	}
@@ -720,31 +736,17 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!end || !tp)
 		return 0;
-	gauge->ends++;
-	if (!end->gone)
-		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
 	conn = conn_of(end);
+	gauge->ends++;
+	if (!end->gone) {
+		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
+		gauge->unread_bytes += unread_by(end, tp, conn);
+	}
 	if (conn)
 		ask_rules(sk, end, conn, config);
 	if (!end->barred && end->proof >= PROOF_RECEIVES && end->turns >= end->turns_needed)
 		want(sk, end);
 	return 0;
-}
-
-static __always_inline void put_address(struct flow_end *flow, const struct sock *sk)
-{
-	const struct sock_common *common = &sk->__sk_common;
-
-	flow->family = common->skc_family;
-	flow->local_port = common->skc_num;
-	flow->remote_port = bpf_ntohs(common->skc_dport);
-	if (common->skc_family == AF_INET6) {
-		__builtin_memcpy(flow->local_address, common->skc_v6_rcv_saddr.in6_u.u6_addr8, 16);
-		__builtin_memcpy(flow->remote_address, common->skc_v6_daddr.in6_u.u6_addr8, 16);
-	} else {
-		__builtin_memcpy(flow->local_address, &common->skc_rcv_saddr, 4);
-		__builtin_memcpy(flow->remote_address, &common->skc_daddr, 4);
-	}
 }
 
 /* Over meshaccel_ends: the flow table, a struct flow_end for each open end. */
@@ -768,7 +770,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	flow.key = end->key;
 	flow.netns_cookie = end->netns_cookie;
 	flow.age_ns = bpf_ktime_get_ns() - end->born_ns;
-	put_address(&flow, sk);
+	put_addresses(&flow, sk);
 	flow.role = role;
 	flow.proven = !end->barred && end->proof >= PROOF_RECEIVES;
 	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
@@ -783,8 +785,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 		flow.path = direction->path;
 		flow.path_reason = conn->excluded ? REASON_EXCLUDED : direction->reason;
 		flow.redirected_bytes = direction->redirected_bytes;
-		flow.unread_bytes = conn->directions[!role].sent -
-				    received_beyond_tcp(end->received, tp->copied_seq, end->base);
+		flow.unread_bytes = unread_by(end, tp, conn);
 	}
 	bpf_seq_write(ctx->meta->seq, &flow, sizeof(flow));
 	return 0;

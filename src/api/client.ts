@@ -2,7 +2,7 @@ import { Client, credentials } from '@grpc/grpc-js'
 import { createConnection } from 'node:net'
 import { MeshaccelError } from '../errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
-import type { ControlMethods, Empty, FlowView } from './views.ts'
+import type { ControlMethods, Empty, FlowView, TraceEventView, TraceRequest } from './views.ts'
 import { loadControlService } from './wire.ts'
 
 /** A connection to the agent of this node. Methods throw MeshaccelErrors, the agent's own included. */
@@ -52,6 +52,35 @@ export class ControlClient implements Disposable {
       }
     } catch (error) {
       throw errorFromStatus(error, 'Flows')
+    }
+  }
+
+  /** Events as they come, until the signal aborts or the agent ends. `onHeard` is called once the agent listens. */
+  async *trace(
+    request: TraceRequest,
+    signal: AbortSignal,
+    onHeard: () => void,
+  ): AsyncGenerator<TraceEventView> {
+    const { path, requestSerialize, responseDeserialize } = this.#method('Trace')
+    const stream = this.#client.makeServerStreamRequest<TraceRequest, TraceEventView>(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+    )
+    stream.once('metadata', onHeard)
+    const cancel = (): void => stream.cancel()
+    signal.addEventListener('abort', cancel)
+    try {
+      for await (const event of stream) {
+        const typed: TraceEventView = event
+        yield typed
+      }
+    } catch (error) {
+      if (!signal.aborted) throw errorFromStatus(error, 'Trace')
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      stream.cancel()
     }
   }
 

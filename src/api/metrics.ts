@@ -5,7 +5,7 @@ import type { Control, StatusView } from './views.ts'
 const policies = ['full', 'strict', 'proxies-only', 'refused']
 
 /** The agent's state for Prometheus, read when it is asked for. Labels are few: reasons and states, no pods. */
-export function metricsPage(control: Pick<Control, 'status' | 'flows'>): () => Promise<Page> {
+export function metricsPage(control: Pick<Control, 'status'>): () => Promise<Page> {
   const registry = new Registry()
   const metrics = { registers: [registry] }
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> =>
@@ -42,6 +42,7 @@ export function metricsPage(control: Pick<Control, 'status' | 'flows'>): () => P
     for (const [state, count] of Object.entries({ all: now, ...states })) {
       connections.set({ state }, count)
     }
+    unreadBytes.set(Number(status.unreadBytes))
     enrolledPods.set(pods.enrolled)
     for (const name of policies) policy.set({ policy: name }, name === status.policy ? 1 : 0)
     synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
@@ -50,8 +51,6 @@ export function metricsPage(control: Pick<Control, 'status' | 'flows'>): () => P
 
   return async () => {
     set(control.status())
-    const unread = control.flows().flatMap(({ directions }) => directions)
-    unreadBytes.set(unread.reduce((sum, direction) => sum + Number(direction.unreadBytes), 0))
     return { status: 200, contentType: registry.contentType, body: await registry.metrics() }
   }
 }

@@ -1,4 +1,5 @@
 import {
+  Metadata,
   Server,
   ServerCredentials,
   status as grpcStatus,
@@ -16,7 +17,7 @@ import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { errorMetadata } from './error-metadata.ts'
-import type { Control, ControlMethods, FlowView } from './views.ts'
+import type { Control, ControlMethods, FlowView, TraceEventView, TraceRequest } from './views.ts'
 import { controlService, loadControlService } from './wire.ts'
 
 /** Well below gRPC's 4 MiB a message, and a chunk takes the agent a few milliseconds. */
@@ -30,16 +31,21 @@ export class ControlServer {
     [controlService]: 'NOT_SERVING',
   })
 
-  private constructor(server: Server) {
+  /** Ends the streams that have no end of their own. */
+  readonly #ending: AbortController
+
+  private constructor(server: Server, ending: AbortController) {
     this.#server = server
+    this.#ending = ending
     this.#health.addToServer(server)
   }
 
   /** Serves at `socketPath`, where nothing may be: see lockAgent. */
   static async listen(socketPath: string, control: Control, log: Log): Promise<ControlServer> {
     const server = new Server()
-    server.addService(loadControlService(), implementation(control, log))
-    const started = new ControlServer(server)
+    const ending = new AbortController()
+    server.addService(loadControlService(), implementation(control, log, ending.signal))
+    const started = new ControlServer(server, ending)
     // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
     const umask = process.umask(0o177)
     try {
@@ -66,15 +72,27 @@ export class ControlServer {
 
   /** Answers the calls under way for at most `graceMs`, then removes the socket. */
   async close(graceMs = 1_000): Promise<void> {
+    this.#ending.abort()
     const forced = setTimeout(() => this.#server.forceShutdown(), graceMs)
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()))
     clearTimeout(forced)
   }
 }
 
-function implementation(control: Control, log: Log): UntypedServiceImplementation {
+function implementation(
+  control: Control,
+  log: Log,
+  ending: AbortSignal,
+): UntypedServiceImplementation {
   const flows: handleServerStreamingCall<unknown, { flows: FlowView[] }> = (call) => {
     streamFlows(control, call).catch((error: unknown) => call.emit('error', toStatus(error, log)))
+  }
+  const trace: handleServerStreamingCall<TraceRequest, TraceEventView> = (call) => {
+    try {
+      streamEvents(control, call, ending)
+    } catch (error) {
+      call.emit('error', toStatus(error, log))
+    }
   }
   return {
     Status: unary<'Status'>(log, () => control.status()),
@@ -82,6 +100,7 @@ function implementation(control: Control, log: Log): UntypedServiceImplementatio
     Readers: unary<'Readers'>(log, () => ({ readers: control.readers() })),
     Forgive: unary<'Forgive'>(log, (reader) => ({ forgiven: control.forgive(reader) })),
     Flows: flows,
+    Trace: trace,
     Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
     Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({
       already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
@@ -126,6 +145,32 @@ async function streamFlows(
     else await nextTurn()
   }
   call.end()
+}
+
+/** Until the client goes away or the agent ends. What a slow client has no room for is counted. */
+function streamEvents(
+  control: Control,
+  call: ServerWritableStream<TraceRequest, TraceEventView>,
+  ending: AbortSignal,
+): void {
+  let left = 0n
+  const trace = control.trace(call.request, (event) => {
+    if (call.writableNeedDrain) {
+      left += event.dropped + 1n
+      return
+    }
+    call.write({ ...event, dropped: event.dropped + left })
+    left = 0n
+  })
+  // The client learns from the headers that it is heard.
+  call.sendMetadata(new Metadata())
+  const end = (): void => {
+    ending.removeEventListener('abort', end)
+    trace[Symbol.dispose]()
+    call.end()
+  }
+  ending.addEventListener('abort', end)
+  call.on('cancelled', end)
 }
 
 function toStatus(error: unknown, log: Log): { code: number; details: string } {

@@ -1,14 +1,24 @@
 import { readlinkSync } from 'node:fs'
-import type { Datapath, Flow, FlowDirection, FlowEnd, Quarantined } from '../datapath/datapath.ts'
+import type {
+  ConnectionGauge,
+  Datapath,
+  Flow,
+  FlowDirection,
+  FlowEnd,
+  Quarantined,
+} from '../datapath/datapath.ts'
 import { podKey } from '../observed-pod.ts'
 import type { SeenPod } from '../reconcile/desired.ts'
 import type { AgentState, FlowView, PodView, ReaderName, ReaderView } from './views.ts'
 
 /** The state as users see it. */
-export function agentState(datapath: Datapath): AgentState {
+export function agentState(
+  datapath: Pick<Datapath, 'policy' | 'redirecting'>,
+  { joined }: Pick<ConnectionGauge, 'joined'>,
+): AgentState {
   if (datapath.policy === 'refused') return 'refused'
   if (datapath.redirecting) return 'accelerating'
-  return datapath.connections().joined > 0 ? 'draining' : 'disabled'
+  return joined > 0 ? 'draining' : 'disabled'
 }
 
 /** The pods with what their live connections do. */

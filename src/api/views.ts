@@ -24,6 +24,8 @@ export interface StatusView {
     readonly tcpBytes: bigint
     readonly tcpMessages: bigint
   }
+  /** Redirected and not yet read, over all connections. */
+  readonly unreadBytes: bigint
   readonly reasons: Readonly<Record<string, bigint>>
   /** What is wrong with the pods file; its last good content applies. */
   readonly podsFileError?: string
@@ -93,6 +95,35 @@ export interface FlowDirectionView {
   readonly unreadBytes: bigint
 }
 
+/** Something that has just happened to a reader or to a connection. */
+export interface TraceEventView {
+  /** Since 1970. */
+  readonly timeMs: bigint
+  readonly kind: string
+  /** `namespace/name`; empty when no source reports the pod any more. */
+  readonly pod: string
+  readonly pid: number
+  /** The short name of the process. */
+  readonly process: string
+  readonly reason?: string
+  /** The pod at the other end, where it is known. */
+  readonly peer?: string
+  /** The connection, as the pod's end sees it. */
+  readonly local?: string
+  readonly remote?: string
+  readonly role?: string
+  readonly path?: string
+  /** How long it took. */
+  readonly durationUs?: bigint
+  /** Events that were left out before this one, because there were too many. */
+  readonly dropped: bigint
+}
+
+export interface TraceRequest {
+  /** 0: no slow reads. */
+  readonly slowReadMs: number
+}
+
 /** The requests and responses of the service Control, by method. */
 export interface ControlMethods {
   readonly Status: { readonly request: Empty; readonly response: StatusView }
@@ -134,6 +165,8 @@ export interface Control {
   forgive(reader: ReaderName): number
   flows(): FlowView[]
   reasons(): Readonly<Record<string, bigint>>
+  /** Tells events until disposed of. */
+  trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
   /** Resolves to whether there was nothing to do. */
   drain(timeoutMs: number): Promise<boolean>
   /** Whether there was nothing to do. */

@@ -4,6 +4,7 @@ import { startAgent } from '../agent.ts'
 import {
   defaults,
   requestedPolicies,
+  type AgentConfig,
   type HttpAddress,
   type PodsOrigin,
   type RequestedPolicy,
@@ -26,6 +27,7 @@ interface Args {
   readonly default: 'on' | 'off'
   readonly cap: number
   readonly policy: RequestedPolicy
+  readonly measure: AgentConfig['measure']
   readonly 'cleanup-on-exit': boolean
   readonly 'log-level': 'debug' | 'info' | 'warn' | 'error'
 }
@@ -88,6 +90,13 @@ const command: CommandModule<object, Args> = {
           describe: "auto takes the self-test's; the others are for tests",
           requiresArg: true,
         },
+        measure: {
+          choices: ['off', 'namespaces', 'pods'] as const,
+          default: 'off' as const,
+          describe:
+            'Measure requests, messages and read delays in the kernel, per pair of namespaces or pods',
+          requiresArg: true,
+        },
         'cleanup-on-exit': {
           type: 'boolean',
           default: false,
@@ -115,6 +124,7 @@ const command: CommandModule<object, Args> = {
         defaultEnabled: args.default === 'on',
         capBytes: args.cap,
         policy: args.policy,
+        measure: args.measure,
         cleanupOnExit: args['cleanup-on-exit'],
         ...(args.metrics === undefined ? {} : { http: httpAddress(args.metrics) }),
       },

@@ -15,6 +15,11 @@ export function toJson(value: unknown): string {
   return `${JSON.stringify(value, exact, 2)}\n`
 }
 
+/** The same on one line. */
+export function toJsonLine(value: unknown): string {
+  return `${JSON.stringify(value, exact)}\n`
+}
+
 function exact(_key: string, field: unknown): unknown {
   if (typeof field !== 'bigint') return field
   return Number.isSafeInteger(Number(field)) ? Number(field) : String(field)

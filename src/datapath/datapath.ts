@@ -89,6 +89,71 @@ export interface ConnectionGauge {
   readonly mixed: number
 }
 
+/** One look at everything. */
+export interface Survey {
+  readonly counters: Counters
+  readonly connections: ConnectionGauge
+  /** Redirected and not yet read, over all connections. */
+  readonly unreadBytes: bigint
+}
+
+/** What to measure beyond the counters, and to tell. It costs something with each message, and nothing while all is off. */
+export interface MeasureSettings {
+  /** Whether `measured()` has something to tell. */
+  readonly histograms: boolean
+  /** Reads and requests are told that took so long or longer; 0: none. */
+  readonly slowReadMs: number
+  readonly slowRequestMs: number
+  /** Whether it is told that a direction fell back to TCP, and that a socket is refused. */
+  readonly changes: boolean
+}
+
+export interface Histogram {
+  /** The upper bounds, inclusive, of all buckets but the last. */
+  readonly bounds: readonly number[]
+  /** By bucket, not cumulative: one more than bounds. */
+  readonly counts: readonly number[]
+  readonly count: number
+  readonly sum: number
+}
+
+/** What pods of one label sent to those of another one by one path, since measuring began. */
+export interface Measurement {
+  /** `unknown` for a pod that is not enrolled or not on this node, `other` for what is beyond the kernel's table. */
+  readonly source: string
+  readonly destination: string
+  readonly path: 'redirect' | 'tcp'
+  readonly messageBytes: Histogram
+  /** From a client's first send without an answer to its next receive; the client is the source. */
+  readonly requestSeconds: Histogram
+  /** From the arrival of the oldest unread byte at the destination to its receive. */
+  readonly readDelaySeconds: Histogram
+}
+
+export type EventKind =
+  'quarantined' | 'reset' | 'slow-read' | 'slow-request' | 'fallback' | 'refused'
+
+/** Something that has just happened to a reader or to a connection. */
+export interface DatapathEvent {
+  readonly kind: EventKind
+  readonly netnsCookie: bigint
+  readonly pid: number
+  readonly comm: string
+  readonly reason?: string
+  /** The connection, as the end sees it that it happened to; quarantines have none. */
+  readonly flow?: {
+    readonly peerCookie: bigint
+    readonly role: 'client' | 'server'
+    readonly local: string
+    readonly remote: string
+    readonly path: 'redirect' | 'tcp'
+    /** CLOCK_MONOTONIC. */
+    readonly endedNs: bigint
+    /** 0 for what takes no time. */
+    readonly durationNs: bigint
+  }
+}
+
 /**
  * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds; a failed one throws
  * a MeshaccelError and leaves the data path as it was.
@@ -110,14 +175,23 @@ export interface Datapath {
   drain(timeoutMs: number): Promise<void>
   resume(): void
 
-  counters(): Counters
-  connections(): ConnectionGauge
+  survey(): Survey
   flows(): Flow[]
 
   /** Programs that turned to reading in a way that redirected bytes do not survive. */
   quarantined(): Quarantined[]
   /** Trusts the pod's programs again for which `which` is true; tells how many. */
   forgive(which: (program: Quarantined) => boolean): number
+
+  /** Measures this from now on, whatever was set before. Throws when the kernel refuses the programs. */
+  measure(settings: MeasureSettings): void
+  /** Under which label a pod is measured; until it is withdrawn. */
+  label(netnsCookie: bigint, label: string): void
+  measured(): Measurement[]
+  /** Events that were not told because there were too many, since measuring began. */
+  untold(): bigint
+  /** Hears of every event until disposed of. */
+  listen(listener: (event: DatapathEvent) => void): Disposable
 
   /** Stops the scans and lets go of the kernel's objects; pins stay, so that live connections keep going. */
   close(): void

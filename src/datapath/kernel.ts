@@ -2,20 +2,23 @@
 
 import { existsSync } from 'node:fs'
 import type { RequestedPolicy } from '../config.ts'
-import { RingBuffer } from '../libbpf/index.ts'
 import type { Log } from '../log.ts'
 import type {
-  ConnectionGauge,
-  Counters,
   Datapath,
+  DatapathEvent,
   Flow,
+  Measurement,
+  MeasureSettings,
   PodNetns,
   Policy,
   Quarantined,
+  Survey,
 } from './datapath.ts'
-import { sumCounters } from './counters.ts'
+import { Events } from './events.ts'
+import { survey } from './survey.ts'
 import { parseFlows } from './flow-table.ts'
-import { event, eventKinds, type ProgramRecord, reasonName, reasons } from './layout.ts'
+import { type ProgramRecord, reasonName } from './layout.ts'
+import { Measurements } from './measure/measurements.ts'
 import { hasTcpSockets } from './netns.ts'
 import { podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
@@ -48,7 +51,8 @@ export class KernelDatapath implements Datapath {
   #adoptTimer: NodeJS.Timeout | undefined
   #adoptedAt = -Infinity
   readonly #keepaliveTimer: NodeJS.Timeout
-  readonly #events: RingBuffer
+  readonly #events: Events
+  readonly #measurements: Measurements
 
   constructor(
     programs: Programs,
@@ -66,8 +70,11 @@ export class KernelDatapath implements Datapath {
       proxies_only: this.policy === 'proxies-only' ? 1 : 0,
     })
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
-    this.#events = new RingBuffer(programs.events, (sample) => this.#onEvent(sample))
-    this.#events.watch((error) => this.#log.error({ err: error }, 'cannot read events'))
+    this.#events = new Events(programs.events, (error) =>
+      this.#log.error({ err: error }, 'cannot read events'),
+    )
+    this.#events.listen((event) => this.#onEvent(event))
+    this.#measurements = new Measurements(programs)
     this.#scan()
   }
 
@@ -89,6 +96,7 @@ export class KernelDatapath implements Datapath {
 
   withdraw(netnsCookie: bigint): void {
     this.#programs.pods.delete(netnsCookie)
+    this.#measurements.forget(netnsCookie)
     this.#programs.survey.run()
     this.#scan()
   }
@@ -106,38 +114,8 @@ export class KernelDatapath implements Datapath {
     this.#programs.survey.run()
   }
 
-  counters(): Counters {
-    const totals = sumCounters(this.#programs.counters.lookupPerCpu(0) ?? [])
-    this.#programs.survey.run()
-    const live = this.#programs.gauge.lookup(0)?.tcp_bytes ?? 0n
-    return {
-      redirectedBytes: totals.redirected_bytes,
-      redirectedMessages: totals.redirected_messages,
-      tcpBytes: totals.tcp_bytes + live,
-      tcpMessages: totals.tcp_messages,
-      reasons: Object.fromEntries(
-        reasons.flatMap((name, code) => (code === 0 ? [] : [[name, totals.reasons[code] ?? 0n]])),
-      ),
-    }
-  }
-
-  connections(): ConnectionGauge {
-    this.#programs.survey.run()
-    const gauge = this.#programs.gauge.lookup(0)
-    if (gauge === undefined)
-      return { now: 0, watched: 0, joined: 0, engaged: 0, plain: 0, mixed: 0 }
-    const { ends, paired, joined, engaged, mixed, leaving } = gauge
-    // Two watched ends make a connection once they are paired; each other end is a connection of its own.
-    const now = Math.max(paired, ends - paired)
-    const members = Math.min(now, joined + leaving)
-    return {
-      now,
-      watched: now - members,
-      joined: members,
-      engaged,
-      plain: Math.max(0, now - engaged - mixed),
-      mixed,
-    }
+  survey(): Survey {
+    return survey(this.#programs)
   }
 
   flows(): Flow[] {
@@ -166,10 +144,31 @@ export class KernelDatapath implements Datapath {
     ])
   }
 
+  measure(settings: MeasureSettings): void {
+    this.#measurements.set(settings)
+  }
+
+  label(netnsCookie: bigint, label: string): void {
+    this.#measurements.label(netnsCookie, label)
+  }
+
+  measured(): Measurement[] {
+    return this.#measurements.read()
+  }
+
+  untold(): bigint {
+    return this.#measurements.dropped()
+  }
+
+  listen(listener: (event: DatapathEvent) => void): Disposable {
+    return this.#events.listen(listener)
+  }
+
   close(): void {
     clearTimeout(this.#scanTimer)
     clearTimeout(this.#adoptTimer)
     clearInterval(this.#keepaliveTimer)
+    this.#measurements[Symbol.dispose]()
     this.#events[Symbol.dispose]()
     // Where members stay redirected without an agent, the higher cap applies from now on.
     if (this.policy === 'strict') setConfig(this.#programs, { heartbeat_ns: 0n })
@@ -189,19 +188,16 @@ export class KernelDatapath implements Datapath {
     this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
-  #onEvent(sample: Buffer): void {
-    const { netns_cookie, kind, reason, tgid, comm } = event.decode(
-      new DataView(sample.buffer, sample.byteOffset),
-      0,
-    )
+  #onEvent({ kind, netnsCookie, pid, comm, reason }: DatapathEvent): void {
+    if (kind !== 'quarantined' && kind !== 'reset') return
     this.#log.warn(
-      { netnsCookie: String(netns_cookie), pid: tgid, comm, reason: reasonName(reason) },
-      eventKinds[kind] === 'reset'
+      { netnsCookie: String(netnsCookie), pid, comm, reason },
+      kind === 'reset'
         ? 'reset a connection: this reader would have missed some of what was redirected to it'
         : 'quarantined: `meshaccel readers` names the pod and the program',
     )
     // The program may read other members.
-    if (eventKinds[kind] === 'quarantined') this.#programs.survey.run()
+    if (kind === 'quarantined') this.#programs.survey.run()
   }
 
   /**
@@ -241,7 +237,7 @@ export class KernelDatapath implements Datapath {
   #keepAlive(): void {
     this.#forgetPaths()
     setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
-    if (this.connections().joined === 0) return
+    if (this.survey().connections.joined === 0) return
     for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
   }
 }

@@ -142,7 +142,14 @@ export const quarantine: StructCodec<QuarantineRecord> = struct({
 })
 
 /** enum event_kind, in its order. */
-export const eventKinds = ['quarantined', 'reset'] as const
+export const eventKinds = [
+  'quarantined',
+  'reset',
+  'slow-read',
+  'slow-request',
+  'fallback',
+  'refused',
+] as const
 
 export interface EventRecord {
   netns_cookie: bigint
@@ -228,6 +235,7 @@ export interface GaugeRecord {
   mixed: number
   pad: number
   tcp_bytes: bigint
+  unread_bytes: bigint
 }
 export const gauge: StructCodec<GaugeRecord> = struct({
   ends: u32,
@@ -239,6 +247,7 @@ export const gauge: StructCodec<GaugeRecord> = struct({
   mixed: u32,
   pad: u32,
   tcp_bytes: u64,
+  unread_bytes: u64,
 })
 
 /** One line of the flow table. */

@@ -51,7 +51,17 @@ const ITERATORS = {
   adopt: undefined,
   kick: undefined,
 } as const
-const MAPS = ['config', 'members', 'pods', 'counters', 'gauge', 'quarantine', 'events'] as const
+const MAPS = [
+  'config',
+  'members',
+  'pods',
+  'counters',
+  'gauge',
+  'quarantine',
+  'events',
+  'ends',
+  'conns',
+] as const
 
 type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
 
@@ -135,6 +145,8 @@ export class Programs extends Pins {
   readonly gauge: BpfMap<number, GaugeRecord>
   readonly quarantine: BpfMap<ProgramRecord, QuarantineRecord>
   readonly events: AnyMap
+  readonly ends: AnyMap
+  readonly conns: AnyMap
   readonly flows: IterLink
   readonly sight: IterLink
   readonly adopt: IterLink
@@ -148,6 +160,8 @@ export class Programs extends Pins {
       this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
       this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
       this.events = this.use(AnyMap.openPin(join(directory, 'events')))
+      this.ends = this.use(AnyMap.openPin(join(directory, 'ends')))
+      this.conns = this.use(AnyMap.openPin(join(directory, 'conns')))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
       this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
       this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))

@@ -1,5 +1,5 @@
 /** The data path of a kernel that the self-test refused: nothing is attached, all traffic takes the normal stack. */
-import type { ConnectionGauge, Counters, Datapath, Flow, Quarantined } from './datapath.ts'
+import type { Datapath, Flow, Measurement, Quarantined, Survey } from './datapath.ts'
 
 export class RefusedDatapath implements Datapath {
   readonly policy = 'refused'
@@ -25,13 +25,13 @@ export class RefusedDatapath implements Datapath {
 
   resume(): void {}
 
-  counters(): Counters {
+  survey(): Survey {
     const none = { redirectedBytes: 0n, redirectedMessages: 0n, tcpBytes: 0n, tcpMessages: 0n }
-    return { ...none, reasons: {} }
-  }
-
-  connections(): ConnectionGauge {
-    return { now: 0, watched: 0, joined: 0, engaged: 0, plain: 0, mixed: 0 }
+    return {
+      counters: { ...none, reasons: {} },
+      connections: { now: 0, watched: 0, joined: 0, engaged: 0, plain: 0, mixed: 0 },
+      unreadBytes: 0n,
+    }
   }
 
   flows(): Flow[] {
@@ -44,6 +44,22 @@ export class RefusedDatapath implements Datapath {
 
   forgive(): number {
     return 0
+  }
+
+  measure(): void {}
+
+  label(): void {}
+
+  measured(): Measurement[] {
+    return []
+  }
+
+  untold(): bigint {
+    return 0n
+  }
+
+  listen(): Disposable {
+    return { [Symbol.dispose]: () => undefined }
   }
 
   close(): void {

@@ -15,6 +15,13 @@ export interface ReconcilerOptions {
   readonly defaultEnabled: boolean
   readonly log: Log
   readonly timer?: Timer
+  /** Hears of each run. */
+  readonly onRun?: (run: ReconcileRun) => void
+}
+
+export interface ReconcileRun {
+  readonly seconds: number
+  readonly seen: readonly SeenPod[]
 }
 
 /** Namespaces come and go under the same path without any event; so often are they all looked at. */
@@ -84,7 +91,10 @@ export class Reconciler implements Disposable {
     this.#settled = undefined
     if (!this.#closed) {
       this.#next?.[Symbol.dispose]()
+      const begin = performance.now()
       const complete = this.#reconcile()
+      const seconds = (performance.now() - begin) / 1000
+      this.#options.onRun?.({ seconds, seen: this.#seen })
       const delayMs = complete ? resyncMs : this.#retryMs
       this.#retryMs = complete ? firstRetryMs : Math.min(this.#retryMs * 2, longestRetryMs)
       this.#next = this.#timer(delayMs, () => {

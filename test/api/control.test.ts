@@ -35,6 +35,7 @@ const control: Control = {
     pods: { seen: 0, enrolled: 0 },
     connections: { now: 1, watched: 2, joined: 3, engaged: 4, plain: 5, mixed: 6 },
     totals: { redirectedBytes: huge, redirectedMessages: 0n, tcpBytes: 2n ** 53n, tcpMessages: 7n },
+    unreadBytes: 1n,
     reasons: { 'no-peer': huge, stream: 0n },
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
   }),
@@ -71,6 +72,7 @@ const control: Control = {
   ],
   flows: () => [],
   reasons: () => ({ stream: 1n }),
+  trace: () => ({ [Symbol.dispose]: () => undefined }),
   drain: async () => true,
   resume: () => {
     throw new MeshaccelError('the kernel says „no“', {

@@ -26,6 +26,7 @@ void test('the state of the agent, each time it is asked for', async (t) => {
     tcpMessages: 1n,
     reasons: { stream: 3n },
   }
+  agent.datapath.unreadBytes = 77n
   const first = await scrape()
   for (const line of [
     'meshaccel_redirected_bytes_total 1000',
@@ -34,7 +35,7 @@ void test('the state of the agent, each time it is asked for', async (t) => {
     'meshaccel_messages_total{path="tcp"} 1',
     'meshaccel_fallbacks_total{reason="stream"} 3',
     'meshaccel_enrolled_pods 1',
-    'meshaccel_unread_bytes 0',
+    'meshaccel_unread_bytes 77',
     'meshaccel_policy{policy="refused"} 0',
     'meshaccel_source_synced{source="file"} 1',
   ]) {
@@ -48,11 +49,11 @@ void test('the state of the agent, each time it is asked for', async (t) => {
 void test('a scrape that fails says why, and the next one works', async (t) => {
   const { agent, scrape } = await serving()
   await using _ = agent
-  const counters = agent.datapath.counters.bind(agent.datapath)
-  agent.datapath.counters = () => {
+  const survey = agent.datapath.survey.bind(agent.datapath)
+  agent.datapath.survey = () => {
     throw new Error('the map is gone')
   }
   t.match(await scrape(), /^500\n.*the map is gone/)
-  agent.datapath.counters = counters
+  agent.datapath.survey = survey
   t.match(await scrape(), /^200\n/)
 })

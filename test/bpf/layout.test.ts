@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { t as root, test } from 'tap'
 import * as layout from '../../src/datapath/layout.ts'
+import * as measureLayout from '../../src/datapath/measure/layout.ts'
 import { Btf, structLayout } from '../../src/libbpf/index.ts'
 
 const top = new URL('../../', import.meta.url).pathname
 const object = join(top, 'build/bpf/meshaccel.bpf.o')
+const measureObject = join(top, 'build/bpf/measure.bpf.o')
 
 /** What the object has only as local variables, which the compiler tells nothing of: an object of nothing else. */
 function compileHeader(): string {
@@ -17,7 +19,7 @@ function compileHeader(): string {
   const output = join(directory, 'layout.o')
   writeFileSync(
     source,
-    '#include "vmlinux.h"\n#include "meshaccel.h"\nstruct flow_end flow_end;\nstruct event event;\n' +
+    '#include "vmlinux.h"\n#include "measure.h"\nstruct flow_end flow_end;\nstruct event event;\nstruct flow_event flow_event;\n' +
       'enum reason reason;\nenum event_kind event_kind;\nenum conn_state conn_state;\nenum flow_path flow_path;\n',
   )
   const include = ['-I', join(top, 'build'), '-I', join(top, 'bpf/include')]
@@ -40,14 +42,24 @@ const codecs = {
   flow_end: layout.flowEnd,
 }
 
-const locals = new Set(['flow_end', 'event'])
+const measureCodecs = {
+  measured: measureLayout.measured,
+  pair: measureLayout.pair,
+  measure_settings: measureLayout.settings,
+  told: measureLayout.told,
+  flow_event: measureLayout.flowEvent,
+}
 
-for (const [name, codec] of Object.entries(codecs)) {
-  void test(`the codec of struct ${name} is laid out as the compiler did`, (t) => {
-    const { size, members } = codec
-    t.strictSame({ size, members }, structLayout(locals.has(name) ? header : object, name))
-    t.end()
-  })
+const locals = new Set(['flow_end', 'event', 'flow_event'])
+
+for (const [where, all] of [[object, codecs] as const, [measureObject, measureCodecs] as const]) {
+  for (const [name, codec] of Object.entries(all)) {
+    void test(`the codec of struct ${name} is laid out as the compiler did`, (t) => {
+      const { size, members } = codec
+      t.strictSame({ size, members }, structLayout(locals.has(name) ? header : where, name))
+      t.end()
+    })
+  }
 }
 
 const enums = {
@@ -61,7 +73,7 @@ for (const [name, { prefix, names }] of Object.entries(enums)) {
   void test(`the names of enum ${name} are in its order`, (t) => {
     const values = Btf.fromFile(header).enumValues(name)
     const expected = Object.entries(values)
-      .filter(([constant]) => constant !== 'REASONS')
+      .filter(([constant]) => !['REASONS', 'EVENT_KINDS'].includes(constant))
       .toSorted(([, a], [, b]) => a - b)
       .map(([constant]) => constant.slice(prefix.length).toLowerCase().replaceAll('_', '-'))
     t.strictSame([...names], expected)

@@ -2,10 +2,14 @@ import type {
   ConnectionGauge,
   Counters,
   Datapath,
+  DatapathEvent,
   Flow,
+  Measurement,
+  MeasureSettings,
   PodNetns,
   Policy,
   Quarantined,
+  Survey,
 } from '../../src/datapath/datapath.ts'
 
 /** A data path of plain objects. What tests set is what it tells. */
@@ -27,8 +31,15 @@ export class FakeDatapath implements Datapath {
     tcpMessages: 0n,
     reasons: {},
   }
+  unreadBytes = 0n
   quarantine: Quarantined[] = []
   drainError: Error | undefined
+  settings: MeasureSettings | undefined
+  measureError: Error | undefined
+  readonly labels: Map<bigint, string> = new Map<bigint, string>()
+  measurements: Measurement[] = []
+  dropped = 0n
+  readonly #listeners = new Set<(event: DatapathEvent) => void>()
   closed = 0
 
   enrolled(): ReadonlySet<bigint> {
@@ -59,12 +70,12 @@ export class FakeDatapath implements Datapath {
     this.redirecting = true
   }
 
-  counters(): Counters {
-    return this.counted
-  }
-
-  connections(): ConnectionGauge {
-    return this.gauge
+  survey(): Survey {
+    return {
+      counters: this.counted,
+      connections: this.gauge,
+      unreadBytes: this.unreadBytes,
+    }
   }
 
   quarantined(): Quarantined[] {
@@ -79,6 +90,33 @@ export class FakeDatapath implements Datapath {
 
   flows(): Flow[] {
     return this.flowTable
+  }
+
+  measure(settings: MeasureSettings): void {
+    if (this.measureError) throw this.measureError
+    this.settings = settings
+  }
+
+  label(netnsCookie: bigint, label: string): void {
+    this.labels.set(netnsCookie, label)
+  }
+
+  measured(): Measurement[] {
+    return this.measurements
+  }
+
+  untold(): bigint {
+    return this.dropped
+  }
+
+  listen(listener: (event: DatapathEvent) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  /** Has an event happen. */
+  tell(event: DatapathEvent): void {
+    for (const listener of this.#listeners) listener(event)
   }
 
   close(): void {

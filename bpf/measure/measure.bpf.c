@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* What the connections of enrolled pods take: sizes, latencies, and what is worth telling at once.
+ *
+ * An object of its own, which the agent loads and attaches while somebody wants to know, on the
+ * maps that are pinned. Its links are not: without the agent nothing is measured. It looks at what
+ * the other programs have left behind and changes nothing of it, so they are the same with and
+ * without.
+ *
+ * A send is seen when it has ended, and its answer may have been read before that. So what a
+ * receive has covered is remembered in bytes: a send that finds its bytes answered, or read, begins
+ * nothing.
+ */
+#include "address.bpf.h"
+#include "ends.bpf.h"
+#include "measure.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* What is measured of a watched socket. */
+struct timing {
+	/* The end of the first send without an answer; 0 if all are answered. */
+	__u64 turn_ns;
+	/* When the oldest unread segment came; 0 if all are read. */
+	__u64 arrived_ns;
+	struct pair pair;
+	/* What had been sent, modulo 2^32, when the last receive ended. */
+	__u32 answered;
+	/* The end's conn when it was looked at last. */
+	__u32 conn;
+	__u8 role;
+	/* Of the last send: enum flow_path, enum measured_path. */
+	__u8 flow_path;
+	__u8 path;
+	/* It was told that the socket is refused. */
+	__u8 refused;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct timing);
+} meshaccel_timings SEC(".maps");
+
+/* What passes between the ends of a paired connection, by slot; each direction under its sender. */
+struct crossing {
+	/* The oldest unread byte that was redirected: when it came in units of 2^10 ns, and its
+	 * number; in one word, since the ends run on different processors. */
+	__u64 arrived[ROLES];
+	/* Redirected bytes that were read, modulo 2^32. */
+	__u32 read[ROLES];
+	__u64 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_CONNS);
+	__type(key, __u32);
+	__type(value, struct crossing);
+} meshaccel_crossings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_PAIRS);
+	__type(key, struct pair);
+	__type(value, struct measured);
+} meshaccel_measured SEC(".maps");
+
+/* The group of each enrolled pod, by netns cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PODS);
+	__type(key, __u64);
+	__type(value, __u32);
+} meshaccel_groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct measure_settings);
+} meshaccel_measure SEC(".maps");
+
+/* By enum event_kind. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EVENT_KINDS);
+	__type(key, __u32);
+	__type(value, struct told);
+} meshaccel_told SEC(".maps");
+
+static const struct measured nothing_measured;
+
+static __always_inline const struct measure_settings *settings_get(void)
+{
+	return bpf_map_lookup_elem(&meshaccel_measure, &zero);
+}
+
+static __always_inline __u32 group_of(__u64 netns_cookie)
+{
+	const __u32 *group = bpf_map_lookup_elem(&meshaccel_groups, &netns_cookie);
+
+	return group ? *group : GROUP_UNKNOWN;
+}
+
+static __always_inline struct measured *measured_get(const struct timing *timing,
+						     const struct measure_settings *settings)
+{
+	struct pair pair = timing->pair;
+	struct measured *measured;
+
+	if (!settings->histograms)
+		return NULL;
+	measured = bpf_map_lookup_elem(&meshaccel_measured, &pair);
+	if (!measured) {
+		bpf_map_update_elem(&meshaccel_measured, &pair, &nothing_measured, BPF_NOEXIST);
+		measured = bpf_map_lookup_elem(&meshaccel_measured, &pair);
+	}
+	if (!measured) {
+		pair.groups[ROLE_CLIENT] = pair.groups[ROLE_SERVER] = GROUP_OTHER;
+		measured = bpf_map_lookup_elem(&meshaccel_measured, &pair);
+	}
+	return measured;
+}
+
+/* How many bits it takes to count up to a number, less those of the first bucket's bound. */
+static __always_inline __u32 bucket_of(__u64 value, __u32 first_bits, __u32 buckets)
+{
+	__u64 rest = (value ? value - 1 : 0) >> first_bits;
+	__u32 bucket = 0;
+
+	if (rest >> 32)
+		return buckets - 1;
+	if (rest >> 16) {
+		bucket += 16;
+		rest >>= 16;
+	}
+	if (rest >> 8) {
+		bucket += 8;
+		rest >>= 8;
+	}
+	if (rest >> 4) {
+		bucket += 4;
+		rest >>= 4;
+	}
+	if (rest >> 2) {
+		bucket += 2;
+		rest >>= 2;
+	}
+	if (rest >> 1) {
+		bucket += 1;
+		rest >>= 1;
+	}
+	bucket += rest;
+	return bucket < buckets ? bucket : buckets - 1;
+}
+
+static __always_inline void add_time(struct times *times, __u64 ns)
+{
+	times->sum_ns += ns;
+	times->buckets[bucket_of(ns, TIME_FIRST_BITS, TIME_BUCKETS)]++;
+}
+
+static __always_inline void add_size(struct sizes *sizes, __u32 bytes)
+{
+	sizes->sum_bytes += bytes;
+	sizes->buckets[bucket_of(bytes, SIZE_FIRST_BITS, SIZE_BUCKETS)]++;
+}
+
+/* Tells an event of a socket, unless there were too many of its kind within this second. */
+static __noinline int tell_flow(struct sock *sk, const struct timing *timing, __u32 kind,
+				__u32 reason, __u64 duration_ns)
+{
+	struct flow_event flow = {.duration_ns = duration_ns, .ended_ns = bpf_ktime_get_ns()};
+	struct told *told = bpf_map_lookup_elem(&meshaccel_told, &kind);
+	const struct end *end;
+	struct conn *conn;
+
+	if (!sk || !timing || !told)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	if (!end)
+		return 0;
+	if (flow.ended_ns - told->since_ns > SEC_NS) {
+		told->since_ns = flow.ended_ns;
+		told->told = 0;
+	}
+	if (__sync_fetch_and_add(&told->told, 1) >= EVENTS_PER_SECOND) {
+		__sync_fetch_and_add(&told->dropped, 1);
+		return 0;
+	}
+	flow.event.netns_cookie = end->netns_cookie;
+	flow.event.kind = kind;
+	flow.event.reason = reason;
+	flow.event.tgid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(flow.event.comm, sizeof(flow.event.comm));
+	conn = conn_of(end);
+	if (conn)
+		flow.peer_cookie = conn->ends[!(end->role & 1)].netns_cookie;
+	put_addresses(&flow, sk);
+	flow.role = end->role;
+	flow.path = timing->path;
+	if (bpf_ringbuf_output(&meshaccel_events, &flow, sizeof(flow), 0))
+		__sync_fetch_and_add(&told->dropped, 1);
+	return 0;
+}
+
+/* The record of a watched socket, made when it is met first. */
+static __always_inline struct timing *timing_of(struct sock *sk, const struct end *end)
+{
+	struct timing *timing = bpf_sk_storage_get(&meshaccel_timings, sk, NULL, 0);
+
+	if (timing)
+		return timing;
+	timing = bpf_sk_storage_get(&meshaccel_timings, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (timing)
+		timing->role = end->role & 1;
+	return timing;
+}
+
+/* Whose connection it is, as far as it is known by now. */
+static __always_inline struct crossing *meet(struct timing *timing, const struct end *end,
+					     const struct conn *conn)
+{
+	__u32 role = end->role & 1, slot = end->conn - 1;
+	struct crossing *crossing;
+
+	if (!timing->pair.groups[role])
+		timing->pair.groups[role] = group_of(end->netns_cookie);
+	if (!conn)
+		return NULL;
+	if (!timing->pair.groups[!role])
+		timing->pair.groups[!role] = group_of(conn->ends[!role].netns_cookie);
+	crossing = bpf_map_lookup_elem(&meshaccel_crossings, &slot);
+	if (crossing && timing->conn != end->conn) {
+		/* What the connection before has left in the slot. */
+		timing->conn = end->conn;
+		crossing->arrived[role] = 0;
+		crossing->read[role] = 0;
+	}
+	return crossing;
+}
+
+static __always_inline void tell_changes(struct sock *sk, struct timing *timing,
+					 const struct end *end, const struct direction *direction)
+{
+	if (end->barred && !timing->refused) {
+		timing->refused = 1;
+		tell_flow(sk, timing, EVENT_REFUSED, end->barred, 0);
+	}
+	if (direction && timing->flow_path == PATH_REDIRECT && direction->path != PATH_REDIRECT)
+		tell_flow(sk, timing, EVENT_FALLBACK, direction->reason, 0);
+}
+
+/* Redirected bytes have been sent: notes when they came, if none before them is unread. */
+static __always_inline void note_arrival(struct crossing *crossing, __u32 role, __u32 sent,
+					 __u32 size, struct measured *measured)
+{
+	__u32 read = *(volatile __u32 *)&crossing->read[role], first = sent - size;
+	__u64 arrived = *(volatile __u64 *)&crossing->arrived[role];
+
+	if ((__s32)(sent - read) <= 0) {
+		if (measured)
+			add_time(&measured->directions[role].read_delays[MEASURED_REDIRECT], 0);
+		return;
+	}
+	if (arrived && (__s32)((__u32)arrived - read) >= 0 && (__s32)((__u32)arrived - first) < 0)
+		return;
+	if ((__s32)(read - first) > 0)
+		first = read;
+	*(volatile __u64 *)&crossing->arrived[role] = bpf_ktime_get_ns() >> 10 << 32 | first;
+}
+
+/* Since Linux 6.3: after each send, sendmsg, write, writev, sendfile and their io_uring kin. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
+{
+	const struct measure_settings *settings;
+	struct direction *direction = NULL;
+	struct crossing *crossing;
+	struct measured *measured;
+	const struct tcp_sock *tp;
+	struct timing *timing;
+	struct conn *conn;
+	struct end *end;
+	__u32 role, out;
+
+	if (ret <= 0 || !sk->sk_bpf_storage)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	settings = settings_get();
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !settings || !tp)
+		return 0;
+	timing = timing_of(sk, end);
+	if (!timing)
+		return 0;
+	role = end->role & 1;
+	conn = conn_of(end);
+	crossing = meet(timing, end, conn);
+	if (conn)
+		direction = &conn->directions[role];
+
+	if (settings->changes)
+		tell_changes(sk, timing, end, direction);
+	timing->flow_path = direction ? direction->path : PATH_TCP;
+	timing->path = timing->flow_path == PATH_REDIRECT ? MEASURED_REDIRECT : MEASURED_TCP;
+
+	measured = measured_get(timing, settings);
+	if (measured)
+		add_size(&measured->directions[role].sent[timing->path & 1], ret);
+
+	out = tp->write_seq + (direction ? direction->sent : 0);
+	if (role == ROLE_CLIENT && !timing->turn_ns && (__s32)(out - timing->answered) > 0)
+		timing->turn_ns = bpf_ktime_get_ns();
+	if (crossing && direction && timing->path == MEASURED_REDIRECT)
+		note_arrival(crossing, role, direction->sent, ret, measured);
+	return 0;
+}
+
+/* All redirected bytes that the end has read; a sample if the oldest one was among the last. */
+static __always_inline void read_redirected(struct sock *sk, struct timing *timing,
+					    const struct end *end, const struct tcp_sock *tp,
+					    struct crossing *crossing, struct measured *measured,
+					    const struct measure_settings *settings)
+{
+	__u32 sender = !(end->role & 1), before = crossing->read[sender];
+	__u32 read = received_beyond_tcp(end->received, tp->copied_seq, end->base);
+	__u64 arrived, delay_ns;
+
+	if (read == before)
+		return;
+	*(volatile __u32 *)&crossing->read[sender] = read;
+	arrived = *(volatile __u64 *)&crossing->arrived[sender];
+	if (!arrived || (__s32)(read - (__u32)arrived) <= 0)
+		return;
+	crossing->arrived[sender] = 0;
+	/* A sender that noted it after it had been read. */
+	if ((__s32)((__u32)arrived - before) < 0)
+		return;
+	delay_ns = (__u64)((__u32)(bpf_ktime_get_ns() >> 10) - (__u32)(arrived >> 32)) << 10;
+	if (measured)
+		add_time(&measured->directions[sender].read_delays[MEASURED_REDIRECT], delay_ns);
+	if (settings->slow_read_ns && delay_ns >= settings->slow_read_ns) {
+		timing->path = MEASURED_REDIRECT;
+		tell_flow(sk, timing, EVENT_SLOW_READ, REASON_NONE, delay_ns);
+	}
+}
+
+/* The client's turn ends with the first byte of the answer. */
+static __always_inline void answer(struct sock *sk, struct timing *timing,
+				   struct measured *measured,
+				   const struct measure_settings *settings)
+{
+	__u64 duration_ns;
+
+	if (!timing->turn_ns)
+		return;
+	duration_ns = bpf_ktime_get_ns() - timing->turn_ns;
+	timing->turn_ns = 0;
+	if (measured)
+		add_time(&measured->requests[timing->path & 1], duration_ns);
+	if (settings->slow_request_ns && duration_ns >= settings->slow_request_ns)
+		tell_flow(sk, timing, EVENT_SLOW_REQUEST, REASON_NONE, duration_ns);
+}
+
+/* Attached after meshaccel_received, so it runs after it: the receive has been counted. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
+{
+	const struct measure_settings *settings;
+	struct crossing *crossing;
+	struct measured *measured;
+	const struct tcp_sock *tp;
+	struct timing *timing;
+	struct conn *conn;
+	struct end *end;
+
+	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !sk->sk_bpf_storage)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	settings = settings_get();
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !settings || !tp)
+		return 0;
+	timing = timing_of(sk, end);
+	if (!timing)
+		return 0;
+	conn = conn_of(end);
+	crossing = meet(timing, end, conn);
+	if (settings->changes)
+		tell_changes(sk, timing, end, NULL);
+	measured = measured_get(timing, settings);
+	if (end->role == ROLE_CLIENT) {
+		answer(sk, timing, measured, settings);
+		timing->answered = tp->write_seq + (conn ? conn->directions[ROLE_CLIENT].sent : 0);
+	}
+	if (crossing)
+		read_redirected(sk, timing, end, tp, crossing, measured, settings);
+	return 0;
+}
+
+/* A segment has come in; under the socket's lock, as the receive is. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(meshaccel_arrived, struct sock *sk, const struct sk_buff *skb)
+{
+	const struct tcp_skb_cb *segment = (void *)skb->cb;
+	const struct tcp_sock *tp;
+	struct timing *timing;
+	struct end *end;
+	__u32 seq, end_seq;
+
+	if (!sk->sk_bpf_storage)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !tp || tp->rcv_nxt != tp->copied_seq)
+		return 0;
+	seq = BPF_CORE_READ(segment, seq);
+	end_seq = BPF_CORE_READ(segment, end_seq);
+	if (seq != tp->rcv_nxt || seq == end_seq)
+		return 0;
+	timing = timing_of(sk, end);
+	if (timing)
+		timing->arrived_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* A reader has taken bytes from the TCP queue, splice included. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(meshaccel_read, struct sock *sk)
+{
+	const struct measure_settings *settings;
+	struct measured *measured;
+	struct timing *timing;
+	__u64 delay_ns;
+
+	if (!sk->sk_bpf_storage)
+		return 0;
+	timing = bpf_sk_storage_get(&meshaccel_timings, sk, NULL, 0);
+	settings = settings_get();
+	if (!timing || !settings || !timing->arrived_ns)
+		return 0;
+	delay_ns = bpf_ktime_get_ns() - timing->arrived_ns;
+	timing->arrived_ns = 0;
+	measured = measured_get(timing, settings);
+	if (measured)
+		add_time(&measured->directions[!(timing->role & 1)].read_delays[MEASURED_TCP],
+			 delay_ns);
+	if (settings->slow_read_ns && delay_ns >= settings->slow_read_ns) {
+		timing->path = MEASURED_TCP;
+		tell_flow(sk, timing, EVENT_SLOW_READ, REASON_NONE, delay_ns);
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

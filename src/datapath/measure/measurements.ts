@@ -1,0 +1,180 @@
+/** The measuring programs: loaded and attached while something is to be measured, gone with this process. */
+
+import { join } from 'node:path'
+import {
+  type AnyMap,
+  type Attachment,
+  type BpfMap,
+  BpfObject,
+  bytes,
+  type LoadedObject,
+  u32,
+  u64,
+} from '../../libbpf/index.ts'
+import { packageRoot } from '../../package.ts'
+import type { Measurement, MeasureSettings } from '../datapath.ts'
+import { eventKinds } from '../layout.ts'
+import { addUp, type MeasuredPair } from './add-up.ts'
+import {
+  GROUP_OTHER,
+  measured,
+  pair,
+  type PairRecord,
+  settings,
+  type SettingsRecord,
+  told,
+  type ToldRecord,
+} from './layout.ts'
+
+const OBJECT_PATH = join(packageRoot, 'build/bpf/measure.bpf.o')
+const PROGRAMS = ['sent', 'answered', 'arrived', 'read']
+/** What it has for itself; all else that it knows is pinned, or not used. */
+const OWN_MAPS = ['timings', 'crossings', 'measured', 'groups', 'measure', 'told']
+
+/** The maps of the data path that the programs look at. */
+const WATCHED_MAPS = ['ends', 'conns', 'events'] as const
+export type WatchedMaps = Readonly<Record<(typeof WATCHED_MAPS)[number], AnyMap>>
+
+export class Measurements implements Disposable {
+  readonly #watched: WatchedMaps
+  /** Of the pods, by netns cookie. */
+  readonly #labels = new Map<bigint, string>()
+  /** A label's place is the number of its group. */
+  readonly #groups = ['unknown']
+  #running: Running | undefined
+
+  constructor(watched: WatchedMaps) {
+    this.#watched = watched
+  }
+
+  /** Measures this from now on; what was counted is kept until nothing is measured any more. */
+  set(wanted: MeasureSettings): void {
+    const { histograms, slowReadMs, slowRequestMs, changes } = wanted
+    if (!histograms && !changes && slowReadMs === 0 && slowRequestMs === 0) {
+      this[Symbol.dispose]()
+      return
+    }
+    const running = (this.#running ??= this.#start())
+    running.settings.update(0, {
+      slow_read_ns: BigInt(Math.round(slowReadMs * 1e6)),
+      slow_request_ns: BigInt(Math.round(slowRequestMs * 1e6)),
+      histograms: histograms ? 1 : 0,
+      changes: changes ? 1 : 0,
+    })
+  }
+
+  /** Under which name the pod is added up. */
+  label(netnsCookie: bigint, label: string): void {
+    if (this.#labels.get(netnsCookie) === label) return
+    this.#labels.set(netnsCookie, label)
+    this.#running?.groups.update(netnsCookie, this.#groupOf(label))
+  }
+
+  forget(netnsCookie: bigint): void {
+    if (this.#labels.delete(netnsCookie)) this.#running?.groups.delete(netnsCookie)
+  }
+
+  read(): Measurement[] {
+    const labelOf = (group: number): string =>
+      group === GROUP_OTHER ? 'other' : (this.#groups[group] ?? 'unknown')
+    return addUp(this.#running?.read() ?? [], labelOf)
+  }
+
+  /** Events that were not told because they were too many, since measuring began. */
+  dropped(): bigint {
+    return this.#running?.dropped() ?? 0n
+  }
+
+  [Symbol.dispose](): void {
+    this.#running?.[Symbol.dispose]()
+    this.#running = undefined
+  }
+
+  #start(): Running {
+    const running = new Running(this.#watched)
+    for (const [cookie, label] of this.#labels) {
+      running.groups.update(cookie, this.#groupOf(label))
+    }
+    return running
+  }
+
+  #groupOf(label: string): number {
+    const known = this.#groups.indexOf(label)
+    return known >= 0 ? known : this.#groups.push(label) - 1
+  }
+}
+
+/** The object in the kernel, attached. */
+class Running implements Disposable {
+  readonly #object: LoadedObject
+  readonly #links: Attachment[]
+  readonly #measured: BpfMap<PairRecord, Uint8Array>
+  readonly #told: BpfMap<number, ToldRecord>
+  readonly groups: BpfMap<bigint, number>
+  readonly settings: BpfMap<number, SettingsRecord>
+
+  constructor(watched: WatchedMaps) {
+    const object = load(watched)
+    const links: Attachment[] = []
+    try {
+      this.groups = object.map('meshaccel_groups', u64, u32)
+      this.settings = object.map('meshaccel_measure', u32, settings)
+      this.#told = object.map('meshaccel_told', u32, told)
+      this.#measured = object.map('meshaccel_measured', pair, bytes(measured.size))
+      this.#measured.update({ groups: [GROUP_OTHER, GROUP_OTHER] }, new Uint8Array())
+      for (const name of PROGRAMS) links.push(object.program(`meshaccel_${name}`).attachTracing())
+    } catch (error) {
+      for (const link of links) link[Symbol.dispose]()
+      object[Symbol.dispose]()
+      throw error
+    }
+    this.#object = object
+    this.#links = links
+  }
+
+  /** The sums of all CPUs. */
+  read(): MeasuredPair[] {
+    return [...this.#measured.keys()].flatMap((key) => {
+      const perCpu = this.#measured.lookupPerCpu(key)
+      return perCpu === undefined ? [] : [{ groups: key.groups, sums: sum(perCpu) }]
+    })
+  }
+
+  dropped(): bigint {
+    return eventKinds.reduce(
+      (total, _, kind) => total + (this.#told.lookup(kind)?.dropped ?? 0n),
+      0n,
+    )
+  }
+
+  [Symbol.dispose](): void {
+    for (const link of this.#links) link[Symbol.dispose]()
+    this.#object[Symbol.dispose]()
+  }
+}
+
+/** Adds up the 64-bit numbers that a struct measured is made of. */
+function sum(perCpu: readonly Uint8Array[]): MeasuredPair['sums'] {
+  const total = new BigUint64Array(measured.size / u64.size)
+  for (const value of perCpu) {
+    const numbers = new BigUint64Array(value.buffer)
+    for (const [index, number] of numbers.entries()) {
+      total[index] = (total[index] ?? 0n) + number
+    }
+  }
+  return measured.decode(new DataView(total.buffer), 0)
+}
+
+function load(watched: WatchedMaps): LoadedObject {
+  const open = BpfObject.open(OBJECT_PATH)
+  try {
+    for (const name of open.mapNames) {
+      const used = [...OWN_MAPS, ...WATCHED_MAPS].some((one) => name === `meshaccel_${one}`)
+      if (!used && !name.endsWith('.rodata')) open.setAutocreate(name, false)
+    }
+    for (const name of WATCHED_MAPS) open.reuseMap(`meshaccel_${name}`, watched[name])
+    return open.load()
+  } finally {
+    open[Symbol.dispose]()
+  }
+}
