@@ -41,7 +41,7 @@ export function agentControl({ datapath, seen, source, cleanup }: ControlledAgen
     pods: () => podViews(seen(), datapath.flows()),
     readers: () => readerViews(seen(), datapath.flows(), datapath.quarantined()),
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
-    flows: () => flowViews(seen(), datapath.flows()),
+    flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: () => datapath.counters().reasons,
     drain: async (timeoutMs) => {
       const state = agentState(datapath)

@@ -35,7 +35,7 @@ function importsOf(from: string): Import[] {
 const files = ['src', 'cni', 'bench'].flatMap(typescriptFiles)
 const imports = files.flatMap(importsOf)
 
-const leaves = ['errors', 'errno', 'log', 'config', 'package', 'observed-pod'].map(
+const leaves = ['errors', 'errno', 'log', 'config', 'package', 'observed-pod', 'edit-distance'].map(
   (name) => `src/${name}.ts`,
 )
 const theInterface = 'src/datapath/datapath.ts'

@@ -50,7 +50,7 @@ export function metricsPage(control: Pick<Control, 'status' | 'flows'>): () => P
 
   return async () => {
     set(control.status())
-    const unread = control.flows().flatMap(({ directions }) => directions)
+    const unread = [...control.flows({})].flatMap(({ directions }) => directions)
     unreadBytes.set(unread.reduce((sum, direction) => sum + Number(direction.unreadBytes), 0))
     return { status: 200, contentType: registry.contentType, body: await registry.metrics() }
   }

@@ -47,6 +47,8 @@ export interface PodView {
   readonly enrolled: boolean
   /** Why not, when it is not enrolled. */
   readonly reason?: string
+  /** What is wrong with its annotations or its namespace's: a sentence without its full stop. */
+  readonly problem?: string
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
   /** Live ones: with at least one direction redirected, and the others. */
@@ -82,6 +84,8 @@ export interface FlowEndView {
   /** `namespace/name`; empty when no source reports the pod any more. */
   readonly pod: string
   readonly address: string
+  /** The address of the other end, where that is absent. */
+  readonly remote?: string
 }
 
 export interface FlowDirectionView {
@@ -91,6 +95,18 @@ export interface FlowDirectionView {
   readonly redirectedBytes: bigint
   readonly tcpBytes: bigint
   readonly unreadBytes: bigint
+}
+
+/** Which connections are asked for; what is empty or 0 does not matter. */
+export interface FlowFilter {
+  /** `namespace/name` of an end. */
+  readonly pod?: string
+  /** Of a direction. */
+  readonly reason?: string
+  /** Of a direction. */
+  readonly path?: string
+  /** At most so many. */
+  readonly limit?: number
 }
 
 /** The requests and responses of the service Control, by method. */
@@ -132,7 +148,8 @@ export interface Control {
   readers(): ReaderView[]
   /** How many were quarantined. */
   forgive(reader: ReaderName): number
-  flows(): FlowView[]
+  /** Made one by one, so that the agent can do something else between them. */
+  flows(filter: FlowFilter): Iterable<FlowView>
   reasons(): Readonly<Record<string, bigint>>
   /** Resolves to whether there was nothing to do. */
   drain(timeoutMs: number): Promise<boolean>

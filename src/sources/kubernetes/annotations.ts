@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Exclusions, PortRange } from '../../observed-pod.ts'
+import { meantValue } from './misspelt.ts'
 
 /** What users write on pods and namespaces. */
 export const annotationPrefix = 'meshaccel.io/'
@@ -23,7 +24,12 @@ export function readEnabled(annotations: Annotations): Reading<boolean> {
   const text = annotations[enabledKey]
   if (text === undefined) return {}
   if (text === 'true' || text === 'false') return { value: text === 'true' }
-  return { problem: `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` }
+  const guess = meantValue(text)
+  return {
+    problem:
+      `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` +
+      (guess === undefined ? '' : `; did you mean "${guess}"?`),
+  }
 }
 
 /** The `meshaccel.io/exclude-*` of a pod; one that cannot be read makes them all `invalid`. Pure. */
