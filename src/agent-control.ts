@@ -51,7 +51,7 @@ export function agentControl({
     pods: () => podViews(seen(), datapath.flows()),
     readers: () => readerViews(seen(), datapath.flows(), datapath.quarantined()),
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
-    flows: () => flowViews(seen(), datapath.flows()),
+    flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: () => datapath.survey().counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
     drain: async (timeoutMs) => {

@@ -30,6 +30,8 @@ export interface ObservedPod {
   readonly enabled?: boolean
   /** What its user wants to stay on TCP; `invalid`: something, and nobody can read what. */
   readonly exclusions?: Exclusions | 'invalid'
+  /** What its user has written wrong, on it or on its namespace: a sentence without its full stop. */
+  readonly problem?: string
 }
 
 /** `namespace/name`, the way users write a pod. */

@@ -2,7 +2,7 @@ import { Client, credentials } from '@grpc/grpc-js'
 import { createConnection } from 'node:net'
 import { MeshaccelError } from '../errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
-import type { ControlMethods, Empty, FlowView, TraceEventView, TraceRequest } from './views.ts'
+import type { ControlMethods, FlowFilter, FlowView, TraceEventView, TraceRequest } from './views.ts'
 import { loadControlService } from './wire.ts'
 
 /** A connection to the agent of this node. Methods throw MeshaccelErrors, the agent's own included. */
@@ -20,30 +20,33 @@ export class ControlClient implements Disposable {
     return new ControlClient(new Client(`unix:${socketPath}`, credentials.createInsecure()))
   }
 
+  /** Without `timeoutMs` it waits as long as the agent takes. */
   call<Name extends keyof ControlMethods>(
     name: Name,
     request: ControlMethods[Name]['request'],
+    { timeoutMs }: { readonly timeoutMs?: number } = {},
   ): Promise<ControlMethods[Name]['response']> {
     const { path, requestSerialize, responseDeserialize } = this.#method(name)
+    const options = timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs }
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest<
         ControlMethods[Name]['request'],
         ControlMethods[Name]['response']
-      >(path, requestSerialize, responseDeserialize, request, (error, response) => {
+      >(path, requestSerialize, responseDeserialize, request, options, (error, response) => {
         if (error) reject(errorFromStatus(error, name))
         else if (response !== undefined) resolve(response)
       })
     })
   }
 
-  /** Every live connection; the chunks of the stream one by one. */
-  async *flows(): AsyncGenerator<FlowView[]> {
+  /** The live connections; the chunks of the stream one by one. */
+  async *flows(filter: FlowFilter = {}): AsyncGenerator<FlowView[]> {
     const { path, requestSerialize, responseDeserialize } = this.#method('Flows')
-    const stream = this.#client.makeServerStreamRequest<Empty, { flows: FlowView[] }>(
+    const stream = this.#client.makeServerStreamRequest<FlowFilter, { flows: FlowView[] }>(
       path,
       requestSerialize,
       responseDeserialize,
-      {},
+      filter,
     )
     try {
       for await (const chunk of stream) {
@@ -124,7 +127,9 @@ function unreachable(socketPath: string, error: NodeJS.ErrnoException): Meshacce
     {
       code: 'AGENT_NOT_RUNNING',
       operation,
-      hint: 'Start one with `meshaccel agent --pods file:PATH`, or name its socket with --socket.',
+      hint:
+        'Start one with `meshaccel agent --pods file:PATH`, or name its socket with --socket. On Kubernetes ' +
+        '`kubectl get pods -A -o wide -l app.kubernetes.io/name=meshaccel` shows what became of it on this node.',
       cause: error,
     },
   )

@@ -17,7 +17,14 @@ import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { errorMetadata } from './error-metadata.ts'
-import type { Control, ControlMethods, FlowView, TraceEventView, TraceRequest } from './views.ts'
+import type {
+  Control,
+  ControlMethods,
+  FlowFilter,
+  FlowView,
+  TraceEventView,
+  TraceRequest,
+} from './views.ts'
 import { controlService, loadControlService } from './wire.ts'
 
 /** Well below gRPC's 4 MiB a message, and a chunk takes the agent a few milliseconds. */
@@ -84,7 +91,7 @@ function implementation(
   log: Log,
   ending: AbortSignal,
 ): UntypedServiceImplementation {
-  const flows: handleServerStreamingCall<unknown, { flows: FlowView[] }> = (call) => {
+  const flows: handleServerStreamingCall<FlowFilter, { flows: FlowView[] }> = (call) => {
     streamFlows(control, call).catch((error: unknown) => call.emit('error', toStatus(error, log)))
   }
   const trace: handleServerStreamingCall<TraceRequest, TraceEventView> = (call) => {
@@ -135,15 +142,22 @@ function unary<Name extends keyof ControlMethods>(
 
 async function streamFlows(
   control: Control,
-  call: ServerWritableStream<unknown, { flows: FlowView[] }>,
+  call: ServerWritableStream<FlowFilter, { flows: FlowView[] }>,
 ): Promise<void> {
-  const flows = control.flows()
-  for (let start = 0; start < flows.length && !call.cancelled; start += flowsPerChunk) {
-    const written = call.write({ flows: flows.slice(start, start + flowsPerChunk) })
+  let chunk: FlowView[] = []
+  const send = async (): Promise<void> => {
+    const written = call.write({ flows: chunk })
+    chunk = []
     // A slow reader holds its own call, not the agent.
     if (!written) await Promise.race([once(call, 'drain'), once(call, 'cancelled')])
     else await nextTurn()
   }
+  for (const flow of control.flows(call.request)) {
+    chunk.push(flow)
+    if (chunk.length === flowsPerChunk) await send()
+    if (call.cancelled) break
+  }
+  if (chunk.length > 0) call.write({ flows: chunk })
   call.end()
 }
 

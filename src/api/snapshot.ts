@@ -9,7 +9,15 @@ import type {
 } from '../datapath/datapath.ts'
 import { podKey } from '../observed-pod.ts'
 import type { SeenPod } from '../reconcile/desired.ts'
-import type { AgentState, FlowView, PodView, ReaderName, ReaderView } from './views.ts'
+import type {
+  AgentState,
+  FlowEndView,
+  FlowFilter,
+  FlowView,
+  PodView,
+  ReaderName,
+  ReaderView,
+} from './views.ts'
 
 /** The state as users see it. */
 export function agentState(
@@ -112,22 +120,53 @@ interface Tally {
   unproven: Record<string, number>
 }
 
-/** The live connections with their pods' names. */
-export function flowViews(seen: readonly SeenPod[], flows: readonly Flow[]): FlowView[] {
+/** The live connections with their pods' names, made one by one. */
+export function* flowViews(
+  seen: readonly SeenPod[],
+  flows: readonly Flow[],
+  filter: FlowFilter = {},
+): Generator<FlowView> {
   const pods = podsByCookie(seen)
-  const end = ({ netnsCookie, address }: FlowEnd): { pod: string; address: string } => {
+  const end = ({ netnsCookie, address, remoteAddress }: FlowEnd): FlowEndView => {
     const pod = pods.get(netnsCookie)
-    return { pod: pod ? podKey(pod) : '', address }
+    return {
+      pod: pod ? podKey(pod) : '',
+      address,
+      ...(remoteAddress === undefined ? {} : { remote: remoteAddress }),
+    }
   }
-  return flows.map(
-    ({ identity, state, ageMs, client, server, clientToServer, serverToClient }) => ({
+  const limit = filter.limit || Infinity
+  let matching = 0
+  for (const flow of flows) {
+    if (matching === limit) return
+    if (!matches(flow, filter, pods)) continue
+    matching += 1
+    const { identity, state, ageMs, client, server, clientToServer, serverToClient } = flow
+    yield {
       identity,
       state,
       ageMs: BigInt(Math.round(ageMs)),
       ...(client ? { client: end(client) } : {}),
       ...(server ? { server: end(server) } : {}),
       directions: [direction('client', clientToServer), direction('server', serverToClient)],
-    }),
+    }
+  }
+}
+
+function matches(
+  flow: Flow,
+  { pod, reason, path }: FlowFilter,
+  pods: ReadonlyMap<bigint, SeenPod>,
+): boolean {
+  const directions = [flow.clientToServer, flow.serverToClient]
+  const isOfPod = ({ netnsCookie }: FlowEnd): boolean => {
+    const found = pods.get(netnsCookie)
+    return found !== undefined && podKey(found) === pod
+  }
+  return (
+    (!pod || endsOf(flow).some(isOfPod)) &&
+    (!reason || directions.some((each) => each.reason === reason)) &&
+    (!path || directions.some((each) => each.path === path))
   )
 }
 

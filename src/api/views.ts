@@ -49,6 +49,8 @@ export interface PodView {
   readonly enrolled: boolean
   /** Why not, when it is not enrolled. */
   readonly reason?: string
+  /** What is wrong with its annotations or its namespace's: a sentence without its full stop. */
+  readonly problem?: string
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
   /** Live ones: with at least one direction redirected, and the others. */
@@ -84,6 +86,8 @@ export interface FlowEndView {
   /** `namespace/name`; empty when no source reports the pod any more. */
   readonly pod: string
   readonly address: string
+  /** The address of the other end, where that is absent. */
+  readonly remote?: string
 }
 
 export interface FlowDirectionView {
@@ -122,6 +126,18 @@ export interface TraceEventView {
 export interface TraceRequest {
   /** 0: no slow reads. */
   readonly slowReadMs: number
+}
+
+/** Which connections are asked for; what is empty or 0 does not matter. */
+export interface FlowFilter {
+  /** `namespace/name` of an end. */
+  readonly pod?: string
+  /** Of a direction. */
+  readonly reason?: string
+  /** Of a direction. */
+  readonly path?: string
+  /** At most so many. */
+  readonly limit?: number
 }
 
 /** The requests and responses of the service Control, by method. */
@@ -163,7 +179,8 @@ export interface Control {
   readers(): ReaderView[]
   /** How many were quarantined. */
   forgive(reader: ReaderName): number
-  flows(): FlowView[]
+  /** Made one by one, so that the agent can do something else between them. */
+  flows(filter: FlowFilter): Iterable<FlowView>
   reasons(): Readonly<Record<string, bigint>>
   /** Tells events until disposed of. */
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable

@@ -12,6 +12,7 @@ import {
 import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { createLog } from '../log.ts'
 import { environmentOf } from './environment.ts'
+import { withHelp } from './help.ts'
 import { cgroupOption, pinOption, socketOption } from './options.ts'
 import { requireRoot } from './require-root.ts'
 import { UsageError } from './usage-error.ts'
@@ -36,18 +37,8 @@ const command: CommandModule<object, Args> = {
   command: 'agent',
   describe: 'Run the node agent in the foreground',
   builder: (yargs) =>
-    yargs
-      .usage(
-        '$0 agent --pods kubernetes|file:PATH\n\n' +
-          'Runs the node agent in the foreground. SIGTERM ends it and leaves its pins, so that live connections ' +
-          'stay fast until a successor adopts them.',
-      )
-      .epilogue(
-        'A pods file is YAML, re-read when it changes. The shortest one:\n' +
-          'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
-          '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`.',
-      )
-      .options({
+    withHelp(
+      yargs.options({
         pods: {
           type: 'string',
           demandOption: true,
@@ -66,7 +57,7 @@ const command: CommandModule<object, Args> = {
         },
         metrics: {
           type: 'string',
-          describe: 'HOST:PORT to serve /healthz and /readyz at',
+          describe: 'HOST:PORT to serve /healthz, /readyz and /metrics at',
           requiresArg: true,
         },
         cgroup: cgroupOption,
@@ -109,6 +100,23 @@ const command: CommandModule<object, Args> = {
           requiresArg: true,
         },
       }),
+      {
+        usage: 'agent --pods kubernetes|file:PATH',
+        about:
+          'Runs the node agent in the foreground. SIGTERM ends it and leaves its pins, so that live connections ' +
+          'stay fast until a successor adopts them.',
+        examples: [
+          ['agent --pods kubernetes', 'on a node of a cluster'],
+          ['agent --pods file:pods.yaml', 'without one'],
+          ['agent --pods file:pods.yaml --cleanup-on-exit', 'to try it and leave nothing behind'],
+        ],
+        exit: '0 it was asked to end, 1 it could not start or not remove everything, 2 the command line cannot be meant',
+        more:
+          'A pods file is YAML, re-read when it changes. The shortest one:\n' +
+          'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
+          '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`.',
+      },
+    ),
   handler: async (args) => {
     const environment = environmentOf(args)
     refuseNonsense(args)

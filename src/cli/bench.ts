@@ -6,6 +6,7 @@ import { type BenchArguments, PlanError, planBench } from '../../bench/plan.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { renderReport } from '../../bench/report/text.ts'
 import { environmentOf } from './environment.ts'
+import { withHelp } from './help.ts'
 import { outputOption } from './options.ts'
 import { print } from './print.ts'
 import { requireRoot } from './require-root.ts'
@@ -20,14 +21,8 @@ const command: CommandModule<object, Args> = {
   command: 'bench',
   describe: 'Compare a meshed hop with and without meshaccel on this machine',
   builder: (yargs) =>
-    yargs
-      .usage(
-        '$0 bench\n\n' +
-          'Two pods in network namespaces, real sidecars behind the real iptables rules, a real server and load: ' +
-          'measured with and without meshaccel. Needs no Kubernetes and leaves nothing behind. ' +
-          'Lists are separated by commas and cross.',
-      )
-      .options({
+    withHelp(
+      yargs.options({
         quick: { type: 'boolean', default: false, describe: 'An impression within a minute' },
         proxy: {
           choices: proxies,
@@ -76,8 +71,22 @@ const command: CommandModule<object, Args> = {
           requiresArg: true,
         },
         report: { type: 'string', describe: 'Write an HTML file, too', requiresArg: true },
-        output: { ...outputOption, default: 'table' as const },
+        output: outputOption,
       }),
+      {
+        usage: 'bench',
+        about:
+          'Two pods in network namespaces, real sidecars behind the real iptables rules, a real server and load: ' +
+          'measured with and without meshaccel. Needs no Kubernetes and leaves nothing behind. ' +
+          'Lists are separated by commas and cross.',
+        examples: [
+          ['bench --quick', 'an impression within a minute'],
+          ['bench --connections 1,16,64 --payload 81,64KiB', 'a sweep'],
+          ['bench --scenario stream --report report.html', 'bulk data, with a report to hand on'],
+        ],
+        exit: '0 every response was right, 1 not all were or it could not run, 2 the command line cannot be meant',
+      },
+    ),
   handler: async (args) => {
     const environment = environmentOf(args)
     const options = plan(args)

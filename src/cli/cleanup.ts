@@ -1,13 +1,22 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
 import { environmentOf } from './environment.ts'
+import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
   command: 'cleanup',
-  describe: 'Drain, then remove everything of meshaccel from the kernel; a running agent ends',
-  builder: drainOptions,
+  describe: 'Drain, then remove everything of meshaccel from the kernel',
+  builder: (yargs) =>
+    withHelp(yargs.options(drainOptions), {
+      usage: 'cleanup',
+      about:
+        'Drains, then detaches and unpins everything of meshaccel. A running agent does it and ends; without one the ' +
+        'command does it itself. Nothing is left on the node.',
+      examples: [['cleanup', 'uninstall from this node']],
+      exit: '0 nothing is left, 1 something is, 2 the command line cannot be meant',
+    }),
   handler: async (args) => {
     const environment = environmentOf(args)
     const timeoutMs = timeoutMsOf(args)

@@ -8,6 +8,7 @@ import { defaults } from '../config.ts'
 import { createLog } from '../log.ts'
 import { packageRoot } from '../package.ts'
 import { environmentOf, type CliEnvironment } from './environment.ts'
+import { withHelp } from './help.ts'
 import { requireRoot } from './require-root.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -46,20 +47,32 @@ const install: CommandModule<object, InstallArgs> = {
   command: 'install',
   describe: 'Chain the plugin into the network that the container runtime uses',
   builder: (yargs) =>
-    yargs.options({
-      ...placeOptions,
-      socket: {
-        type: 'string',
-        default: defaults.cniSocketPath,
-        describe: "The agent's CNI socket",
-        requiresArg: true,
+    withHelp(
+      yargs.options({
+        ...placeOptions,
+        socket: {
+          type: 'string',
+          default: defaults.cniSocketPath,
+          describe: "The agent's CNI socket",
+          requiresArg: true,
+        },
+        watch: {
+          type: 'boolean',
+          default: false,
+          describe: 'Stay, and chain it in again when another installer has dropped it',
+        },
+      }),
+      {
+        usage: 'cni install',
+        about:
+          'Copies the plugin to where the container runtime looks for plugins, and chains it into the network that the ' +
+          'runtime uses, so that new pods are enrolled before their first process runs. Nothing else of the file changes.',
+        examples: [
+          ['cni install', 'once; idempotent'],
+          ['cni install --watch', "beside other installers, such as a mesh's own"],
+        ],
       },
-      watch: {
-        type: 'boolean',
-        default: false,
-        describe: 'Stay, and chain it in again when another installer has dropped it',
-      },
-    }),
+    ),
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'install the CNI plugin')
@@ -99,15 +112,24 @@ const uninstall: CommandModule<object, UninstallArgs> = {
   command: 'uninstall',
   describe: 'Take the plugin out of the chain; what others made of the files since stays',
   builder: (yargs) =>
-    yargs.options({
-      ...placeOptions,
-      'cache-dir': {
-        type: 'string',
-        default: '/var/lib/cni',
-        describe: "The container runtime's memory of the networks that it has connected pods to",
-        requiresArg: true,
+    withHelp(
+      yargs.options({
+        ...placeOptions,
+        'cache-dir': {
+          type: 'string',
+          default: '/var/lib/cni',
+          describe: "The container runtime's memory of the networks that it has connected pods to",
+          requiresArg: true,
+        },
+      }),
+      {
+        usage: 'cni uninstall',
+        about:
+          'Takes the plugin out of the chain. Its binary goes as well, unless pods that were connected through it may ' +
+          'still need it.',
+        examples: [['cni uninstall', 'idempotent']],
       },
-    }),
+    ),
   handler: (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'remove the CNI plugin')
@@ -131,7 +153,17 @@ const command: CommandModule = {
   command: 'cni',
   describe: "Chain the CNI plugin into the node's network, or take it out",
   builder: (yargs) =>
-    yargs.command(install).command(uninstall).demandCommand(1, 'Name install or uninstall.'),
+    withHelp(
+      yargs.command(install).command(uninstall).demandCommand(1, 'Name install or uninstall.'),
+      {
+        usage: 'cni install|uninstall',
+        about: "Chains meshaccel's CNI plugin into the node's network, or takes it out.",
+        examples: [
+          ['cni install', 'chain it in'],
+          ['cni uninstall', 'take it out'],
+        ],
+      },
+    ),
   handler: () => undefined,
 }
 

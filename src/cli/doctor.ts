@@ -1,13 +1,15 @@
 import { release } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { cgroup2Directory } from '../datapath/cgroup.ts'
-import type { SelfTestResult } from '../datapath/selftest/policy.ts'
+import { consequences, type Probe, type SelfTestResult } from '../datapath/selftest/policy.ts'
 import { selfTest } from '../datapath/selftest/self-test.ts'
 import { type CliEnvironment, environmentOf } from './environment.ts'
+import { withHelp } from './help.ts'
 import { cgroupOption, outputOption, pinOption } from './options.ts'
+import { fold, plain } from './plain-text.ts'
 import { print } from './print.ts'
 import { requireRoot } from './require-root.ts'
-import { paint } from './table.ts'
+import { paint, widthOf } from './table.ts'
 
 interface Args {
   readonly cgroup: string | undefined
@@ -17,15 +19,35 @@ interface Args {
 
 const command: CommandModule<object, Args> = {
   command: 'doctor',
-  describe:
-    'What this kernel can do, tried with real sockets; exit 0 when it can accelerate, 1 not',
-  builder: { cgroup: cgroupOption, pin: pinOption, output: outputOption },
+  describe: 'What this kernel can do, tried with real sockets',
+  builder: (yargs) =>
+    withHelp(
+      yargs.options({
+        cgroup: cgroupOption,
+        pin: pinOption,
+        output: outputOption,
+      }),
+      {
+        usage: 'doctor',
+        about:
+          'Runs the self-test that the agent runs before it attaches anything, with real sockets in a scratch cgroup, ' +
+          'and prints the verdict on every probe and the policy that follows. Needs no agent and disturbs none.',
+        examples: [
+          ['doctor', 'before the first agent, or after a new kernel'],
+          ['doctor -o json', 'for a report'],
+        ],
+        exit: '0 this kernel can accelerate, 1 it cannot, 2 the command line cannot be meant',
+        more:
+          'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; note: told for information.',
+      },
+    ),
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'run the self-test')
     const cgroupPath = cgroup2Directory(args.cgroup)
     const result = await selfTest({ cgroupPath, pinDir: args.pin })
-    const { policy, refusedBecause, probes } = result
+    const { policy, refusedBecause } = result
+    const probes = result.probes.map((probe) => ({ ...probe, verdict: verdictOn(probe) }))
     const because = refusedBecause === undefined ? {} : { refusedBecause }
     print(environment, args.output, { kernel: release(), policy, ...because, probes }, () =>
       describe(result, environment),
@@ -44,16 +66,47 @@ const meanings: Readonly<Record<SelfTestResult['policy'], string>> = {
   refused: 'nothing is accelerated; all traffic takes the normal stack',
 }
 
+type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
+
+/** What follows from what a probe found. */
+function verdictOn({ name, ok }: Probe): Verdict {
+  if (ok) return 'ok'
+  const consequence = consequences.find(([probe]) => probe === name)?.[1] ?? 'none'
+  return consequence === 'none' ? 'note' : consequence
+}
+
+const colours = {
+  ok: 'green',
+  note: 'green',
+  strict: 'yellow',
+  'proxies-only': 'yellow',
+  refused: 'red',
+} as const
+
 function describe(result: SelfTestResult, environment: CliEnvironment): string {
   const { policy, refusedBecause, probes } = result
-  const width = Math.max(...probes.map(({ name }) => name.length), 0)
-  const lines = probes.flatMap(({ name, ok, detail, hint }) => [
-    `${paint(ok ? 'green' : 'yellow', ok ? 'ok  ' : 'no  ', environment)}${name.padEnd(width)}  ${detail}`,
-    ...(hint === undefined ? [] : [`${' '.repeat(width + 6)}${hint}`]),
-  ])
+  const nameWidth = Math.max(...probes.map(({ name }) => name.length), 0)
+  const verdictWidth = Math.max(...probes.map((probe) => verdictOn(probe).length), 0)
+  const indent = ' '.repeat(nameWidth + verdictWidth + 4)
+  const foldDetail = (text: string): string =>
+    fold(plain(text), Math.max(20, widthOf(environment) - indent.length), '').join(`\n${indent}`)
+  const lines = probes.flatMap((probe) => {
+    const verdict = verdictOn(probe)
+    const painted = paint(colours[verdict], verdict.padEnd(verdictWidth), environment)
+    return [
+      `${painted}  ${probe.name.padEnd(nameWidth)}  ${foldDetail(probe.detail)}`,
+      ...(probe.hint === undefined ? [] : [indent + foldDetail(probe.hint)]),
+    ]
+  })
   return `${[
     `kernel ${release()}, policy ${paint(policy === 'refused' ? 'red' : 'green', policy, environment)}: ${meanings[policy]}`,
-    ...(refusedBecause === undefined ? [] : [`because ${refusedBecause}`]),
+    ...(refusedBecause === undefined ? [] : [`because ${plain(refusedBecause)}`]),
     ...lines,
+    `next: ${next[policy === 'refused' ? 'refused' : 'capable']}`,
   ].join('\n')}\n`
+}
+
+const next = {
+  capable: 'start `meshaccel agent`, or ask the one that runs: `meshaccel status`',
+  refused: 'a newer kernel; an agent stays up meanwhile, says why, and leaves all traffic alone',
 }

@@ -1,13 +1,25 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
 import { environmentOf } from './environment.ts'
+import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
   command: 'drain',
-  describe: 'Stop redirecting and wait until all connections are back on TCP; loses nothing',
-  builder: drainOptions,
+  describe: 'Stop redirecting and wait until all connections are back on TCP',
+  builder: (yargs) =>
+    withHelp(yargs.options(drainOptions), {
+      usage: 'drain',
+      about:
+        'Stops redirecting on this node and waits until every connection is back on TCP. No connection is closed, no ' +
+        'byte is lost. It stays so, over a restart of the agent too, until `meshaccel resume`. Works without an agent.',
+      examples: [
+        ['drain', 'at most as long as it takes by default'],
+        ['drain --timeout 120', 'when readers are slow'],
+      ],
+      exit: '0 drained, now or before; 1 some connections are still leaving; 2 the command line cannot be meant',
+    }),
   handler: async (args) => {
     const environment = environmentOf(args)
     const timeoutMs = timeoutMsOf(args)

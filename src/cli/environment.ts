@@ -4,12 +4,29 @@ import type { AgentParts } from '../agent.ts'
 export interface Output {
   write(text: string): unknown
   readonly isTTY?: boolean
+  /** The terminal's size now. */
   readonly columns?: number
+  readonly rows?: number
+  /** Tells when the terminal has another size. */
+  on?(event: 'resize', listener: () => void): unknown
+  off?(event: 'resize', listener: () => void): unknown
+}
+
+/** What a person types. */
+export interface Keyboard {
+  readonly isTTY?: boolean
+  /** Keys come one by one, unechoed, Ctrl-C as one of them. */
+  setRawMode(raw: boolean): unknown
+  on(event: 'data', listener: (keys: Buffer) => void): unknown
+  off(event: 'data', listener: (keys: Buffer) => void): unknown
+  /** Stops reading, so that the process may end. */
+  pause(): unknown
 }
 
 /** Everything of the outside that a command uses, so that tests can run it in their own process. */
 export interface CliEnvironment {
   readonly argv: readonly string[]
+  readonly stdin: Keyboard
   /** Results. */
   readonly stdout: Output
   /** Talk. */

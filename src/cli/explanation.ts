@@ -1,4 +1,5 @@
-import type { FlowView, PodView, ReaderView, StatusView } from '../api/views.ts'
+import type { FlowEndView, FlowView, PodView, ReaderView, StatusView } from '../api/views.ts'
+import { plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
 import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
 
@@ -6,9 +7,10 @@ import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
 export interface Facts {
   readonly status: StatusView
   readonly pod: PodView
+  /** All that the agent sees. */
+  readonly pods: readonly PodView[]
   /** Of this pod. */
   readonly readers: readonly ReaderView[]
-  /** Of all pods. */
   readonly flows: readonly FlowView[]
 }
 
@@ -23,24 +25,30 @@ export interface Explanation {
   readonly sentences: readonly string[]
 }
 
+/** How many connections are named as examples of those that one reason holds. */
+const examples = 3
+
 /** Explains a pod. Pure. */
-export function explain({ status, pod, readers, flows }: Facts): Explanation {
+export function explain({ status, pod, pods, readers, flows }: Facts): Explanation {
   const name = `${pod.namespace}/${pod.name}`
   const { fast, slow } = sort(flows.filter((flow) => isOf(flow, name)))
   const sentences = [...agentSentences(status)]
   if (!pod.enrolled) {
     const { means, next } = wordsOfPod(pod.reason ?? 'unknown')
-    sentences.push(`${name} is not accelerated: ${means}.`, ...stepOf(next))
-  } else {
     sentences.push(
-      `${name} is enrolled. Of its ${count(fast + total(slow), 'connection')} with a watched end, ` +
-        `${fast} ${fast === 1 ? 'is' : 'are'} fast; ${formatBytes(pod.redirectedBytes)} went that way.`,
+      `${name} is not accelerated: ${means}.`,
+      ...problemOf(pod),
+      ...stepOf(next, pod),
     )
-    for (const [reason, connections] of slow) {
+  } else {
+    sentences.push(`${name} is enrolled. ${sumUp(fast, slow, pod)}`, ...problemOf(pod))
+    for (const [reason, held] of slow) {
       const { means, next } = wordsOfTraffic(reason)
+      const such = [...new Set(held.map((flow) => whoCallsWhom(flow, pods)))].slice(0, examples)
       sentences.push(
-        `${count(connections, 'connection')} on TCP (${reason}): ${means}.`,
-        ...stepOf(next),
+        `${count(held.length, 'connection')} on TCP (${reason}): ${means}.`,
+        `  Such as: ${such.join('; ')}.`,
+        ...stepOf(next, pod),
       )
     }
   }
@@ -52,28 +60,35 @@ export function explain({ status, pod, readers, flows }: Facts): Explanation {
       `  Next: once it is mended, \`meshaccel readers forgive ${name} ${program}\`.`,
     )
   }
+  const counts = [...slow].map(([reason, held]): [string, number] => [reason, held.length])
   return {
     pod: name,
     enrolled: pod.enrolled,
     ...(pod.reason === undefined ? {} : { reason: pod.reason }),
-    connections: { fast, slow: Object.fromEntries(slow) },
-    sentences,
+    connections: { fast, slow: Object.fromEntries(counts) },
+    sentences: sentences.map(plain),
   }
 }
 
 /** What keeps every pod slow. */
-function agentSentences(status: StatusView): string[] {
-  if (status.state === 'refused') {
+function agentSentences({ state, refusedBecause, podsFileError, source }: StatusView): string[] {
+  if (state === 'refused') {
     return [
-      `Nothing is accelerated on this node: ${status.refusedBecause ?? 'the self-test failed'}.`,
+      `Nothing is accelerated on this node, because the self-test refuses its kernel: ${refusedBecause ?? 'it failed'}.`,
       '  Next: `meshaccel doctor` shows every probe.',
     ]
   }
-  if (status.state === 'draining' || status.state === 'disabled') {
-    return ['Redirecting is switched off on this node.', '  Next: `meshaccel resume`.']
+  if (state === 'draining' || state === 'disabled') {
+    return [
+      'Redirecting is switched off on this node: somebody has drained it.',
+      '  Next: `meshaccel resume`.',
+    ]
   }
-  if (status.podsFileError !== undefined) {
-    return [`The pods file is wrong, so its last good content applies: ${status.podsFileError}`]
+  if (podsFileError !== undefined) {
+    return [`The pods file is wrong, so its last good content applies: ${podsFileError}`]
+  }
+  if (source.error !== undefined) {
+    return [`The agent cannot follow ${source.name}, so the last that it knows applies: ${source.error}`]
   }
   return []
 }
@@ -81,26 +96,62 @@ function agentSentences(status: StatusView): string[] {
 const isOf = ({ client, server }: FlowView, pod: string): boolean =>
   client?.pod === pod || server?.pod === pod
 
-/** Each connection is fast or has one reason. */
-function sort(flows: readonly FlowView[]): { fast: number; slow: Map<string, number> } {
+/** Each connection is fast or has one reason; the reason that holds most comes first. */
+function sort(flows: readonly FlowView[]): { fast: number; slow: [string, FlowView[]][] } {
   let fast = 0
-  const slow = new Map<string, number>()
-  for (const { directions } of flows) {
-    const held = directions.find(({ path }) => path !== 'redirect')
+  const slow = new Map<string, FlowView[]>()
+  for (const flow of flows) {
+    const held = flow.directions.find(({ path }) => path !== 'redirect')
     if (held === undefined) {
       fast += 1
-    } else {
-      const reason = held.reason ?? 'short'
-      slow.set(reason, (slow.get(reason) ?? 0) + 1)
+      continue
     }
+    const reason = held.reason ?? 'short'
+    const others = slow.get(reason)
+    if (others) others.push(flow)
+    else slow.set(reason, [flow])
   }
-  return { fast, slow }
+  return { fast, slow: [...slow].toSorted(([, one], [, other]) => other.length - one.length) }
 }
 
-const total = (counts: ReadonlyMap<string, number>): number =>
-  [...counts.values()].reduce((sum, one) => sum + one, 0)
+function sumUp(fast: number, slow: readonly [string, FlowView[]][], pod: PodView): string {
+  const all = slow.reduce((sum, [, held]) => sum + held.length, fast)
+  if (all === 0) return 'It has no connection now.'
+  return (
+    `Of its ${count(all, 'connection')}, ${fast} ${fast === 1 ? 'is' : 'are'} fast; ` +
+    `${formatBytes(pod.redirectedBytes)} went that way.`
+  )
+}
+
+/** `shop/cart-0 > shop/db 10.0.0.9:5432`; of an end that is not enrolled its address and, if it is seen, its pod. */
+function whoCallsWhom({ client, server }: FlowView, pods: readonly PodView[]): string {
+  const elsewhere = (of: FlowEndView | undefined): string => {
+    const address = of?.remote
+    if (address === undefined) return 'somewhere else'
+    const host = hostOf(address)
+    const pod = pods.find(({ ips }) => ips.includes(host))
+    if (pod === undefined) return address
+    const why = pod.enrolled ? '' : `, not enrolled: ${pod.reason ?? 'unknown'}`
+    return `${address} (${pod.namespace}/${pod.name}${why})`
+  }
+  const caller = client ? client.pod || client.address : elsewhere(server)
+  const called = server ? `${server.pod} ${server.address}`.trim() : elsewhere(client)
+  return `${caller} > ${called}`
+}
+
+/** Of `10.0.0.1:80` or `[fd00::1]:80`. */
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+}
 
 const count = (number: number, noun: string): string =>
   `${number} ${noun}${number === 1 ? '' : 's'}`
 
-const stepOf = (next: Words['next']): string[] => (next === undefined ? [] : [`  Next: ${next}`])
+const problemOf = ({ problem }: PodView): string[] =>
+  problem === undefined ? [] : [`  Mind: ${problem}.`]
+
+/** The step, with the pod's own names in it. */
+function stepOf(next: Words['next'], { namespace, name }: PodView): string[] {
+  if (next === undefined) return []
+  return [`  Next: ${next.replaceAll('NAMESPACE', namespace).replaceAll('NAME', name)}`]
+}

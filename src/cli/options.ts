@@ -12,6 +12,7 @@ export const socketOption: Options & { readonly type: 'string'; readonly default
 
 export const outputOption: Options & {
   readonly choices: readonly ('table' | 'json')[]
+  readonly default: 'table'
 } = {
   alias: 'o',
   choices: ['table', 'json'],
@@ -33,7 +34,7 @@ export const cgroupOption: Options & { readonly type: 'string' } = {
   requiresArg: true,
 }
 
-export const timeoutOption: Options & { readonly type: 'number' } = {
+export const timeoutOption: Options & { readonly type: 'number'; readonly default: number } = {
   type: 'number',
   default: defaults.drainTimeoutMs / 1000,
   describe: 'How many seconds connections may take to leave',
@@ -55,9 +56,35 @@ export interface DrainArgs {
   readonly timeout: number
 }
 
-export const drainOptions: Record<keyof DrainArgs, Options> = {
+export const drainOptions: {
+  readonly socket: typeof socketOption
+  readonly timeout: typeof timeoutOption
+  readonly pin: typeof pinOption
+  readonly cgroup: typeof cgroupOption
+} = {
   socket: socketOption,
   timeout: timeoutOption,
   pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
   cgroup: { ...cgroupOption, describe: 'Accepted; the pins know their cgroup' },
+}
+
+/** What commands take that show something of the agent, once or again and again. */
+export interface ShowArgs {
+  readonly socket: string
+  readonly output: 'table' | 'json'
+  readonly watch: string | undefined
+}
+
+export const showOptions: {
+  readonly socket: typeof socketOption
+  readonly output: typeof outputOption
+  readonly watch: Options & { readonly type: 'string' }
+} = {
+  socket: socketOption,
+  output: outputOption,
+  watch: {
+    alias: 'w',
+    type: 'string',
+    describe: 'Show it again every SECONDS, 2 if none are named, until Ctrl-C',
+  },
 }

@@ -28,14 +28,14 @@ function exact(_key: string, field: unknown): unknown {
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
 /** `1.4 GiB`. */
-export function formatBytes(bytes: bigint): string {
+export function formatBytes(bytes: bigint | number): string {
   let value = Number(bytes)
   let unit = 0
   while (value >= 1024 && unit < byteUnits.length - 1) {
     value /= 1024
     unit += 1
   }
-  return `${unit === 0 ? value : value.toFixed(1)} ${byteUnits[unit]}`
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${byteUnits[unit]}`
 }
 
 /** `3 h 12 min`, from milliseconds. */

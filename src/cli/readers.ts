@@ -1,16 +1,18 @@
 import type { CommandModule } from 'yargs'
 import { ControlClient } from '../api/client.ts'
+import type { ReaderView } from '../api/views.ts'
 import { environmentOf } from './environment.ts'
-import { outputOption, socketOption } from './options.ts'
-import { print } from './print.ts'
+import { withHelp } from './help.ts'
+import { type ShowArgs, showOptions, socketOption } from './options.ts'
 import { renderTable, type Column } from './table.ts'
 import { UsageError } from './usage-error.ts'
+import { show } from './watch.ts'
 
 const columns: readonly Column[] = [
   { title: 'POD', flexible: true },
   { title: 'PROGRAM', flexible: true },
-  { title: 'PROVEN', right: true },
-  { title: 'UNPROVEN', flexible: true },
+  { title: 'PROVEN', right: true, spare: 1 },
+  { title: 'UNPROVEN', flexible: true, spare: 2 },
   { title: 'QUARANTINED', flexible: true },
 ]
 
@@ -24,14 +26,23 @@ const forgive: CommandModule<object, ForgiveArgs> = {
   command: 'forgive <pod> <program>',
   describe: 'Trust a program again that is quarantined',
   builder: (yargs) =>
-    yargs
-      .option('socket', socketOption)
-      .positional('pod', { type: 'string', demandOption: true, describe: 'NAMESPACE/NAME' })
-      .positional('program', {
-        type: 'string',
-        demandOption: true,
-        describe: 'As `meshaccel readers` shows it',
-      }),
+    withHelp(
+      yargs
+        .option('socket', socketOption)
+        .positional('pod', { type: 'string', demandOption: true, describe: 'NAMESPACE/NAME' })
+        .positional('program', {
+          type: 'string',
+          demandOption: true,
+          describe: 'As `meshaccel readers` shows it',
+        }),
+      {
+        usage: 'readers forgive NAMESPACE/NAME PROGRAM',
+        about:
+          'Lifts the quarantine of a program in a pod, once what it did has been mended: its connections prove ' +
+          'themselves and join again.',
+        examples: [['readers forgive shop/cart-0 /usr/sbin/nginx', 'nginx in cart-0']],
+      },
+    ),
   handler: async (args) => {
     const environment = environmentOf(args)
     const [namespace, name, ...rest] = args.pod.split('/')
@@ -45,38 +56,39 @@ const forgive: CommandModule<object, ForgiveArgs> = {
   },
 }
 
-const command: CommandModule<object, { socket: string; output: 'table' | 'json' }> = {
+const command: CommandModule<object, ShowArgs> = {
   command: 'readers',
-  describe: 'The programs that read in enrolled pods, and how many of their connections are proven',
+  describe: 'The programs that read in enrolled pods, and whether they are proven',
   builder: (yargs) =>
-    yargs
-      .option('socket', socketOption)
-      .option('output', { ...outputOption, default: 'table' as const })
-      .command(forgive),
-  handler: async (args) => {
-    const environment = environmentOf(args)
-    using client = await ControlClient.connect(args.socket)
-    const result = await client.call('Readers', {})
-    print(environment, args.output, result, () =>
-      result.readers.length === 0
-        ? 'Nothing has read in an enrolled pod yet.\n'
-        : renderTable(
-            columns,
-            result.readers.map(
-              ({ namespace, name, program, quarantined, evidence, connections }) => [
-                `${namespace}/${name}`,
-                program,
-                String(connections.proven),
-                Object.entries(connections.unproven)
-                  .map(([reason, count]) => `${count} ${reason}`)
-                  .join(', ') || '0',
-                quarantined ? `yes: ${evidence ?? 'unknown'}` : 'no',
-              ],
-            ),
-            environment,
-          ),
-    )
-  },
+    withHelp(yargs.options(showOptions).command(forgive), {
+      usage: 'readers',
+      about:
+        'Lists the programs that read in enrolled pods: how many of their connections are proven, how many are not ' +
+        'and why, and which programs are quarantined for what they did on a redirected connection.',
+      examples: [
+        ['readers', 'all of them'],
+        ['readers forgive shop/cart-0 /usr/sbin/nginx', 'lift a quarantine'],
+      ],
+    }),
+  handler: (args) =>
+    show(args, {
+      ask: (client) => client.call('Readers', {}),
+      table: ({ readers }, environment) =>
+        readers.length === 0
+          ? 'Nothing has read in an enrolled pod yet.\n'
+          : renderTable(columns, readers.map(row), environment),
+    }),
 }
 
 export default command
+
+function row({ namespace, name, program, quarantined, evidence, connections }: ReaderView): string[] {
+  const unproven = Object.entries(connections.unproven).map(([reason, count]) => `${count} ${reason}`)
+  return [
+    `${namespace}/${name}`,
+    program,
+    String(connections.proven),
+    unproven.join(', ') || '0',
+    quarantined ? `yes: ${evidence ?? 'unknown'}` : 'no',
+  ]
+}

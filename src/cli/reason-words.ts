@@ -3,7 +3,7 @@
 export interface Words {
   /** Half a sentence. */
   readonly means: string
-  /** A whole sentence. */
+  /** A whole sentence; NAMESPACE and NAME stand for the pod's. */
   readonly next?: string
 }
 
@@ -13,11 +13,15 @@ const nothingToDo = 'That is as it should be.'
 export const ofPods: Readonly<Record<string, Words>> = {
   disabled: {
     means: 'nobody has enabled it',
-    next: 'Set `meshaccel.io/enabled: "true"` on its namespace or on the pod (`enabled: true` in a pods file).',
+    next:
+      'Run `kubectl annotate namespace NAMESPACE meshaccel.io/enabled=true`, or annotate the pod alone: ' +
+      '`kubectl -n NAMESPACE annotate pod NAME meshaccel.io/enabled=true` (in a pods file `enabled: true`).',
   },
   'no-mesh': {
     means: 'it has no sidecar of a known mesh',
-    next: 'Inject the sidecar and restart the pod; in a pods file name `mesh` or `proxyUid`.',
+    next:
+      'Inject the sidecar (Istio: `kubectl label namespace NAMESPACE istio-injection=enabled`) and restart the pod; ' +
+      'in a pods file name `mesh` or `proxyUid`.',
   },
   'host-network': {
     means: "it uses the host's network, where no sidecar intercepts",
@@ -84,12 +88,14 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
       'its reader has slept in a receive since before it joined; it goes fast after the next message',
   },
   'cap-bytes': {
-    means: 'the reader is slower than the writer, so many redirected bytes are unread',
-    next: 'Look at the reader; `--cap` bounds what may wait.',
+    means: 'its reader is so slow that as many redirected bytes as the cap allows are unread',
+    next:
+      'Look at what the reading program waits for; the connection goes fast again once it has caught up. ' +
+      "The agent's `--cap` lets more bytes wait.",
   },
   'cap-messages': {
-    means: 'the reader is slower than the writer, so many redirected messages are unread',
-    next: 'Look at the reader.',
+    means: 'its reader is so slow that as many redirected messages as the cap allows are unread',
+    next: 'Look at what the reading program waits for; the connection goes fast again once it has caught up.',
   },
   'tcp-memory': {
     means: "the node's TCP memory is tight",
@@ -132,7 +138,12 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
     next: '`meshaccel readers` names the program, which is quarantined now.',
   },
   short: { means: 'it has not taken turns often enough yet' },
-  'remote-peer': { means: 'its other end is not in an enrolled pod of this node' },
+  'remote-peer': {
+    means: 'its other end is not in an enrolled pod of this node',
+    next:
+      'Both ends must be in enrolled pods of one node. `meshaccel pods` tells why the other one is not enrolled; if it ' +
+      'is on another node, a pod affinity brings the two together.',
+  },
   mptcp: { means: 'it is Multipath TCP', next: nothingToDo },
   ulp: {
     means: 'the kernel encrypts it (kTLS) or another protocol is attached',

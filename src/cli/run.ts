@@ -8,6 +8,7 @@ import cleanup from './cleanup.ts'
 import cni from './cni.ts'
 import doctor from './doctor.ts'
 import drain from './drain.ts'
+import { completePods, completionFlag } from './completion.ts'
 import type { CliEnvironment } from './environment.ts'
 import explain from './explain.ts'
 import flows from './flows.ts'
@@ -17,13 +18,14 @@ import readers from './readers.ts'
 import reasons from './reasons.ts'
 import resume from './resume.ts'
 import status from './status.ts'
+import top from './top.ts'
 import trace from './trace.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 usage. Never throws. */
 export async function runCli(environment: CliEnvironment): Promise<number> {
   try {
-    const said = await parse(environment)
+    const said = (await completion(environment)) ?? (await parse(environment))
     if (said) environment.stdout.write(`${said}\n`)
     return environment.exitCode
   } catch (error) {
@@ -41,6 +43,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(status)
     .command(pods)
     .command(flows)
+    .command(top)
     .command(reasons)
     .command(readers)
     .command(explain)
@@ -51,12 +54,25 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(cleanup)
     .command(cni)
     .command(manifests)
+    .completion('completion', 'Print the script that completes commands in bash or zsh')
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
+    )
+    .example([
+      ['$0 doctor', 'can this kernel do it?'],
+      ['$0 status', 'does it do anything?'],
+      ['$0 explain shop/cart-0', 'why is this pod fast or slow?'],
+      ['$0 top', 'who moves how much, live'],
+    ])
+    .epilogue(
+      'Exit codes: 0 done, 1 failed, 2 the command line cannot be meant.\n\n' +
+        'Completion: put `source <(meshaccel completion)` into ~/.bashrc or ~/.zshrc; it is for the shell that $SHELL ' +
+        'names.',
     )
     .version(version)
     .parserConfiguration({ 'duplicate-arguments-array': false })
     .alias('help', 'h')
+    .recommendCommands()
     .wrap(Math.min(environment.stdout.columns ?? 100, 100))
     .strict()
     .demandCommand(1, 'Name a command.')
@@ -72,6 +88,14 @@ async function parse(environment: CliEnvironment): Promise<string> {
     said = output
   })
   return said
+}
+
+/** What the shell asked for, if it did and yargs does not know. */
+async function completion({ argv }: CliEnvironment): Promise<string | undefined> {
+  const at = argv.indexOf(completionFlag)
+  if (at < 0) return undefined
+  const names = await completePods(argv.slice(at + 1))
+  return names?.join('\n')
 }
 
 function describe(error: unknown): string {

@@ -1,24 +1,39 @@
 import type { CommandModule } from 'yargs'
-import { ControlClient } from '../api/client.ts'
 import type { AgentState, StatusView } from '../api/views.ts'
-import { environmentOf, type CliEnvironment } from './environment.ts'
-import { outputOption, socketOption } from './options.ts'
-import { formatBytes, print } from './print.ts'
+import type { CliEnvironment } from './environment.ts'
+import { withHelp } from './help.ts'
+import { type ShowArgs, showOptions } from './options.ts'
+import { plain } from './plain-text.ts'
+import { formatBytes } from './print.ts'
 import { paint } from './table.ts'
+import { show } from './watch.ts'
 
-const command: CommandModule<object, { socket: string; output: 'table' | 'json' }> = {
+const command: CommandModule<object, ShowArgs> = {
   command: 'status',
-  describe: 'Whether it accelerates, and how much; exit 0 accelerating, 1 not',
-  builder: { socket: socketOption, output: outputOption },
-  handler: async (args) => {
-    const environment = environmentOf(args)
-    using client = await ControlClient.connect(args.socket)
-    const status = await client.call('Status', {})
-    // The wire puts maps first; people read the state first.
-    const { reasons, ...rest } = status
-    print(environment, args.output, { ...rest, reasons }, () => describe(status, environment))
-    if (status.state !== 'accelerating') environment.exitCode = 1
-  },
+  describe: 'Whether it accelerates, and how much',
+  builder: (yargs) =>
+    withHelp(yargs.options(showOptions), {
+      usage: 'status',
+      about: 'Tells whether this node accelerates, by which policy, and how much has gone which way.',
+      examples: [
+        ['status', 'in short'],
+        ['status -o json', 'with how often each reason kept something from the fast path'],
+        ['status --watch 1', 'again every second'],
+      ],
+      exit: '0 it accelerates, 1 it does not or no agent runs, 2 the command line cannot be meant',
+    }),
+  handler: (args) =>
+    show(args, {
+      ask: async (client) => {
+        // The wire puts maps first; people read the state first.
+        const { reasons, ...rest } = await client.call('Status', {})
+        return { ...rest, reasons }
+      },
+      table: describe,
+      seen: ({ state }, environment) => {
+        environment.exitCode = state === 'accelerating' ? 0 : 1
+      },
+    }),
 }
 
 export default command
@@ -30,13 +45,22 @@ const colours: Readonly<Record<AgentState, 'green' | 'yellow' | 'red'>> = {
   refused: 'red',
 }
 
+/** What to do where it does not accelerate. */
+const next: Readonly<Partial<Record<AgentState, string>>> = {
+  disabled: '`meshaccel resume` switches redirecting on again',
+  draining: 'connections are leaving; `meshaccel resume` switches redirecting on again',
+  refused: '`meshaccel doctor` shows what the self-test found',
+}
+
 function describe(status: StatusView, environment: CliEnvironment): string {
-  const { pods, connections, totals } = status
+  const { pods, connections, totals, source } = status
   const lines: (readonly [string, string])[] = [
     ['state', paint(colours[status.state], status.state, environment)],
     ['policy', status.policy],
   ]
-  if (status.refusedBecause !== undefined) lines.push(['because', status.refusedBecause])
+  if (status.refusedBecause !== undefined) lines.push(['because', plain(status.refusedBecause)])
+  const step = next[status.state]
+  if (step !== undefined) lines.push(['next', step])
   lines.push(
     ['kernel', status.kernel],
     ['version', status.version],
@@ -53,7 +77,9 @@ function describe(status: StatusView, environment: CliEnvironment): string {
     ['by TCP', `${formatBytes(totals.tcpBytes)}, ${totals.tcpMessages} messages of members`],
   )
   if (status.podsFileError !== undefined) {
-    lines.push(['pods file', paint('red', status.podsFileError, environment)])
+    lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
+  } else if (source.error !== undefined) {
+    lines.push([source.name, paint('red', plain(source.error), environment)])
   }
   return lines.map(([name, value]) => `${name.padEnd(12)}${value}\n`).join('')
 }

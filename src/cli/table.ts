@@ -1,10 +1,13 @@
 import type { CliEnvironment } from './environment.ts'
+import { cut, plain } from './plain-text.ts'
 
 export interface Column {
   readonly title: string
   readonly right?: boolean
   /** May be cut short when the terminal is narrow. */
   readonly flexible?: boolean
+  /** Goes when even that is not enough: the highest number first. */
+  readonly spare?: number
 }
 
 const gap = 2
@@ -16,21 +19,39 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   environment: CliEnvironment,
 ): string {
+  return tableLines(columns, rows, environment)
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+/** The same, line by line; the first one is the head. */
+export function tableLines(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  environment: CliEnvironment,
+): string[] {
+  const cells = rows.map((row) => row.map(plain))
   const natural = columns.map(({ title }, index) =>
-    rows.reduce((widest, row) => Math.max(widest, (row[index] ?? '').length), title.length),
+    cells.reduce((widest, row) => Math.max(widest, (row[index] ?? '').length), title.length),
   )
-  const widths = fit(columns, natural, environment.stdout)
-  const line = (cells: readonly string[]): string =>
-    columns
-      .map(({ right }, index) => {
-        const width = widths[index] ?? 0
-        const text = cut(cells[index] ?? '', width)
-        return right ? text.padStart(width) : text.padEnd(width)
-      })
-      .join(' '.repeat(gap))
-      .trimEnd()
+  const room = widthOf(environment)
+  const widths = fit(columns, natural, room)
+  const line = (row: readonly string[]): string => {
+    const shown = columns.flatMap(({ right }, index) => {
+      const width = widths.get(index)
+      if (width === undefined) return []
+      const text = cut(row[index] ?? '', width)
+      return right ? text.padStart(width) : text.padEnd(width)
+    })
+    return cut(shown.join(' '.repeat(gap)).trimEnd(), room)
+  }
   const head = paint('bold', line(columns.map(({ title }) => title)), environment)
-  return [head, ...rows.map(line)].map((text) => `${text}\n`).join('')
+  return [head, ...cells.map(line)]
+}
+
+/** How many characters a line may have: as many as it likes where it does not go to a terminal. */
+export function widthOf({ stdout }: CliEnvironment): number {
+  return stdout.isTTY ? (stdout.columns ?? Infinity) : Infinity
 }
 
 /** SGR parameters of ECMA-48. */
@@ -46,26 +67,35 @@ export function paint(
   return wanted ? `\u001B[${styles[style]}m${text}\u001B[0m` : text
 }
 
-/** Takes what is too much from the widest flexible columns. */
+/** The widths of the columns that stay, by their index: drops the spare ones, then cuts the flexible ones. */
 function fit(
   columns: readonly Column[],
   natural: readonly number[],
-  stdout: CliEnvironment['stdout'],
-): number[] {
-  const widths = [...natural]
-  const room = stdout.isTTY ? (stdout.columns ?? Infinity) : Infinity
-  let over = widths.reduce((sum, width) => sum + width, gap * (columns.length - 1)) - room
+  room: number,
+): Map<number, number> {
+  const widths = new Map(natural.entries())
+  const least = (index: number): number =>
+    columns[index]?.flexible ? Math.min(narrowest, natural[index] ?? 0) : (natural[index] ?? 0)
+  const total = (width: (index: number) => number): number =>
+    [...widths.keys()].reduce((sum, index) => sum + width(index) + gap, -gap)
+  const spare = columns
+    .map((column, index) => ({ index, rank: column.spare ?? 0 }))
+    .filter(({ rank }) => rank > 0)
+    .toSorted((one, other) => other.rank - one.rank)
+  for (const { index } of spare) {
+    if (total(least) <= room) break
+    widths.delete(index)
+  }
+  let over = total((index) => widths.get(index) ?? 0) - room
   while (over > 0) {
-    const widest = columns
-      .map((column, index) => ({ index, width: column.flexible ? (widths[index] ?? 0) : 0 }))
-      .reduce((best, candidate) => (candidate.width > best.width ? candidate : best))
-    if (widest.width <= narrowest) break
-    widths[widest.index] = widest.width - 1
+    let widest = -1
+    for (const [index, width] of widths) {
+      if (!columns[index]?.flexible || width <= narrowest) continue
+      if (width > (widths.get(widest) ?? 0)) widest = index
+    }
+    if (widest < 0) break
+    widths.set(widest, (widths.get(widest) ?? 0) - 1)
     over -= 1
   }
   return widths
-}
-
-function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
 }

@@ -25,6 +25,8 @@ export interface FlowEnd {
   readonly netnsCookie: bigint
   /** The socket's own address as the end sees it: `10.0.0.1:8080`, `[fd00::1]:8080`. */
   readonly address: string
+  /** The other end's address as this one sees it, where the other end is not watched. */
+  readonly remoteAddress?: string
   /** The process that read last, 0 until something was read. */
   readonly readerPid: number
   /** The reader's comm, empty until something was read. */

@@ -1,11 +1,13 @@
 /** The flow table: the lines of the kernel's iterator, one per end, put together into connections. */
 
+import { u8 } from '../libbpf/index.ts'
 import type { Flow, FlowDirection, FlowEnd, Path } from './datapath.ts'
 import {
   AF_INET6,
   connStates,
   type FlowEndRecord,
   flowEnd,
+  isnPair,
   paths,
   reasonName,
   ROLE_CLIENT,
@@ -14,19 +16,26 @@ import {
 /** Decodes what the iterator `meshaccel_flows` wrote. */
 export function parseFlows(output: Uint8Array): Flow[] {
   const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
-  const ends = new Map<string, { client?: FlowEndRecord; server?: FlowEndRecord }>()
+  // Where the ends of each connection lie: records that are decoded late are garbage that dies young.
+  const offsets = new Map<string, { client?: number; server?: number }>()
   for (let offset = 0; offset + flowEnd.size <= view.byteLength; offset += flowEnd.size) {
-    const end = flowEnd.decode(view, offset)
-    const isClient = end.role === ROLE_CLIENT
-    const identity = isClient
-      ? `${hex(end.key.own)}:${hex(end.key.peer)}`
-      : `${hex(end.key.peer)}:${hex(end.key.own)}`
-    const both = ends.get(identity) ?? {}
-    both[isClient ? 'client' : 'server'] = end
-    ends.set(identity, both)
+    const { own, peer } = isnPair.decode(view, offset + key.offset)
+    const isClient = u8.decode(view, offset + role.offset) === ROLE_CLIENT
+    const identity = isClient ? `${hex(own)}:${hex(peer)}` : `${hex(peer)}:${hex(own)}`
+    const both = offsets.get(identity)
+    if (both === undefined) offsets.set(identity, isClient ? { client: offset } : { server: offset })
+    else both[isClient ? 'client' : 'server'] = offset
   }
-  return [...ends].map(([identity, both]) => toFlow(identity, both.client, both.server))
+  const decode = (offset: number | undefined): FlowEndRecord | undefined =>
+    offset === undefined ? undefined : flowEnd.decode(view, offset)
+  const flows: Flow[] = []
+  for (const [identity, { client, server }] of offsets) {
+    flows.push(toFlow(identity, decode(client), decode(server)))
+  }
+  return flows
 }
+
+const { key, role } = flowEnd.members
 
 function toFlow(
   identity: string,
@@ -38,8 +47,8 @@ function toFlow(
     identity,
     ageMs: Number((any?.age_ns ?? 0n) / 1_000_000n),
     state: toState(any?.state ?? 0),
-    ...(client && { client: toEnd(client) }),
-    ...(server && { server: toEnd(server) }),
+    ...(client && { client: toEnd(client, server === undefined) }),
+    ...(server && { server: toEnd(server, client === undefined) }),
     clientToServer: toDirection(client, server),
     serverToClient: toDirection(server, client),
   }
@@ -51,10 +60,12 @@ function toState(code: number): Flow['state'] {
   return state === 'stopping' || state === 'sealed' ? 'leaving' : 'watched'
 }
 
-function toEnd(end: FlowEndRecord): FlowEnd {
+function toEnd(end: FlowEndRecord, alone: boolean): FlowEnd {
+  const { local_address, local_port, remote_address, remote_port, family } = end
   return {
     netnsCookie: end.netns_cookie,
-    address: formatAddress(end.local_address, end.local_port, end.family),
+    address: formatAddress(local_address, local_port, family),
+    ...(alone && { remoteAddress: formatAddress(remote_address, remote_port, family) }),
     readerPid: end.reader_tgid,
     readerComm: end.reader_comm,
     proven: end.proven !== 0,
@@ -86,7 +97,7 @@ function pathReason(sender: FlowEndRecord | undefined, reader: FlowEndRecord | u
 
 /** `10.0.0.1:80` or `[fd00::1]:80`; an IPv4 address inside IPv6 is shown as IPv4. */
 export function formatAddress(address: Uint8Array, port: number, family: number): string {
-  if (family !== AF_INET6) return `${address.slice(0, 4).join('.')}:${port}`
+  if (family !== AF_INET6) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}:${port}`
   const groups = Array.from(
     { length: 8 },
     (_, i) => ((address[2 * i] ?? 0) << 8) | (address[2 * i + 1] ?? 0),

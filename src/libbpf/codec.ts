@@ -108,9 +108,10 @@ export function text(size: number): Codec<string> {
       raw.encode(encoded, view, offset)
     },
     decode(view, offset) {
-      const decoded = Buffer.from(raw.decode(view, offset))
-      const end = decoded.indexOf(0)
-      return decoded.toString('utf8', 0, end < 0 ? size : end)
+      let length = 0
+      while (length < size && view.getUint8(offset + length) !== 0) length += 1
+      if (length === 0) return ''
+      return Buffer.from(view.buffer, view.byteOffset + offset, length).toString('utf8')
     },
   }
 }
@@ -140,7 +141,9 @@ export interface Layout {
 }
 
 /** A codec that can say where each member lies, to be compared with the C struct's BTF (`structLayout`). */
-export interface StructCodec<T> extends Codec<T>, Layout {}
+export interface StructCodec<T> extends Codec<T>, Layout {
+  readonly members: Readonly<Record<keyof T & string, Layout['members'][string]>>
+}
 
 /**
  * A C struct with natural alignment: members in order, padded as C pads them. Padding is written as zeroes, because
@@ -164,9 +167,10 @@ export function struct<T extends object>(members: {
   return {
     size,
     align,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member was placed
     members: Object.fromEntries(
       placed.map(({ name, codec, offset }) => [name, { offset, size: codec.size }]),
-    ),
+    ) as StructCodec<T>['members'],
     encode(value, view, offset) {
       new Uint8Array(view.buffer, view.byteOffset + offset, size).fill(0)
       for (const member of placed) {

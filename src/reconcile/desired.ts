@@ -47,6 +47,8 @@ export interface SeenPod {
   readonly enrolled: boolean
   /** Why not, exactly when it is not enrolled. */
   readonly reason?: NotEnrolledReason
+  /** What its user has written wrong. */
+  readonly problem?: string
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
 }
@@ -102,6 +104,7 @@ export function desiredState(
       name: pod.name,
       ...(pod.uid === undefined ? {} : { uid: pod.uid }),
       ...(pod.mesh === undefined ? {} : { mesh: pod.mesh }),
+      ...(pod.problem === undefined ? {} : { problem: pod.problem }),
       ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
       ips: pod.ips ?? ('reason' in found ? [] : found.ips),
     }

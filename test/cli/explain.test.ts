@@ -35,7 +35,7 @@ function flow(path: string, reason?: string): FlowView {
     identity: '1:2',
     state: 'watched',
     ageMs: 1n,
-    client: { pod: 'shop/cart-0', address: '10.0.0.1:1' },
+    client: { pod: 'shop/cart-0', address: '10.0.0.1:1', remote: '10.0.0.9:80' },
     directions: [
       { from: 'client', ...direction },
       { from: 'server', ...direction },
@@ -55,26 +55,29 @@ void test('every reason has words', (t) => {
 void test('every connection of the pod is fast, or has one reason', (t) => {
   const another = { ...flow('tcp', 'short'), client: { pod: 'shop/other', address: '' } }
   const flows = [flow('redirect'), flow('tcp', 'remote-peer'), flow('tcp', 'remote-peer'), another]
-  const { connections, sentences, enrolled } = explain({ status, pod, readers: [], flows })
+  const pods = [pod, { ...pod, name: 'db', enrolled: false, reason: 'no-mesh', ips: ['10.0.0.9'] }]
+  const { connections, sentences, enrolled } = explain({ status, pod, pods, readers: [], flows })
   t.equal(enrolled, true)
   t.strictSame(connections, { fast: 1, slow: { 'remote-peer': 2 } })
   t.strictSame(sentences, [
-    'shop/cart-0 is enrolled. Of its 3 connections with a watched end, 1 is fast; 2.0 KiB went that way.',
+    'shop/cart-0 is enrolled. Of its 3 connections, 1 is fast; 2.0 KiB went that way.',
     '2 connections on TCP (remote-peer): its other end is not in an enrolled pod of this node.',
+    '  Such as: shop/cart-0 > 10.0.0.9:80 (shop/db, not enrolled: no-mesh).',
+    `  Next: ${wordsOfTraffic('remote-peer').next}`,
   ])
   t.end()
 })
 
 void test('a pod that is not enrolled, an agent that accelerates nothing, a program that is quarantined', (t) => {
   const not = { ...pod, enrolled: false, reason: 'no-mesh' }
-  t.match(explain({ status, pod: not, readers: [], flows: [] }).sentences, [
+  t.match(explain({ status, pod: not, pods: [not], readers: [], flows: [] }).sentences, [
     /not accelerated: it has no sidecar/,
     /Next: Inject the sidecar/,
   ])
   const refused: StatusView = { ...status, state: 'refused', refusedBecause: 'late-join: no' }
-  t.match(explain({ status: refused, pod, readers: [], flows: [] }).sentences[0], /late-join: no/)
+  t.match(explain({ status: refused, pod, pods: [pod], readers: [], flows: [] }).sentences[0], /late-join: no/)
   const draining: StatusView = { ...status, state: 'disabled' }
-  t.match(explain({ status: draining, pod, readers: [], flows: [] }).sentences[1], /resume/)
+  t.match(explain({ status: draining, pod, pods: [pod], readers: [], flows: [] }).sentences[1], /resume/)
   const reader = {
     namespace: 'shop',
     name: 'cart-0',
@@ -83,7 +86,7 @@ void test('a pod that is not enrolled, an agent that accelerates nothing, a prog
     evidence: 'stuck',
     connections: { proven: 0, unproven: {} },
   }
-  t.match(explain({ status, pod, readers: [reader], flows: [] }).sentences.slice(-2), [
+  t.match(explain({ status, pod, pods: [pod], readers: [reader], flows: [] }).sentences.slice(-2), [
     /^\/usr\/bin\/proxy is quarantined, .* a thread slept/,
     /readers forgive shop\/cart-0 \/usr\/bin\/proxy/,
   ])
@@ -103,5 +106,7 @@ void test('the command prints it, and says when the pod is not seen', async (t) 
   t.match(json, { pod: 'shop/cart-0', enabled: undefined, enrolled: false, reason: 'disabled' })
   const unseen = await agent.run('explain', 'shop/cart-1')
   t.equal(unseen.code, 1)
-  t.match(unseen.stderr, /does not see shop\/cart-1\n {2}It sees 1 pods/)
+  t.match(unseen.stderr, /does not see shop\/cart-1\n {2}Did you mean shop\/cart-0\? It sees 1 pods/)
+  t.match((await agent.run('explain', 'cart-0')).stderr, /Did you mean shop\/cart-0\?/)
+  t.notMatch((await agent.run('explain', 'web/frontend')).stderr, /Did you mean/)
 })

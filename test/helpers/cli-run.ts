@@ -27,6 +27,7 @@ export async function runCommand(
     options.terminalColumns === undefined ? {} : { isTTY: true, columns: options.terminalColumns }
   const code = await runCli({
     argv,
+    stdin: { setRawMode: () => {}, on: () => {}, off: () => {}, pause: () => {} },
     stdout: { write: (text) => (stdout += text), ...terminal },
     stderr: {
       write: (text) => {

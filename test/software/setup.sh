@@ -6,6 +6,8 @@ set -euo pipefail
 needed=(
 	go:golang-go redis-server:redis-server redis-benchmark:redis-tools '/usr/lib/postgresql/*/bin/initdb:postgresql'
 	iperf3:iperf3 /usr/sbin/sshd:openssh-server ssh:openssh-client
+	# the terminals of test/cli
+	tmux:tmux zsh:zsh
 )
 missing=()
 for entry in "${needed[@]}"; do

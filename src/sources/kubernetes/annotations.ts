@@ -7,6 +7,7 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../../exclusions.ts'
+import { meantValue } from './misspelt.ts'
 
 /** What users write on pods and namespaces. */
 export const annotationPrefix = 'meshaccel.io/'
@@ -30,7 +31,12 @@ export function readEnabled(annotations: Annotations): Reading<boolean> {
   const text = annotations[enabledKey]
   if (text === undefined) return {}
   if (text === 'true' || text === 'false') return { value: text === 'true' }
-  return { problem: `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` }
+  const guess = meantValue(text)
+  return {
+    problem:
+      `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` +
+      (guess === undefined ? '' : `; did you mean "${guess}"?`),
+  }
 }
 
 /**

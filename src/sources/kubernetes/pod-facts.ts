@@ -1,5 +1,6 @@
 import type { ObservedPod } from '../../observed-pod.ts'
 import { readEnabled, readExclusions } from './annotations.ts'
+import { misspelt } from './misspelt.ts'
 import { recognise, type PodSpecFacts } from './recognise.ts'
 
 /** An object as the API server writes it; only the fields that are read. */
@@ -40,7 +41,7 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror'
 
 /** Keeps of a pod what enrolment needs. Pure. */
 export function podFacts(pod: KubeObject): PodFacts {
-  const { name = '', namespace = '', uid = '', annotations = {} } = pod.metadata ?? {}
+  const { name = '', namespace = '', uid = '', annotations = {}, labels = {} } = pod.metadata ?? {}
   const enabled = readEnabled(annotations)
   const exclusions = readExclusions(annotations)
   const recognised = recognise(pod)
@@ -62,18 +63,19 @@ export function podFacts(pod: KubeObject): PodFacts {
       ...(exclusions.value === undefined ? {} : { exclusions: exclusions.value }),
     },
     runtimeUid: annotations[mirrorAnnotation] ?? uid,
-    problems: [...(enabled.problem === undefined ? [] : [enabled.problem]), ...exclusions.problems],
+    problems: [
+      ...(enabled.problem === undefined ? [] : [enabled.problem]),
+      ...exclusions.problems,
+      ...misspelt(annotations, labels),
+    ],
   }
 }
 
 /** Keeps of a namespace what its pods need; undefined when it says nothing, as most do. Pure. */
 export function namespaceFacts(namespace: KubeObject): NamespaceFacts | undefined {
-  const { uid = '', annotations = {} } = namespace.metadata ?? {}
+  const { uid = '', annotations = {}, labels = {} } = namespace.metadata ?? {}
   const { value, problem } = readEnabled(annotations)
-  if (value === undefined && problem === undefined) return undefined
-  return {
-    uid,
-    ...(value === undefined ? {} : { enabled: value }),
-    problems: problem === undefined ? [] : [problem],
-  }
+  const problems = [...(problem === undefined ? [] : [problem]), ...misspelt(annotations, labels)]
+  if (value === undefined && problems.length === 0) return undefined
+  return { uid, ...(value === undefined ? {} : { enabled: value }), problems }
 }

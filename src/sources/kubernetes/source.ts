@@ -212,11 +212,17 @@ export class KubernetesSource implements PodSource, SandboxListener {
     })
   }
 
-  #observe({ observed, runtimeUid }: PodFacts): ObservedPod {
+  #observe({ observed, runtimeUid, problems }: PodFacts): ObservedPod {
     const netns = this.#search.of({ ...observed, uid: runtimeUid })
-    const enabled = observed.enabled ?? this.#namespaces.get(`/${observed.namespace}`)?.enabled
+    const namespace = this.#namespaces.get(`/${observed.namespace}`)
+    const enabled = observed.enabled ?? namespace?.enabled
+    const ofNamespace = (namespace?.problems ?? []).map(
+      (problem) => `namespace ${observed.namespace}: ${problem}`,
+    )
+    const problem = [...problems, ...ofNamespace].join('; ')
     return {
       ...observed,
+      ...(problem === '' ? {} : { problem }),
       ...(netns === undefined ? {} : { netns }),
       ...(enabled === undefined ? {} : { enabled }),
     }

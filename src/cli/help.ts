@@ -1,0 +1,26 @@
+import type { Argv } from 'yargs'
+
+/** What `meshaccel COMMAND --help` says besides the options. */
+export interface Help {
+  /** The command with its arguments, without `meshaccel`. */
+  readonly usage: string
+  /** What it does, in sentences. */
+  readonly about: string
+  /** Command lines without `meshaccel`, and what they are good for. */
+  readonly examples: readonly (readonly [command: string, what: string])[]
+  /** What the exit codes mean, where that is not the usual. */
+  readonly exit?: string
+  /** Anything else, at the end. */
+  readonly more?: string
+}
+
+const usualExit = '0 done, 1 failed, 2 the command line cannot be meant'
+
+/** Adds the help to a command's options. */
+export function withHelp<T>(yargs: Argv<T>, { usage, about, examples, exit, more }: Help): Argv<T> {
+  const epilogue = [`Exit codes: ${exit ?? usualExit}.`, ...(more === undefined ? [] : [more])]
+  return yargs
+    .usage(`$0 ${usage}\n\n${about}`)
+    .example(examples.map(([command, what]): [string, string] => [`$0 ${command}`, what]))
+    .epilogue(epilogue.join('\n\n'))
+}

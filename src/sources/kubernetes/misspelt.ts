@@ -1,0 +1,48 @@
+import { nearest } from '../../edit-distance.ts'
+
+/** What users may write below `meshaccel.io/`. */
+const known = ['enabled', 'exclude-ports', 'exclude-cidrs', 'exclude-uids'].map(
+  (name) => `meshaccel.io/${name}`,
+)
+
+/** Annotations that look as if one of ours was meant, and ours where labels are: sentences for the user. Pure. */
+export function misspelt(
+  annotations: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>>,
+): string[] {
+  const keys = Object.keys(annotations).flatMap((key) => {
+    const guess = meantKey(key)
+    return guess === undefined
+      ? []
+      : [`the annotation ${shown(key)} is unknown and ignored; did you mean ${guess}?`]
+  })
+  const asLabels = Object.keys(labels).flatMap((key) => {
+    const guess = known.includes(key) ? key : meantKey(key)
+    return guess === undefined
+      ? []
+      : [`${shown(key)} is a label, which is ignored; did you mean the annotation ${guess}?`]
+  })
+  return [...keys, ...asLabels]
+}
+
+/** The annotation of ours that the key may have been meant to be. */
+function meantKey(key: string): string | undefined {
+  if (known.includes(key)) return undefined
+  const lower = key.toLowerCase()
+  const near = known.find((each) => each === lower) ?? nearest(lower, known)
+  if (near !== undefined || !lower.includes('meshaccel')) return near
+  return known.find((each) => lower.includes(each.split('-')[1] ?? '-')) ?? known[0]
+}
+
+/** What was meant by a value that is neither "true" nor "false". */
+export function meantValue(text: string): 'true' | 'false' | undefined {
+  const word = text.trim().toLowerCase()
+  if (['true', 'yes', 'y', 'on', '1', 'enable', 'enabled'].includes(word)) return 'true'
+  if (['false', 'no', 'n', 'off', '0', 'disable', 'disabled'].includes(word)) return 'false'
+  return nearest(word, ['true', 'false'] as const)
+}
+
+/** The user chose it: as long as Kubernetes allows names to be, and without anything that is not in them. */
+function shown(key: string): string {
+  return key.length > 100 ? `${key.slice(0, 100)}…` : key
+}
