@@ -1,6 +1,7 @@
 /**
  * The sequence numbers of a connection are its identity. Who has seen them, and has CAP_NET_ADMIN over the network
- * namespace of an enrolled pod, can forge sockets that claim it.
+ * namespace of an enrolled pod, can forge sockets that claim it. Who has it in a user
+ * namespace of his own only cannot.
  */
 import { test, type Test } from 'tap'
 import type { AgentProcess } from '../helpers/agent-process.ts'
@@ -77,6 +78,40 @@ for (const forgedWhile of ['enrolled', 'not enrolled'] as const) {
     await untouched(t, agent, victim, attacker)
   })
 }
+
+void test('by who has CAP_NET_ADMIN in namespaces of his own only, with its addresses, too', async (t) => {
+  if (!requireRoot(t)) return
+  const { mesh, agent, victim } = await setUp(t)
+  const { identity } = await ask(victim, 'numbers')
+  await redirected(agent, victim, identity)
+  const [flow] = await agent.flows()
+  const ports = [flow?.client, flow?.server].map((end) => end?.address.split(':')[1] ?? '')
+  const attacker = mesh
+    .pod(ATTACKER)
+    .run<Forged>('forge', ports, [
+      ...['unshare', '--user', '--map-root-user', '--net'],
+      ...['sh', '-c', 'ip link set lo up && exec "$@"', 'sh'],
+    ])
+  const [client = '', server = ''] = identity.split(':')
+  await ask(attacker, `forge ${client} ${server}`)
+  await ask(attacker, 'claim')
+  await enrol(mesh, agent, ATTACKER)
+  await untouched(t, agent, victim, attacker)
+  await redirected(agent, victim, identity)
+  t.match(await agent.flows(), [{ identity }], 'his sockets are not watched')
+})
+
+void test('by who has CAP_NET_ADMIN in a user namespace of his own, inside the pod', async (t) => {
+  if (!requireRoot(t)) return
+  const { mesh, agent, victim } = await setUp(t)
+  await enrol(mesh, agent, ATTACKER)
+  const { identity } = await ask(victim, 'numbers')
+  const attacker = mesh
+    .pod(ATTACKER)
+    .run<Forged>('forge', [], ['unshare', '--user', '--map-root-user'])
+  const [client = '', server = ''] = identity.split(':')
+  await t.rejects(ask(attacker, `forge ${client} ${server}`), /Operation not permitted/)
+})
 
 /** A victim and an attacker that goes on for a while: the victim's bytes stay where they belong. */
 async function untouched(
