@@ -14,6 +14,10 @@ const VICTIM = 0
 const ATTACKER = 1
 const THIRD = 2
 
+const upLo = ['sh', '-c', 'ip link set lo up && exec "$@"', 'sh']
+const inUserNamespaceOfHisOwn = ['unshare', '--user', '--map-root-user']
+const inNamespacesOfHisOwn = [...inUserNamespaceOfHisOwn, '--net', ...upLo]
+
 interface Flooded {
   readonly event: string
   readonly sent: number
@@ -86,12 +90,7 @@ void test('by who has CAP_NET_ADMIN in namespaces of his own only, with its addr
   await redirected(agent, victim, identity)
   const [flow] = await agent.flows()
   const ports = [flow?.client, flow?.server].map((end) => end?.address.split(':')[1] ?? '')
-  const attacker = mesh
-    .pod(ATTACKER)
-    .run<Forged>('forge', ports, [
-      ...['unshare', '--user', '--map-root-user', '--net'],
-      ...['sh', '-c', 'ip link set lo up && exec "$@"', 'sh'],
-    ])
+  const attacker = mesh.pod(ATTACKER).run<Forged>('forge', ports, inNamespacesOfHisOwn)
   const [client = '', server = ''] = identity.split(':')
   await ask(attacker, `forge ${client} ${server}`)
   await ask(attacker, 'claim')
@@ -106,9 +105,7 @@ void test('by who has CAP_NET_ADMIN in a user namespace of his own, inside the p
   const { mesh, agent, victim } = await setUp(t)
   await enrol(mesh, agent, ATTACKER)
   const { identity } = await ask(victim, 'numbers')
-  const attacker = mesh
-    .pod(ATTACKER)
-    .run<Forged>('forge', [], ['unshare', '--user', '--map-root-user'])
+  const attacker = mesh.pod(ATTACKER).run<Forged>('forge', [], inUserNamespaceOfHisOwn)
   const [client = '', server = ''] = identity.split(':')
   await t.rejects(ask(attacker, `forge ${client} ${server}`), /Operation not permitted/)
 })
