@@ -123,6 +123,39 @@ void test('is ready once it is in step with its pods, and takes nothing away bef
   await until('the edit', () => datapath.pods.size === 0)
 })
 
+void test('rules to keep connections on TCP follow their annotations', async (t) => {
+  await using agent = await KubernetesAgent.create(t)
+  const { api, runtime, datapath } = agent
+  const annotate = (annotations: Record<string, string>): void =>
+    api.set('pods', kubePod('shop/cart', { ip: '10.0.0.7', annotations }))
+  api.set('namespaces', kubeNamespace('shop', 'true'))
+  annotate({ 'meshaccel.io/exclude-ports': '22,8000-8999' })
+  runtime.sandboxes = [{ id: 's7', uid: 'uid-cart', info: { pid: 7 } }]
+  await agent.follow()
+  await agent.said('"in step with its pods"')
+  t.match(datapath.pods.get(7n)?.exclusions, {
+    ports: [
+      { from: 22, to: 22 },
+      { from: 8000, to: 8999 },
+    ],
+    cidrs: [],
+    uids: [],
+  })
+  annotate({ 'meshaccel.io/exclude-cidrs': '10.0.0.0/8' })
+  await until('the edit', () => datapath.pods.get(7n)?.exclusions?.cidrs.length === 1)
+  t.strictSame(datapath.calls, ['enrol 7', 'enrol 7'], 'it is enrolled all the time')
+
+  annotate({ 'meshaccel.io/exclude-cidrs': 'cart.shop' })
+  await until('nothing is accelerated', () => datapath.pods.size === 0)
+  await until('it is told', () => api.events.length === 1)
+  const pods = await agent.run('pods', '-o', 'json')
+  t.match(JSON.parse(pods.stdout), { pods: [{ enrolled: false, reason: 'exclusions-invalid' }] })
+
+  annotate({})
+  await until('it is enrolled again', () => datapath.pods.has(7n))
+  t.equal(datapath.pods.get(7n)?.exclusions, undefined)
+})
+
 /** What the plugin sends at ADD: cni/shim/agent.h. */
 function addMessage(pod: string, uid: string, netns: string): string {
   const variables = [

@@ -114,7 +114,8 @@ const command: CommandModule<object, Args> = {
         more:
           'A pods file is YAML, re-read when it changes. The shortest one:\n' +
           'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
-          '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`.',
+          '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`. ' +
+          '`exclude: {ports: [5432, 8000-8999], cidrs: [10.9.0.0/16], uids: [999]}` keeps connections of the pod on TCP.',
       },
     ),
   handler: async (args) => {

@@ -166,7 +166,10 @@ export interface Datapath {
 
   /** Netns cookies of the pods in the maps, those of an earlier agent included. */
   enrolled(): ReadonlySet<bigint>
-  /** Watches the pod's new connections and takes over its running ones. Idempotent. */
+  /**
+   * Watches the pod's new connections and takes over its running ones; applies what has changed in the enrolment to all
+   * of them. Idempotent.
+   */
   enrol(pod: PodNetns): void
   /** Sends the pod's connections back to TCP; members leave as soon as they are drained. Idempotent. */
   withdraw(netnsCookie: bigint): void

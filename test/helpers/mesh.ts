@@ -14,10 +14,11 @@ export interface Pod {
   readonly netns: string
   readonly address: string
   readonly address6: string
-  /** Runs a traffic program inside the pod's namespace and the mesh's cgroup. */
+  /** Runs a traffic program inside the pod's namespace and the mesh's cgroup; `through` a command that starts it. */
   run<Line extends { readonly event: string }>(
     program: string,
     args?: readonly string[],
+    through?: readonly string[],
   ): Child<Line>
   /** Runs test/software/traffic/NAME.ts inside the pod's namespace and the mesh's cgroup. */
   script<Line extends { readonly event: string }>(name: string, options: object): Child<Line>
@@ -139,7 +140,10 @@ export class Mesh implements AsyncDisposable {
       netns,
       address,
       address6,
-      run: (program, args = []) => new Child(...enter(this.#programs.path(program), args)),
+      run: (program, args = [], through = []) => {
+        const [command = '', ...rest] = [...through, this.#programs.path(program), ...args]
+        return new Child(...enter(command, rest))
+      },
       script: (script, options) => {
         const path = new URL(`../software/traffic/${script}.ts`, import.meta.url).pathname
         const args = ['--import=tsx', path, JSON.stringify(options)]

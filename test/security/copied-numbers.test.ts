@@ -1,6 +1,7 @@
 /**
  * The sequence numbers of a connection are its identity. Who has seen them, and has CAP_NET_ADMIN over the network
- * namespace of an enrolled pod, can forge sockets that claim it.
+ * namespace of an enrolled pod, can forge sockets that claim it. Who has it in a user
+ * namespace of his own only cannot.
  */
 import { test, type Test } from 'tap'
 import type { AgentProcess } from '../helpers/agent-process.ts'
@@ -12,6 +13,10 @@ import { until } from '../helpers/retry.ts'
 const VICTIM = 0
 const ATTACKER = 1
 const THIRD = 2
+
+const upLo = ['sh', '-c', 'ip link set lo up && exec "$@"', 'sh']
+const inUserNamespaceOfHisOwn = ['unshare', '--user', '--map-root-user']
+const inNamespacesOfHisOwn = [...inUserNamespaceOfHisOwn, '--net', ...upLo]
 
 interface Flooded {
   readonly event: string
@@ -77,6 +82,33 @@ for (const forgedWhile of ['enrolled', 'not enrolled'] as const) {
     await untouched(t, agent, victim, attacker)
   })
 }
+
+void test('by who has CAP_NET_ADMIN in namespaces of his own only, with its addresses, too', async (t) => {
+  if (!requireRoot(t)) return
+  const { mesh, agent, victim } = await setUp(t)
+  const { identity } = await ask(victim, 'numbers')
+  await redirected(agent, victim, identity)
+  const [flow] = await agent.flows()
+  const ports = [flow?.client, flow?.server].map((end) => end?.address.split(':')[1] ?? '')
+  const attacker = mesh.pod(ATTACKER).run<Forged>('forge', ports, inNamespacesOfHisOwn)
+  const [client = '', server = ''] = identity.split(':')
+  await ask(attacker, `forge ${client} ${server}`)
+  await ask(attacker, 'claim')
+  await enrol(mesh, agent, ATTACKER)
+  await untouched(t, agent, victim, attacker)
+  await redirected(agent, victim, identity)
+  t.match(await agent.flows(), [{ identity }], 'his sockets are not watched')
+})
+
+void test('by who has CAP_NET_ADMIN in a user namespace of his own, inside the pod', async (t) => {
+  if (!requireRoot(t)) return
+  const { mesh, agent, victim } = await setUp(t)
+  await enrol(mesh, agent, ATTACKER)
+  const { identity } = await ask(victim, 'numbers')
+  const attacker = mesh.pod(ATTACKER).run<Forged>('forge', [], inUserNamespaceOfHisOwn)
+  const [client = '', server = ''] = identity.split(':')
+  await t.rejects(ask(attacker, `forge ${client} ${server}`), /Operation not permitted/)
+})
 
 /** A victim and an attacker that goes on for a while: the victim's bytes stay where they belong. */
 async function untouched(

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections whose sequence numbers are of one's choice, by TCP_REPAIR, which needs CAP_NET_ADMIN
+/* Usage: forge [CLIENT_PORT SERVER_PORT]
+ *
+ * Connections whose sequence numbers are of one's choice, by TCP_REPAIR, which needs CAP_NET_ADMIN
  * over the network namespace. Commands on the standard input; each is answered by a line of JSON:
  *
  *	forge CLIENT SERVER	two sockets that are connected to each other: one whose first byte
@@ -20,16 +22,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CLIENT_PORT 7201
-#define SERVER_PORT 7202
-#define WINDOW	    65535
-#define MARK	    'x'
+#define WINDOW 65535
+#define MARK   'x'
 
 /* linux/tcp.h */
 #define REPAIR_OFF_NO_PROBE (-1)
 enum { RECV_QUEUE = 1, SEND_QUEUE };
 
-static int client = -1, server = -1;
+static int client = -1, server = -1, client_port = 7201, server_port = 7202;
 static uint32_t first, second;
 
 static void die(const char *what)
@@ -93,8 +93,8 @@ static void forge(uint32_t own, uint32_t peer)
 {
 	first = own;
 	second = peer;
-	client = forged(CLIENT_PORT, SERVER_PORT, first - 1, second);
-	server = forged(SERVER_PORT, CLIENT_PORT, second, first - 1);
+	client = forged(client_port, server_port, first - 1, second);
+	server = forged(server_port, client_port, second, first - 1);
 	live(client);
 	live(server);
 }
@@ -123,7 +123,7 @@ static void claim(void)
 	/* In repair mode it closes without a word. */
 	set(server, IPPROTO_TCP, TCP_REPAIR, 1);
 	close(server);
-	server = forged(SERVER_PORT, CLIENT_PORT, second, first);
+	server = forged(server_port, client_port, second, first);
 	live(server);
 }
 
@@ -139,10 +139,14 @@ static size_t read_server(void)
 	return strange;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char line[64];
 
+	if (argc == 3) {
+		client_port = atoi(argv[1]);
+		server_port = atoi(argv[2]);
+	}
 	while (fgets(line, sizeof(line), stdin)) {
 		char command[16] = "", number[16] = "";
 		uint32_t other = 0;
