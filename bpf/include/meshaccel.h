@@ -197,6 +197,9 @@ struct config {
 	__u32 tcp_memory_pages;
 	/* bpf_ktime_get_ns() of the last sweep. */
 	__u64 swept_ns;
+	/* For the agent's successor, a bit for each probe of the self-test: it ran, it was well. */
+	__u32 probes_run;
+	__u32 probes_ok;
 };
 
 /* What one end reads; written in the context of its readers, by the scan and at its close. */
@@ -428,7 +431,7 @@ _Static_assert(sizeof(struct pod) == 8, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");
-_Static_assert(sizeof(struct config) == 56, "layout");
+_Static_assert(sizeof(struct config) == 64, "layout");
 _Static_assert(sizeof(struct end) == 112, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");

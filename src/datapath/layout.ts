@@ -105,16 +105,6 @@ export const quarantine: StructCodec<QuarantineRecord> = struct({
   comm: text(16),
 })
 
-/** enum event_kind, in its order. */
-export const eventKinds = [
-  'quarantined',
-  'reset',
-  'slow-read',
-  'slow-request',
-  'fallback',
-  'refused',
-] as const
-
 export interface EventRecord {
   netns_cookie: bigint
   kind: number
@@ -144,6 +134,8 @@ export interface ConfigRecord {
   proxies_only: number
   tcp_memory_pages: number
   swept_ns: bigint
+  probes_run: number
+  probes_ok: number
 }
 export const config: StructCodec<ConfigRecord> = struct({
   redirect: u32,
@@ -157,6 +149,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   proxies_only: u32,
   tcp_memory_pages: u32,
   swept_ns: u64,
+  probes_run: u32,
+  probes_ok: u32,
 })
 
 /** Per-CPU totals. */

@@ -113,6 +113,8 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     proxies_only: 0,
     tcp_memory_pages: tcpMemoryPages(),
     swept_ns: 0n,
+    probes_run: 0,
+    probes_ok: 0,
   }
 }
 
