@@ -14,16 +14,20 @@ type Values = Awaited<ReturnType<PromHistogram['get']>>
 /** A histogram that the kernel has counted; prom-client's own wants to see each value. */
 export class KernelHistogram extends PromHistogram {
   readonly #name: string
+  /** For all but the values. */
+  readonly #empty: PromHistogram
   /** What to tell: set it before each scrape. */
   measurements: readonly (readonly [Measurement, Histogram])[] = []
 
   constructor(name: string, help: string, registry: Registry) {
     super({ name, help, labelNames, registers: [registry] })
     this.#name = name
+    this.#empty = new PromHistogram({ name, help, registers: [] })
   }
 
   override async get(): Promise<Values> {
-    return { ...(await super.get()), values: this.measurements.flatMap((one) => this.#lines(one)) }
+    const values = this.measurements.flatMap((one) => this.#lines(one))
+    return { ...(await this.#empty.get()), values }
   }
 
   /** What the registry calls when it writes text. */
