@@ -36,6 +36,7 @@ compile() { # compile OUT SOURCE: one BPF object file
 	clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 		-Wno-missing-field-initializers -D__TARGET_ARCH_"$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')" \
 		-Ibuild -Ibpf/include -c "$2" -o "$1.new"
+	llvm-strip -g "$1.new"
 	mv "$1.new" "$1"
 }
 

@@ -43,6 +43,7 @@ export function agentControl({
         connections,
         totals,
         unreadBytes,
+        selfTest: datapath.selfTest,
         reasons,
         ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
         source: { name, synced, ...(error === undefined ? {} : { error }) },

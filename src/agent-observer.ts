@@ -1,13 +1,13 @@
 import type { TraceEventView, TraceRequest } from './api/views.ts'
 import type { AgentConfig } from './config.ts'
-import type { Datapath, DatapathEvent, Measurement } from './datapath/datapath.ts'
+import type { Datapath, DatapathEvent } from './datapath/datapath.ts'
 import { messageOf } from './errno.ts'
 import type { Log } from './log.ts'
 import { podKey } from './observed-pod.ts'
 import type { SeenPod } from './reconcile/desired.ts'
 
 export interface ObserverOptions {
-  readonly datapath: Pick<Datapath, 'measure' | 'label' | 'measured' | 'untold' | 'listen'>
+  readonly datapath: Pick<Datapath, 'measure' | 'label' | 'untold' | 'listen'>
   readonly measure: AgentConfig['measure']
   readonly log: Log
 }
@@ -48,10 +48,6 @@ export class Observer implements Disposable {
       this.#pods.set(pod.netnsCookie, podKey(pod))
       datapath.label(pod.netnsCookie, measure === 'pods' ? podKey(pod) : pod.namespace)
     }
-  }
-
-  measured(): Measurement[] {
-    return this.#options.datapath.measured()
   }
 
   /** Tells every event from now on, until disposed of. Throws when the kernel refuses to measure. */

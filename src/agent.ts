@@ -3,7 +3,7 @@ import { lockAgent } from './agent-lock.ts'
 import { Observer } from './agent-observer.ts'
 import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
 import { HttpServer } from './api/http.ts'
-import { metricsPage } from './api/metrics.ts'
+import { Metrics } from './api/metrics.ts'
 import { ControlServer } from './api/server.ts'
 import { defaults, type AgentConfig } from './config.ts'
 import type { Datapath } from './datapath/datapath.ts'
@@ -79,15 +79,20 @@ async function start(
     log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
   }
   const { defaultEnabled, measure } = config
+  const metrics = new Metrics()
   const observer = new Observer({ datapath, measure, log })
   inner.use(observer)
+  datapath.listen(({ kind }) => metrics.happened(kind))
   let server: ControlServer | undefined
   const reconciler = new Reconciler({
     datapath,
     netns: parts.netns,
     defaultEnabled,
     log,
-    onRun: ({ seen }) => observer.follow(seen),
+    onRun: ({ seconds, seen }) => {
+      metrics.reconciled(seconds)
+      observer.follow(seen)
+    },
   })
   inner.use(reconciler)
   const followed = new SourceFollower(source, reconciler, log, () => server?.setReady())
@@ -122,7 +127,7 @@ async function start(
   if (config.http) {
     const http = await HttpServer.listen(config.http, {
       ...probePages(followed),
-      '/metrics': metricsPage(control),
+      '/metrics': metrics.page(control, () => datapath.measured()),
     })
     outer.onStop(() => http.close())
     log.info({ host: config.http.host, port: http.port }, 'serves probes and metrics')

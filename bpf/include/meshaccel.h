@@ -225,6 +225,9 @@ struct config {
 	__u64 swept_ns;
 	/* Counts the changes of the pods' rules. */
 	__u32 rules;
+	/* For the agent's successor, a bit for each probe of the self-test: it ran, it was well. */
+	__u32 probes_run;
+	__u32 probes_ok;
 	__u32 pad;
 };
 
@@ -460,7 +463,7 @@ _Static_assert(sizeof(struct pod) == 1428, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");
-_Static_assert(sizeof(struct config) == 64, "layout");
+_Static_assert(sizeof(struct config) == 72, "layout");
 _Static_assert(sizeof(struct end) == 112, "layout");
 _Static_assert(sizeof(struct claim) == 64, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");

@@ -1,56 +1,135 @@
-import { Counter, Gauge, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { type EventKind, eventKinds, type Measurement } from '../datapath/datapath.ts'
 import type { Page } from './http.ts'
+import { KernelHistogram } from './kernel-histogram.ts'
 import type { Control, StatusView } from './views.ts'
 
 const policies = ['full', 'strict', 'proxies-only', 'refused']
 
-/** The agent's state for Prometheus, read when it is asked for. Labels are few: reasons and states, no pods. */
-export function metricsPage(control: Pick<Control, 'status'>): () => Promise<Page> {
-  const registry = new Registry()
-  const metrics = { registers: [registry] }
-  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> =>
-    new Counter({ name: `meshaccel_${name}`, help, labelNames, ...metrics })
-  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]): Gauge<L> =>
-    new Gauge({ name: `meshaccel_${name}`, help, labelNames, ...metrics })
-
-  const redirectedBytes = counter('redirected_bytes_total', 'Bytes that skipped the stack.')
-  const tcpBytes = counter('tcp_bytes_total', 'Bytes that enrolled pods received by TCP.')
-  const messages = counter('messages_total', 'Sends of members, by the path they took.', 'path')
-  const fallbacks = counter(
+/** The agent's state for Prometheus. Labels are few: reasons, states and namespaces; pods only where asked for. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #redirectedBytes = this.#counter(
+    'redirected_bytes_total',
+    'Bytes that skipped the stack.',
+  )
+  readonly #tcpBytes = this.#counter('tcp_bytes_total', 'Bytes that enrolled pods received by TCP.')
+  readonly #messages = this.#counter(
+    'messages_total',
+    'Sends of members, by the path they took.',
+    'path',
+  )
+  readonly #fallbacks = this.#counter(
     'fallbacks_total',
     'Sends, connections and ends that did not take the fast path, by reason.',
     'reason',
   )
-  const connections = gauge('connections', 'Open connections of enrolled pods.', 'state')
-  const enrolledPods = gauge('enrolled_pods', 'Pods whose connections are watched.')
-  const unreadBytes = gauge('unread_bytes', 'Redirected bytes that have not been read.')
-  const policy = gauge('policy', '1 for the policy that the self-test allows.', 'policy')
-  const synced = gauge('source_synced', '1 once all pods of the source were acted upon.', 'source')
-  const build = gauge('build_info', 'Always 1.', 'version', 'kernel')
+  readonly #events = this.#counter(
+    'events_total',
+    'What was told at once: quarantines and resets; the others while somebody traces.',
+    'kind',
+  )
+  readonly #connections = this.#gauge('connections', 'Open connections of enrolled pods.', 'state')
+  readonly #enrolledPods = this.#gauge('enrolled_pods', 'Pods whose connections are watched.')
+  readonly #unreadBytes = this.#gauge('unread_bytes', 'Redirected bytes that have not been read.')
+  readonly #policy = this.#gauge('policy', '1 for the policy that the self-test allows.', 'policy')
+  readonly #selfTest = this.#gauge(
+    'self_test',
+    '1 where the kernel behaves as applications expect of TCP, by probe.',
+    'probe',
+  )
+  readonly #synced = this.#gauge(
+    'source_synced',
+    '1 once all pods of the source were acted upon.',
+    'source',
+  )
+  readonly #build = this.#gauge('build_info', 'Always 1.', 'version', 'kernel')
+  readonly #reconciled = new Histogram({
+    name: 'meshaccel_reconcile_seconds',
+    help: "From the sources' pods to the maps.",
+    buckets: [0.0001, 0.001, 0.01, 0.1, 1, 10],
+    registers: [this.#registry],
+  })
+  readonly #requests = this.#kernelHistogram(
+    'request_seconds',
+    "From a client's send to the first byte of the answer, with --measure.",
+  )
+  readonly #readDelays = this.#kernelHistogram(
+    'read_delay_seconds',
+    'From the arrival of bytes to their receive, with --measure.',
+  )
+  readonly #messageBytes = this.#kernelHistogram('message_bytes', 'Sizes of sends, with --measure.')
 
-  const set = (status: StatusView): void => {
+  constructor() {
+    // A counter that comes into being at 1 has not increased.
+    for (const kind of eventKinds) this.#events.inc({ kind }, 0)
+  }
+
+  /** The reconciler has run. */
+  reconciled(seconds: number): void {
+    this.#reconciled.observe(seconds)
+  }
+
+  /** Something was told. */
+  happened(kind: EventKind): void {
+    this.#events.inc({ kind })
+  }
+
+  /** The page, made anew for each scrape. */
+  page(
+    control: Pick<Control, 'status'>,
+    measured: () => readonly Measurement[],
+  ): () => Promise<Page> {
+    return async (): Promise<Page> => {
+      this.#set(control.status())
+      const measurements = measured()
+      this.#requests.measurements = measurements
+        .filter(({ requestSeconds }) => requestSeconds.count > 0)
+        .map((one) => [one, one.requestSeconds])
+      this.#readDelays.measurements = measurements.map((one) => [one, one.readDelaySeconds])
+      this.#messageBytes.measurements = measurements.map((one) => [one, one.messageBytes])
+      return {
+        status: 200,
+        contentType: this.#registry.contentType,
+        body: await this.#registry.metrics(),
+      }
+    }
+  }
+
+  #set(status: StatusView): void {
     const { totals, pods } = status
-    for (const metric of [redirectedBytes, tcpBytes, messages, fallbacks]) metric.reset()
-    redirectedBytes.inc(Number(totals.redirectedBytes))
-    tcpBytes.inc(Number(totals.tcpBytes))
-    messages.inc({ path: 'redirect' }, Number(totals.redirectedMessages))
-    messages.inc({ path: 'tcp' }, Number(totals.tcpMessages))
+    const totalled = [this.#redirectedBytes, this.#tcpBytes, this.#messages, this.#fallbacks]
+    for (const metric of totalled) metric.reset()
+    this.#redirectedBytes.inc(Number(totals.redirectedBytes))
+    this.#tcpBytes.inc(Number(totals.tcpBytes))
+    this.#messages.inc({ path: 'redirect' }, Number(totals.redirectedMessages))
+    this.#messages.inc({ path: 'tcp' }, Number(totals.tcpMessages))
     for (const [reason, count] of Object.entries(status.reasons)) {
-      fallbacks.inc({ reason }, Number(count))
+      this.#fallbacks.inc({ reason }, Number(count))
     }
     const { now, ...states } = status.connections
     for (const [state, count] of Object.entries({ all: now, ...states })) {
-      connections.set({ state }, count)
+      this.#connections.set({ state }, count)
     }
-    unreadBytes.set(Number(status.unreadBytes))
-    enrolledPods.set(pods.enrolled)
-    for (const name of policies) policy.set({ policy: name }, name === status.policy ? 1 : 0)
-    synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
-    build.set({ version: status.version, kernel: status.kernel }, 1)
+    this.#unreadBytes.set(Number(status.unreadBytes))
+    this.#enrolledPods.set(pods.enrolled)
+    for (const policy of policies) this.#policy.set({ policy }, policy === status.policy ? 1 : 0)
+    for (const [probe, ok] of Object.entries(status.selfTest)) {
+      this.#selfTest.set({ probe }, ok ? 1 : 0)
+    }
+    this.#synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
+    this.#build.set({ version: status.version, kernel: status.kernel }, 1)
   }
 
-  return async () => {
-    set(control.status())
-    return { status: 200, contentType: registry.contentType, body: await registry.metrics() }
+  #counter<L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> {
+    return new Counter({ name: `meshaccel_${name}`, help, labelNames, registers: [this.#registry] })
+  }
+
+  #gauge<L extends string>(name: string, help: string, ...labelNames: L[]): Gauge<L> {
+    return new Gauge({ name: `meshaccel_${name}`, help, labelNames, registers: [this.#registry] })
+  }
+
+  #kernelHistogram(name: string, help: string): KernelHistogram {
+    return new KernelHistogram(`meshaccel_${name}`, help, this.#registry)
   }
 }

@@ -24,6 +24,8 @@ export interface StatusView {
     readonly tcpBytes: bigint
     readonly tcpMessages: bigint
   }
+  /** Whether each probe of the self-test found what it hoped for; none where it did not run. */
+  readonly selfTest: Readonly<Record<string, boolean>>
   /** Redirected and not yet read, over all connections. */
   readonly unreadBytes: bigint
   readonly reasons: Readonly<Record<string, bigint>>

@@ -132,8 +132,17 @@ export interface Measurement {
   readonly readDelaySeconds: Histogram
 }
 
-export type EventKind =
-  'quarantined' | 'reset' | 'slow-read' | 'slow-request' | 'fallback' | 'refused'
+/** enum event_kind of meshaccel.h, in its order. */
+export const eventKinds = [
+  'quarantined',
+  'reset',
+  'slow-read',
+  'slow-request',
+  'fallback',
+  'refused',
+] as const
+
+export type EventKind = (typeof eventKinds)[number]
 
 /** Something that has just happened to a reader or to a connection. */
 export interface DatapathEvent {
@@ -163,6 +172,8 @@ export interface DatapathEvent {
 export interface Datapath {
   readonly policy: Policy
   readonly refusedBecause?: string
+  /** Whether each probe of the self-test found what it hoped for; none where it was told not to run. */
+  readonly selfTest: Readonly<Record<string, boolean>>
 
   /** Netns cookies of the pods in the maps, those of an earlier agent included. */
   enrolled(): ReadonlySet<bigint>

@@ -1,9 +1,9 @@
 /** What the programs tell by the ring buffer, and who wants to hear it. */
 
 import { RingBuffer, type AnyMap } from '../libbpf/index.ts'
-import type { DatapathEvent } from './datapath.ts'
+import { type DatapathEvent, eventKinds } from './datapath.ts'
 import { formatAddress } from './flow-table.ts'
-import { event, eventKinds, reasonName, ROLE_CLIENT } from './layout.ts'
+import { event, reasonName, ROLE_CLIENT } from './layout.ts'
 import { flowEvent, measuredPaths } from './measure/layout.ts'
 
 export class Events implements Disposable {

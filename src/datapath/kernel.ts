@@ -22,6 +22,7 @@ import { Measurements } from './measure/measurements.ts'
 import { hasTcpSockets } from './netns.ts'
 import { podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
+import { probesOf } from './selftest/probe-bits.ts'
 import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
 
 /** Before the next scan when one has failed. */
@@ -42,6 +43,7 @@ export interface KernelDatapathOptions {
 /** Moves connections for as long as it is open; `lock` is its right to. */
 export class KernelDatapath implements Datapath {
   readonly policy: Policy
+  readonly selfTest: Readonly<Record<string, boolean>>
   readonly #programs: Programs
   readonly #lock: Disposable
   readonly #log: Log
@@ -64,6 +66,7 @@ export class KernelDatapath implements Datapath {
     this.#lock = lock
     this.#log = options.log
     this.policy = policy
+    this.selfTest = probesOf(readConfig(programs))
     setConfig(programs, {
       cap_bytes: options.capBytes,
       stop_when_stale: this.policy === 'strict' ? 0 : 1,

@@ -141,16 +141,6 @@ export const quarantine: StructCodec<QuarantineRecord> = struct({
   comm: text(16),
 })
 
-/** enum event_kind, in its order. */
-export const eventKinds = [
-  'quarantined',
-  'reset',
-  'slow-read',
-  'slow-request',
-  'fallback',
-  'refused',
-] as const
-
 export interface EventRecord {
   netns_cookie: bigint
   kind: number
@@ -181,6 +171,8 @@ export interface ConfigRecord {
   tcp_memory_pages: number
   swept_ns: bigint
   rules: number
+  probes_run: number
+  probes_ok: number
   pad: number
 }
 export const config: StructCodec<ConfigRecord> = struct({
@@ -196,6 +188,8 @@ export const config: StructCodec<ConfigRecord> = struct({
   tcp_memory_pages: u32,
   swept_ns: u64,
   rules: u32,
+  probes_run: u32,
+  probes_ok: u32,
   pad: u32,
 })
 

@@ -22,6 +22,7 @@ import { currentPins, install, isComplete, Pins, Programs } from './programs.ts'
 import { RefusedDatapath } from './refused.ts'
 import { drainAll, initialConfig, readConfig } from './scans.ts'
 import type { SelfTestResult } from './selftest/policy.ts'
+import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
 
 /** How long another version's connections may take to leave. */
@@ -47,7 +48,8 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
     const cgroupId = BigInt(statSync(cgroupPath).ino)
     const tested = await putInPlace(current, cgroupId, options)
     if (tested?.policy === 'refused') {
-      return new RefusedDatapath(tested.refusedBecause ?? 'the self-test failed', giveUp)
+      const because = tested.refusedBecause ?? 'the self-test failed'
+      return new RefusedDatapath(because, probesOf(probeBits(tested.probes)), giveUp)
     }
     const programs = new Programs(current)
     try {
@@ -83,7 +85,7 @@ async function putInPlace(
   current: string,
   cgroupId: bigint,
   options: KernelDatapathOptions,
-): Promise<TestedPolicy | undefined> {
+): Promise<SelfTestResult | undefined> {
   const { pinDir, cgroupPath, capBytes, log } = options
   removeDeadSelfTests(pinDir)
   removePartial(pinDir)
@@ -93,7 +95,9 @@ async function putInPlace(
   const tested = adopts ? undefined : await testedPolicy(options)
   const attaches = tested && tested.policy !== 'refused'
   if (attaches) {
-    install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(cgroupId, capBytes)))
+    install(pinDir, cgroupPath, (config) =>
+      config.update(0, { ...initialConfig(cgroupId, capBytes), ...probeBits(tested.probes) }),
+    )
   }
   for (const other of others) {
     log.info({ pins: other }, 'draining the data path of another version')
@@ -105,16 +109,14 @@ async function putInPlace(
   return tested
 }
 
-type TestedPolicy = Pick<SelfTestResult, 'policy' | 'refusedBecause'>
-
 /** What the self-test allows, or what was asked for. */
 async function testedPolicy({
   policy,
   pinDir,
   cgroupPath,
   log,
-}: KernelDatapathOptions): Promise<TestedPolicy> {
-  if (policy !== 'auto') return { policy }
+}: KernelDatapathOptions): Promise<SelfTestResult> {
+  if (policy !== 'auto') return { policy, probes: [] }
   const result = await selfTest({ cgroupPath, pinDir })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
   log.info({ policy: result.policy, failed }, 'self-test')

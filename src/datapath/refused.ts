@@ -4,12 +4,18 @@ import type { Datapath, Flow, Measurement, Quarantined, Survey } from './datapat
 export class RefusedDatapath implements Datapath {
   readonly policy = 'refused'
   readonly refusedBecause: string
+  readonly selfTest: Readonly<Record<string, boolean>>
   readonly redirecting = false
   readonly #release: () => void
 
   /** `release` gives back what was taken to find out. */
-  constructor(refusedBecause: string, release: () => void) {
+  constructor(
+    refusedBecause: string,
+    selfTest: Readonly<Record<string, boolean>>,
+    release: () => void,
+  ) {
     this.refusedBecause = refusedBecause
+    this.selfTest = selfTest
     this.#release = release
   }
 

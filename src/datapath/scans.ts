@@ -114,6 +114,8 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     tcp_memory_pages: tcpMemoryPages(),
     swept_ns: 0n,
     rules: 0,
+    probes_run: 0,
+    probes_ok: 0,
     pad: 0,
   }
 }

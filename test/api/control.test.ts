@@ -36,6 +36,7 @@ const control: Control = {
     connections: { now: 1, watched: 2, joined: 3, engaged: 4, plain: 5, mixed: 6 },
     totals: { redirectedBytes: huge, redirectedMessages: 0n, tcpBytes: 2n ** 53n, tcpMessages: 7n },
     unreadBytes: 1n,
+    selfTest: { splice: false },
     reasons: { 'no-peer': huge, stream: 0n },
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
   }),

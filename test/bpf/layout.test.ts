@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { t as root, test } from 'tap'
+import { eventKinds } from '../../src/datapath/datapath.ts'
 import * as layout from '../../src/datapath/layout.ts'
 import * as measureLayout from '../../src/datapath/measure/layout.ts'
 import { Btf, structLayout } from '../../src/libbpf/index.ts'
@@ -65,7 +66,7 @@ for (const [where, all] of [[object, codecs] as const, [measureObject, measureCo
 const enums = {
   reason: { prefix: 'REASON_', names: layout.reasons },
   conn_state: { prefix: 'CONN_', names: layout.connStates },
-  event_kind: { prefix: 'EVENT_', names: layout.eventKinds },
+  event_kind: { prefix: 'EVENT_', names: eventKinds },
   flow_path: { prefix: 'PATH_', names: layout.paths },
 }
 

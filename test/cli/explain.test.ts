@@ -15,6 +15,7 @@ const status: StatusView = {
   connections: { now: 0, watched: 0, joined: 0, engaged: 0, plain: 0, mixed: 0 },
   totals: { redirectedBytes: 0n, redirectedMessages: 0n, tcpBytes: 0n, tcpMessages: 0n },
   unreadBytes: 0n,
+  selfTest: {},
   reasons: {},
   source: { name: 'file', synced: true },
 }

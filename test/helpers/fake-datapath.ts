@@ -16,6 +16,7 @@ import type {
 export class FakeDatapath implements Datapath {
   policy: Policy = 'strict'
   refusedBecause?: string
+  readonly selfTest = { 'late-join': true, splice: false }
   redirecting = true
   readonly pods: Map<bigint, PodNetns | undefined> = new Map<bigint, PodNetns | undefined>()
   /** Every call that changes something, in order: `enrol 7`. */

@@ -12,8 +12,7 @@ import {
   u64,
 } from '../../libbpf/index.ts'
 import { packageRoot } from '../../package.ts'
-import type { Measurement, MeasureSettings } from '../datapath.ts'
-import { eventKinds } from '../layout.ts'
+import { eventKinds, type Measurement, type MeasureSettings } from '../datapath.ts'
 import { addUp, type MeasuredPair } from './add-up.ts'
 import {
   GROUP_OTHER,

@@ -1,0 +1,23 @@
+/** What the probes found, kept in the settings for an agent that adopts them. */
+import type { ConfigRecord } from '../layout.ts'
+import { consequences, type Probe } from './policy.ts'
+
+type Bits = Pick<ConfigRecord, 'probes_run' | 'probes_ok'>
+
+export function probeBits(probes: readonly Pick<Probe, 'name' | 'ok'>[]): Bits {
+  const bitsOf = (some: readonly Pick<Probe, 'name'>[]): number =>
+    consequences.reduce(
+      (bits, [name], bit) => bits | (some.some((probe) => probe.name === name) ? 1 << bit : 0),
+      0,
+    )
+  return { probes_run: bitsOf(probes), probes_ok: bitsOf(probes.filter(({ ok }) => ok)) }
+}
+
+/** By the name of the probe, those that ran. */
+export function probesOf({ probes_run: run, probes_ok: ok }: Bits): Record<string, boolean> {
+  return Object.fromEntries(
+    consequences.flatMap(([name], bit) =>
+      run & (1 << bit) ? [[name, (ok & (1 << bit)) !== 0]] : [],
+    ),
+  )
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Both ends of one connection inside a pod; the server may sleep between the moment when it is told
+ * that there is something to read and its read. Moved by commands on the standard input; each is
+ * answered by a line of JSON, with the errno if it failed:
+ *
+ *	turn	a message there and the same one back
+ *	nap	the same, and the server sleeps a second before it reads
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MESSAGE	 100
+#define NAP_USEC 1000000
+
+static int client, server;
+static atomic_int nap;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "napper: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void *serve(void *unused)
+{
+	struct pollfd ready = {.fd = server, .events = POLLIN};
+	char message[MESSAGE];
+
+	(void)unused;
+	for (;;) {
+		ssize_t got;
+
+		if (poll(&ready, 1, -1) < 0)
+			die("poll");
+		if (atomic_exchange(&nap, 0))
+			usleep(NAP_USEC);
+		got = recv(server, message, sizeof(message), 0);
+		if (got < 0 && errno == EAGAIN)
+			continue;
+		if (got <= 0 || send(server, message, got, MSG_NOSIGNAL) != got)
+			return NULL;
+	}
+}
+
+static void connect_both(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1))
+		die("listen");
+	getsockname(listener, (struct sockaddr *)&address, &length);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(client, (struct sockaddr *)&address, length))
+		die("connect");
+	server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	close(listener);
+}
+
+static int take_turn(void)
+{
+	char message[MESSAGE] = {0};
+	size_t got = 0;
+
+	if (send(client, message, sizeof(message), MSG_NOSIGNAL) != MESSAGE)
+		return errno;
+	while (got < sizeof(message)) {
+		ssize_t more = recv(client, message, sizeof(message) - got, 0);
+
+		if (more <= 0)
+			return more ? errno : ECONNABORTED;
+		got += more;
+	}
+	return 0;
+}
+
+int main(void)
+{
+	pthread_t thread;
+	char line[64];
+
+	connect_both();
+	pthread_create(&thread, NULL, serve, NULL);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = 0;
+		nap = !strcmp(line, "nap");
+		printf("{\"event\":\"%s\",\"error\":%d}\n", line, take_turn());
+		fflush(stdout);
+	}
+	return 0;
+}
