@@ -51,7 +51,11 @@ export function topLines(
   const table =
     choice.view === 'pods'
       ? tableLines(podColumns, sortedPods(sample, choice).slice(0, room).map(podRow), environment)
-      : tableLines(flowColumns, sortedFlows(sample, choice).slice(0, room).map(flowRow), environment)
+      : tableLines(
+          flowColumns,
+          sortedFlows(sample, choice).slice(0, room).map(flowRow),
+          environment,
+        )
   return [...head, ...table]
 }
 

@@ -17,7 +17,10 @@ export class Terminal implements Disposable {
   ) {
     const size = ['-x', String(columns), '-y', String(rows)]
     const variables = { PS1: '$ ', HOME: this.#directory, ...env }
-    const settings = Object.entries(variables).flatMap(([name, value]) => ['-e', `${name}=${value}`])
+    const settings = Object.entries(variables).flatMap(([name, value]) => [
+      '-e',
+      `${name}=${value}`,
+    ])
     this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...settings, ...shell)
     // The status line would take a row.
     this.#tmux('set-option', '-g', 'status', 'off')
@@ -76,7 +79,9 @@ export class Terminal implements Disposable {
   /** The process that the shell has started. */
   get child(): number {
     const shell = this.#tmux('display', '-p', '#{pane_pid}').trim()
-    return Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0])
+    return Number(
+      readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0],
+    )
   }
 
   [Symbol.dispose](): void {
