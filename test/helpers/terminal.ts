@@ -8,20 +8,24 @@ import { until } from './retry.ts'
 export class Terminal implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-terminal-'))
   readonly #socket = join(this.#directory, 'tmux')
+  readonly #env: NodeJS.ProcessEnv
 
-  /** Starts `shell` in it; `env` is what it has beside PATH. */
+  /** Starts `shell` in it; `env` adds to what it finds there. */
   constructor(
     { columns, rows }: { columns: number; rows: number },
     shell: readonly string[] = ['bash', '--norc', '--noprofile'],
     env: Readonly<Record<string, string>> = {},
   ) {
     const size = ['-x', String(columns), '-y', String(rows)]
-    const variables = { PS1: '$ ', HOME: this.#directory, ...env }
-    const settings = Object.entries(variables).flatMap(([name, value]) => [
-      '-e',
-      `${name}=${value}`,
-    ])
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...settings, ...shell)
+    this.#env = {
+      PATH: process.env['PATH'],
+      LANG: 'C.UTF-8',
+      TERM: 'xterm-256color',
+      PS1: '$ ',
+      HOME: this.#directory,
+      ...env,
+    }
+    this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...shell)
     // The status line would take a row.
     this.#tmux('set-option', '-g', 'status', 'off')
     this.resize(columns, rows)
@@ -92,7 +96,7 @@ export class Terminal implements Disposable {
   #tmux(...args: string[]): string {
     return execFileSync('tmux', ['-S', this.#socket, ...args], {
       encoding: 'utf8',
-      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TERM: 'xterm-256color' },
+      env: this.#env,
     })
   }
 }
