@@ -42,7 +42,7 @@ export class Terminal implements Disposable {
 
   /** Types text. */
   type(text: string): void {
-    this.#tmux('send-keys', '-l', text)
+    this.#tmux('send-keys', '-l', '--', text)
   }
 
   /** Presses a key by its name: `Enter`, `Tab`, `C-c`. */
