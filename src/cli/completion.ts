@@ -5,7 +5,7 @@ import { defaults } from '../config.ts'
 export const completionFlag = '--get-yargs-completions'
 
 /** Longer than that, Tab had better do nothing. */
-const timeoutMs = 1_000
+const timeoutMs = 5_000
 
 /** The commands whose next word is a pod. */
 const commandsOfPods = ['explain', 'readers forgive']

@@ -37,8 +37,7 @@ const command: CommandModule<object, Args> = {
           ['doctor -o json', 'for a report'],
         ],
         exit: '0 this kernel can accelerate, 1 it cannot, 2 the command line cannot be meant',
-        more:
-          'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; note: told for information.',
+        more: 'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; note: told for information.',
       },
     ),
   handler: async (args) => {

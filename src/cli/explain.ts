@@ -63,7 +63,13 @@ async function factsOf(client: ControlClient, key: string): Promise<Facts> {
   const { readers } = await client.call('Readers', {})
   const flows: FlowView[] = []
   for await (const chunk of client.flows({ pod: key })) flows.push(...chunk)
-  return { status: await client.call('Status', {}), pod, pods, readers: readers.filter(isIt), flows }
+  return {
+    status: await client.call('Status', {}),
+    pod,
+    pods,
+    readers: readers.filter(isIt),
+    flows,
+  }
 }
 
 function notSeen(key: string, pods: readonly PodView[]): MeshaccelError {

@@ -35,11 +35,7 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
   const sentences = [...agentSentences(status)]
   if (!pod.enrolled) {
     const { means, next } = wordsOfPod(pod.reason ?? 'unknown')
-    sentences.push(
-      `${name} is not accelerated: ${means}.`,
-      ...problemOf(pod),
-      ...stepOf(next, pod),
-    )
+    sentences.push(`${name} is not accelerated: ${means}.`, ...problemOf(pod), ...stepOf(next, pod))
   } else {
     sentences.push(`${name} is enrolled. ${sumUp(fast, slow, pod)}`, ...problemOf(pod))
     for (const [reason, held] of slow) {
@@ -88,7 +84,9 @@ function agentSentences({ state, refusedBecause, podsFileError, source }: Status
     return [`The pods file is wrong, so its last good content applies: ${podsFileError}`]
   }
   if (source.error !== undefined) {
-    return [`The agent cannot follow ${source.name}, so the last that it knows applies: ${source.error}`]
+    return [
+      `The agent cannot follow ${source.name}, so the last that it knows applies: ${source.error}`,
+    ]
   }
   return []
 }

@@ -35,7 +35,8 @@ const command: CommandModule<object, Args> = {
         pod: { type: 'string', describe: 'Those of NAMESPACE/NAME only', requiresArg: true },
         reason: {
           type: 'string',
-          describe: 'Those with a direction that this reason holds, as `meshaccel reasons` names it',
+          describe:
+            'Those with a direction that this reason holds, as `meshaccel reasons` names it',
           requiresArg: true,
         },
         path: {

@@ -9,19 +9,23 @@ export interface Sample {
   readonly flows: readonly FlowRate[]
   /** Of the whole node: connections that have closed since are in it. */
   readonly node: Rate
+  /** Since the last look, 0 at the first. */
+  readonly sinceMs: number
   /** Until the next look. */
   readonly everyMs: number
 }
 
-/** A look at very many connections takes the agent a while; it is left alone for so many times as long. */
-const restFactor = 10
+/** What a connection costs the agent is some 16 us a look; a tenth of a core is enough. */
+const restMsPerFlow = 0.16
+
+type Totals = StatusView['totals']
 
 /** Looks at one agent after the other, and what has moved in between. */
 export class Looks implements Disposable {
   readonly #client: SteadyClient
   readonly #everyMs: number
   readonly #meter = new FlowMeter()
-  #last: { readonly totals: StatusView['totals']; readonly atMs: number } | undefined
+  #last: { readonly totals: Totals; readonly atMs: number } | undefined
   /** Until the next look. */
   pauseMs: number
 
@@ -32,23 +36,18 @@ export class Looks implements Disposable {
   }
 
   async take(): Promise<Sample> {
-    const before = performance.now()
     const { status, flows } = await this.#client.ask(ask)
     const nowMs = performance.now()
-    this.pauseMs = Math.max(this.#everyMs, Math.round(restFactor * (nowMs - before)))
-    const node = this.#rateOfNode(status.totals, nowMs)
-    return { status, flows: this.#meter.look(flows, nowMs), node, everyMs: this.pauseMs }
-  }
-
-  #rateOfNode(totals: StatusView['totals'], atMs: number): Rate {
+    this.pauseMs = Math.max(this.#everyMs, restMsPerFlow * flows.length)
     const last = this.#last
-    this.#last = { totals, atMs }
-    if (last === undefined) return { redirected: 0, tcp: 0 }
-    const seconds = (atMs - last.atMs) / 1000
-    const rate = (now: bigint, then: bigint): number => Math.max(0, Number(now - then)) / seconds
+    this.#last = { totals: status.totals, atMs: nowMs }
+    const sinceMs = last === undefined ? 0 : nowMs - last.atMs
     return {
-      redirected: rate(totals.redirectedBytes, last.totals.redirectedBytes),
-      tcp: rate(totals.tcpBytes, last.totals.tcpBytes),
+      status,
+      flows: this.#meter.look(flows, nowMs),
+      node: rateOfNode(status.totals, last?.totals, sinceMs),
+      sinceMs,
+      everyMs: this.pauseMs,
     }
   }
 
@@ -62,4 +61,14 @@ async function ask(client: ControlClient): Promise<{ status: StatusView; flows: 
   const flows: FlowView[] = []
   for await (const chunk of client.flows()) flows.push(...chunk)
   return { status, flows }
+}
+
+function rateOfNode(now: Totals, last: Totals | undefined, sinceMs: number): Rate {
+  if (last === undefined) return { redirected: 0, tcp: 0 }
+  const perSecond = (one: bigint, other: bigint): number =>
+    (1000 * Math.max(0, Number(one - other))) / sinceMs
+  return {
+    redirected: perSecond(now.redirectedBytes, last.redirectedBytes),
+    tcp: perSecond(now.tcpBytes, last.tcpBytes),
+  }
 }

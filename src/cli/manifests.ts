@@ -11,7 +11,8 @@ const command: CommandModule = {
   builder: (yargs) =>
     withHelp(yargs, {
       usage: 'manifests',
-      about: 'Prints the Kubernetes manifests: what the Helm chart in deploy/helm renders by default.',
+      about:
+        'Prints the Kubernetes manifests: what the Helm chart in deploy/helm renders by default.',
       examples: [['manifests | kubectl apply -f -', 'install it']],
     }),
   handler: (args) => {

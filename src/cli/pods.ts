@@ -37,7 +37,10 @@ const command: CommandModule<object, ShowArgs> = {
 
 export default command
 
-function table({ pods }: { readonly pods: readonly PodView[] }, environment: CliEnvironment): string {
+function table(
+  { pods }: { readonly pods: readonly PodView[] },
+  environment: CliEnvironment,
+): string {
   if (pods.length === 0) return 'No pods.\n'
   const rows = pods.map((pod) => [
     `${pod.namespace}/${pod.name}`,

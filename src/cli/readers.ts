@@ -82,8 +82,17 @@ const command: CommandModule<object, ShowArgs> = {
 
 export default command
 
-function row({ namespace, name, program, quarantined, evidence, connections }: ReaderView): string[] {
-  const unproven = Object.entries(connections.unproven).map(([reason, count]) => `${count} ${reason}`)
+function row({
+  namespace,
+  name,
+  program,
+  quarantined,
+  evidence,
+  connections,
+}: ReaderView): string[] {
+  const unproven = Object.entries(connections.unproven).map(
+    ([reason, count]) => `${count} ${reason}`,
+  )
   return [
     `${namespace}/${name}`,
     program,

@@ -10,7 +10,8 @@ const command: CommandModule<object, { socket: string }> = {
   builder: (yargs) =>
     withHelp(yargs.option('socket', socketOption), {
       usage: 'resume',
-      about: 'Starts redirecting again after `meshaccel drain`. Connections join once they prove themselves.',
+      about:
+        'Starts redirecting again after `meshaccel drain`. Connections join once they prove themselves.',
       examples: [['resume', 'idempotent, like all verbs']],
     }),
   handler: async (args) => {

@@ -14,7 +14,8 @@ const command: CommandModule<object, ShowArgs> = {
   builder: (yargs) =>
     withHelp(yargs.options(showOptions), {
       usage: 'status',
-      about: 'Tells whether this node accelerates, by which policy, and how much has gone which way.',
+      about:
+        'Tells whether this node accelerates, by which policy, and how much has gone which way.',
       examples: [
         ['status', 'in short'],
         ['status -o json', 'with how often each reason kept something from the fast path'],

@@ -51,14 +51,18 @@ export function topLines(
   const table =
     choice.view === 'pods'
       ? tableLines(podColumns, sortedPods(sample, choice).slice(0, room).map(podRow), environment)
-      : tableLines(flowColumns, sortedFlows(sample, choice).slice(0, room).map(flowRow), environment)
+      : tableLines(
+          flowColumns,
+          sortedFlows(sample, choice).slice(0, room).map(flowRow),
+          environment,
+        )
   return [...head, ...table]
 }
 
 function headLines({ status, node, everyMs }: Sample, choice: Choice): string[] {
   const { connections, pods } = status
   return [
-    `${status.state}, policy ${status.policy}; every ${everyMs / 1000} s, by ${orderOf(choice)}`,
+    `${status.state}, policy ${status.policy}; every ${Number((everyMs / 1000).toFixed(1))} s, by ${orderOf(choice)}`,
     `${pods.enrolled} pods enrolled; ${connections.now} connections: ${connections.engaged} engaged, ` +
       `${connections.plain} plain, ${connections.mixed} mixed`,
     `redirected ${formatRate(node.redirected)}, TCP ${formatRate(node.tcp)}, ${share(node)} fast`,

@@ -166,10 +166,10 @@ function document(sample: Sample, choice: Choice): object {
             ...rates(rate),
           })),
         }
-  return { state, connections, ...rates(sample.node), ...rows }
+  return { state, intervalMs: sample.sinceMs, connections, ...rates(sample.node), ...rows }
 }
 
 const rates = ({ redirected, tcp }: Rate): object => ({
-  redirectedBytesPerSecond: Math.round(redirected),
-  tcpBytesPerSecond: Math.round(tcp),
+  redirectedBytesPerSecond: redirected,
+  tcpBytesPerSecond: tcp,
 })

@@ -34,9 +34,7 @@ export async function show<Answer>(args: ShowArgs, view: View<Answer>): Promise<
   }
   const end = environment.endSignal()
   const isScreen = args.output === 'table' && environment.stdout.isTTY === true
-  using display = isScreen
-    ? redrawing(environment, everyMs)
-    : printing(args.output, environment)
+  using display = isScreen ? redrawing(environment, everyMs) : printing(args.output, environment)
   display.show(() => textOf(first))
   while (await elapsed(everyMs, end)) {
     try {

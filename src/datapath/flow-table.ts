@@ -23,7 +23,8 @@ export function parseFlows(output: Uint8Array): Flow[] {
     const isClient = u8.decode(view, offset + role.offset) === ROLE_CLIENT
     const identity = isClient ? `${hex(own)}:${hex(peer)}` : `${hex(peer)}:${hex(own)}`
     const both = offsets.get(identity)
-    if (both === undefined) offsets.set(identity, isClient ? { client: offset } : { server: offset })
+    if (both === undefined)
+      offsets.set(identity, isClient ? { client: offset } : { server: offset })
     else both[isClient ? 'client' : 'server'] = offset
   }
   const decode = (offset: number | undefined): FlowEndRecord | undefined =>

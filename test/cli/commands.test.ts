@@ -230,7 +230,8 @@ void test('without an agent the others say how to start one', async (t) => {
     t.match(await agent.run(command), {
       code: 1,
       stdout: '',
-      stderr: /^meshaccel: connect to the agent at .*: it is not running\n {2}Start one with/,
+      stderr:
+        /^meshaccel: connect to the agent at .*: it is not running\n {2}Start one with .*kubectl/,
     })
   }
   await agent[Symbol.asyncDispose]()
@@ -275,6 +276,38 @@ void test('help goes to the standard output', async (t) => {
     t.match(await runCommand([name, '--help']), { code: 0, stdout: /--socket/ })
   }
   t.match(await runCommand(['--version']), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ })
+})
+
+void test('the help of each command: what it does, examples, exit codes', async (t) => {
+  const commands = [
+    ['agent'],
+    ['bench'],
+    ['status'],
+    ['pods'],
+    ['flows'],
+    ['top'],
+    ['reasons'],
+    ['readers'],
+    ['readers', 'forgive'],
+    ['explain'],
+    ['doctor'],
+    ['drain'],
+    ['resume'],
+    ['cleanup'],
+    ['cni'],
+    ['cni', 'install'],
+    ['cni', 'uninstall'],
+    ['manifests'],
+  ]
+  for (const command of [[], ...commands]) {
+    const { code, stdout } = await runCommand([...command, '--help'])
+    t.equal(code, 0, command.join(' '))
+    t.match(stdout, new RegExp(`^meshaccel ${command.join(' ')}.*\n\n[A-Z][^]+\\.`), 'what it does')
+    t.match(stdout, /\nExamples:\n {2}meshaccel \w/, 'examples')
+    t.match(stdout, /\nExit codes: 0 /, 'what exit codes mean')
+    for (const line of stdout.split('\n')) t.ok(line.length <= 100, line)
+  }
+  t.match((await runCommand(['explian', 'shop/cart-0'])).stderr, /Did you mean explain\?/)
 })
 
 void test('tables fit the terminal and are coloured only there', async (t) => {

@@ -76,9 +76,15 @@ void test('a pod that is not enrolled, an agent that accelerates nothing, a prog
     /Next: Inject the sidecar/,
   ])
   const refused: StatusView = { ...status, state: 'refused', refusedBecause: 'late-join: no' }
-  t.match(explain({ status: refused, pod, pods: [pod], readers: [], flows: [] }).sentences[0], /late-join: no/)
+  t.match(
+    explain({ status: refused, pod, pods: [pod], readers: [], flows: [] }).sentences[0],
+    /late-join: no/,
+  )
   const draining: StatusView = { ...status, state: 'disabled' }
-  t.match(explain({ status: draining, pod, pods: [pod], readers: [], flows: [] }).sentences[1], /resume/)
+  t.match(
+    explain({ status: draining, pod, pods: [pod], readers: [], flows: [] }).sentences[1],
+    /resume/,
+  )
   const reader = {
     namespace: 'shop',
     name: 'cart-0',
@@ -107,7 +113,10 @@ void test('the command prints it, and says when the pod is not seen', async (t) 
   t.match(json, { pod: 'shop/cart-0', enabled: undefined, enrolled: false, reason: 'disabled' })
   const unseen = await agent.run('explain', 'shop/cart-1')
   t.equal(unseen.code, 1)
-  t.match(unseen.stderr, /does not see shop\/cart-1\n {2}Did you mean shop\/cart-0\? It sees 1 pods/)
+  t.match(
+    unseen.stderr,
+    /does not see shop\/cart-1\n {2}Did you mean shop\/cart-0\? It sees 1 pods/,
+  )
   t.match((await agent.run('explain', 'cart-0')).stderr, /Did you mean shop\/cart-0\?/)
   t.notMatch((await agent.run('explain', 'web/frontend')).stderr, /Did you mean/)
 })

@@ -12,8 +12,10 @@ export interface CliRunOptions {
   readonly uid?: number
   readonly signal?: AbortSignal
   readonly terminalColumns?: number
+  /** Sees the results as they come. */
+  readonly onStdout?: (text: string) => unknown
   /** Sees the talk as it comes. */
-  readonly onStderr?: (text: string) => void
+  readonly onStderr?: (text: string) => unknown
 }
 
 /** Runs a command line in this process. */
@@ -28,7 +30,13 @@ export async function runCommand(
   const code = await runCli({
     argv,
     stdin: { setRawMode: () => {}, on: () => {}, off: () => {}, pause: () => {} },
-    stdout: { write: (text) => (stdout += text), ...terminal },
+    stdout: {
+      write: (text) => {
+        stdout += text
+        options.onStdout?.(text)
+      },
+      ...terminal,
+    },
     stderr: {
       write: (text) => {
         stderr += text

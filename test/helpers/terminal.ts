@@ -8,17 +8,24 @@ import { until } from './retry.ts'
 export class Terminal implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-terminal-'))
   readonly #socket = join(this.#directory, 'tmux')
+  readonly #env: NodeJS.ProcessEnv
 
-  /** Starts `shell` in it; `env` is what it has beside PATH. */
+  /** Starts `shell` in it; `env` adds to what it finds there. */
   constructor(
     { columns, rows }: { columns: number; rows: number },
     shell: readonly string[] = ['bash', '--norc', '--noprofile'],
     env: Readonly<Record<string, string>> = {},
   ) {
     const size = ['-x', String(columns), '-y', String(rows)]
-    const variables = { PS1: '$ ', HOME: this.#directory, ...env }
-    const settings = Object.entries(variables).flatMap(([name, value]) => ['-e', `${name}=${value}`])
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...settings, ...shell)
+    this.#env = {
+      PATH: process.env['PATH'],
+      LANG: 'C.UTF-8',
+      TERM: 'xterm-256color',
+      PS1: '$ ',
+      HOME: this.#directory,
+      ...env,
+    }
+    this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...shell)
     // The status line would take a row.
     this.#tmux('set-option', '-g', 'status', 'off')
     this.resize(columns, rows)
@@ -35,7 +42,7 @@ export class Terminal implements Disposable {
 
   /** Types text. */
   type(text: string): void {
-    this.#tmux('send-keys', '-l', text)
+    this.#tmux('send-keys', '-l', '--', text)
   }
 
   /** Presses a key by its name: `Enter`, `Tab`, `C-c`. */
@@ -76,7 +83,9 @@ export class Terminal implements Disposable {
   /** The process that the shell has started. */
   get child(): number {
     const shell = this.#tmux('display', '-p', '#{pane_pid}').trim()
-    return Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0])
+    return Number(
+      readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0],
+    )
   }
 
   [Symbol.dispose](): void {
@@ -87,7 +96,7 @@ export class Terminal implements Disposable {
   #tmux(...args: string[]): string {
     return execFileSync('tmux', ['-S', this.#socket, ...args], {
       encoding: 'utf8',
-      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TERM: 'xterm-256color' },
+      env: this.#env,
     })
   }
 }

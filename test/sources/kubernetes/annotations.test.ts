@@ -20,7 +20,7 @@ void test('enabled is "true" or "false", and nothing else', async (t) => {
     t.strictSame(value, {}, text)
     t.match(
       problem,
-      /^meshaccel.io\/enabled must be "true" or "false", not ".{0,60}": it is ignored$/,
+      /^meshaccel.io\/enabled must be "true" or "false", not ".{0,60}": it is ignored(; did you mean "true"\?)?$/,
     )
   }
 })
