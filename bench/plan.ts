@@ -8,6 +8,7 @@ import {
 } from './options.ts'
 import { fullPace, quickPace } from './pace.ts'
 import type { MeshName } from './topology/mesh.ts'
+import { type Redirect, redirects, redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
 
 // `--quick` ends within a minute; setting up and taking down need some of it.
 const QUICK_BUDGET_MS = 52_000
@@ -19,6 +20,7 @@ const MAX_CONNECTIONS = 1024
 export interface BenchArguments {
   readonly proxy: Proxy
   readonly mesh: MeshName
+  readonly redirect: string | undefined
   readonly scenario: string
   readonly modes: string | undefined
   readonly connections: string | undefined
@@ -34,11 +36,22 @@ export class PlanError extends Error {
 }
 
 /** Turns the command line into what to measure; throws a PlanError for what cannot be meant. */
-export function planBench(given: BenchArguments): BenchOptions {
+export function planBench(
+  given: BenchArguments,
+  usual: () => Redirect = usualRedirect,
+): BenchOptions {
   const { quick, proxy, mesh } = given
   const wanted = names('--scenario', given.scenario, scenarios)
   if (wanted.includes('mtls') && proxy !== 'envoy') {
     throw new PlanError('--scenario mtls needs --proxy envoy')
+  }
+  const ways =
+    given.redirect === undefined ? [usual()] : names('--redirect', given.redirect, redirects)
+  const strange = ways.find((way) => !redirectsOf[mesh].includes(way))
+  if (strange !== undefined) {
+    throw new PlanError(
+      `--mesh ${mesh} writes its rules with ${redirectsOf[mesh].join(' or ')}, not as ${strange}`,
+    )
   }
   const seconds = given.duration ?? (quick ? 1 : 2)
   if (!(seconds > 0 && seconds <= 3600))
@@ -54,6 +67,7 @@ export function planBench(given: BenchArguments): BenchOptions {
   return {
     proxy,
     mesh,
+    redirects: ways,
     scenarios: wanted,
     modes: names('--modes', given.modes ?? (quick ? quickModes : modes.join()), modes),
     connections: list(

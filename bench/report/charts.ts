@@ -80,7 +80,7 @@ function latencyPlot(
   return [
     linePlot({
       title,
-      unit: 'up to so many µs, median of the rounds',
+      unit: 'median of the rounds',
       xLabel: 'share of the requests',
       x: ninesScale(Math.max(...high), [left, right]),
       y: logScale([Math.min(...low), Math.max(...low)], [bottom, top], formatTime),

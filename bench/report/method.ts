@@ -4,7 +4,8 @@ import { counted } from './format.ts'
 
 /** What each mode is, in words. */
 const modeWords: Readonly<Record<Mode, string>> = {
-  iptables: "the baseline: both sidecars behind the mesh's rules, no accelerator",
+  iptables:
+    "the baseline: both sidecars behind the mesh's rules, whichever tool writes them, no accelerator",
   meshaccel: 'the same, with the meshaccel agent started as a user starts it',
   naive:
     'the same, with every socket in a sockmap and every send redirected: the speed limit of the mechanism, ' +
@@ -18,8 +19,8 @@ export function methodOf(report: Report): string[] {
   const { pace, runs } = report
   const rounds = new Set(runs.map(({ round }) => round)).size
   return [
-    'Two pods, each a network namespace joined to the other by veth pairs and a bridge, with a sidecar each, whose rules ' +
-      'are those that the mesh itself writes. nginx is the application, h2load the client; all run on this one machine ' +
+    'Two pods, each a network namespace joined to the other by veth pairs and a bridge, with a sidecar each, behind the ' +
+      'rules that the mesh itself writes; their counters must show that both sidecars were crossed. nginx is the application, h2load the client; all run on this one machine ' +
       'and share its CPUs, so the client costs every mode the same.',
     `Every run starts its accelerator, then its proxies, afresh, warms up for at least ${seconds(pace.warmUpMs)}, leaves out ` +
       `the first ${seconds(pace.leadMs)} and measures about ${seconds(pace.durationMs)} more. The end of a run, when some ` +

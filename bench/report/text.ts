@@ -3,6 +3,7 @@ import { type Cell, formatSize, type Mode, modes } from '../options.ts'
 import { removedShare } from '../removed-share.ts'
 import type { Report, Run } from '../report.ts'
 import { median, type Spread } from '../statistics.ts'
+import { meshes } from '../topology/mesh.ts'
 import { counted, formatNumber } from './format.ts'
 
 const GAP = '  '
@@ -18,10 +19,19 @@ export function renderReport(report: Report): string {
   return [head, ...cells(runs).map((cell) => renderCell(report, cell))].join('\n')
 }
 
-/** `HAProxy sidecars behind the rules of istio, Linux 6.12.0, 2 CPUs, cubic` */
-export const subject = ({ proxy, mesh, host }: Report): string =>
-  `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind the rules of ${mesh}, ` +
-  `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
+/** `HAProxy sidecars behind Istio's rules (iptables-nft), Linux 6.12.0, 2 CPUs, cubic` */
+export function subject(report: Report): string {
+  const { proxy, mesh, host } = report
+  return (
+    `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind ${meshes[mesh].title}'s rules ` +
+    `(${redirectsIn(report).join(', ')}), ` +
+    `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
+  )
+}
+
+const redirectsIn = ({ runs }: Report): string[] => [
+  ...new Set(runs.map(({ redirect }) => redirect)),
+]
 
 /** The rows of one cell's table, the titles first; the second cell of a row is the first number. */
 export function cellRows(report: Report, cell: Cell): string[][] {
@@ -59,10 +69,12 @@ export function cellRows(report: Report, cell: Cell): string[][] {
   ]
 }
 
-export function cellTitle({ scenario, payloadBytes, connections }: Cell): string {
+export function cellTitle(report: Report, cell: Cell): string {
+  const { scenario, payloadBytes, connections, redirect } = cell
   const size = formatSize(payloadBytes)
   const what = scenario === 'stream' ? `writes of ${size}` : size
-  return `${scenario}: ${what}, ${counted(connections, 'connection')}`
+  const how = redirectsIn(report).length > 1 ? `, ${redirect}` : ''
+  return `${scenario}: ${what}, ${counted(connections, 'connection')}${how}`
 }
 
 /** `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
@@ -77,9 +89,14 @@ export function verdictLine(report: Report, cell: Cell): string | undefined {
   const way = removedShare(report.runs, cell, mode)
   return (
     `${mode}: ${ratio.median.toFixed(2)}x ${what} of iptables ${range(ratio)}` +
-    (way ? `, ${Math.round(way.median * 100)} % of the way to Unix sockets` : '')
+    (way ? `, ${wayText(way.median)}` : '')
   )
 }
+
+const wayText = (share: number): string =>
+  share > 1
+    ? 'faster than over Unix sockets'
+    : `${Math.round(share * 100)} % of the way to Unix sockets`
 
 /** `naive broke in 2 rounds: run sender: ...` */
 export function failureLines({ runs }: Report, cell: Cell): string[] {
@@ -108,7 +125,7 @@ function renderCell(report: Report, cell: Cell): string {
   )
   const verdict = verdictLine(report, cell)
   return `${[
-    cellTitle(cell),
+    cellTitle(report, cell),
     ...lines,
     ...failureLines(report, cell),
     ...(verdict === undefined ? [] : [verdict]),

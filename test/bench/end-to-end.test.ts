@@ -13,6 +13,7 @@ import { requireRoot } from '../helpers/requirements.ts'
 const plan = planBench({
   proxy: 'haproxy',
   mesh: 'istio',
+  redirect: undefined,
   scenario: 'keepalive',
   modes: 'iptables,naive',
   connections: '2',
