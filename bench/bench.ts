@@ -9,7 +9,6 @@ import type { Accelerator } from './modes/accelerator.ts'
 import { startAgent } from './modes/agent.ts'
 import { attachNaive } from './modes/naive.ts'
 import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './options.ts'
-import type { Pace } from './pace.ts'
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
 import { writePayloads } from './proxies/nginx.ts'
@@ -94,7 +93,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
     rounds: options.rounds,
     ...(options.budgetMs === undefined ? {} : { budgetMs: options.budgetMs }),
     say,
-    measure: (cell, mode, round) => measure(scene, stack, options.pace, cell, mode, round),
+    measure: (cell, mode, round) => measure(scene, stack, options, cell, mode, round),
   })
   return {
     startedAt,
@@ -113,7 +112,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
 async function measure(
   { runName, place: shared, cgroup, environment }: Scene,
   outer: UndoStack,
-  pace: Pace,
+  { pace, rate }: BenchOptions,
   cell: Cell,
   mode: Mode,
   round: number,
@@ -129,7 +128,18 @@ async function measure(
   const accelerator = await accelerate()
   const target = await startStack(stack, place, cell.scenario, mode, signal)
   const { directory, client } = place
-  const setting = { stack, directory, cgroup, client, target, accelerator, cell, pace, signal }
+  const setting = {
+    stack,
+    directory,
+    cgroup,
+    client,
+    target,
+    accelerator,
+    cell,
+    pace,
+    rate,
+    signal,
+  }
   const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
     setting,
   ).catch((error: unknown): Figures => {

@@ -18,6 +18,8 @@ export function compare(runs: readonly Run[]): Comparison[] {
             p50Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p50),
             p99Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p99),
             cpuRatio: ratio(rounds, ({ cpuUsPerRequest }) => cpuUsPerRequest),
+            openP50Ratio: ratio(rounds, ({ openLoop }) => openLoop?.latencyUs.p50),
+            openP99Ratio: ratio(rounds, ({ openLoop }) => openLoop?.latencyUs.p99),
           }
           const known = Object.entries(ratios).filter(([, value]) => value !== undefined)
           return { ...cell, mode, baseline, ...Object.fromEntries(known) }

@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly payloads: readonly number[]
   readonly streamPayloads: readonly number[]
   readonly pace: Pace
+  /** Requests per second, for an extra run at a fixed rate. */
+  readonly rate?: number
   readonly rounds: number
   /** No round begins that would end later than this after the start. */
   readonly budgetMs?: number

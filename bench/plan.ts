@@ -14,6 +14,7 @@ import { type Redirect, redirects, redirectsOf, usualRedirect } from './topology
 const QUICK_BUDGET_MS = 52_000
 const MAX_PAYLOAD = 1 << 30
 const MAX_WRITE = 256 << 10
+const MAX_RATE = 1_000_000
 const MAX_CONNECTIONS = 1024
 
 /** The command line as a person gives it: lists are separated by commas, `duration` is in seconds. */
@@ -27,6 +28,7 @@ export interface BenchArguments {
   readonly payload: string | undefined
   readonly duration: number | undefined
   readonly rounds: number | undefined
+  readonly rate: number | undefined
   readonly quick: boolean
 }
 
@@ -56,6 +58,10 @@ export function planBench(
   const seconds = given.duration ?? (quick ? 1 : 2)
   if (!(seconds > 0 && seconds <= 3600))
     throw new PlanError('--duration is not a number of seconds')
+  const { rate } = given
+  if (rate !== undefined && !(rate >= 1 && rate <= MAX_RATE)) {
+    throw new PlanError(`--rate is a number of requests per second, 1 to ${MAX_RATE}`)
+  }
   const rounds = given.rounds ?? 3
   if (!Number.isInteger(rounds) || rounds < 1) throw new PlanError('--rounds is not a count')
   const sizes = given.payload === undefined ? undefined : list('--payload', given.payload, payload)
@@ -79,6 +85,7 @@ export function planBench(
     streamPayloads: streamSizes,
     pace: quick ? quickPace(seconds * 1000) : fullPace(seconds * 1000),
     rounds,
+    ...(rate === undefined ? {} : { rate }),
     ...(quick ? { budgetMs: QUICK_BUDGET_MS } : {}),
   }
 }

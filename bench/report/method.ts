@@ -27,6 +27,14 @@ export function methodOf(report: Report): string[] {
       'connections have nothing left to do, does not count.',
     `Each of ${counted(rounds, 'round')} measures every mode once, in another random order. Modes are compared within a ` +
       'round; a figure is the median of the rounds, with the lowest and the highest beside it. Dots are single rounds.',
+    ...(runs.some(({ openLoop }) => openLoop)
+      ? [
+          'The speed is that of a closed loop: each connection sends its next request once it has its answer, so a stall ' +
+            'keeps the requests away that would have shown it. The latency at a fixed rate has no such blind spot: requests ' +
+            'are due by the clock, whatever became of those before, and each is timed from the moment at which it was due, ' +
+            'its waiting for a free connection included.',
+        ]
+      : []),
     'Every response is checked for its status, and all bodies together for their exact number of bytes: a wrong one fails ' +
       'the run. A round from which the hypervisor took more than 3 % of the time is repeated.',
     'CPU time is that of all processes of both pods and of the client, read from their cgroup, with the work that the ' +

@@ -50,6 +50,8 @@ export function cellRows(report: Report, cell: Cell): string[][] {
     ['against iptables', (mode) => ratioText(ratioOf(report, cell, mode, 'iptables'))],
     ['p50 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p50)],
     ['p99 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p99)],
+    ['p50 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p50)],
+    ['p99 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p99)],
     [
       stream ? 'CPU us/write' : 'CPU us/request',
       (mode) => middle(mode, ({ cpuUsPerRequest }) => cpuUsPerRequest, 1),
@@ -98,15 +100,33 @@ const wayText = (share: number): string =>
     ? 'faster than over Unix sockets'
     : `${Math.round(share * 100)} % of the way to Unix sockets`
 
-/** `naive broke in 2 rounds: run sender: ...` */
-export function failureLines({ runs }: Report, cell: Cell): string[] {
-  const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))
+/** `direct could not send 3 % of the requests at 20,000 requests/s` */
+function lateLines({ runs }: Report, cell: Cell): string[] {
   return modes.flatMap((mode) => {
+    const rated = runs.flatMap((run) =>
+      run.mode === mode && sameCell(run, cell) && run.openLoop ? [run.openLoop] : [],
+    )
+    const most = Math.max(0, ...rated.map(({ unsentShare }) => unsentShare))
+    const rate = formatNumber(rated[0]?.rate ?? 0)
+    return most === 0
+      ? []
+      : [
+          `${mode} is too slow for ${rate} requests/s: ${Math.ceil(most * 100)} % of them were not sent`,
+        ]
+  })
+}
+
+/** `naive broke in 2 rounds: run sender: ...` */
+export function failureLines(report: Report, cell: Cell): string[] {
+  const { runs } = report
+  const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))
+  const broke = modes.flatMap((mode) => {
     const [first, ...others] = failed.filter((run) => run.mode === mode)
     return first
       ? [`${mode} broke in ${counted(others.length + 1, 'round')}: ${first.failure}`]
       : []
   })
+  return [...broke, ...lateLines(report, cell)]
 }
 
 function renderCell(report: Report, cell: Cell): string {

@@ -81,6 +81,12 @@ const command: CommandModule<object, Args> = {
           describe: 'How often everything is measured [default: 3]',
           requiresArg: true,
         },
+        rate: {
+          type: 'number',
+          describe:
+            'Measure latency at this many requests per second, too, each from the moment at which it was due',
+          requiresArg: true,
+        },
         report: { type: 'string', describe: 'Write an HTML file, too', requiresArg: true },
         output: { ...outputOption, default: 'table' as const },
       }),

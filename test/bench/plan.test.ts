@@ -11,6 +11,7 @@ const given: BenchArguments = {
   connections: undefined,
   payload: undefined,
   duration: undefined,
+  rate: undefined,
   rounds: undefined,
   quick: false,
 }
@@ -64,6 +65,8 @@ void test('what cannot be meant is refused', (t) => {
     { redirect: 'ipvs' },
     { redirect: 'nft', mesh: 'linkerd' as const },
     { redirect: 'tproxy', mesh: 'linkerd' as const },
+    { rate: 0 },
+    { rate: Number.NaN },
     { rounds: 1.5 },
     { rounds: 0 },
   ]) {
