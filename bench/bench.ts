@@ -9,15 +9,15 @@ import type { Accelerator } from './modes/accelerator.ts'
 import { startAgent } from './modes/agent.ts'
 import { attachNaive } from './modes/naive.ts'
 import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './options.ts'
-import type { Pace } from './pace.ts'
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
 import { writePayloads } from './proxies/nginx.ts'
 import type { Report, Run } from './report.ts'
 import { runRounds } from './rounds.ts'
-import { type Place, startStack } from './stack.ts'
+import { isMeshed, type Place, startStack } from './stack.ts'
 import { meshes } from './topology/mesh.ts'
 import { createNetwork } from './topology/network.ts'
+import { assertCrossed, ruleSet } from './topology/rules/rule-set.ts'
 import { createScratchCgroup, type ScratchCgroup } from './topology/scratch-cgroup.ts'
 import { tunePods } from './topology/sysctls.ts'
 import { UndoStack } from './undo-stack.ts'
@@ -29,9 +29,12 @@ export interface BenchEnvironment {
   readonly say: (text: string) => void
 }
 
+/** What all runs share; how the rules are written differs from cell to cell. */
+type Shared = Omit<Place, 'rules'>
+
 interface Scene {
   readonly runName: string
-  readonly place: Place
+  readonly place: Shared
   readonly cgroup: ScratchCgroup
   readonly environment: BenchEnvironment
 }
@@ -69,7 +72,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
   const cells = cellsOf(options)
   writePayloads(directory, options.payloads)
   const mesh = meshes[options.mesh]
-  const place: Place = {
+  const place: Shared = {
     directory,
     client: { ...network.client, cgroup: cgroup.node },
     server: { ...network.server, cgroup: cgroup.node },
@@ -90,7 +93,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
     rounds: options.rounds,
     ...(options.budgetMs === undefined ? {} : { budgetMs: options.budgetMs }),
     say,
-    measure: (cell, mode, round) => measure(scene, stack, options.pace, cell, mode, round),
+    measure: (cell, mode, round) => measure(scene, stack, options, cell, mode, round),
   })
   return {
     startedAt,
@@ -109,7 +112,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
 async function measure(
   { runName, place: shared, cgroup, environment }: Scene,
   outer: UndoStack,
-  pace: Pace,
+  { pace, rate }: BenchOptions,
   cell: Cell,
   mode: Mode,
   round: number,
@@ -117,13 +120,26 @@ async function measure(
   const { signal, say } = environment
   using stack = outer.nested()
   const remote = cell.scenario === 'remote'
-  const place = remote
-    ? { ...shared, server: { ...shared.server, cgroup: cgroup.elsewhere } }
-    : shared
+  const place: Place = {
+    ...shared,
+    rules: ruleSet(shared.mesh, cell.redirect),
+    ...(remote ? { server: { ...shared.server, cgroup: cgroup.elsewhere } } : {}),
+  }
   const accelerator = await accelerate()
   const target = await startStack(stack, place, cell.scenario, mode, signal)
   const { directory, client } = place
-  const setting = { stack, directory, cgroup, client, target, accelerator, cell, pace, signal }
+  const setting = {
+    stack,
+    directory,
+    cgroup,
+    client,
+    target,
+    accelerator,
+    cell,
+    pace,
+    rate,
+    signal,
+  }
   const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
     setting,
   ).catch((error: unknown): Figures => {
@@ -131,6 +147,7 @@ async function measure(
     if (mode === 'naive' && cell.scenario === 'stream') return brokenByNaive(error)
     throw inContext(error, cell, mode, round)
   })
+  if (isMeshed(mode)) assertCrossed(place.rules, place.mesh, client, place.server)
   say(`round ${round}: ${describe(cell)}, ${mode}: ${speed(figures)}`)
   return { ...cell, mode, round, ...figures }
 

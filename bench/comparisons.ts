@@ -18,6 +18,8 @@ export function compare(runs: readonly Run[]): Comparison[] {
             p50Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p50),
             p99Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p99),
             cpuRatio: ratio(rounds, ({ cpuUsPerRequest }) => cpuUsPerRequest),
+            openP50Ratio: ratio(rounds, ({ openLoop }) => openLoop?.latencyUs.p50),
+            openP99Ratio: ratio(rounds, ({ openLoop }) => openLoop?.latencyUs.p99),
           }
           const known = Object.entries(ratios).filter(([, value]) => value !== undefined)
           return { ...cell, mode, baseline, ...Object.fromEntries(known) }
@@ -52,11 +54,19 @@ const ratio = (
 export function cells(runs: readonly Run[]): Cell[] {
   return runs
     .filter((run, index) => runs.findIndex((other) => sameCell(other, run)) === index)
-    .map(({ scenario, payloadBytes, connections }) => ({ scenario, payloadBytes, connections }))
+    .map(({ scenario, payloadBytes, connections, redirect }) => ({
+      scenario,
+      payloadBytes,
+      connections,
+      redirect,
+    }))
 }
 
 export const sameCell = (a: Cell, b: Cell): boolean =>
-  a.scenario === b.scenario && a.payloadBytes === b.payloadBytes && a.connections === b.connections
+  a.scenario === b.scenario &&
+  a.payloadBytes === b.payloadBytes &&
+  a.connections === b.connections &&
+  a.redirect === b.redirect
 
 /** The ratio that says how much faster: of requests, or of a stream's bits. */
 export const speedRatio = ({ qpsRatio, gbpsRatio }: Comparison): Spread | undefined =>

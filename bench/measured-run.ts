@@ -5,6 +5,7 @@ import type { Endpoint } from './endpoint.ts'
 import { type HttpLoad, runH2load } from './load/h2load.ts'
 import type { Distribution, Latency } from './load/latency.ts'
 import { type LoggedRequest, steadyPart } from './load/request-log.ts'
+import { type OpenLoop, runOpenLoop } from './load/open-loop.ts'
 import { runStream } from './load/stream.ts'
 import type { Accelerator, PathBytes } from './modes/accelerator.ts'
 import { countRunTime, nsPerRun, runTime } from './modes/program-time.ts'
@@ -25,6 +26,8 @@ export interface Setting {
   readonly accelerator: Accelerator
   readonly cell: Cell
   readonly pace: Pace
+  /** Requests per second of an extra run at a fixed rate. */
+  readonly rate: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -34,6 +37,8 @@ export interface Figures {
   readonly gbps?: number
   readonly latencyUs?: Latency
   readonly latencyDistributionUs?: Distribution
+  /** Of an extra run at a fixed rate. */
+  readonly openLoop?: OpenLoop
   /** Of a stream, per write. */
   readonly cpuUsPerRequest?: number
   readonly errors: number
@@ -78,11 +83,22 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
     run,
     requestsIn(pace.leadMs + pace.durationMs),
   )
+  const openLoop = await atFixedRate(setting)
   await accelerator.check?.()
   const share = pace.programTimeMs / (pace.leadMs + pace.durationMs)
   const again = (): Promise<unknown> =>
     run(Math.max(cell.connections, Math.round(requests * share)))
-  return { ...figures, ...(await programTimes(setting, again)) }
+  return { ...figures, ...openLoop, ...(await programTimes(setting, again)) }
+}
+
+/** Not with a connection per request: its rate is bound by what the client can connect. */
+async function atFixedRate(setting: Setting): Promise<{ openLoop?: OpenLoop }> {
+  const { stack, client, target, cell, pace, rate, signal } = setting
+  if (rate === undefined || cell.scenario === 'close') return {}
+  const { payloadBytes, connections } = cell
+  const { leadMs, durationMs } = pace
+  const load = { target, payloadBytes, connections, rate, leadMs, durationMs }
+  return { openLoop: await runOpenLoop(stack, client, load, signal) }
 }
 
 /** Measures with so many requests that most of the time asked for counts, and says how many that took. */

@@ -1,5 +1,6 @@
 import type { Pace } from './pace.ts'
 import type { MeshName } from './topology/mesh.ts'
+import type { Redirect } from './topology/rules/rule-set.ts'
 
 export const scenarios = ['keepalive', 'close', 'mtls', 'stream', 'remote'] as const
 export const modes = ['iptables', 'meshaccel', 'naive', 'unix', 'direct'] as const
@@ -13,6 +14,8 @@ export type Proxy = (typeof proxies)[number]
 export interface BenchOptions {
   readonly proxy: Proxy
   readonly mesh: MeshName
+  /** How the rules are written. */
+  readonly redirects: readonly Redirect[]
   readonly scenarios: readonly Scenario[]
   readonly modes: readonly Mode[]
   readonly connections: readonly number[]
@@ -20,6 +23,8 @@ export interface BenchOptions {
   readonly payloads: readonly number[]
   readonly streamPayloads: readonly number[]
   readonly pace: Pace
+  /** Requests per second, for an extra run at a fixed rate. */
+  readonly rate?: number
   readonly rounds: number
   /** No round begins that would end later than this after the start. */
   readonly budgetMs?: number
@@ -30,13 +35,22 @@ export interface Cell {
   readonly scenario: Scenario
   readonly payloadBytes: number
   readonly connections: number
+  /** How the rules are written that lead the traffic through the sidecars. */
+  readonly redirect: Redirect
 }
 
 /** Every combination that the options ask for. */
 export function cellsOf(options: BenchOptions): Cell[] {
-  return options.scenarios.flatMap((scenario) =>
-    (scenario === 'stream' ? options.streamPayloads : options.payloads).flatMap((payloadBytes) =>
-      options.connections.map((connections) => ({ scenario, payloadBytes, connections })),
+  return options.redirects.flatMap((redirect) =>
+    options.scenarios.flatMap((scenario) =>
+      (scenario === 'stream' ? options.streamPayloads : options.payloads).flatMap((payloadBytes) =>
+        options.connections.map((connections) => ({
+          scenario,
+          payloadBytes,
+          connections,
+          redirect,
+        })),
+      ),
     ),
   )
 }

@@ -8,23 +8,27 @@ import {
 } from './options.ts'
 import { fullPace, quickPace } from './pace.ts'
 import type { MeshName } from './topology/mesh.ts'
+import { type Redirect, redirects, redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
 
 // `--quick` ends within a minute; setting up and taking down need some of it.
 const QUICK_BUDGET_MS = 52_000
 const MAX_PAYLOAD = 1 << 30
 const MAX_WRITE = 256 << 10
+const MAX_RATE = 1_000_000
 const MAX_CONNECTIONS = 1024
 
 /** The command line as a person gives it: lists are separated by commas, `duration` is in seconds. */
 export interface BenchArguments {
   readonly proxy: Proxy
   readonly mesh: MeshName
+  readonly redirect: string | undefined
   readonly scenario: string
   readonly modes: string | undefined
   readonly connections: string | undefined
   readonly payload: string | undefined
   readonly duration: number | undefined
   readonly rounds: number | undefined
+  readonly rate: number | undefined
   readonly quick: boolean
 }
 
@@ -34,15 +38,30 @@ export class PlanError extends Error {
 }
 
 /** Turns the command line into what to measure; throws a PlanError for what cannot be meant. */
-export function planBench(given: BenchArguments): BenchOptions {
+export function planBench(
+  given: BenchArguments,
+  usual: () => Redirect = usualRedirect,
+): BenchOptions {
   const { quick, proxy, mesh } = given
   const wanted = names('--scenario', given.scenario, scenarios)
   if (wanted.includes('mtls') && proxy !== 'envoy') {
     throw new PlanError('--scenario mtls needs --proxy envoy')
   }
+  const ways =
+    given.redirect === undefined ? [usual()] : names('--redirect', given.redirect, redirects)
+  const strange = ways.find((way) => !redirectsOf[mesh].includes(way))
+  if (strange !== undefined) {
+    throw new PlanError(
+      `--mesh ${mesh} writes its rules with ${redirectsOf[mesh].join(' or ')}, not as ${strange}`,
+    )
+  }
   const seconds = given.duration ?? (quick ? 1 : 2)
   if (!(seconds > 0 && seconds <= 3600))
     throw new PlanError('--duration is not a number of seconds')
+  const { rate } = given
+  if (rate !== undefined && !(rate >= 1 && rate <= MAX_RATE)) {
+    throw new PlanError(`--rate is a number of requests per second, 1 to ${MAX_RATE}`)
+  }
   const rounds = given.rounds ?? 3
   if (!Number.isInteger(rounds) || rounds < 1) throw new PlanError('--rounds is not a count')
   const sizes = given.payload === undefined ? undefined : list('--payload', given.payload, payload)
@@ -54,6 +73,7 @@ export function planBench(given: BenchArguments): BenchOptions {
   return {
     proxy,
     mesh,
+    redirects: ways,
     scenarios: wanted,
     modes: names('--modes', given.modes ?? (quick ? quickModes : modes.join()), modes),
     connections: list(
@@ -65,6 +85,7 @@ export function planBench(given: BenchArguments): BenchOptions {
     streamPayloads: streamSizes,
     pace: quick ? quickPace(seconds * 1000) : fullPace(seconds * 1000),
     rounds,
+    ...(rate === undefined ? {} : { rate }),
     ...(quick ? { budgetMs: QUICK_BUDGET_MS } : {}),
   }
 }

@@ -21,6 +21,9 @@ export interface Comparison extends Cell {
   readonly p50Ratio?: Spread
   readonly p99Ratio?: Spread
   readonly cpuRatio?: Spread
+  /** At a fixed rate. */
+  readonly openP50Ratio?: Spread
+  readonly openP99Ratio?: Spread
 }
 
 /** What `meshaccel bench -o json` prints. */

@@ -7,8 +7,8 @@ import { envoyConfig } from './proxies/envoy.ts'
 import { haproxyConfig } from './proxies/haproxy.ts'
 import type { Certificates, Hop } from './proxies/hop.ts'
 import { startApplication } from './proxies/nginx.ts'
-import { setRules } from './topology/network.ts'
 import type { Mesh } from './topology/mesh.ts'
+import type { RuleSet } from './topology/rules/rule-set.ts'
 import { listening, type Pod, startInPod } from './topology/pod.ts'
 import type { UndoStack } from './undo-stack.ts'
 
@@ -20,6 +20,7 @@ export interface Place {
   readonly client: Pod
   readonly server: Pod
   readonly mesh: Mesh
+  readonly rules: RuleSet
   readonly proxy: Proxy
   /** Envoy's binary, where it is the proxy. */
   readonly envoy: string | undefined
@@ -45,16 +46,12 @@ export async function startStack(
     port: APPLICATION_PORT,
     socket: join(sockets, 'application'),
   }
-  const meshed = mode !== 'unix' && mode !== 'direct'
-  for (const pod of [client, server]) {
-    stack.defer(`take the rules out of the ${pod.name} pod`, () => setRules(pod, undefined))
-    setRules(pod, meshed ? mesh : undefined)
-  }
+  if (isMeshed(mode)) for (const pod of [client, server]) place.rules.install(stack, pod)
   if (scenario === 'stream') await startReceiver(stack, server, application, signal)
   else await startApplication(stack, server, directory, application, signal)
   if (mode === 'direct') return { host: application.host, port: application.port }
 
-  const hops = mode === 'unix' ? unixHops(sockets, application) : meshHops(mesh, application)
+  const hops = mode === 'unix' ? unixHops(sockets, application) : meshHops(place, application)
   const protocol = scenario === 'stream' ? 'tcp' : 'http'
   for (const [name, hop] of Object.entries(hops)) {
     const tls = scenario === 'mtls' ? place.certificates.get(name) : undefined
@@ -65,9 +62,12 @@ export async function startStack(
   return mode === 'unix' ? hops.client.listen : { host: server.address, port: APPLICATION_PORT }
 }
 
+/** Whether the rules lead the traffic of a mode through the sidecars. */
+export const isMeshed = (mode: Mode): boolean => mode !== 'unix' && mode !== 'direct'
+
 type Hops = Readonly<Record<'client' | 'server', Omit<Hop, 'protocol'>>>
 
-function meshHops(mesh: Mesh, application: { host: string; port: number }): Hops {
+function meshHops({ mesh, rules }: Place, application: { host: string; port: number }): Hops {
   const forward = { host: application.host, port: application.port }
   return {
     client: {
@@ -80,6 +80,7 @@ function meshHops(mesh: Mesh, application: { host: string; port: number }): Hops
       listen: { host: '0.0.0.0', port: mesh.inboundPort },
       forward,
       source: mesh.inboundSource,
+      transparent: rules.transparent,
     },
   }
 }
@@ -106,7 +107,11 @@ async function startSidecar(
   const command =
     envoy === undefined ? ['haproxy', '-db', '-f', config] : envoyCommand(envoy, config, hop)
   const name = `the ${hop.direction} sidecar`
-  const child = await startInPod(stack, pod, name, command, mesh.proxyUid)
+  const child = await startInPod(stack, pod, name, command, {
+    uid: mesh.proxyUid,
+    // IP_TRANSPARENT needs it; a sidecar has it where its mesh has it take connections by TPROXY.
+    capabilities: hop.transparent ? ['net_admin'] : [],
+  })
   await listening(pod, child, hop.listen, signal)
 }
 

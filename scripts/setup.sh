@@ -8,7 +8,7 @@ say() { echo "setup: $*" >&2; }
 
 # command or file that proves it : Debian package
 needed=(
-	clang:clang llvm-strip:llvm clang-format:clang-format bpftool:bpftool ip:iproute2 iptables:iptables
+	clang:clang llvm-strip:llvm clang-format:clang-format bpftool:bpftool ip:iproute2 iptables:iptables nft:nftables
 	nsenter:util-linux haproxy:haproxy nginx:nginx-light h2load:nghttp2-client wrk:wrk gcc:gcc python3:python3
 	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux /usr/include/stdio.h:libc6-dev
 	/usr/include/bpf/bpf_helpers.h:libbpf-dev '/usr/lib/*/libbpf.so.1:libbpf1' /usr/include/linux/bpf.h:linux-libc-dev

@@ -1,12 +1,9 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
 import type { Child } from '../child.ts'
 import type { ApplicationAddress } from '../proxies/nginx.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { systemCommand } from '../system-command.ts'
 import { listening, type Pod, startInPod } from '../topology/pod.ts'
 import type { UndoStack } from '../undo-stack.ts'
+import { loadProgram } from './program.ts'
 
 export interface StreamLoad {
   readonly target: Endpoint
@@ -20,18 +17,6 @@ export interface Streamed {
   readonly writes: number
 }
 
-/** The program that sends and receives streams; compiled where it is missing or older than its source. */
-function streamProgram(): string {
-  const source = join(packageRoot, 'bench/load/stream.c')
-  const program = join(packageRoot, 'build/bench/stream')
-  if (existsSync(program) && statSync(program).mtimeMs >= statSync(source).mtimeMs) return program
-  mkdirSync(join(packageRoot, 'build/bench'), { recursive: true })
-  const fresh = `${program}.${process.pid}`
-  systemCommand('gcc', ['-O2', '-Wall', '-Wextra', '-pthread', '-o', fresh, source])
-  renameSync(fresh, program)
-  return program
-}
-
 /** Starts what takes the streams at the application's place. */
 export async function startReceiver(
   stack: UndoStack,
@@ -41,7 +26,11 @@ export async function startReceiver(
 ): Promise<Child> {
   const { host, port, socket } = address
   const addresses = [`${host}:${port}`, `unix:${socket}`]
-  const child = await startInPod(stack, pod, 'receiver', [streamProgram(), 'receive', ...addresses])
+  const child = await startInPod(stack, pod, 'receiver', [
+    loadProgram('stream'),
+    'receive',
+    ...addresses,
+  ])
   await listening(pod, child, { host, port }, signal)
   await listening(pod, child, { socket }, signal)
   return child
@@ -58,7 +47,7 @@ export async function runStream(
   const address = 'socket' in target ? `unix:${target.socket}` : `${target.host}:${target.port}`
   const numbers = [load.connections, load.writeBytes, load.durationMs].map(String)
   const child = await startInPod(stack, pod, 'sender', [
-    streamProgram(),
+    loadProgram('stream'),
     'send',
     address,
     ...numbers,

@@ -12,6 +12,7 @@ export function envoyConfig(hop: Hop): string {
   const listener: Json = {
     name: hop.direction,
     address: socketAddress(hop.listen),
+    ...(hop.transparent ? { transparent: true } : {}),
     listener_filters: original
       ? [
           {

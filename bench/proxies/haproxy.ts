@@ -19,7 +19,7 @@ defaults
   timeout server 1h
   timeout http-keep-alive 1h
 listen sidecar
-  bind ${address(hop.listen)}${'socket' in hop.listen ? ' mode 666' : ''}
+  bind ${address(hop.listen)}${'socket' in hop.listen ? ' mode 666' : ''}${hop.transparent ? ' transparent' : ''}
   server ${hop.direction} ${address(hop.forward)}${source} pool-max-conn -1
 `
 }

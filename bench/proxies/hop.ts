@@ -8,6 +8,8 @@ export interface Hop {
   readonly listen: Endpoint
   /** Where it forwards to. Envoy takes the connection's original destination where this is a TCP address. */
   readonly forward: Endpoint
+  /** Whether it takes connections to any address, as TPROXY leads them to it. */
+  readonly transparent?: boolean
   /** The address that its own connections come from. */
   readonly source?: string
   /** TLS towards the other sidecar. */

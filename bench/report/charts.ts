@@ -4,7 +4,7 @@ import { type Cell, type Mode, modes } from '../options.ts'
 import type { Report, Run } from '../report.ts'
 import { median, type Spread, spread } from '../statistics.ts'
 import { type Bar, barChart } from './bars.ts'
-import { formatTime } from './format.ts'
+import { formatNumber, formatTime } from './format.ts'
 import { type Line, linePlot, plotArea } from './lines.ts'
 import type { Markup } from './markup.ts'
 import { logScale, ninesScale } from './scale.ts'
@@ -44,6 +44,11 @@ export function cellCharts(report: Report, cell: Cell): Markup[] {
       runs,
       ({ latencyDistributionUs }) => latencyDistributionUs,
     ),
+    ...latencyPlot(
+      `Latency at ${formatNumber(runs.find(({ openLoop }) => openLoop)?.openLoop?.rate ?? 0)} requests/s`,
+      runs,
+      ({ openLoop }) => openLoop?.latencyDistributionUs,
+    ),
   ]
 }
 
@@ -80,7 +85,7 @@ function latencyPlot(
   return [
     linePlot({
       title,
-      unit: 'up to so many µs, median of the rounds',
+      unit: 'median of the rounds',
       xLabel: 'share of the requests',
       x: ninesScale(Math.max(...high), [left, right]),
       y: logScale([Math.min(...low), Math.max(...low)], [bottom, top], formatTime),

@@ -2,6 +2,7 @@ import { cells } from '../comparisons.ts'
 import { type Cell, modes } from '../options.ts'
 import type { Report } from '../report.ts'
 import { formatBytes } from './format.ts'
+import { meshes } from '../topology/mesh.ts'
 import { cellCharts } from './charts.ts'
 import { Markup, markup } from './markup.ts'
 import { methodOf, modesOf } from './method.ts'
@@ -75,7 +76,7 @@ function summary(report: Report): Markup | undefined {
 <tr><th>case</th>${columns.map((mode) => markup`<th>${mode}</th>`)}</tr>
 ${rows.map(
   (cell) =>
-    markup`<tr><td>${cellTitle(cell)}</td>${columns.map((mode) => {
+    markup`<tr><td>${cellTitle(report, cell)}</td>${columns.map((mode) => {
       const ratio = ratioOf(report, cell, mode, 'iptables')
       if (!ratio) return markup`<td></td>`
       const looks = mode === 'meshaccel' ? outcomeOf(ratio) : ''
@@ -88,7 +89,7 @@ ${rows.map(
 function cellSection(report: Report, cell: Cell): Markup {
   const [titles = [], ...rows] = cellRows(report, cell)
   const verdict = verdictLine(report, cell)
-  return markup`<h2>${cellTitle(cell)}</h2>
+  return markup`<h2>${cellTitle(report, cell)}</h2>
 ${verdict === undefined ? undefined : markup`<p>${verdict}</p>`}
 ${failureLines(report, cell).map((line) => markup`<p class="slower">${line}</p>`)}
 <div class="plots">${cellCharts(report, cell)}</div>
@@ -101,7 +102,7 @@ function environmentOf({ host, software, proxy, mesh, startedAt }: Report): [str
   return [
     ['Machine', `${host.cpuModel}, ${host.cpus} CPUs, ${formatBytes(host.memoryBytes)} of memory`],
     ['System', `${host.os}, Linux ${host.kernel}, TCP ${host.congestionControl}`],
-    ['Mesh', `rules of ${mesh}, ${proxy} as both sidecars`],
+    ['Mesh', `${meshes[mesh].title}, ${proxy} as both sidecars`],
     [
       'Software',
       Object.entries(software)

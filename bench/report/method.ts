@@ -4,7 +4,8 @@ import { counted } from './format.ts'
 
 /** What each mode is, in words. */
 const modeWords: Readonly<Record<Mode, string>> = {
-  iptables: "the baseline: both sidecars behind the mesh's rules, no accelerator",
+  iptables:
+    "the baseline: both sidecars behind the mesh's rules, whichever tool writes them, no accelerator",
   meshaccel: 'the same, with the meshaccel agent started as a user starts it',
   naive:
     'the same, with every socket in a sockmap and every send redirected: the speed limit of the mechanism, ' +
@@ -18,14 +19,22 @@ export function methodOf(report: Report): string[] {
   const { pace, runs } = report
   const rounds = new Set(runs.map(({ round }) => round)).size
   return [
-    'Two pods, each a network namespace joined to the other by veth pairs and a bridge, with a sidecar each, whose rules ' +
-      'are those that the mesh itself writes. nginx is the application, h2load the client; all run on this one machine ' +
+    'Two pods, each a network namespace joined to the other by veth pairs and a bridge, with a sidecar each, behind the ' +
+      'rules that the mesh itself writes; their counters must show that both sidecars were crossed. nginx is the application, h2load the client; all run on this one machine ' +
       'and share its CPUs, so the client costs every mode the same.',
     `Every run starts its accelerator, then its proxies, afresh, warms up for at least ${seconds(pace.warmUpMs)}, leaves out ` +
       `the first ${seconds(pace.leadMs)} and measures about ${seconds(pace.durationMs)} more. The end of a run, when some ` +
       'connections have nothing left to do, does not count.',
     `Each of ${counted(rounds, 'round')} measures every mode once, in another random order. Modes are compared within a ` +
       'round; a figure is the median of the rounds, with the lowest and the highest beside it. Dots are single rounds.',
+    ...(runs.some(({ openLoop }) => openLoop)
+      ? [
+          'The speed is that of a closed loop: each connection sends its next request once it has its answer, so a stall ' +
+            'keeps the requests away that would have shown it. The latency at a fixed rate has no such blind spot: requests ' +
+            'are due by the clock, whatever became of those before, and each is timed from the moment at which it was due, ' +
+            'its waiting for a free connection included.',
+        ]
+      : []),
     'Every response is checked for its status, and all bodies together for their exact number of bytes: a wrong one fails ' +
       'the run. A round from which the hypervisor took more than 3 % of the time is repeated.',
     'CPU time is that of all processes of both pods and of the client, read from their cgroup, with the work that the ' +

@@ -51,7 +51,9 @@ function sweep(report: Report, family: readonly Cell[], axis: Axis): Markup[] {
   const { label } = words[axis]
   return [
     linePlot({
-      title: `${first.scenario}, ${words[other].format(first[other])}`,
+      title: `${first.scenario}, ${words[other].format(first[other])}${
+        new Set(report.runs.map(({ redirect }) => redirect)).size > 1 ? `, ${first.redirect}` : ''
+      }`,
       unit: 'speed against iptables',
       xLabel: label,
       x: ordinalScale(

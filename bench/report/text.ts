@@ -3,6 +3,7 @@ import { type Cell, formatSize, type Mode, modes } from '../options.ts'
 import { removedShare } from '../removed-share.ts'
 import type { Report, Run } from '../report.ts'
 import { median, type Spread } from '../statistics.ts'
+import { meshes } from '../topology/mesh.ts'
 import { counted, formatNumber } from './format.ts'
 
 const GAP = '  '
@@ -18,10 +19,19 @@ export function renderReport(report: Report): string {
   return [head, ...cells(runs).map((cell) => renderCell(report, cell))].join('\n')
 }
 
-/** `HAProxy sidecars behind the rules of istio, Linux 6.12.0, 2 CPUs, cubic` */
-export const subject = ({ proxy, mesh, host }: Report): string =>
-  `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind the rules of ${mesh}, ` +
-  `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
+/** `HAProxy sidecars behind Istio's rules (iptables-nft), Linux 6.12.0, 2 CPUs, cubic` */
+export function subject(report: Report): string {
+  const { proxy, mesh, host } = report
+  return (
+    `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind ${meshes[mesh].title}'s rules ` +
+    `(${redirectsIn(report).join(', ')}), ` +
+    `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
+  )
+}
+
+const redirectsIn = ({ runs }: Report): string[] => [
+  ...new Set(runs.map(({ redirect }) => redirect)),
+]
 
 /** The rows of one cell's table, the titles first; the second cell of a row is the first number. */
 export function cellRows(report: Report, cell: Cell): string[][] {
@@ -40,6 +50,8 @@ export function cellRows(report: Report, cell: Cell): string[][] {
     ['against iptables', (mode) => ratioText(ratioOf(report, cell, mode, 'iptables'))],
     ['p50 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p50)],
     ['p99 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p99)],
+    ['p50 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p50)],
+    ['p99 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p99)],
     [
       stream ? 'CPU us/write' : 'CPU us/request',
       (mode) => middle(mode, ({ cpuUsPerRequest }) => cpuUsPerRequest, 1),
@@ -59,10 +71,12 @@ export function cellRows(report: Report, cell: Cell): string[][] {
   ]
 }
 
-export function cellTitle({ scenario, payloadBytes, connections }: Cell): string {
+export function cellTitle(report: Report, cell: Cell): string {
+  const { scenario, payloadBytes, connections, redirect } = cell
   const size = formatSize(payloadBytes)
   const what = scenario === 'stream' ? `writes of ${size}` : size
-  return `${scenario}: ${what}, ${counted(connections, 'connection')}`
+  const how = redirectsIn(report).length > 1 ? `, ${redirect}` : ''
+  return `${scenario}: ${what}, ${counted(connections, 'connection')}${how}`
 }
 
 /** `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
@@ -77,19 +91,42 @@ export function verdictLine(report: Report, cell: Cell): string | undefined {
   const way = removedShare(report.runs, cell, mode)
   return (
     `${mode}: ${ratio.median.toFixed(2)}x ${what} of iptables ${range(ratio)}` +
-    (way ? `, ${Math.round(way.median * 100)} % of the way to Unix sockets` : '')
+    (way ? `, ${wayText(way.median)}` : '')
   )
 }
 
-/** `naive broke in 2 rounds: run sender: ...` */
-export function failureLines({ runs }: Report, cell: Cell): string[] {
-  const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))
+const wayText = (share: number): string =>
+  share > 1
+    ? 'faster than over Unix sockets'
+    : `${Math.round(share * 100)} % of the way to Unix sockets`
+
+/** `direct could not send 3 % of the requests at 20,000 requests/s` */
+function lateLines({ runs }: Report, cell: Cell): string[] {
   return modes.flatMap((mode) => {
+    const rated = runs.flatMap((run) =>
+      run.mode === mode && sameCell(run, cell) && run.openLoop ? [run.openLoop] : [],
+    )
+    const most = Math.max(0, ...rated.map(({ unsentShare }) => unsentShare))
+    const rate = formatNumber(rated[0]?.rate ?? 0)
+    return most === 0
+      ? []
+      : [
+          `${mode} is too slow for ${rate} requests/s: ${Math.ceil(most * 100)} % of them were not sent`,
+        ]
+  })
+}
+
+/** `naive broke in 2 rounds: run sender: ...` */
+export function failureLines(report: Report, cell: Cell): string[] {
+  const { runs } = report
+  const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))
+  const broke = modes.flatMap((mode) => {
     const [first, ...others] = failed.filter((run) => run.mode === mode)
     return first
       ? [`${mode} broke in ${counted(others.length + 1, 'round')}: ${first.failure}`]
       : []
   })
+  return [...broke, ...lateLines(report, cell)]
 }
 
 function renderCell(report: Report, cell: Cell): string {
@@ -108,7 +145,7 @@ function renderCell(report: Report, cell: Cell): string {
   )
   const verdict = verdictLine(report, cell)
   return `${[
-    cellTitle(cell),
+    cellTitle(report, cell),
     ...lines,
     ...failureLines(report, cell),
     ...(verdict === undefined ? [] : [verdict]),

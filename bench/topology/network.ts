@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { systemCommand } from '../system-command.ts'
 import type { UndoStack } from '../undo-stack.ts'
-import type { Mesh } from './mesh.ts'
 
 /** A pod's network namespace. */
 export interface PodNetwork {
@@ -33,13 +32,6 @@ export function createNetwork(stack: UndoStack, runName: string): Network {
   return { client: pod('client', '10.244.1.10'), server: pod('server', '10.244.1.20') }
 }
 
-/** Puts a mesh's rules into a pod, or takes them out again (`undefined`). */
-export function setRules(pod: PodNetwork, mesh: Mesh | undefined): void {
-  const empty = '*nat\nCOMMIT\n'
-  const enter = [`--net=${pod.netns}`, '--']
-  systemCommand('nsenter', [...enter, iptablesRestore()], mesh?.natRules ?? empty)
-}
-
 /** Runs a command in a namespace. Not by `ip netns exec`, which hides /sys/fs/cgroup and /sys/fs/bpf. */
 export function inside(netns: string, ...command: string[]): string {
   return systemCommand('nsenter', [`--net=${netns}`, '--', ...command])
@@ -53,21 +45,4 @@ function createNamespace(stack: UndoStack, name: string): string {
   systemCommand('ip', ['netns', 'add', name])
   inside(netns, 'ip', 'link', 'set', 'lo', 'up')
   return netns
-}
-
-let restoreCommand: string | undefined
-
-/** Some kernels have no nftables; the legacy command works there. */
-function iptablesRestore(): string {
-  restoreCommand ??= works('iptables-restore') ? 'iptables-restore' : 'iptables-legacy-restore'
-  return restoreCommand
-}
-
-function works(command: string): boolean {
-  try {
-    systemCommand(command, ['--test'], '*nat\nCOMMIT\n')
-    return true
-  } catch {
-    return false
-  }
 }

@@ -11,18 +11,33 @@ export interface Pod extends PodNetwork {
   readonly cgroup: string
 }
 
+/** As whom a process runs. */
+interface Identity {
+  readonly uid: number
+  /** What it may do besides, as setpriv names it. */
+  readonly capabilities?: readonly string[]
+}
+
 /** Starts a process in a pod, as root or as the mesh's proxy user. */
 export async function startInPod(
   stack: UndoStack,
   pod: Pod,
   name: string,
   command: readonly string[],
-  uid = 0,
+  { uid, capabilities = [] }: Identity = { uid: 0 },
 ): Promise<Child> {
   // A socket belongs to the cgroup in which its process was when it made it, so the process moves before it starts.
   const script =
-    'echo 0 >"$0/cgroup.procs" && exec nsenter --net="$1" -- setpriv "$2" "$3" --clear-groups "${@:4}"'
-  const place = [pod.cgroup, pod.netns, `--reuid=${uid}`, `--regid=${uid}`]
+    'echo 0 >"$0/cgroup.procs" && exec nsenter --net="$1" -- setpriv --clear-groups "${@:2}"'
+  const granted = capabilities.map((capability) => `+${capability}`).join(',')
+  const place = [
+    pod.cgroup,
+    pod.netns,
+    `--reuid=${uid}`,
+    `--regid=${uid}`,
+    ...(granted ? [`--inh-caps=${granted}`, `--ambient-caps=${granted}`] : []),
+    '--',
+  ]
   const called = `${name} in the ${pod.name} pod`
   return Child.start(stack, called, ['bash', '-c', script, ...place, ...command])
 }

@@ -31,6 +31,10 @@ export function tunePods(stack: UndoStack, pods: readonly PodNetwork[]): string 
       'net.ipv4.ip_local_port_range=1024 65535',
       'net.ipv4.ip_local_reserved_ports=4140,4143,8080,8443,15001,15006',
       'net.core.somaxconn=4096',
+      // TPROXY's packets have sources that no route leads back to.
+      'net.ipv4.conf.all.rp_filter=0',
+      'net.ipv4.conf.eth0.rp_filter=0',
+      'net.ipv4.conf.lo.rp_filter=0',
     ]
     inside(netns, 'sysctl', '-q', '-w', ...settings)
   }

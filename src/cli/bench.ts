@@ -3,6 +3,7 @@ import type { CommandModule } from 'yargs'
 import { runBench } from '../../bench/bench.ts'
 import { modes, proxies, scenarios } from '../../bench/options.ts'
 import { type BenchArguments, PlanError, planBench } from '../../bench/plan.ts'
+import { redirects } from '../../bench/topology/rules/rule-set.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { renderReport } from '../../bench/report/text.ts'
 import { environmentOf } from './environment.ts'
@@ -33,7 +34,12 @@ const command: CommandModule<object, Args> = {
         mesh: {
           choices: ['istio', 'linkerd'] as const,
           default: 'istio' as const,
-          describe: 'Whose iptables rules',
+          describe: 'Whose rules lead the traffic through the sidecars',
+          requiresArg: true,
+        },
+        redirect: {
+          type: 'string',
+          describe: `List of how they are written: ${redirects.join(', ')} [default: the iptables that works]`,
           requiresArg: true,
         },
         scenario: {
@@ -68,6 +74,12 @@ const command: CommandModule<object, Args> = {
         rounds: {
           type: 'number',
           describe: 'How often everything is measured [default: 3]',
+          requiresArg: true,
+        },
+        rate: {
+          type: 'number',
+          describe:
+            'Measure latency at this many requests per second, too, each from the moment at which it was due',
           requiresArg: true,
         },
         report: { type: 'string', describe: 'Write an HTML file, too', requiresArg: true },

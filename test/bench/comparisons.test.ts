@@ -6,7 +6,12 @@ import { renderReport } from '../../bench/report/text.ts'
 import type { Report, Run } from '../../bench/report.ts'
 import { surroundings } from './sample-report.ts'
 
-const cell = { scenario: 'keepalive', payloadBytes: 65536, connections: 16 } as const
+const cell = {
+  scenario: 'keepalive',
+  payloadBytes: 65536,
+  connections: 16,
+  redirect: 'iptables-nft',
+} as const
 
 const run = (mode: Mode, round: number, qps: number): Run => ({
   ...cell,

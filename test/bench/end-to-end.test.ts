@@ -13,11 +13,13 @@ import { requireRoot } from '../helpers/requirements.ts'
 const plan = planBench({
   proxy: 'haproxy',
   mesh: 'istio',
+  redirect: undefined,
   scenario: 'keepalive',
   modes: 'iptables,naive',
   connections: '2',
   payload: '81',
   duration: 0.3,
+  rate: 500,
   rounds: 1,
   quick: true,
 })
@@ -63,6 +65,8 @@ void test('a hop is measured with and without the bare mechanism, and nothing is
     t.ok((run.cpuUsPerRequest ?? 0) > 0, `${run.cpuUsPerRequest} us of CPU per request`)
     t.ok((run.latencyUs?.p50 ?? 0) > 0)
     t.equal(run.errors, 0)
+    t.match(run.openLoop, { rate: 500, unsentShare: 0 })
+    t.ok((run.openLoop?.latencyUs.p50 ?? 0) > 0)
   }
   t.equal(report.comparisons.length, 2)
   t.equal(report.host.congestionControl, 'cubic')

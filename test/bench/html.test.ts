@@ -9,7 +9,12 @@ import type { Report } from '../../bench/report.ts'
 import { sampleReport } from './sample-report.ts'
 
 const cells = [81, 65536].flatMap((payloadBytes) =>
-  [1, 16].map((connections): Cell => ({ scenario: 'keepalive', payloadBytes, connections })),
+  [1, 16].map((connections): Cell => ({
+    scenario: 'keepalive',
+    payloadBytes,
+    connections,
+    redirect: 'nft',
+  })),
 )
 const report = sampleReport(cells)
 

@@ -5,11 +5,13 @@ import { type BenchArguments, planBench } from '../../bench/plan.ts'
 const given: BenchArguments = {
   proxy: 'haproxy',
   mesh: 'istio',
+  redirect: 'iptables-nft',
   scenario: 'keepalive',
   modes: undefined,
   connections: undefined,
   payload: undefined,
   duration: undefined,
+  rate: undefined,
   rounds: undefined,
   quick: false,
 }
@@ -27,7 +29,12 @@ void test('sizes', (t) => {
 void test('lists cross', (t) => {
   const plan = planBench({ ...given, payload: '81,64KiB', connections: '1,4,16,4' })
   t.equal(cellsOf(plan).length, 6)
-  t.same(cellsOf(plan)[0], { scenario: 'keepalive', payloadBytes: 81, connections: 1 })
+  t.same(cellsOf(plan)[0], {
+    scenario: 'keepalive',
+    payloadBytes: 81,
+    connections: 1,
+    redirect: 'iptables-nft',
+  })
   t.same(plan.modes, ['iptables', 'meshaccel', 'naive', 'unix', 'direct'])
   t.end()
 })
@@ -55,6 +62,11 @@ void test('what cannot be meant is refused', (t) => {
     { scenario: 'stream', payload: '1MiB' },
     { duration: 0 },
     { duration: Number.NaN },
+    { redirect: 'ipvs' },
+    { redirect: 'nft', mesh: 'linkerd' as const },
+    { redirect: 'tproxy', mesh: 'linkerd' as const },
+    { rate: 0 },
+    { rate: Number.NaN },
     { rounds: 1.5 },
     { rounds: 0 },
   ]) {

@@ -3,7 +3,9 @@ import type { Run } from '../../bench/report.ts'
 import { runRounds } from '../../bench/rounds.ts'
 import { parseStat, stealShare } from '../../bench/steal.ts'
 
-const cells = [{ scenario: 'keepalive', payloadBytes: 81, connections: 1 }] as const
+const cells = [
+  { scenario: 'keepalive', payloadBytes: 81, connections: 1, redirect: 'nft' },
+] as const
 const modes = ['iptables', 'meshaccel'] as const
 const quiet = (): void => {}
 

@@ -1,0 +1,55 @@
+import type { Endpoint } from '../endpoint.ts'
+import { type Pod, startInPod } from '../topology/pod.ts'
+import type { UndoStack } from '../undo-stack.ts'
+import { type Distribution, type Latency, latencyOf } from './latency.ts'
+import { loadProgram } from './program.ts'
+import { parseRequestLog } from './request-log.ts'
+
+export interface FixedRateLoad {
+  readonly target: Endpoint
+  readonly payloadBytes: number
+  readonly connections: number
+  /** Requests per second over all connections. */
+  readonly rate: number
+  /** Of the beginning, what does not count. */
+  readonly leadMs: number
+  readonly durationMs: number
+}
+
+/** What requests at a fixed rate have shown; each is timed from the moment at which it was due. */
+export interface OpenLoop {
+  readonly rate: number
+  /** The share of them that could not even be sent: then it is too slow for the rate, and no latency is the whole one. */
+  readonly unsentShare: number
+  readonly latencyUs: Latency
+  readonly latencyDistributionUs: Distribution
+}
+
+/** Sends requests at a fixed rate; throws unless each that was sent was answered rightly. */
+export async function runOpenLoop(
+  stack: UndoStack,
+  pod: Pod,
+  load: FixedRateLoad,
+  signal: AbortSignal,
+): Promise<OpenLoop> {
+  const { target, payloadBytes, connections, rate } = load
+  const address = 'socket' in target ? `unix:${target.socket}` : `${target.host}:${target.port}`
+  const numbers = [payloadBytes, connections, rate, load.leadMs + load.durationMs].map(String)
+  const command = [loadProgram('open-loop'), address, `/${payloadBytes}`, ...numbers]
+  const child = await startInPod(stack, pod, 'the fixed-rate load', command)
+  const output = await child.result(signal, 2 * (load.leadMs + load.durationMs) + 60_000)
+  return summarise(output, rate, load.leadMs)
+}
+
+/** Summarises the log (of the form of h2load's) without its first part. */
+export function summarise(log: string, rate: number, leadMs: number): OpenLoop {
+  const requests = parseRequestLog(log)
+  const from = (requests[0]?.startUs ?? 0) + leadMs * 1000
+  const counted = requests.filter(({ startUs }) => startUs >= from)
+  const unsent = counted.filter(({ status }) => status === 0).length
+  return {
+    rate,
+    unsentShare: unsent / counted.length,
+    ...latencyOf(counted.map(({ latencyUs }) => latencyUs)),
+  }
+}

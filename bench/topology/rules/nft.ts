@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs'
+import { systemCommand } from '../../system-command.ts'
+import { inside, type PodNetwork } from '../network.ts'
+import type { RuleSet } from './rule-set.ts'
+
+/** Of `nft -j list ruleset`, what the bench reads. */
+interface Listing {
+  readonly nftables: readonly {
+    readonly rule?: {
+      readonly expr: readonly {
+        readonly counter?: { readonly packets: number }
+        readonly redirect?: { readonly port: number }
+      }[]
+    }
+  }[]
+}
+
+/** One table as `nft -f` takes it. */
+export function nftRules(text: string): RuleSet {
+  const table = /^table (\S+ \S+) /.exec(text)?.[1]?.split(' ') ?? []
+  return {
+    transparent: false,
+    install: (stack, pod) => {
+      stack.defer(`take the rules out of the ${pod.name} pod`, () => {
+        // To name it makes it, so that there always is one to delete.
+        const name = table.join(' ')
+        if (existsSync(pod.netns)) nft(pod, `table ${name}\ndelete table ${name}\n`)
+      })
+      nft(pod, text)
+    },
+    ledTo: (port, pod) =>
+      redirectedTo(port, inside(pod.netns, 'nft', '-j', 'list', 'table', ...table)),
+  }
+}
+
+const nft = (pod: PodNetwork, text: string): string =>
+  systemCommand('nsenter', [`--net=${pod.netns}`, '--', 'nft', '-f', '-'], text)
+
+/** The packets that redirect rules of `nft -j list` have led to a port: the first of each connection. */
+export function redirectedTo(port: number, listing: string): number {
+  const { nftables }: Listing = JSON.parse(listing)
+  const rules = nftables.flatMap(({ rule }) => (rule ? [rule.expr] : []))
+  return rules
+    .filter((expr) => expr.some(({ redirect }) => redirect?.port === port))
+    .flatMap((expr) => expr.map(({ counter }) => counter?.packets ?? 0))
+    .reduce((sum, packets) => sum + packets, 0)
+}
