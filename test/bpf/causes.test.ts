@@ -207,7 +207,7 @@ void test('one command names each cause and the next step', async (t) => {
     await until('it joins', async () =>
       (await host.agent.flows()).some(({ state }) => state === 'joined'),
     )
-    serving.turnToSplice()
+    serving.turn()
     await host.explains(
       tt,
       'shop/stock',
