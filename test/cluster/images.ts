@@ -74,7 +74,7 @@ async function podsRoot(): Promise<string> {
   addProgram(root, process.execPath, 'usr/bin/node')
   addProgram(root, bpftool(), 'usr/sbin/bpftool')
   for (const kind of ['nft', 'legacy']) {
-    addProgram(root, `/usr/sbin/xtables-${kind}-multi`)
+    addProgram(root, `/usr/sbin/xtables-${kind}-multi`, `usr/sbin/xtables-${kind}-multi`)
     symlinkSync(`xtables-${kind}-multi`, join(root, `usr/sbin/iptables-${kind}-restore`))
   }
   const extensions = execFileSync('dpkg', ['-L', 'iptables'], { encoding: 'utf8' })

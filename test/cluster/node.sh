@@ -63,7 +63,11 @@ J
 
 cd /run/node
 PATH=/run/node/bin:$PATH
-start() { "$@" >"log/$1.log" 2>&1 & }
+start() { # As on any node, what ends is started again: some give up while the API server is not there yet.
+	while true; do
+		"$@" >>"log/$1.log" 2>&1 || sleep 0.5
+	done &
+}
 
 # restrict_oom_score_adj: CAP_SYS_RESOURCE may be missing.
 cat >/etc/containerd-node.toml <<'T'
@@ -84,7 +88,6 @@ start kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0
 	--service-account-signing-key-file=sa.key --token-auth-file=tokens.csv --authorization-mode=RBAC,Node \
 	--allow-privileged=true --kubelet-preferred-address-types=InternalIP
 
-# They start again and again until there is somebody to talk to.
 until [[ -s kubeconfig ]]; do sleep 0.1; done
 start kube-controller-manager --kubeconfig=kubeconfig --bind-address=127.0.0.1 --leader-elect=false \
 	--service-account-private-key-file=sa.key --root-ca-file=certs/apiserver.crt

@@ -8,6 +8,7 @@ cache=$(bash "$here/setup.sh")
 bash "$here/down.sh" "$1"
 . "$here/place.sh"
 cd "$dir"
+rm -rf log
 mkdir -p bin log containerd kubelet etcd
 
 for hierarchy in "${hierarchies[@]}"; do

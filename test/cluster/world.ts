@@ -104,6 +104,11 @@ export class World {
     await ready(shop, ...pods.map(({ name }) => name))
   }
 
+  /** Has the client pause, or go on. */
+  async toggleClient(): Promise<void> {
+    await kubectl('exec', '-n', shop, 'cart', '-c', 'app', '--', 'sh', '-c', 'kill -USR2 1')
+  }
+
   /** What the client has counted by now: the report that comes next. */
   async client(): Promise<ClientReport> {
     const now = Date.now()
@@ -187,18 +192,14 @@ export class World {
     })
   }
 
-  /** What the agent of now has logged. */
+  /** What the agent of now has logged; nothing before its container is there. */
   async log(): Promise<LogLine[]> {
-    const text = await kubectl('logs', '-n', system, await this.agentPod(), '-c', 'agent')
+    const where = ['-n', system, await this.agentPod(), '-c', 'agent']
+    const text = await kubectl('logs', ...where).catch(() => '')
     return text
       .split('\n')
       .filter(Boolean)
       .map((line): LogLine => JSON.parse(line))
-  }
-
-  /** Waits until every agent is ready again. */
-  async agentReady(): Promise<void> {
-    await kubectl('rollout', 'status', '-n', system, `daemonset/${release}`, '--timeout=180s')
   }
 
   async footprint(seconds: number): Promise<Footprint> {
@@ -233,15 +234,21 @@ export async function ready(namespace: string, ...names: readonly string[]): Pro
   await kubectl('wait', '--for=condition=Ready', '-n', namespace, ...pods, '--timeout=180s')
 }
 
+/** Waits until every agent is ready, and of the newest kind. */
+export async function agentReady(): Promise<void> {
+  await kubectl('rollout', 'status', '-n', system, `daemonset/${release}`, '--timeout=180s')
+}
+
 export async function deletePods(...names: readonly string[]): Promise<void> {
   await kubectl('delete', 'pod', '-n', shop, ...names, '--timeout=120s')
 }
 
-/** Installs the chart; `HELM_SET` of the environment is for clusters that ask for more. */
+/** Installs the chart; `HELM_SET` of the environment is for clusters that ask for more. Helm waits for no DaemonSet. */
 export async function helmInstall(): Promise<void> {
   const set = process.env['HELM_SET']
   const more = set === undefined ? [] : ['--set', set]
-  await run('helm', ['install', release, chart, '-n', system, ...more, '--wait', '--timeout=3m'])
+  await run('helm', ['install', release, chart, '-n', system, ...more])
+  await agentReady()
 }
 
 function nodeView(...args: readonly string[]): string[] {

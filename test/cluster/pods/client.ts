@@ -1,6 +1,7 @@
 /**
  * `client.mjs HOST CONNECTIONS`: sends random bytes over so many connections that stay open, compares what comes back,
- * and prints a line of JSON with the totals four times a second. A failure is counted and never made good.
+ * and prints a line of JSON with the totals four times a second. A failure is counted and never made good. SIGUSR2 has it
+ * pause, and go on.
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { Agent, request } from 'node:http'
@@ -19,6 +20,9 @@ const report = {
   error: '',
 } satisfies ClientReport
 
+const mood = { paused: false }
+process.on('SIGUSR2', () => (mood.paused = !mood.paused))
+
 async function keepAsking(): Promise<never> {
   // One connection, until it breaks.
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -35,7 +39,8 @@ async function keepAsking(): Promise<never> {
       report.error = String(error)
       await pause(100)
     }
-    await pause(5)
+    do await pause(5)
+    while (mood.paused)
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Test } from 'tap'
 import { until } from '../../helpers/retry.ts'
 import { apply, getObjects, kubectl } from '../kubectl.ts'
-import { release, system, type World } from '../world.ts'
+import { agentReady, release, system, type World } from '../world.ts'
 
 interface Binding {
-  readonly metadata: { readonly name: string; readonly labels: object }
+  readonly metadata: { readonly labels: object; readonly annotations: object }
   readonly roleRef: object
   readonly subjects: object
 }
@@ -17,7 +17,7 @@ export async function forbidden(t: Test, world: World): Promise<void> {
   const binding = {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'ClusterRoleBinding',
-    metadata: { name: metadata.name, labels: metadata.labels },
+    metadata: { name: release, labels: metadata.labels, annotations: metadata.annotations },
     roleRef,
     subjects,
   }
@@ -42,7 +42,7 @@ export async function forbidden(t: Test, world: World): Promise<void> {
     // Not by helm: what was deleted by hand comes back by hand.
     await apply(binding)
   }
-  await world.agentReady()
+  await agentReady()
   t.match(await world.onNode('node', '-e', readyz), /^200 ok\n/)
   await world.assertUnharmed(t, before)
 }

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { until } from '../../helpers/retry.ts'
 import { kubectl } from '../kubectl.ts'
-import { deletePods, release, system, type World } from '../world.ts'
+import { agentReady, deletePods, release, system, type World } from '../world.ts'
 
 const server = ['node', '/app/server.mjs']
 const sidecars = ['classic', 'native'] as const
@@ -14,21 +14,19 @@ export async function missingAgent(story: Test, world: World): Promise<void> {
     const { totals } = await world.status()
     const begun = Date.now()
     await kubectl('rollout', 'restart', '-n', system, `daemonset/${release}`)
-    await world.agentReady()
+    await agentReady()
     t.not(await world.agentPod(), old)
-    const away = world.samples.lines.filter(
-      ({ at, redirectedBytes }) => at > begun && redirectedBytes === undefined,
-    )
-    const answers = world.samples.lines.filter(
-      ({ at, redirectedBytes }) => at > begun && redirectedBytes !== undefined,
-    )
-    const [gone, back] = [away[0], answers.find(({ at }) => at > (away.at(-1)?.at ?? Infinity))]
-    t.ok(gone && back, 'there was no agent for a while')
-    const last = answers.findLast(({ at }) => at < (gone?.at ?? 0))
-    t.comment(`no agent for ${(back?.at ?? 0) - (gone?.at ?? 0)} ms`)
+    const [last, next] = await until('one agent goes, the next one comes', () => {
+      const since = world.samples.lines.filter(({ at }) => at > begun)
+      const gone = since.findIndex(({ redirectedBytes }) => redirectedBytes === undefined)
+      const come = since.slice(gone).find(({ redirectedBytes }) => redirectedBytes !== undefined)
+      const went = since[gone - 1]
+      return went && come && [went, come]
+    })
+    t.comment(`no agent for ${next.at - last.at} ms`)
     // The kernel has gone on counting, since what it counts in is pinned.
     t.ok(
-      (back?.redirectedBytes ?? 0) > (last?.redirectedBytes ?? Infinity),
+      (next.redirectedBytes ?? 0) > (last.redirectedBytes ?? Infinity),
       'connections stayed fast',
     )
     t.ok((await world.status()).totals.redirectedBytes > totals.redirectedBytes)
@@ -48,7 +46,7 @@ export async function missingAgent(story: Test, world: World): Promise<void> {
       over.abort()
     }
     t.comment(`${await kills} agents killed while ${pods.length} pods started`)
-    await world.agentReady()
+    await agentReady()
     for (const { name } of pods) await world.becomes(name, 'enrolled')
     await world.assertUnharmed(t, before)
   })

@@ -2,13 +2,19 @@ import type { Test } from 'tap'
 import { kubectl, run } from '../kubectl.ts'
 import { release, system, type World } from '../world.ts'
 
-const IDLE_SECONDS = 20
+const SECONDS = 20
 
 export async function uninstall(story: Test, world: World): Promise<void> {
   await story.test('it costs little until then', async (t) => {
-    const busy = await world.footprint(IDLE_SECONDS)
-    t.comment(`with traffic ${busy.rssMiB} MiB, ${busy.cpuPercent} % of a core`)
-    t.ok(busy.rssMiB < 200, `${busy.rssMiB} MiB`)
+    const costs = async (what: string): Promise<void> => {
+      const { rssMiB, cpuPercent } = await world.footprint(SECONDS)
+      t.comment(`${what} ${rssMiB} MiB, ${cpuPercent} % of a core`)
+      t.ok(rssMiB < 200, `${rssMiB} MiB`)
+    }
+    await costs('with traffic')
+    await world.toggleClient()
+    await costs('with idle connections')
+    await world.toggleClient()
   })
 
   const before = await world.client()
