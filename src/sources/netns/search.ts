@@ -120,6 +120,8 @@ export class NetnsSearch implements Disposable {
   /** Looks for these as well, after the look under way if there is one. */
   #look(uids: Iterable<string>): Promise<void> {
     for (const uid of uids) this.#due.add(uid)
+    // One that has nothing to do would be over before it is remembered, and stay remembered.
+    if (this.#due.size === 0) return this.#looking ?? Promise.resolve()
     this.#looking ??= this.#lookUntilDone()
     return this.#looking
   }

@@ -1,0 +1,78 @@
+/**
+ * What a test needs to see of the node on which it runs, in that node's own pid and network namespaces.
+ * `samples PORT` prints what the agent counts, twenty times a second; `footprint SECONDS` what the agent costs;
+ * `signal NAME` sends the agent a signal.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Footprint, Sample } from './reports.ts'
+
+const [command = '', argument = ''] = process.argv.slice(2)
+const commands: Readonly<Record<string, () => unknown>> = {
+  samples: async () => {
+    for (;;) {
+      console.log(JSON.stringify(await sample(Number(argument))))
+      await pause(50)
+    }
+  },
+  footprint: async () => {
+    console.log(JSON.stringify(await footprint(agentPid(), Number(argument))))
+  },
+  signal: () => process.kill(agentPid(), argument),
+}
+const chosen = commands[command]
+if (!chosen) throw new Error(`there is ${Object.keys(commands).join(', ')}`)
+await chosen()
+
+function sample(port: number): Promise<Sample> {
+  return new Promise((resolve) => {
+    const none = (): void => resolve({ at: Date.now(), redirectedBytes: undefined })
+    get({ host: '127.0.0.1', port, path: '/metrics', timeout: 1000, agent: false }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('error', none)
+      response.on('end', () => {
+        const value = /^meshaccel_redirected_bytes_total (\S+)$/m.exec(text)?.[1]
+        resolve({
+          at: Date.now(),
+          redirectedBytes: value === undefined ? undefined : Number(value),
+        })
+      })
+    })
+      .on('timeout', none)
+      .on('error', none)
+  })
+}
+
+function agentPid(): number {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const [, program, first] = read(`/proc/${name}/cmdline`).split('\0')
+    if (program?.endsWith('/meshaccel') && first === 'agent') return Number(name)
+  }
+  throw new Error('no agent runs')
+}
+
+/** Ticks are a hundredth of a second. */
+async function footprint(pid: number, seconds: number): Promise<Footprint> {
+  const ticks = (): number => {
+    const stat = read(`/proc/${pid}/stat`)
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  }
+  const [before, start] = [ticks(), performance.now()]
+  await pause(seconds * 1000)
+  const cpuPercent = (ticks() - before) / ((performance.now() - start) / 1000)
+  const kiB = Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1])
+  return { rssMiB: Math.round(kiB / 1024), cpuPercent: Math.round(cpuPercent * 100) / 100 }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // The process has just ended.
+    return ''
+  }
+}
