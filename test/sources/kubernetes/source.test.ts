@@ -161,7 +161,7 @@ void test('resumes a broken watch where it broke off', async (t) => {
   t.equal(api.requests.filter(({ url }) => !url.searchParams.has('watch')).length, listed)
 })
 
-void test('lists anew after 410, of a watch and of a page', async (t) => {
+void test('lists anew after 410', async (t) => {
   const { api, tells, start } = await running(t)
   for (let number = 0; number < 60; number += 1) api.set('pods', kubePod(`a/p${number}`))
   start()
