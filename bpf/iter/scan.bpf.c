@@ -639,9 +639,12 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn,
-		       struct gauge *gauge)
+static long survey_one(__u32 slot, struct gauge *gauge)
 {
+	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+
+	if (!conn)
+		return 0;
 	switch (conn->state) {
 	case CONN_FREE:
 		return 0;
@@ -665,7 +668,7 @@ static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn
 	gauge->paired++;
 	/* A pod may have been disabled: the next scan decides. */
 	if (conn->state >= CONN_JOINING)
-		attend(conn, *slot);
+		attend(conn, slot);
 	return 0;
 }
 
@@ -675,18 +678,19 @@ SEC("iter/bpf_sk_storage_map")
 int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct gauge *gauge = bpf_map_lookup_elem(&meshaccel_gauge, &zero);
+	const struct config *config = config_get();
 	const struct tcp_sock *tp;
 	struct sock *sk = ctx->sk;
 	struct end *end;
 
-	if (!gauge)
+	if (!gauge || !config)
 		return 0;
 	if (!ctx->meta->seq_num)
 		__builtin_memset(gauge, 0, sizeof(*gauge));
 	if (!sk) {
 		struct gauge sums = {};
 
-		bpf_for_each_map_elem(&meshaccel_conns, survey_one, &sums, 0);
+		bpf_loop(config->slots_used, survey_one, &sums, 0);
 		sums.ends = gauge->ends;
 		sums.tcp_bytes = gauge->tcp_bytes;
 		*gauge = sums;

@@ -47,6 +47,7 @@ const ITERATORS = {
   scan: 'meshaccel_wanted',
   survey: 'meshaccel_ends',
   flows: 'meshaccel_ends',
+  sight_watched: 'meshaccel_ends',
   sight: undefined,
   adopt: undefined,
   kick: undefined,
@@ -136,6 +137,7 @@ export class Programs extends Pins {
   readonly quarantine: BpfMap<ProgramRecord, QuarantineRecord>
   readonly events: AnyMap
   readonly flows: IterLink
+  readonly sightWatched: IterLink
   readonly sight: IterLink
   readonly adopt: IterLink
 
@@ -149,6 +151,7 @@ export class Programs extends Pins {
       this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
       this.events = this.use(AnyMap.openPin(join(directory, 'events')))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
+      this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
       this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
       this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
     } catch (error) {

@@ -14,6 +14,12 @@ export const cli: string = new URL('../../dist/src/cli.js', import.meta.url).pat
 
 type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsOrigin'>
 
+export interface AgentProcessOptions {
+  readonly environment?: NodeJS.ProcessEnv
+  /** Such as --cpu-prof. */
+  readonly nodeOptions?: readonly string[]
+}
+
 /** The agent as users run it, on the real kernel, attached to the cgroup of a mesh only. */
 export class AgentProcess implements AsyncDisposable {
   readonly #process: ChildProcess
@@ -23,11 +29,15 @@ export class AgentProcess implements AsyncDisposable {
   /** What it has logged. */
   log = ''
 
-  constructor(place: Place, flags: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  constructor(
+    place: Place,
+    flags: readonly string[],
+    { environment = {}, nodeOptions = [] }: AgentProcessOptions = {},
+  ) {
     this.#place = place
     const { podsOrigin, cgroup, pinDir, socket } = place
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    const args = [place.cli, 'agent', '--pods', podsOrigin, ...where, ...flags]
+    const args = [...nodeOptions, place.cli, 'agent', '--pods', podsOrigin, ...where, ...flags]
     this.#process = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...environment },

@@ -302,6 +302,24 @@ void test('what the CNI plugin announces comes first, and the pod waits until it
   t.match(told(), [{ netns: { pid: 1 } }], 'a path that cannot be used from here is not')
 })
 
+void test('the runtime is asked for pods that have an address, and at the start for all', async (t) => {
+  const { api, runtime, told, tells, start } = await running(t)
+  api.set('pods', kubePod('a/before'))
+  runtime.sandboxes.set('uid-before', { pid: 1 })
+  start()
+  await tells('the one before', ([pod]) => pod?.netns !== undefined)
+  const { asked } = runtime
+  runtime.sandboxes.set('uid-next', { pid: 2 })
+  api.set('pods', kubePod('a/next'))
+  await tells('the next', (pods) => pods.length === 2)
+  api.set('pods', kubePod('a/next', { annotations: { 'meshaccel.io/enabled': 'true' } }))
+  await tells('its edit', ([, next]) => next?.enabled === true)
+  t.equal(told()?.[1]?.netns, undefined)
+  t.equal(runtime.asked, asked)
+  api.set('pods', kubePod('a/next', { ip: '10.0.0.2' }))
+  await tells('its namespace', ([, next]) => JSON.stringify(next?.netns) === '{"pid":2}')
+})
+
 void test('a runtime that is down takes no namespace away', async (t) => {
   const { api, runtime, told, tells, start } = await running(t)
   api.set('pods', kubePod('a/one', { ip: '10.0.0.1' }))
