@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin and dist/.
+# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, what is used of
+# client-node, and dist/.
 # A target is rebuilt only when something it is made of is newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -64,6 +65,12 @@ plugin=build/cni/meshaccel-cni
 if stale "$plugin" cni/shim/*; then
 	gcc -static -s -O2 -Wall -Wextra -Werror -o "$plugin.new" cni/shim/*.c
 	mv "$plugin.new" "$plugin"
+fi
+
+bundle=build/kube-config.js
+if stale $bundle scripts/bundle-kube-config.mjs node_modules/@kubernetes/client-node/package.json; then
+	node scripts/bundle-kube-config.mjs $bundle.new
+	mv $bundle.new $bundle
 fi
 
 mapfile -d '' typescript < <(find src cni bench -name '*.ts' -print0)

@@ -11,7 +11,7 @@ import type { PodSource, SourceListener } from './sources/source.ts'
 /** The source that the configuration names. Throws when it is certain that it will never tell anything. */
 export async function openSource(origin: PodsOrigin, log: Log): Promise<PodSource> {
   if ('file' in origin) return new FileSource(origin.file)
-  // 80 MB of memory that an agent with a pods file does not need.
+  // 15 MiB of memory that an agent with a pods file does not need.
   const { openKubernetesSource } = await import('./sources/kubernetes/open.ts')
   return openKubernetesSource(origin, log)
 }

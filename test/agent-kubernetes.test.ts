@@ -204,6 +204,30 @@ void test('stays ready when the API server goes away, and says so', async (t) =>
   await until('all is well', async () => (await agent.get('/readyz')) === '200 ok\n')
 })
 
+void test('waits for an API server that is not there yet, says so, and takes nothing away', async (t) => {
+  await using agent = await KubernetesAgent.create(t)
+  const { api, runtime, datapath } = agent
+  api.set('namespaces', kubeNamespace('shop', 'true'))
+  api.set('pods', kubePod('shop/cart', { ip: '10.0.0.7' }))
+  runtime.sandboxes = [{ id: 's7', uid: 'uid-cart', info: { pid: 7 } }]
+  datapath.pods.set(7n, undefined)
+  await api.down()
+  await agent.follow()
+  await agent.said('not in step with its pods yet')
+  t.match(agent.stderr, /the address in the kubeconfig is wrong; the agent keeps trying/)
+  t.match(await agent.get('/readyz'), /^503 list (pods|namespaces) at http:.*: no connection/)
+  t.match(await agent.status(), { source: { synced: false, error: /no connection/ } })
+  await api.up()
+  api.failures.set('/api/', { status: 200, message: '<html>Sign in</html>', raw: true })
+  await agent.said('The server of the kubeconfig is no API server')
+  t.match(await agent.get('/readyz'), /^503 list (pods|namespaces): the answer makes no sense/)
+  t.strictSame(datapath.calls, [])
+  api.failures.clear()
+  await agent.said('"in step with its pods"')
+  t.strictSame(datapath.calls, ['enrol 7'])
+  t.equal(await agent.get('/readyz'), '200 ok\n')
+})
+
 void test('a kubeconfig that cannot be used ends it before the kernel is touched', async (t) => {
   await using agent = await KubernetesAgent.create(t)
   writeFileSync(join(agent.directory, 'kubeconfig'), 'clusters: []')

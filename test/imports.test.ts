@@ -92,7 +92,8 @@ const owners: Readonly<Record<string, string | readonly string[]>> = {
   '@grpc/proto-loader': ['src/api/', 'src/sources/netns/cri.ts'],
   'grpc-health-check': 'src/api/',
   'prom-client': 'src/api/',
-  '@kubernetes/client-node': 'src/sources/kubernetes/',
+  // @kubernetes/client-node, bundled by scripts/build.sh.
+  '#kube-config': 'src/sources/kubernetes/',
   yaml: ['src/sources/', 'cni/conflist.ts'],
   yargs: 'src/cli/',
   pino: 'src/log.ts',

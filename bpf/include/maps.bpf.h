@@ -92,17 +92,24 @@ struct {
 } meshaccel_attention __weak SEC(".maps");
 
 /* What the two passes over older connections have seen: an end's key under each role it may have
- * had; by whom (struct sock), 0 when more than one socket claims to be it. */
+ * had. */
 struct sighting {
 	struct isn_pair identity;
 	__u32 role;
+};
+
+struct seen {
+	/* struct sock, 0 when more than one claims to be this end. */
+	__u64 sk;
+	/* The namespace of a socket that is not watched yet, 0 of one that is. */
+	__u64 waits_in;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4 * MAX_CONNS);
 	__type(key, struct sighting);
-	__type(value, __u64);
+	__type(value, struct seen);
 } meshaccel_sightings __weak SEC(".maps");
 
 /* Enrolled pods by netns cookie. */

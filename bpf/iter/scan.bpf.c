@@ -662,9 +662,12 @@ int meshaccel_scan(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn,
-		       struct gauge *gauge)
+static long survey_one(__u32 slot, struct gauge *gauge)
 {
+	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+
+	if (!conn)
+		return 0;
 	switch (conn->state) {
 	case CONN_FREE:
 		return 0;
@@ -688,7 +691,7 @@ static long survey_one(struct bpf_map *map, const __u32 *slot, struct conn *conn
 	gauge->paired++;
 	/* A pod may have been disabled: the next scan decides. */
 	if (conn->state >= CONN_JOINING)
-		attend(conn, *slot);
+		attend(conn, slot);
 	return 0;
 }
 
@@ -725,7 +728,7 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!sk) {
 		struct gauge sums = {};
 
-		bpf_for_each_map_elem(&meshaccel_conns, survey_one, &sums, 0);
+		bpf_loop(config->slots_used, survey_one, &sums, 0);
 		sums.ends = gauge->ends;
 		sums.tcp_bytes = gauge->tcp_bytes;
 		sums.unread_bytes = gauge->unread_bytes;

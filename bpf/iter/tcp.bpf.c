@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Iterators over the TCP sockets of one network namespace: the one that the iterator was created
- * in. They run under the socket's lock, so its sequence numbers belong together, and they may set
- * its options.
+/* Iterators over the TCP sockets of one network namespace, the one that the iterator was created
+ * in, but for the first. They run under the socket's lock, so its sequence numbers belong together,
+ * and they may set its options.
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"
@@ -25,35 +25,38 @@ static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 
 /* A second socket that claims to be the same end is a forgery (TCP_REPAIR), or the first one is:
  * neither is believed. */
-static __always_inline void sight(const struct tcp_sock *tp, const struct isn_pair *key,
-				  enum role role)
+static __always_inline void sight(const void *sk, const struct isn_pair *key, enum role role,
+				  __u64 waits_in)
 {
 	struct sighting sighting = {.identity = identity_of(key, role), .role = role};
-	__u64 sk = (__u64)tp, *seen;
+	struct seen *seen, fresh = {.sk = (__u64)sk, .waits_in = waits_in};
 
 	seen = bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
 	if (!seen) {
-		bpf_map_update_elem(&meshaccel_sightings, &sighting, &sk, BPF_ANY);
-	} else if (*seen && *seen != sk) {
-		*seen = 0;
+		bpf_map_update_elem(&meshaccel_sightings, &sighting, &fresh, BPF_ANY);
+	} else if (seen->sk == fresh.sk) {
+		seen->waits_in = waits_in;
+	} else if (seen->sk) {
+		seen->sk = 0;
 		count(REASON_SECOND_CLAIM);
 	}
 }
 
-/* Was this end of the connection seen, and is it beyond doubt? */
-static __always_inline bool sighted(const struct isn_pair *identity, enum role role)
+/* What was seen of this end of the connection if it is beyond doubt, else NULL. */
+static __always_inline const struct seen *sighted(const struct isn_pair *identity, enum role role)
 {
 	struct sighting sighting = {.identity = *identity, .role = role};
-	const __u64 *seen = bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
+	const struct seen *seen = bpf_map_lookup_elem(&meshaccel_sightings, &sighting);
 
-	return seen && *seen;
+	return seen && seen->sk ? seen : NULL;
 }
 
-static __always_inline bool both_sighted(const struct isn_pair *key, enum role role)
+/* What was seen of an end's peer if both are beyond doubt, else NULL. */
+static __always_inline const struct seen *peer_sighted(const struct isn_pair *key, enum role role)
 {
 	struct isn_pair identity = identity_of(key, role);
 
-	return sighted(&identity, ROLE_CLIENT) && sighted(&identity, ROLE_SERVER);
+	return sighted(&identity, role) ? sighted(&identity, !role) : NULL;
 }
 
 /* Does another socket claim to be this end already? */
@@ -65,41 +68,56 @@ static __always_inline bool claimed(const struct isn_pair *key, enum role role)
 	return claim && claim->held & (1U << role);
 }
 
-/* First pass over connections that are older than the agent or than the enrolment of their pod:
- * notes each end, under both of the roles that it may have had. */
+/* Connections that are older than the agent or than the enrolment of a pod. A walk over the sockets
+ * of a namespace visits the whole table of the node, so only the namespaces of new pods are walked
+ * over. What was seen in others stays noted; what is watched there is noted by this, which goes
+ * first. Over meshaccel_ends. */
+SEC("iter/bpf_sk_storage_map")
+int meshaccel_sight_watched(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct end *end;
+	struct isn_pair key;
+
+	if (!ctx->sk)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, ctx->sk, NULL, 0);
+	if (!end || end->gone || end->conn || end->barred == REASON_FORGED_HANDSHAKE)
+		return 0;
+	key = end->key;
+	sight(ctx->sk, &key, end->role & 1, 0);
+	return 0;
+}
+
+/* First pass over a new pod: notes each end, under both of the roles that it may have had. */
 SEC("iter/tcp")
 int meshaccel_sight(struct bpf_iter__tcp *ctx)
 {
 	struct tcp_sock *tp = established(ctx);
-	struct end *end;
 	struct isn_pair key;
+	__u64 cookie;
 
-	if (!tp)
+	if (!tp || bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0))
 		return 0;
-	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0);
-	if (end) {
-		key = end->key;
-		if (!end->conn && end->barred != REASON_FORGED_HANDSHAKE)
-			sight(tp, &key, end->role & 1);
-		return 0;
-	}
+	cookie = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->net_cookie;
 	key = derive_key(tp, ROLE_CLIENT);
-	sight(tp, &key, ROLE_CLIENT);
+	sight(tp, &key, ROLE_CLIENT, cookie);
 	key = derive_key(tp, ROLE_SERVER);
-	sight(tp, &key, ROLE_SERVER);
+	sight(tp, &key, ROLE_SERVER, cookie);
 	return 0;
 }
 
-/* Second pass: an end that was noted, and whose peer was, is watched from now on. */
+/* Second pass, once all new pods have had their first: an end that was noted, and whose peer was,
+ * is watched from now on. Output: the netns cookie (u64) of each peer that is not watched yet. */
 SEC("iter/tcp")
 int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 {
 	struct tcp_sock *tp = established(ctx);
+	const struct seen *peer;
 	struct isn_pair key;
 	struct end *end;
 	int state_flag = BPF_SOCK_OPS_STATE_CB_FLAG;
 	enum role role;
-	__u64 cookie;
+	__u64 cookie, waits_in;
 
 	if (!tp || bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0))
 		return 0;
@@ -108,12 +126,15 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		return 0;
 	role = ROLE_CLIENT;
 	key = derive_key(tp, ROLE_CLIENT);
-	if (!both_sighted(&key, ROLE_CLIENT)) {
+	peer = peer_sighted(&key, ROLE_CLIENT);
+	if (!peer) {
 		role = ROLE_SERVER;
 		key = derive_key(tp, ROLE_SERVER);
-		if (!both_sighted(&key, ROLE_SERVER))
+		peer = peer_sighted(&key, ROLE_SERVER);
+		if (!peer)
 			return 0;
 	}
+	waits_in = peer->waits_in;
 	if (claimed(&key, role)) {
 		count(REASON_SECOND_CLAIM);
 		return 0;
@@ -129,6 +150,8 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
 	 * (half_closed()). */
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
+	if (waits_in)
+		bpf_seq_write(ctx->meta->seq, &waits_in, sizeof(waits_in));
 	return 0;
 }
 

@@ -19,7 +19,7 @@ import { survey } from './survey.ts'
 import { parseFlows } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
-import { hasTcpSockets } from './netns.ts'
+import { OlderConnections } from './older-connections.ts'
 import { podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
 import { probesOf } from './selftest/probe-bits.ts'
@@ -27,8 +27,6 @@ import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } fro
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
-/** Between the end of a look for older connections and the next one. */
-const ADOPT_INTERVAL_MS = 1_000
 /** Between two rounds of keepalive settings for new members. */
 const KEEPALIVE_INTERVAL_MS = 30_000
 
@@ -50,8 +48,8 @@ export class KernelDatapath implements Datapath {
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
   #scanTimer: NodeJS.Timeout | undefined
-  #adoptTimer: NodeJS.Timeout | undefined
-  #adoptedAt = -Infinity
+  #surveyTimer: NodeJS.Timeout | undefined
+  readonly #older: OlderConnections
   readonly #keepaliveTimer: NodeJS.Timeout
   readonly #events: Events
   readonly #measurements: Measurements
@@ -72,6 +70,12 @@ export class KernelDatapath implements Datapath {
       stop_when_stale: this.policy === 'strict' ? 0 : 1,
       proxies_only: this.policy === 'proxies-only' ? 1 : 0,
     })
+    this.#older = new OlderConnections({
+      programs,
+      netnsPaths: this.#netnsPaths,
+      log: this.#log,
+      found: () => this.#surveySoon(),
+    })
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
       this.#log.error({ err: error }, 'cannot read events'),
@@ -91,17 +95,15 @@ export class KernelDatapath implements Datapath {
     this.#programs.pods.update(netnsCookie, podRecord(pod))
     // Rules may have changed: the survey asks them again about the connections that are there.
     setConfig(this.#programs, { rules: readConfig(this.#programs).rules + 1 })
-    // From here on its new connections are watched; a pod that has just been made has no others.
-    if (hasTcpSockets(netnsPath)) this.#adoptSoon()
-    this.#programs.survey.run()
-    this.#scan()
+    // From here on its new connections are watched.
+    this.#older.lookIn(netnsCookie)
+    this.#surveySoon()
   }
 
   withdraw(netnsCookie: bigint): void {
     this.#programs.pods.delete(netnsCookie)
     this.#measurements.forget(netnsCookie)
-    this.#programs.survey.run()
-    this.#scan()
+    this.#surveySoon()
   }
 
   get redirecting(): boolean {
@@ -169,7 +171,8 @@ export class KernelDatapath implements Datapath {
 
   close(): void {
     clearTimeout(this.#scanTimer)
-    clearTimeout(this.#adoptTimer)
+    clearTimeout(this.#surveyTimer)
+    this.#older[Symbol.dispose]()
     clearInterval(this.#keepaliveTimer)
     this.#measurements[Symbol.dispose]()
     this.#events[Symbol.dispose]()
@@ -191,6 +194,20 @@ export class KernelDatapath implements Datapath {
     this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
+  /** After a change of what is enrolled, or several in one turn: the survey walks over every watched socket. */
+  #surveySoon(delayMs = 0): void {
+    this.#surveyTimer ??= setTimeout(() => {
+      this.#surveyTimer = undefined
+      try {
+        this.#programs.survey.run()
+      } catch (error) {
+        this.#log.error({ err: error }, 'survey failed')
+        this.#surveySoon(FAILED_SCAN_INTERVAL_MS)
+      }
+      this.#scan()
+    }, delayMs)
+  }
+
   #onEvent({ kind, netnsCookie, pid, comm, reason }: DatapathEvent): void {
     if (kind !== 'quarantined' && kind !== 'reset') return
     this.#log.warn(
@@ -201,32 +218,6 @@ export class KernelDatapath implements Datapath {
     )
     // The program may read other members.
     if (kind === 'quarantined') this.#programs.survey.run()
-  }
-
-  /**
-   * Once for all pods that are enrolled at about the same time: each of two passes enters every pod's namespace and walks
-   * over the node's table of connections there, which takes some 0.5 s at 250 pods.
-   */
-  #adoptSoon(): void {
-    const delayMs = Math.max(0, this.#adoptedAt + ADOPT_INTERVAL_MS - performance.now())
-    this.#adoptTimer ??= setTimeout(() => {
-      this.#adoptTimer = undefined
-      try {
-        this.#adoptConnections()
-        this.#programs.survey.run()
-        this.#scan()
-      } catch (error) {
-        this.#log.error({ err: error }, 'older connections were not looked for')
-      }
-      this.#adoptedAt = performance.now()
-    }, delayMs)
-  }
-
-  /** Finds the connections that are older than what we know: all ends are noted before any is matched. */
-  #adoptConnections(): void {
-    for (const iterator of [this.#programs.sight, this.#programs.adopt]) {
-      for (const cookie of this.enrolled()) runInNetns(iterator, cookie, this.#netnsPaths)
-    }
   }
 
   /** Of pods that are gone; those of withdrawn ones are still needed until their connections have left. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
@@ -74,16 +74,14 @@ export function identifyNetns(ref: NetnsRef): string {
   }
 }
 
-/** Whether there is any TCP socket in the namespace but those in TIME_WAIT; asks counters, not the sockets. */
-export function hasTcpSockets(path: string): boolean {
-  const stats = withNetns(path, () =>
-    ['sockstat', 'sockstat6'].map((name) => {
-      // Without IPv6 there is only one.
-      const file = `/proc/thread-self/net/${name}`
-      return existsSync(file) ? readFileSync(file, 'utf8') : ''
-    }),
+/** Whether there is any established TCP connection in the namespace; asks a counter, not the sockets. */
+export function hasConnections(path: string): boolean {
+  const snmp = withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8'))
+  // Two lines, names and values. It counts those over IPv6 as well.
+  const [names = [], values = []] = [...snmp.matchAll(/^Tcp: (.*)$/gm)].map(([, fields = '']) =>
+    fields.split(' '),
   )
-  return stats.some((text) => /^TCP6?: inuse [^0]/m.test(text))
+  return Number(values[names.indexOf('CurrEstab')]) > 0
 }
 
 /** Opening anything else could do harm: a FIFO blocks, a device may do what it likes. */

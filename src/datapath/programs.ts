@@ -47,6 +47,7 @@ const ITERATORS = {
   scan: 'meshaccel_wanted',
   survey: 'meshaccel_ends',
   flows: 'meshaccel_ends',
+  sight_watched: 'meshaccel_ends',
   sight: undefined,
   adopt: undefined,
   kick: undefined,
@@ -148,6 +149,7 @@ export class Programs extends Pins {
   readonly ends: AnyMap
   readonly conns: AnyMap
   readonly flows: IterLink
+  readonly sightWatched: IterLink
   readonly sight: IterLink
   readonly adopt: IterLink
 
@@ -163,6 +165,7 @@ export class Programs extends Pins {
       this.ends = this.use(AnyMap.openPin(join(directory, 'ends')))
       this.conns = this.use(AnyMap.openPin(join(directory, 'conns')))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
+      this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
       this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
       this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
     } catch (error) {

@@ -22,31 +22,38 @@ const AT_ONCE = 2n ** 64n - 1n
 export function scan(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): number {
   const output = pins.scan.iterate()
   if (output.length === 0) return IDLE_SCAN_INTERVAL_MS
-  const cookies = new Set<bigint>()
-  for (let offset = 0; offset + 8 <= output.length; offset += 8) {
-    cookies.add(output.readBigUInt64LE(offset))
-  }
+  const cookies = cookiesIn(output)
   cookies.delete(SOON)
   const atOnce = cookies.delete(AT_ONCE)
   for (const cookie of cookies) runInNetns(pins.kick, cookie, netnsPaths)
   return atOnce ? 0 : BUSY_SCAN_INTERVAL_MS
 }
 
-/** Walks over the TCP sockets of a pod; one whose namespace is gone has none. */
+/** Walks over the TCP sockets of a pod; returns what the iterator wrote. One whose namespace is gone has none. */
 export function runInNetns(
   iterator: IterLink,
   cookie: bigint,
   netnsPaths: ReadonlyMap<bigint, string>,
-): void {
+): Buffer {
   const path = netnsPaths.get(cookie) ?? findNetns(cookie)
-  if (path === undefined) return
+  if (path === undefined) return Buffer.alloc(0)
   try {
     using walk = withNetns(path, () => iterator.open())
-    walk.read()
+    return walk.read()
   } catch (error) {
     // A pod that ends takes its namespace along before anybody hears of it.
     if (errnoOf(error) !== 'ENOENT') throw error
+    return Buffer.alloc(0)
   }
+}
+
+/** The netns cookies that an iterator has written. */
+export function cookiesIn(output: Buffer): Set<bigint> {
+  const cookies = new Set<bigint>()
+  for (let offset = 0; offset + 8 <= output.length; offset += 8) {
+    cookies.add(output.readBigUInt64LE(offset))
+  }
+  return cookies
 }
 
 /** Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. */

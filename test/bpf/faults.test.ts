@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import { cleanupKernelDatapath } from '../../src/datapath/open.ts'
-import { Faults, stepsToFail } from '../helpers/faults.ts'
+import { commandIn, Faults, stepsToFail } from '../helpers/faults.ts'
 import { Load } from '../helpers/load.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
@@ -12,16 +12,16 @@ for (const how of ['error', 'kill'] as const) {
   void test(`attaching, interrupted at every step by ${how}`, async (t) => {
     if (!requireRoot(t)) return
     const mesh = await Mesh.make(t)
-    using faults = new Faults(mesh)
+    using faults = new Faults(mesh.pinDir)
     await using load = await Load.start(mesh)
-    const { steps } = await faults.run('agent')
+    const { steps } = await faults.run(commandIn(mesh, 'agent'))
     await cleanUp(t, mesh, 'without a fault')
     const chosen = stepsToFail(steps)
     t.ok(steps.some((step) => step.startsWith('rename ')))
 
     for (const step of chosen) {
       const what = `${step.name} (${step.nth})`
-      const { code, log, steps: taken } = await faults.run('agent', step, how)
+      const { code, log, steps: taken } = await faults.run(commandIn(mesh, 'agent'), step, how)
       t.ok(taken.includes(step.name), what)
       const left = existsSync(mesh.pinDir) ? readdirSync(mesh.pinDir) : []
       if (how === 'error' && !log.includes('"attached"') && code !== 1) t.fail(`${what}: ${log}`)
@@ -44,17 +44,17 @@ for (const how of ['error', 'kill'] as const) {
   void test(`cleaning up live connections, interrupted at every step by ${how}`, async (t) => {
     if (!requireRoot(t)) return
     const mesh = await Mesh.make(t)
-    using faults = new Faults(mesh)
+    using faults = new Faults(mesh.pinDir)
     await using load = await Load.start(mesh)
     await leftBehind(mesh, load)
-    const { steps } = await faults.run('cleanup')
+    const { steps } = await faults.run(commandIn(mesh, 'cleanup'))
     await cleanUp(t, mesh, 'without a fault')
     const chosen = stepsToFail(steps)
 
     for (const [i, step] of chosen.entries()) {
       const what = `${step.name} (${step.nth})`
       await leftBehind(mesh, load)
-      const { code, log, steps: taken } = await faults.run('cleanup', step, how)
+      const { code, log, steps: taken } = await faults.run(commandIn(mesh, 'cleanup'), step, how)
       t.ok(taken.includes(step.name), what)
       if (how === 'kill') t.equal(code, null, what)
       else if (code !== 1) t.notOk(existsSync(mesh.pinDir), `${what}: ${log}`)

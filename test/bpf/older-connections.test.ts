@@ -42,6 +42,47 @@ for (const than of ['the agent', 'the enabling of their pods'] as const) {
   })
 }
 
+const few = 200
+const looks = (log: string): number => log.split('looked for older connections').length - 1
+
+for (const last of ['client', 'server'] as const) {
+  for (const than of ['both of its pods', `its ${last}`] as const) {
+    void test(`connections that are older than the enabling of ${than}, the ${last} being last, join`, async (t) => {
+      if (!requireRoot(t)) return
+      const mesh = await Mesh.make(t, { enabled: false })
+      const [client, server] = [mesh.pod(0), mesh.pod(1)]
+      const [first, second] = last === 'client' ? [server, client] : [client, server]
+      const agent = await mesh.startAgent('--log-level', 'debug')
+      const enableFirst = async (): Promise<void> => {
+        mesh.enable(first, true)
+        await until('it is enrolled', async () => (await agent.status()).pods.enrolled === 1)
+      }
+      if (than !== 'both of its pods') await enableFirst()
+      const options = { address: server.address, mode: 'mixed' }
+      await using serving = await Traffic.start(server, 'server', options)
+      await using calling = await Traffic.start(client, 'client', {
+        ...options,
+        connections: few,
+        pauseUs: 100_000,
+      })
+      await until('all are busy', async () => (await calling.progress()).slowest > 3)
+      if (than === 'both of its pods') {
+        await enableFirst()
+        await until('it was looked in', () => looks(agent.log) === 1)
+      }
+      mesh.enable(second, true)
+      await until('the other one was looked in', () => looks(agent.log) > 0)
+      let flows = await agent.flows()
+      await until('all have joined', async () => {
+        flows = await agent.flows()
+        return allRedirected(flows, few)
+      }).catch(() => t.fail(tally(flows)))
+      t.match(await calling.end(), { finished: few, failed: 0, error: '' })
+      t.match(await serving.end(), { finished: few, failed: 0, error: '' })
+    })
+  }
+}
+
 void test('thousands that join at once overflow nothing', async (t) => {
   if (!requireRoot(t)) return
   const many = 15_000

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlinkSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test, type Test } from 'tap'
-import { hasTcpSockets, identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
+import { hasConnections, identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
@@ -147,19 +147,28 @@ void test('what is gone has no identity', async (t) => {
   t.throws(() => identifyNetns({ path: '/run/netns/mxa-none' }), { code: 'NETNS_GONE' })
 })
 
-for (const address of ['0.0.0.0', '::']) {
-  void test(`a socket at ${address} shows in the counters of its namespace`, async (t) => {
+for (const address of ['127.0.0.1', '::1']) {
+  void test(`a connection over ${address} shows in the counters of its namespace, a listener does not`, async (t) => {
     if (!requireRoot(t)) return
-    const path = namespace(t, address === '::' ? 'six' : 'four')
-    t.equal(hasTcpSockets(path), false)
-    const listen = `require('net').createServer().listen(80, '${address}', () => console.log(1))`
-    const child = spawn('nsenter', [`--net=${path}`, process.execPath, '-e', listen])
+    const path = namespace(t, address === '::1' ? 'six' : 'four')
+    execFileSync('ip', ['-n', basename(path), 'link', 'set', 'lo', 'up'])
+    t.equal(hasConnections(path), false)
+    const program = `
+      const { connect, createServer } = require('net')
+      const server = createServer(() => console.log('connected')).listen(80, '${address}', () => {
+        console.log('listening')
+        process.stdin.once('data', () => connect(80, '${address}'))
+      })`
+    const child = spawn('nsenter', [`--net=${path}`, process.execPath, '-e', program])
     const exited = once(child, 'exit')
     t.teardown(async () => {
       child.kill('SIGKILL')
       await exited
     })
     await once(child.stdout, 'data')
-    t.equal(hasTcpSockets(path), true)
+    t.equal(hasConnections(path), false)
+    child.stdin.write('connect\n')
+    await once(child.stdout, 'data')
+    t.equal(hasConnections(path), true)
   })
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* LD_PRELOAD: counts the steps that a process takes on the kernel's side of the data path, and lets
  * one of them fail. A step is a bpf(2) command or a change of a directory below FAULT_PATH; its
- * name goes to FAULT_LOG before it is taken. Step FAULT_AT, and each with the same name after it,
- * fails with EIO, or the process dies there (FAULT_HOW=error or kill).
+ * name goes to FAULT_LOG before it is taken. Of the steps that have the name FAULT_STEP, or of all
+ * if that is *, number FAULT_NTH and each after it fails with EIO, or the process dies there
+ * (FAULT_HOW=error or kill).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -49,7 +50,7 @@ static int fails(const char *verb, const char *what)
 	snprintf(name, sizeof(name), *what ? "%s %s" : "%s", verb, what);
 	dprintf(log_fd, "%s\n", name);
 	steps++;
-	if (strcmp(name, failing) || --left > 0)
+	if ((strcmp(failing, "*") && strcmp(name, failing)) || --left > 0)
 		return 0;
 	if (!strcmp(how, "kill"))
 		die();

@@ -12,7 +12,13 @@ import { patience, until } from './retry.ts'
 
 export const cli: string = new URL('../../dist/src/cli.js', import.meta.url).pathname
 
-type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsFile'>
+type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsOrigin'>
+
+export interface AgentProcessOptions {
+  readonly environment?: NodeJS.ProcessEnv
+  /** Such as --cpu-prof. */
+  readonly nodeOptions?: readonly string[]
+}
 
 /** The agent as users run it, on the real kernel, attached to the cgroup of a mesh only. */
 export class AgentProcess implements AsyncDisposable {
@@ -23,12 +29,19 @@ export class AgentProcess implements AsyncDisposable {
   /** What it has logged. */
   log = ''
 
-  constructor(place: Place, flags: readonly string[]) {
+  constructor(
+    place: Place,
+    flags: readonly string[],
+    { environment = {}, nodeOptions = [] }: AgentProcessOptions = {},
+  ) {
     this.#place = place
-    const { podsFile, cgroup, pinDir, socket } = place
+    const { podsOrigin, cgroup, pinDir, socket } = place
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    const args = [place.cli, 'agent', '--pods', `file:${podsFile}`, ...where, ...flags]
-    this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const args = [...nodeOptions, place.cli, 'agent', '--pods', podsOrigin, ...where, ...flags]
+    this.#process = spawn(process.execPath, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...environment },
+    })
     this.#process.stderr?.on('data', (data: Buffer) => (this.log += data.toString()))
     this.#exited = new Promise((resolve) => this.#process.on('close', () => resolve()))
   }

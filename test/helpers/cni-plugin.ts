@@ -21,15 +21,22 @@ export interface PluginCall {
   readonly input: string | Buffer
   readonly args?: string
   readonly netns?: string
+  readonly containerId?: string
   /** Another build than the shipped one. */
   readonly program?: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
-const variables = ({ command, args, netns, environment }: PluginCall): Record<string, string> => ({
+const variables = ({
+  command,
+  args,
+  netns,
+  containerId = 'c0ffee',
+  environment,
+}: PluginCall): Record<string, string> => ({
   ...environment,
   ...(command === undefined ? {} : { CNI_COMMAND: command }),
-  CNI_CONTAINERID: 'c0ffee',
+  CNI_CONTAINERID: containerId,
   CNI_NETNS: netns ?? '/run/netns/cart',
   CNI_IFNAME: 'eth0',
   CNI_PATH: '/opt/cni/bin',

@@ -1,6 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { KubeObject } from '../../src/sources/kubernetes/pod-facts.ts'
 
 export type Kind = 'pods' | 'namespaces'
@@ -10,6 +11,19 @@ interface Change {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
   readonly version: number
   readonly object: KubeObject
+}
+
+/** An answer that is not the one asked for. `raw`: not even of a kind that API servers give. */
+export interface Failure {
+  readonly status: number
+  readonly message: string
+  readonly raw?: true
+}
+
+/** What a server proves by who it is; both are PEM. */
+export interface Identity {
+  readonly key: string
+  readonly cert: string
 }
 
 interface Watcher {
@@ -56,25 +70,40 @@ export class FakeKubeApi implements AsyncDisposable {
     readonly authorization: string
   }[] = []
   readonly events: WrittenEvent[] = []
+  /** Changes that watches were told. */
+  told = 0
   /** Answers for requests whose path starts with the key. */
-  readonly failures: Map<string, { status: number; message: string }> = new Map<
-    string,
-    { status: number; message: string }
-  >()
+  readonly failures: Map<string, Failure> = new Map<string, Failure>()
   /** Changes are not sent to watches, until `release()`. */
   held: Change[] | undefined
   /** Knows no PartialObjectMetadata, as before Kubernetes 1.15. */
   old = false
+  /** So many requests for the next page of a list come too late. */
+  expiredPages = 0
+  /** Watches that come too late are told by the status of the answer, not by an event. */
+  goneByStatus = false
+  /** Ends each watch as soon as it has begun. */
+  endsWatches = false
+  readonly #identity: Identity | undefined
 
-  static async start(): Promise<FakeKubeApi> {
-    const api = new FakeKubeApi()
+  private constructor(identity?: Identity) {
+    this.#identity = identity
+  }
+
+  /** Speaks TLS if it has an identity. */
+  static async start(identity?: Identity): Promise<FakeKubeApi> {
+    const api = new FakeKubeApi(identity)
     await api.up()
     return api
   }
 
   /** Listens, at the same port as before. */
   async up(): Promise<void> {
-    const server = createServer((request, response) => void this.#answer(request, response))
+    const answer = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#answer(request, response)
+    const server = this.#identity
+      ? createTlsServer({ ...this.#identity }, answer)
+      : createServer(answer)
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
@@ -95,13 +124,14 @@ export class FakeKubeApi implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`
+    return `${this.#identity ? 'https' : 'http'}://127.0.0.1:${this.#port}`
   }
 
   get config(): KubeConfig {
     const config = new KubeConfig()
+    const caData = this.#identity && Buffer.from(this.#identity.cert).toString('base64')
     config.loadFromClusterAndUser(
-      { name: 'fake', server: this.url, skipTLSVerify: true },
+      { name: 'fake', server: this.url, skipTLSVerify: !caData, ...(caData ? { caData } : {}) },
       { name: 'agent', token: 'secret' },
     )
     return config
@@ -140,10 +170,21 @@ export class FakeKubeApi implements AsyncDisposable {
     for (const change of arrange(held)) this.#send(change)
   }
 
+  /** Says something to every watch that no server says. */
+  babble(line: string): void {
+    for (const { response } of this.#watchers) response.write(`${line}\n`)
+  }
+
   bookmark(): void {
     for (const { kind, response } of this.#watchers) {
       write(response, 'BOOKMARK', { kind, metadata: { resourceVersion: String(this.#version) } })
     }
+  }
+
+  /** Ends watches as servers do after a while: what was told before is read. */
+  finish(): void {
+    for (const { response } of this.#watchers) response.end()
+    this.#watchers.clear()
   }
 
   /** Cuts the connections of watches in the middle of whatever they do. */
@@ -152,11 +193,16 @@ export class FakeKubeApi implements AsyncDisposable {
     this.#watchers.clear()
   }
 
-  /** Forgets the past: whoever wants to go on from before is told 410, watches under way by an event. */
-  compact(): void {
+  /** Forgets the past: whoever wants to go on from before is told 410. */
+  forget(): void {
     this.#compactedTo = this.#version
     this.#history = []
     this.#snapshots.clear()
+  }
+
+  /** The same, and watches under way are told by an event. */
+  compact(): void {
+    this.forget()
     for (const { response } of this.#watchers) {
       write(response, 'ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })
       response.end()
@@ -177,6 +223,7 @@ export class FakeKubeApi implements AsyncDisposable {
   #send({ kind, type, object }: Change): void {
     for (const watcher of this.#watchers) {
       if (watcher.kind === kind && selects(watcher.selector, object)) {
+        this.told += 1
         write(watcher.response, type, this.#shown(kind, object))
       }
     }
@@ -187,7 +234,7 @@ export class FakeKubeApi implements AsyncDisposable {
     const { accept = '', authorization = '' } = request.headers
     this.requests.push({ url, accept, authorization })
     const failure = [...this.failures].find(([path]) => url.pathname.startsWith(path))?.[1]
-    if (failure) return status(response, failure.status, failure.message)
+    if (failure) return fail(response, failure)
     if (request.method === 'POST') return this.#create(request, response)
     const kind = url.pathname.slice('/api/v1/'.length)
     if (kind !== 'pods' && kind !== 'namespaces') return status(response, 404, 'not found')
@@ -221,7 +268,10 @@ export class FakeKubeApi implements AsyncDisposable {
             selects(url.searchParams.get('fieldSelector'), object),
           ),
         }
-    if (!snapshot) return status(response, 410, 'the provided continue parameter is too old')
+    if (!snapshot || (token && this.expiredPages > 0)) {
+      this.expiredPages -= 1
+      return status(response, 410, 'the provided continue parameter is too old')
+    }
     const start = Number(offset)
     const end = Math.min(snapshot.items.length, start + limit)
     const name = token || `snapshot-${kind}-${snapshot.version}`
@@ -237,8 +287,12 @@ export class FakeKubeApi implements AsyncDisposable {
 
   #watch(kind: Kind, url: URL, response: ServerResponse): void {
     const from = Number(url.searchParams.get('resourceVersion'))
+    if (this.goneByStatus && from < this.#compactedTo) {
+      return status(response, 410, 'too old resource version')
+    }
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.flushHeaders()
+    if (this.endsWatches) return void response.end()
     if (from < this.#compactedTo) {
       write(response, 'ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })
       response.end()
@@ -282,6 +336,12 @@ function write(response: ServerResponse, type: string, object: object): void {
 function json(response: ServerResponse, code: number, body: object): void {
   response.writeHead(code, { 'Content-Type': 'application/json' })
   response.end(JSON.stringify(body))
+}
+
+function fail(response: ServerResponse, { status: code, message, raw }: Failure): void {
+  if (!raw) return status(response, code, message)
+  response.writeHead(code, { 'Content-Type': 'text/html' })
+  response.end(message)
 }
 
 function status(response: ServerResponse, code: number, message: string): void {

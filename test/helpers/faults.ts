@@ -9,48 +9,54 @@ const source = new URL('../faults/preload.c', import.meta.url).pathname
 
 export type How = 'error' | 'kill'
 
-/** A step by its name, and the how manieth of that name. */
+/** A step by its name, and the how manieth of that name; of all for the name `*`. */
 export interface Step {
   readonly name: string
   readonly nth: number
 }
 
-/** How a run ended, and the names of the steps that it took on the kernel, that which failed included. */
+/** How a run ended, and the names of the steps that it took, that which failed included. */
 export interface FaultyRun {
   readonly code: number | null
   readonly log: string
   readonly steps: readonly string[]
 }
 
-/** Runs commands of which one step fails: test/faults/preload.c. */
+/** The command line of a mesh's agent, or of its cleanup. */
+export function commandIn(
+  { cgroup, pinDir, socket, podsOrigin }: Mesh,
+  command: 'agent' | 'cleanup',
+): string[] {
+  const argv = [command, '--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
+  return command === 'agent' ? [...argv, '--pods', podsOrigin, '--policy', 'full'] : argv
+}
+
+/** Runs commands of which one step fails, on the kernel's side or below a directory: test/faults/preload.c. */
 export class Faults implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-faults-'))
   readonly #library = join(this.#directory, 'preload.so')
-  readonly #mesh: Mesh
+  readonly #below: string
 
-  constructor(mesh: Mesh) {
-    this.#mesh = mesh
+  constructor(below: string) {
+    this.#below = below
     const flags = ['-shared', '-fPIC', '-O2', '-Wall', '-Wextra', '-Werror']
     execFileSync('gcc', [...flags, '-o', this.#library, source])
   }
 
   /** Runs the command until it ends; an agent that comes to run is ended by SIGTERM. */
   async run(
-    command: 'agent' | 'cleanup',
+    argv: readonly string[],
     { name, nth }: Step = { name: '', nth: 1 },
     how: How = 'error',
   ): Promise<FaultyRun> {
-    const { cgroup, pinDir, socket, podsFile } = this.#mesh
     const steps = join(this.#directory, 'steps')
     rmSync(steps, { force: true })
-    const args = [cli, command, '--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    if (command === 'agent') args.push('--pods', `file:${podsFile}`, '--policy', 'full')
-    const child = spawn(process.execPath, args, {
+    const child = spawn(process.execPath, [cli, ...argv], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         ...process.env,
         LD_PRELOAD: this.#library,
-        FAULT_PATH: pinDir,
+        FAULT_PATH: this.#below,
         FAULT_LOG: steps,
         FAULT_STEP: name,
         FAULT_NTH: String(nth),

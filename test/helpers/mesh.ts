@@ -42,6 +42,7 @@ export class Mesh implements AsyncDisposable {
   readonly pinDir: string = `/sys/fs/bpf/meshaccel-test-${this.id}`
   readonly socket: string = join(this.directory, 'agent.sock')
   readonly podsFile: string = join(this.directory, 'pods.yaml')
+  readonly podsOrigin: string = `file:${this.podsFile}`
   readonly pods: Pod[] = []
   /** The command that is its agent. */
   cli: string = cli

@@ -4,6 +4,9 @@ import { MeshaccelError } from '../../errors.ts'
 /** The version that a list or a watch wants to go on from is forgotten: list again. */
 export const expired = 'API_EXPIRED'
 
+/** What was answered cannot be understood. */
+export const nonsense = 'API_NONSENSE'
+
 /** What an answer of the API server that is not the one asked for means. `said` is its Status's message. */
 export function errorOfStatus(operation: string, status: number, said: string): MeshaccelError {
   const fail = (code: string, reason: string, hint?: string): MeshaccelError =>
@@ -36,6 +39,17 @@ export function errorOfStatus(operation: string, status: number, said: string): 
     default:
       return fail('API_FAILED', `the API server answers ${status}: ${said}`)
   }
+}
+
+/** What an answer means that no API server gives: somebody else's page, or an object of another shape. */
+export function errorOfNonsense(operation: string, cause: unknown): MeshaccelError {
+  return new MeshaccelError(`the answer makes no sense: ${messageOf(cause)}`, {
+    code: nonsense,
+    operation,
+    hint: 'The server of the kubeconfig is no API server, or something answers in its place.',
+    retryable: true,
+    cause,
+  })
 }
 
 /** What a failed connection means. */

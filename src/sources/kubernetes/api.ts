@@ -1,10 +1,10 @@
-import type { KubeConfig } from '@kubernetes/client-node'
+import type { KubeConfig } from '#kube-config'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { messageOf } from '../../errno.ts'
 import { MeshaccelError } from '../../errors.ts'
-import { errorOfConnection, errorOfStatus } from './api-error.ts'
+import { errorOfConnection, errorOfNonsense, errorOfStatus } from './api-error.ts'
 
 export interface ApiRequest {
   /** For messages: `list pods`. */
@@ -38,8 +38,13 @@ export class KubeApi {
   async call<Answer>(request: ApiRequest, signal: AbortSignal): Promise<Answer> {
     using limit = new Limit(signal)
     const response = await this.#send(request, limit.signal)
-    const answer: Answer = JSON.parse(await this.#text(request, response))
-    return answer
+    const text = await this.#text(request, response)
+    try {
+      const answer: Answer = JSON.parse(text)
+      return answer
+    } catch (error) {
+      throw errorOfNonsense(request.operation, error)
+    }
   }
 
   /**

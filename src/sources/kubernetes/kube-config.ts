@@ -1,4 +1,4 @@
-import { KubeConfig } from '@kubernetes/client-node'
+import { KubeConfig } from '#kube-config'
 import { existsSync } from 'node:fs'
 import { messageOf } from '../../errno.ts'
 import { MeshaccelError } from '../../errors.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshaccelError } from '../../errors.ts'
 import type { ApiRequest, KubeApi } from './api.ts'
-import { errorOfStatus, expired } from './api-error.ts'
+import { errorOfNonsense, errorOfStatus, expired, nonsense } from './api-error.ts'
 import { BackOff } from './back-off.ts'
 import { isOlder, ObjectStore } from './object-store.ts'
 import type { KubeObject } from './pod-facts.ts'
@@ -94,9 +94,12 @@ export class ListWatch<Kept> {
         await this.#watch(signal)
       } catch (error) {
         if (signal.aborted) return
-        if (!(error instanceof MeshaccelError)) throw error
-        if (error.code === expired) this.#version = undefined
-        else this.#listener.failed(error)
+        const isKnown = error instanceof MeshaccelError
+        const failure = isKnown ? error : errorOfNonsense(`read ${this.#collection.name}`, error)
+        if (failure.code === expired) this.#version = undefined
+        else this.#listener.failed(failure)
+        // What stumbled over one event would stumble over it again.
+        if (failure.code === nonsense) this.#version = undefined
         await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined)
       }
     }
@@ -119,8 +122,9 @@ export class ListWatch<Kept> {
         signal,
       )
       for (const object of page.items ?? []) listed.apply('ADDED', object)
-      // All pages are of the first one's moment.
-      version ??= page.metadata?.resourceVersion ?? ''
+      // All pages are of the first one's moment. What has none is no list: it must not pass for an empty one.
+      version ??= page.metadata?.resourceVersion
+      if (!version) throw errorOfNonsense(`list ${name}`, 'it is no list')
       next = page.metadata?.continue ?? ''
     } while (next)
     this.#listener.answered()
@@ -211,12 +215,8 @@ function parseEvent(line: string, name: string): WatchEvent {
   try {
     const event: Partial<WatchEvent> | null = JSON.parse(line)
     if (event?.type !== undefined && event.object) return { type: event.type, object: event.object }
-  } catch {
-    // Told below.
+  } catch (error) {
+    throw errorOfNonsense(`watch ${name}`, error)
   }
-  throw new MeshaccelError('a line is no event', {
-    code: 'API_FAILED',
-    operation: `watch ${name}`,
-    retryable: true,
-  })
+  throw errorOfNonsense(`watch ${name}`, 'a line is no event')
 }

@@ -1,4 +1,4 @@
-import type { KubeConfig } from '@kubernetes/client-node'
+import type { KubeConfig } from '#kube-config'
 import { setMaxListeners } from 'node:events'
 import type { Log } from '../../log.ts'
 import { podKey, type ObservedPod } from '../../observed-pod.ts'

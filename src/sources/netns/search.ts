@@ -10,7 +10,7 @@ export interface WantedPod {
   readonly name: string
   /** What kubelet and the container runtime know it by. */
   readonly uid: string
-  /** Changes when the pod may have another sandbox than before: its addresses. */
+  /** Changes when the pod may have another sandbox than before: its addresses. Empty before it has one. */
   readonly fingerprint: string
 }
 
@@ -61,6 +61,8 @@ export class NetnsSearch implements Disposable {
   #retry: NodeJS.Timeout | undefined
   #retryMs: number
   #lastError = ''
+  /** Nothing was wanted before: what an earlier agent knew is looked for. */
+  #isFirst = true
   #closed = false
 
   constructor(options: NetnsSearchOptions) {
@@ -82,9 +84,12 @@ export class NetnsSearch implements Disposable {
     const before = this.#wanted
     this.#wanted = new Map(pods.map((pod) => [pod.uid, pod]))
     for (const uid of this.#found.keys()) if (!this.#wanted.has(uid)) this.#found.delete(uid)
+    // Before it has an address, a pod that comes has no sandbox that anybody but a CNI plugin could tell of.
     const fresh = pods.filter(
-      ({ uid, fingerprint }) => before.get(uid)?.fingerprint !== fingerprint,
+      ({ uid, fingerprint }) =>
+        before.get(uid)?.fingerprint !== fingerprint && (fingerprint !== '' || this.#isFirst),
     )
+    this.#isFirst = false
     if (fresh.length === 0) return this.#looking ?? Promise.resolve()
     this.#retryMs = this.#times.firstRetryMs
     return this.#look(fresh.map(({ uid }) => uid))
@@ -142,7 +147,7 @@ export class NetnsSearch implements Disposable {
     this.#retryMs = Math.min(this.#retryMs * 2, this.#times.longestRetryMs)
   }
 
-  /** The uids of those that were not found. */
+  /** The uids of those that were not found and should have been. */
   async #lookOnce(pods: readonly WantedPod[]): Promise<readonly string[]> {
     const { found, certain } = await this.#ask(pods)
     let changed = false
@@ -155,7 +160,7 @@ export class NetnsSearch implements Disposable {
       changed = true
     }
     if (changed && !this.#closed) this.#options.changed()
-    return pods.map(({ uid }) => uid).filter((uid) => !found.has(uid))
+    return pods.flatMap(({ uid, fingerprint }) => (found.has(uid) || fingerprint === '' ? [] : uid))
   }
 
   /** What the finders tell; `certain` when all that were asked could tell. */

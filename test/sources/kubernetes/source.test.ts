@@ -161,7 +161,7 @@ void test('resumes a broken watch where it broke off', async (t) => {
   t.equal(api.requests.filter(({ url }) => !url.searchParams.has('watch')).length, listed)
 })
 
-void test('lists anew after 410, of a watch and of a page', async (t) => {
+void test('lists anew after 410', async (t) => {
   const { api, tells, start } = await running(t)
   for (let number = 0; number < 60; number += 1) api.set('pods', kubePod(`a/p${number}`))
   start()
@@ -300,6 +300,24 @@ void test('what the CNI plugin announces comes first, and the pod waits until it
   const unreachable = { ...sandbox, containerId: 'c2', netnsPath: '/elsewhere/1' }
   await source.announce(unreachable)
   t.match(told(), [{ netns: { pid: 1 } }], 'a path that cannot be used from here is not')
+})
+
+void test('the runtime is asked for pods that have an address, and at the start for all', async (t) => {
+  const { api, runtime, told, tells, start } = await running(t)
+  api.set('pods', kubePod('a/before'))
+  runtime.sandboxes.set('uid-before', { pid: 1 })
+  start()
+  await tells('the one before', ([pod]) => pod?.netns !== undefined)
+  const { asked } = runtime
+  runtime.sandboxes.set('uid-next', { pid: 2 })
+  api.set('pods', kubePod('a/next'))
+  await tells('the next', (pods) => pods.length === 2)
+  api.set('pods', kubePod('a/next', { annotations: { 'meshaccel.io/enabled': 'true' } }))
+  await tells('its edit', ([, next]) => next?.enabled === true)
+  t.equal(told()?.[1]?.netns, undefined)
+  t.equal(runtime.asked, asked)
+  api.set('pods', kubePod('a/next', { ip: '10.0.0.2' }))
+  await tells('its namespace', ([, next]) => JSON.stringify(next?.netns) === '{"pid":2}')
 })
 
 void test('a runtime that is down takes no namespace away', async (t) => {
