@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import type { Child } from '../helpers/child.ts'
+import type { TraceEventView } from '../../src/api/views.ts'
 import { metricsOf, type Sample } from '../helpers/metrics.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
@@ -47,10 +48,7 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
   await ask(napper, 'turn')
 
   const end = new AbortController()
-  const { promise: heard, resolve: onHeard } = withResolvers()
-  const events = agent.client.trace({ slowReadMs: 500 }, end.signal, onHeard)
-  const next = events.next()
-  await heard
+  const { events, first } = await trace(agent, 500, end.signal)
   await ask(napper, 'nap')
   const named = {
     kind: 'slow-read',
@@ -61,7 +59,7 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
     local: /^127\.0\.0\.1:\d+$/,
     remote: /^127\.0\.0\.1:\d+$/,
   }
-  const plain = (await next).value
+  const plain = (await first).value
   t.match(plain, { ...named, path: 'tcp' })
   t.ok(plain !== undefined && plain.durationUs !== undefined && plain.durationUs >= 1_000_000n)
 
@@ -83,10 +81,7 @@ void test('a fallback is told with its reason', async (t) => {
   const agent = await mesh.startAgent()
   await using napper = mesh.pod(0).run<Obeyed>('napper')
   const end = new AbortController()
-  const { promise: heard, resolve: onHeard } = withResolvers()
-  const events = agent.client.trace({ slowReadMs: 0 }, end.signal, onHeard)
-  const next = events.next()
-  await heard
+  const { events, first } = await trace(agent, 0, end.signal)
   await join(agent, napper)
   mesh.enable(mesh.pod(0), false)
   await until('it takes TCP', async () => {
@@ -95,8 +90,9 @@ void test('a fallback is told with its reason', async (t) => {
       directions.every(({ path }) => path === 'tcp'),
     )
   })
-  t.match((await next).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
+  t.match((await first).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
   end.abort()
+  await events.next()
 })
 
 void test('what is measured agrees with what was sent', async (t) => {
@@ -128,8 +124,17 @@ void test('what is measured agrees with what was sent', async (t) => {
   })
 })
 
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined
-  const promise = new Promise<void>((settle) => (resolve = settle))
-  return { promise, resolve }
+/** Begins to trace; resolves once the agent listens. */
+async function trace(
+  agent: AgentProcess,
+  slowReadMs: number,
+  signal: AbortSignal,
+): Promise<{
+  events: AsyncGenerator<TraceEventView>
+  first: Promise<IteratorResult<TraceEventView>>
+}> {
+  return new Promise((resolve) => {
+    const events = agent.client.trace({ slowReadMs }, signal, () => resolve({ events, first }))
+    const first = events.next()
+  })
 }
