@@ -68,7 +68,7 @@ const command: CommandModule<object, Args> = {
         },
         metrics: {
           type: 'string',
-          describe: 'HOST:PORT to serve /healthz and /readyz at',
+          describe: 'HOST:PORT to serve /healthz, /readyz and /metrics at',
           requiresArg: true,
         },
         cgroup: cgroupOption,

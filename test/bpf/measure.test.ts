@@ -6,6 +6,7 @@ import { metricsOf, type Sample } from '../helpers/metrics.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { until } from '../helpers/retry.ts'
+import { Traffic } from '../helpers/traffic.ts'
 
 interface Obeyed {
   readonly event: string
@@ -93,6 +94,44 @@ void test('a fallback is told with its reason', async (t) => {
   t.match((await first).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
   end.abort()
   await events.next()
+})
+
+void test('refused sockets are told, and counted where they are too many', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t)
+  const agent = await mesh.startAgent()
+  const options = { address: mesh.pod(1).address, mode: 'waitall' }
+  await using _ = await Traffic.start(mesh.pod(1), 'server', options)
+  const end = new AbortController()
+  const { events, first } = await trace(agent, 0, end.signal)
+  let told = 0
+  let dropped = 0
+  const listening = (async () => {
+    for (let { value } = await first; value; { value } = await events.next()) {
+      const event: TraceEventView = value
+      t.match(event, { kind: 'refused', reason: 'waitall', process: 'stress' })
+      told += 1
+      dropped += Number(event.dropped)
+    }
+  })()
+  /** Both ends of each connection. */
+  let refused = 0
+  const connect = async (connections: number): Promise<void> => {
+    await using client = await Traffic.start(mesh.pod(0), 'client', { ...options, connections })
+    await until('each has read', async () => (await client.progress()).slowest > 0)
+    refused += 2 * connections
+  }
+  await connect(100)
+  // What was left out is told with the next one, once there may be one.
+  await until('all are accounted for', async () => {
+    if (told + dropped === refused) return true
+    await connect(1)
+    return told + dropped === refused
+  })
+  t.ok(told >= 100)
+  t.comment(`${told} told, ${dropped} counted`)
+  end.abort()
+  await listening
 })
 
 void test('what is measured agrees with what was sent', async (t) => {

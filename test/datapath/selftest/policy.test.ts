@@ -39,14 +39,14 @@ void test('a probe that did not run is one that failed', async (t) => {
 })
 
 void test('what the probes found survives in the settings', async (t) => {
-  const found = [
+  const answers = [
     { name: 'programs-load', ok: true },
     { name: 'fionread-tcp', ok: false },
     { name: 'foreign-programs', ok: true },
   ] as const
   t.strictSame(
-    probesOf(probeBits(found)),
-    Object.fromEntries(found.map(({ name, ok }) => [name, ok])),
+    probesOf(probeBits(answers)),
+    Object.fromEntries(answers.map(({ name, ok }) => [name, ok])),
   )
   t.strictSame(probesOf(probeBits([])), {})
 })
