@@ -12,7 +12,7 @@ export interface ObserverOptions {
   readonly log: Log
 }
 
-/** Who traces, or exports. */
+/** Somebody who traces, or the export. */
 interface Watcher {
   readonly slowReadMs: number
   readonly slowRequestMs: number
@@ -32,11 +32,7 @@ export class Observer implements Disposable {
   constructor(options: ObserverOptions) {
     this.#options = options
     this.#ears = options.datapath.listen((event) => this.#onEvent(event))
-    try {
-      this.#apply()
-    } catch (error) {
-      options.log.error({ err: messageOf(error) }, 'nothing is measured')
-    }
+    this.#start()
   }
 
   /** Takes the names of the pods. */
@@ -50,29 +46,41 @@ export class Observer implements Disposable {
     }
   }
 
-  /** Tells every event from now on, until disposed of. Throws when the kernel refuses to measure. */
-  watch(watcher: Watcher): Disposable {
+  /** Tells events until disposed of. Throws when the kernel refuses to measure. */
+  trace({ slowReadMs }: TraceRequest, tell: (event: TraceEventView) => void): Disposable {
+    const watcher = { slowReadMs, slowRequestMs: 0, changes: true, tell }
     this.#watchers.add(watcher)
-    const end = (): void => {
-      if (this.#watchers.delete(watcher)) this.#apply()
-    }
     try {
       this.#apply()
     } catch (error) {
       this.#watchers.delete(watcher)
       throw error
     }
-    return { [Symbol.dispose]: end }
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#watchers.delete(watcher)) this.#apply()
+      },
+    }
   }
 
-  /** What `meshaccel trace` is told. */
-  trace({ slowReadMs }: TraceRequest, tell: (event: TraceEventView) => void): Disposable {
-    return this.watch({ slowReadMs, slowRequestMs: 0, changes: true, tell })
+  /** Tells slow requests for as long as the agent runs; where the kernel refuses to measure, none, and the log says so. */
+  export(slowRequestMs: number, tell: Watcher['tell']): void {
+    this.#watchers.add({ slowReadMs: 0, slowRequestMs, changes: false, tell })
+    this.#start()
   }
 
   [Symbol.dispose](): void {
     this.#watchers.clear()
     this.#ears[Symbol.dispose]()
+  }
+
+  /** The agent is there for more than to measure. */
+  #start(): void {
+    try {
+      this.#apply()
+    } catch (error) {
+      this.#options.log.error({ err: messageOf(error) }, 'nothing is measured')
+    }
   }
 
   /** What all watchers want together. */

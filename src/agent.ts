@@ -82,6 +82,14 @@ async function start(
   const metrics = new Metrics()
   const observer = new Observer({ datapath, measure, log })
   inner.use(observer)
+  if (config.otlp) {
+    const { url, slowRequestMs } = config.otlp
+    // 20 MB of memory that hardly anybody needs.
+    const { SpanExport } = await import('./agent-otlp.ts')
+    const spans = new SpanExport(url, log)
+    inner.onStop(() => spans.close())
+    observer.export(slowRequestMs, (event, raw) => spans.add(event, raw))
+  }
   datapath.listen(({ kind }) => metrics.happened(kind))
   let server: ControlServer | undefined
   const reconciler = new Reconciler({

@@ -15,6 +15,8 @@ export interface AgentConfig {
   readonly cleanupOnExit: boolean
   /** Whether requests, messages and read delays are measured in the kernel, and what tells them apart. */
   readonly measure: 'off' | 'namespaces' | 'pods'
+  /** Where slow requests are sent as spans, and how slow they are. */
+  readonly otlp?: { readonly url: string; readonly slowRequestMs: number }
   /** Where probes are answered. */
   readonly http?: HttpAddress
 }

@@ -97,6 +97,10 @@ const owners: Readonly<Record<string, string | readonly string[]>> = {
   yaml: ['src/sources/', 'cni/conflist.ts'],
   yargs: 'src/cli/',
   pino: 'src/log.ts',
+  '@opentelemetry/api': 'src/agent-otlp.ts',
+  '@opentelemetry/exporter-trace-otlp-http': 'src/agent-otlp.ts',
+  '@opentelemetry/resources': 'src/agent-otlp.ts',
+  '@opentelemetry/sdk-trace-base': 'src/agent-otlp.ts',
 }
 
 void test('imports go one way', async (t) => {

@@ -33,7 +33,9 @@ struct timing {
 	__u8 path;
 	/* It was told that the socket is refused. */
 	__u8 refused;
-	__u32 pad;
+	/* `answered` says something. */
+	__u8 counted;
+	__u8 pad[3];
 };
 
 struct {
@@ -313,6 +315,10 @@ int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
 		add_size(&measured->directions[role].sent[timing->path & 1], ret);
 
 	out = tp->write_seq + (direction ? direction->sent : 0);
+	if (!timing->counted) {
+		timing->counted = 1;
+		timing->answered = out - ret;
+	}
 	if (role == ROLE_CLIENT && !timing->turn_ns && (__s32)(out - timing->answered) > 0)
 		timing->turn_ns = bpf_ktime_get_ns();
 	if (crossing && direction && timing->path == MEASURED_REDIRECT)
@@ -396,6 +402,7 @@ int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
 	if (end->role == ROLE_CLIENT) {
 		answer(sk, timing, measured, settings);
 		timing->answered = tp->write_seq + (conn ? conn->directions[ROLE_CLIENT].sent : 0);
+		timing->counted = 1;
 	}
 	if (crossing)
 		read_redirected(sk, timing, end, tp, crossing, measured, settings);

@@ -29,6 +29,8 @@ interface Args {
   readonly cap: number
   readonly policy: RequestedPolicy
   readonly measure: AgentConfig['measure']
+  readonly otlp: string | undefined
+  readonly 'slow-request': number
   readonly 'cleanup-on-exit': boolean
   readonly 'log-level': 'debug' | 'info' | 'warn' | 'error'
 }
@@ -88,6 +90,17 @@ const command: CommandModule<object, Args> = {
             'Measure requests, messages and read delays in the kernel, per pair of namespaces or pods',
           requiresArg: true,
         },
+        otlp: {
+          type: 'string',
+          describe: 'Send slow requests as spans to this OTLP collector: http://HOST:4318',
+          requiresArg: true,
+        },
+        'slow-request': {
+          type: 'number',
+          default: 1000,
+          describe: 'Milliseconds from which a request is slow, with --otlp',
+          requiresArg: true,
+        },
         'cleanup-on-exit': {
           type: 'boolean',
           default: false,
@@ -134,6 +147,9 @@ const command: CommandModule<object, Args> = {
         capBytes: args.cap,
         policy: args.policy,
         measure: args.measure,
+        ...(args.otlp === undefined
+          ? {}
+          : { otlp: { url: args.otlp, slowRequestMs: args['slow-request'] } }),
         cleanupOnExit: args['cleanup-on-exit'],
         ...(args.metrics === undefined ? {} : { http: httpAddress(args.metrics) }),
       },
@@ -149,11 +165,17 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-function refuseNonsense({ pods, cap, metrics }: Args): void {
+function refuseNonsense({ pods, cap, metrics, otlp, 'slow-request': slowMs }: Args): void {
   if (!/^(?:kubernetes$|file:.)/.test(pods)) {
     throw new UsageError(`--pods must be kubernetes or file:PATH, not ${pods}`)
   }
   if (metrics !== undefined) httpAddress(metrics)
+  if (otlp !== undefined && !(/^https?:/.test(otlp) && URL.canParse(otlp))) {
+    throw new UsageError(`--otlp must be a URL such as http://127.0.0.1:4318, not ${otlp}`)
+  }
+  if (!(slowMs > 0 && slowMs < 1e9)) {
+    throw new UsageError('--slow-request must be a number of milliseconds above 0')
+  }
   if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
     throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
   }

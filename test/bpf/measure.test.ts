@@ -1,10 +1,12 @@
 import { test } from 'tap'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import type { Child } from '../helpers/child.ts'
+import type { TraceEventView } from '../../src/api/views.ts'
 import { metricsOf, type Sample } from '../helpers/metrics.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { until } from '../helpers/retry.ts'
+import { Traffic } from '../helpers/traffic.ts'
 
 interface Obeyed {
   readonly event: string
@@ -47,10 +49,7 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
   await ask(napper, 'turn')
 
   const end = new AbortController()
-  const { promise: heard, resolve: onHeard } = withResolvers()
-  const events = agent.client.trace({ slowReadMs: 500 }, end.signal, onHeard)
-  const next = events.next()
-  await heard
+  const { events, first } = await trace(agent, 500, end.signal)
   await ask(napper, 'nap')
   const named = {
     kind: 'slow-read',
@@ -61,7 +60,7 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
     local: /^127\.0\.0\.1:\d+$/,
     remote: /^127\.0\.0\.1:\d+$/,
   }
-  const plain = (await next).value
+  const plain = (await first).value
   t.match(plain, { ...named, path: 'tcp' })
   t.ok(plain !== undefined && plain.durationUs !== undefined && plain.durationUs >= 1_000_000n)
 
@@ -83,10 +82,7 @@ void test('a fallback is told with its reason', async (t) => {
   const agent = await mesh.startAgent()
   await using napper = mesh.pod(0).run<Obeyed>('napper')
   const end = new AbortController()
-  const { promise: heard, resolve: onHeard } = withResolvers()
-  const events = agent.client.trace({ slowReadMs: 0 }, end.signal, onHeard)
-  const next = events.next()
-  await heard
+  const { events, first } = await trace(agent, 0, end.signal)
   await join(agent, napper)
   mesh.enable(mesh.pod(0), false)
   await until('it takes TCP', async () => {
@@ -95,8 +91,47 @@ void test('a fallback is told with its reason', async (t) => {
       directions.every(({ path }) => path === 'tcp'),
     )
   })
-  t.match((await next).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
+  t.match((await first).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
   end.abort()
+  await events.next()
+})
+
+void test('refused sockets are told, and counted where they are too many', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t)
+  const agent = await mesh.startAgent()
+  const options = { address: mesh.pod(1).address, mode: 'waitall' }
+  await using _ = await Traffic.start(mesh.pod(1), 'server', options)
+  const end = new AbortController()
+  const { events, first } = await trace(agent, 0, end.signal)
+  let told = 0
+  let dropped = 0
+  const listening = (async () => {
+    for (let { value } = await first; value; { value } = await events.next()) {
+      const event: TraceEventView = value
+      t.match(event, { kind: 'refused', reason: 'waitall', process: 'stress' })
+      told += 1
+      dropped += Number(event.dropped)
+    }
+  })()
+  /** Both ends of each connection. */
+  let refused = 0
+  const connect = async (connections: number): Promise<void> => {
+    await using client = await Traffic.start(mesh.pod(0), 'client', { ...options, connections })
+    await until('each has read', async () => (await client.progress()).slowest > 0)
+    refused += 2 * connections
+  }
+  await connect(100)
+  // What was left out is told with the next one, once there may be one.
+  await until('all are accounted for', async () => {
+    if (told + dropped === refused) return true
+    await connect(1)
+    return told + dropped === refused
+  })
+  t.ok(told >= 100)
+  t.comment(`${told} told, ${dropped} counted`)
+  end.abort()
+  await listening
 })
 
 void test('what is measured agrees with what was sent', async (t) => {
@@ -128,8 +163,17 @@ void test('what is measured agrees with what was sent', async (t) => {
   })
 })
 
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined
-  const promise = new Promise<void>((settle) => (resolve = settle))
-  return { promise, resolve }
+/** Begins to trace; resolves once the agent listens. */
+async function trace(
+  agent: AgentProcess,
+  slowReadMs: number,
+  signal: AbortSignal,
+): Promise<{
+  events: AsyncGenerator<TraceEventView>
+  first: Promise<IteratorResult<TraceEventView>>
+}> {
+  return new Promise((resolve) => {
+    const events = agent.client.trace({ slowReadMs }, signal, () => resolve({ events, first }))
+    const first = events.next()
+  })
 }

@@ -90,15 +90,24 @@ void test('helm', async (t) => {
 
   const all = render(
     'agent.metricsHost=0.0.0.0,serviceMonitor.enabled=true,networkPolicy.enabled=true',
-    'dashboard.enabled=true,agent.capBytes=1048576,image.pullSecrets[0].name=s',
+    'dashboard.enabled=true,alerts.enabled=true,agent.measure=pods,agent.capBytes=1048576,image.pullSecrets[0].name=s',
     'nodeSelector.a=b,agent.extraArgs[0]=--policy=auto,podLabels.a=b',
   )
   t.equal(all.status, 0, all.stderr)
   const kinds = manifestsOf(all.stdout).map(({ kind }) => kind)
-  for (const kind of ['Service', 'ServiceMonitor', 'NetworkPolicy', 'ConfigMap', 'Job']) {
+  for (const kind of [
+    'Service',
+    'ServiceMonitor',
+    'PrometheusRule',
+    'NetworkPolicy',
+    'ConfigMap',
+    'Job',
+  ]) {
     t.ok(kinds.includes(kind), kind)
   }
   t.match(all.stdout, '--cap=1048576')
+  t.match(all.stdout, '--measure=pods')
+  t.match(all.stdout, 'alert: MeshaccelAbsent')
   t.match(render('serviceMonitor.enabled=true'), { status: 1, stderr: /set agent\.metricsHost/ })
 
   const without = render('cni.enabled=false', 'uninstall.cleanup=false')

@@ -5,11 +5,6 @@ import { consequences, type Probe } from './policy.ts'
 type Bits = Pick<ConfigRecord, 'probes_run' | 'probes_ok'>
 
 export function probeBits(probes: readonly Pick<Probe, 'name' | 'ok'>[]): Bits {
-  const bitsOf = (some: readonly Pick<Probe, 'name'>[]): number =>
-    consequences.reduce(
-      (bits, [name], bit) => bits | (some.some((probe) => probe.name === name) ? 1 << bit : 0),
-      0,
-    )
   return { probes_run: bitsOf(probes), probes_ok: bitsOf(probes.filter(({ ok }) => ok)) }
 }
 
@@ -21,3 +16,10 @@ export function probesOf({ probes_run: run, probes_ok: ok }: Bits): Record<strin
     ),
   )
 }
+
+/** A probe's place among all is its bit. */
+const bitsOf = (probes: readonly Pick<Probe, 'name'>[]): number =>
+  consequences.reduce(
+    (bits, [name], bit) => bits | (probes.some((probe) => probe.name === name) ? 1 << bit : 0),
+    0,
+  )

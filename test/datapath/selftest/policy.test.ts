@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { probeBits, probesOf } from '../../../src/datapath/selftest/probe-bits.ts'
 import {
   consequences,
   judge,
@@ -35,4 +36,17 @@ void test('a probe that did not run is one that failed', async (t) => {
     const { policy } = judge(found().filter(({ name }) => name !== missing))
     t.equal(policy, judge(found(missing)).policy, missing)
   }
+})
+
+void test('what the probes found survives in the settings', async (t) => {
+  const answers = [
+    { name: 'programs-load', ok: true },
+    { name: 'fionread-tcp', ok: false },
+    { name: 'foreign-programs', ok: true },
+  ] as const
+  t.strictSame(
+    probesOf(probeBits(answers)),
+    Object.fromEntries(answers.map(({ name, ok }) => [name, ok])),
+  )
+  t.strictSame(probesOf(probeBits([])), {})
 })
