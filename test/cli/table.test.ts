@@ -56,8 +56,8 @@ void test('what is less important goes first, then texts are cut', async (t) => 
     '',
   ])
   t.strictSame(at(50), [
-    'POD                 COUNT  MESH   WHY',
-    'shop/a-rather-lon…     12  istio  because of somet…',
+    'POD                COUNT  MESH   WHY',
+    'shop/a-rather-lo…     12  istio  because of somet…',
     '',
   ])
   t.strictSame(at(40), [
