@@ -241,7 +241,7 @@ void test('bad annotations become Events, once each, and of this node only', asy
   await tells('another pod', (pods) => pods.length === 2)
   const ofNamespace = /namespace a: meshaccel\.io\/enabled must be .*did you mean "true"\?$/
   t.match(told(), [{ exclusions: 'invalid', problem: /"http" is not/ }, { problem: ofNamespace }])
-  t.match(told()[0]?.problem, ofNamespace)
+  t.match(told()?.[0]?.problem, ofNamespace)
   t.strictSame(
     api.events.map(({ involvedObject: { kind, namespace, name }, type, reason, message }) => [
       `${kind} ${namespace}/${name} ${type} ${reason}`,
