@@ -12,13 +12,13 @@ export function editDistance(one: string, other: string): number {
   return row[other.length] ?? 0
 }
 
-/** The candidate that the text may have been meant to be: at most three characters, and less than half, are wrong. */
+/** The candidate that the text may have been meant to be: at most three characters, and half of them, are wrong. */
 export function nearest<Candidate extends string>(
   text: string,
   candidates: readonly Candidate[],
 ): Candidate | undefined {
   let best: Candidate | undefined
-  let least = Math.min(4, Math.ceil(text.length / 2))
+  let least = Math.min(4, Math.floor(text.length / 2) + 1)
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - text.length) >= least) continue
     const distance = editDistance(text, candidate)

@@ -14,16 +14,19 @@ export function cut(text: string, width: number): string {
 
 /** Broken between words at the width; further lines begin with `indent`. A word that is longer stays whole. */
 export function fold(text: string, width: number, indent: string): string[] {
+  const words = text.trimStart()
   const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`
-    if (longer.length <= width || line.trim() === '') {
-      line = longer
-    } else {
+  let line = text.slice(0, text.length - words.length)
+  let begun = false
+  for (const word of words.split(' ')) {
+    const longer = begun ? `${line} ${word}` : line + word
+    if (begun && longer.length > width) {
       lines.push(line)
       line = indent + word
+    } else {
+      line = longer
     }
+    begun = true
   }
   return [...lines, line]
 }

@@ -66,8 +66,8 @@ async function parse(environment: CliEnvironment): Promise<string> {
     ])
     .epilogue(
       'Exit codes: 0 done, 1 failed, 2 the command line cannot be meant.\n\n' +
-        'Completion: put `source <(meshaccel completion)` into ~/.bashrc or ~/.zshrc; it is for the shell that $SHELL ' +
-        'names.',
+        'Completion: `source <(SHELL=bash meshaccel completion)` in ~/.bashrc, `source <(SHELL=zsh meshaccel completion)` ' +
+        'after compinit in ~/.zshrc.',
     )
     .version(version)
     .parserConfiguration({ 'duplicate-arguments-array': false })

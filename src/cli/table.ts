@@ -11,6 +11,8 @@ export interface Column {
 }
 
 const gap = 2
+/** What flexible columns keep as long as there is a spare one to drop, and in the end. */
+const comfortable = 16
 const narrowest = 8
 
 /** Lines of aligned columns. On a terminal they fit its width; into a file or a pipe nothing is cut. */
@@ -75,7 +77,7 @@ function fit(
 ): Map<number, number> {
   const widths = new Map(natural.entries())
   const least = (index: number): number =>
-    columns[index]?.flexible ? Math.min(narrowest, natural[index] ?? 0) : (natural[index] ?? 0)
+    columns[index]?.flexible ? Math.min(comfortable, natural[index] ?? 0) : (natural[index] ?? 0)
   const total = (width: (index: number) => number): number =>
     [...widths.keys()].reduce((sum, index) => sum + width(index) + gap, -gap)
   const spare = columns

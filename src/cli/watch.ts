@@ -85,7 +85,7 @@ function printing(output: ShowArgs['output'], { stdout, stderr }: CliEnvironment
 /** The terminal, redrawn; with another size at once. */
 function redrawing({ stdout, argv }: CliEnvironment, everyMs: number): Display {
   const screen = new Screen(stdout)
-  const head = `meshaccel ${plain(argv.join(' '))}: every ${everyMs / 1000} s, Ctrl-C ends it`
+  const head = `every ${everyMs / 1000} s, Ctrl-C ends it: meshaccel ${plain(argv.join(' '))}`
   let shown: (() => string) | undefined
   const draw = (): void => {
     const lines = [head, '', ...(shown?.() ?? '').trimEnd().split('\n')]

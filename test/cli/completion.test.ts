@@ -60,9 +60,9 @@ for (const [shell, argv] of [
     const program = `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`
     writeFileSync(join(bin, 'meshaccel'), program, { mode: 0o755 })
     const path = `${bin}:${process.env['PATH']}`
-    using terminal = new Terminal({ columns: 100, rows: 24 }, argv, { PATH: path, SHELL: shell })
+    using terminal = new Terminal({ columns: 100, rows: 24 }, argv, { PATH: path })
     if (shell === 'zsh') terminal.run('PS1="$ "; autoload -U compinit && compinit -u')
-    terminal.run('source <(meshaccel completion) && echo loaded')
+    terminal.run(`source <(SHELL=${shell} meshaccel completion) && echo loaded`)
     await terminal.shows(/^loaded$/m)
     terminal.type('meshaccel expl')
     terminal.press('Tab')

@@ -108,7 +108,10 @@ void test('the command prints it, and says when the pod is not seen', async (t) 
   await agent.start()
   const { stdout, code } = await agent.run('explain', 'shop/cart-0')
   t.equal(code, 0)
-  t.match(stdout, /not accelerated: nobody has enabled it/)
+  t.match(
+    stdout,
+    /not accelerated: nobody has enabled it\.\n {2}Next: Run `kubectl annotate namespace shop /,
+  )
   const json: unknown = JSON.parse((await agent.run('explain', 'shop/cart-0', '-o', 'json')).stdout)
   t.match(json, { pod: 'shop/cart-0', enabled: undefined, enrolled: false, reason: 'disabled' })
   const unseen = await agent.run('explain', 'shop/cart-1')

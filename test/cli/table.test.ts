@@ -50,12 +50,22 @@ void test('what is less important goes first, then texts are cut', async (t) => 
     'shop/a-rather-long-name     12  istio  because of something',
     '',
   ])
-  t.strictSame(at(40), [
-    'POD            COUNT  MESH   WHY',
-    'shop/a-rathe…     12  istio  because of …',
+  t.strictSame(at(60), [
+    'POD                      COUNT  MESH   WHY',
+    'shop/a-rather-long-name     12  istio  because of something',
     '',
   ])
-  t.strictSame(at(24), ['POD        COUNT  MESH', 'shop/a-r…     12  istio', ''])
+  t.strictSame(at(50), [
+    'POD                COUNT  MESH   WHY',
+    'shop/a-rather-lo…     12  istio  because of somet…',
+    '',
+  ])
+  t.strictSame(at(40), [
+    'POD                      COUNT  MESH',
+    'shop/a-rather-long-name     12  istio',
+    '',
+  ])
+  t.strictSame(at(24), ['POD                COUNT', 'shop/a-rather-lo…     12', ''])
   t.strictSame(at(15), ['POD       COUNT', 'shop/a-…     12', ''])
   t.strictSame(at(5), ['POD …', 'shop…', ''])
 })

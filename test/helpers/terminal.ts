@@ -74,12 +74,6 @@ export class Terminal implements Disposable {
     return this.#tmux('display', '-p', '#{alternate_on} #{cursor_flag} #{wrap_flag}').trim()
   }
 
-  /** Whether what is typed is echoed. */
-  get echoes(): boolean {
-    const tty = this.#tmux('display', '-p', '#{pane_tty}').trim()
-    return / echo /.test(execFileSync('stty', ['-F', tty, '-a'], { encoding: 'utf8' }))
-  }
-
   /** The process that the shell has started. */
   get child(): number {
     const shell = this.#tmux('display', '-p', '#{pane_pid}').trim()

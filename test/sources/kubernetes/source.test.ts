@@ -239,7 +239,9 @@ void test('bad annotations become Events, once each, and of this node only', asy
   await until('the Events', () => api.events.length === 2)
   api.set('pods', kubePod('a/two'))
   await tells('another pod', (pods) => pods.length === 2)
-  t.match(told(), [{ exclusions: 'invalid' }, {}])
+  const ofNamespace = /namespace a: meshaccel\.io\/enabled must be .*did you mean "true"\?$/
+  t.match(told(), [{ exclusions: 'invalid', problem: /"http" is not/ }, { problem: ofNamespace }])
+  t.match(told()?.[0]?.problem, ofNamespace)
   t.strictSame(
     api.events.map(({ involvedObject: { kind, namespace, name }, type, reason, message }) => [
       `${kind} ${namespace}/${name} ${type} ${reason}`,
@@ -252,7 +254,7 @@ void test('bad annotations become Events, once each, and of this node only', asy
       ],
       [
         'Namespace a/a Warning BadAnnotation',
-        'meshaccel.io/enabled must be "true" or "false", not "yes": it is ignored',
+        'meshaccel.io/enabled must be "true" or "false", not "yes": it is ignored; did you mean "true"?',
       ],
     ],
   )
