@@ -83,6 +83,10 @@ function implementation(control: Control, log: Log): UntypedServiceImplementatio
     Forgive: unary<'Forgive'>(log, (reader) => ({ forgiven: control.forgive(reader) })),
     Flows: flows,
     Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
+    Overview: unary<'Overview'>(log, () => control.overview()),
+    HopFlows: unary<'HopFlows'>(log, ({ ends, limit }) => ({
+      flows: control.hopFlows(ends ?? {}, Math.min(limit || 100, 1000)),
+    })),
     Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({
       already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
     })),

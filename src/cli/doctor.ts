@@ -5,6 +5,7 @@ import type { SelfTestResult } from '../datapath/selftest/policy.ts'
 import { selfTest } from '../datapath/selftest/self-test.ts'
 import { type CliEnvironment, environmentOf } from './environment.ts'
 import { cgroupOption, outputOption, pinOption } from './options.ts'
+import { wordsOfPolicy } from './policy-words.ts'
 import { print } from './print.ts'
 import { requireRoot } from './require-root.ts'
 import { paint } from './table.ts'
@@ -36,14 +37,6 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-const meanings: Readonly<Record<SelfTestResult['policy'], string>> = {
-  full: 'every reader that proves itself is accelerated',
-  strict:
-    'every reader that proves itself is accelerated; a connection that falls back to TCP leaves at once',
-  'proxies-only': 'only what sidecars read is accelerated',
-  refused: 'nothing is accelerated; all traffic takes the normal stack',
-}
-
 function describe(result: SelfTestResult, environment: CliEnvironment): string {
   const { policy, refusedBecause, probes } = result
   const width = Math.max(...probes.map(({ name }) => name.length), 0)
@@ -52,7 +45,7 @@ function describe(result: SelfTestResult, environment: CliEnvironment): string {
     ...(hint === undefined ? [] : [`${' '.repeat(width + 6)}${hint}`]),
   ])
   return `${[
-    `kernel ${release()}, policy ${paint(policy === 'refused' ? 'red' : 'green', policy, environment)}: ${meanings[policy]}`,
+    `kernel ${release()}, policy ${paint(policy === 'refused' ? 'red' : 'green', policy, environment)}: ${wordsOfPolicy(policy)}`,
     ...(refusedBecause === undefined ? [] : [`because ${refusedBecause}`]),
     ...lines,
   ].join('\n')}\n`

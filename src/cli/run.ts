@@ -17,6 +17,7 @@ import readers from './readers.ts'
 import reasons from './reasons.ts'
 import resume from './resume.ts'
 import status from './status.ts'
+import ui from './ui.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 usage. Never throws. */
@@ -43,6 +44,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(reasons)
     .command(readers)
     .command(explain)
+    .command(ui)
     .command(doctor)
     .command(drain)
     .command(resume)

@@ -12,6 +12,8 @@ export interface CliRunOptions {
   readonly uid?: number
   readonly signal?: AbortSignal
   readonly terminalColumns?: number
+  /** Sees the results as they come. */
+  readonly onStdout?: (text: string) => void
   /** Sees the talk as it comes. */
   readonly onStderr?: (text: string) => void
 }
@@ -27,7 +29,13 @@ export async function runCommand(
     options.terminalColumns === undefined ? {} : { isTTY: true, columns: options.terminalColumns }
   const code = await runCli({
     argv,
-    stdout: { write: (text) => (stdout += text), ...terminal },
+    stdout: {
+      write: (text) => {
+        stdout += text
+        options.onStdout?.(text)
+      },
+      ...terminal,
+    },
     stderr: {
       write: (text) => {
         stderr += text
