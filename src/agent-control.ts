@@ -1,5 +1,6 @@
 import { release } from 'node:os'
 import type { Observer } from './agent-observer.ts'
+import { flowsOfHop, HopMeter } from './api/hops.ts'
 import { agentState, flowViews, isNamed, podViews, readerViews } from './api/snapshot.ts'
 import { textPage, type Pages } from './api/http.ts'
 import type { Control, SourceView } from './api/views.ts'
@@ -18,6 +19,9 @@ export interface ControlledAgent {
   readonly cleanup: (timeoutMs: number) => Promise<void>
 }
 
+/** More hops than that make no picture. */
+const hopLimit = 1000
+
 /** What users may ask of a running agent. */
 export function agentControl({
   datapath,
@@ -26,7 +30,8 @@ export function agentControl({
   source,
   cleanup,
 }: ControlledAgent): Control {
-  return {
+  const meter = new HopMeter()
+  const control: Control = {
     status: () => {
       const { counters, connections, unreadBytes } = datapath.survey()
       const { reasons, ...totals } = counters
@@ -73,8 +78,24 @@ export function agentControl({
       if (!already) datapath.resume()
       return already
     },
+    overview: () => {
+      const pods = seen()
+      const flows = datapath.flows()
+      const hops = meter.look(pods, flows)
+      return {
+        status: control.status(),
+        pods: podViews(pods, flows),
+        readers: readerViews(pods, flows, datapath.quarantined()),
+        hops: hops.slice(0, hopLimit),
+        moreHops: Math.max(hops.length - hopLimit, 0),
+      }
+    },
+    hopFlows: (ends, limit) => [
+      ...flowViews(seen(), flowsOfHop(seen(), datapath.flows(), ends, limit), {}),
+    ],
     cleanup,
   }
+  return control
 }
 
 /**

@@ -109,6 +109,10 @@ function implementation(
     Flows: flows,
     Trace: trace,
     Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
+    Overview: unary<'Overview'>(log, () => control.overview()),
+    HopFlows: unary<'HopFlows'>(log, ({ ends, limit }) => ({
+      flows: control.hopFlows(ends ?? {}, Math.min(limit || 100, 1000)),
+    })),
     Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({
       already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
     })),

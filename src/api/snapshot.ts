@@ -181,7 +181,8 @@ function endsOf({ client, server }: Flow): FlowEnd[] {
   return [client, server].filter((end) => end !== undefined)
 }
 
-function podsByCookie(seen: readonly SeenPod[]): Map<bigint, SeenPod> {
+/** The enrolled pods. */
+export function podsByCookie(seen: readonly SeenPod[]): Map<bigint, SeenPod> {
   return new Map(
     seen.flatMap((pod) =>
       pod.enrolled && pod.netnsCookie !== undefined ? [[pod.netnsCookie, pod] as const] : [],

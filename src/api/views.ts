@@ -142,6 +142,37 @@ export interface FlowFilter {
   readonly limit?: number
 }
 
+/** Everything at one moment, the connections added up per hop. */
+export interface OverviewView {
+  readonly status: StatusView
+  readonly pods: readonly PodView[]
+  readonly readers: readonly ReaderView[]
+  /** Those with the most bytes. */
+  readonly hops: readonly HopView[]
+  /** How many hops there are besides. */
+  readonly moreHops: number
+}
+
+/** All live connections from one pod to another, or within one. */
+export interface HopView {
+  readonly ends: HopEnds
+  /** With at least one direction redirected. */
+  readonly engaged: number
+  readonly plain: number
+  /** Why the plain ones are. */
+  readonly reasons: Readonly<Record<string, number>>
+  /** Of connections that have closed, too, while somebody keeps looking: good for rates. */
+  readonly redirectedBytes: bigint
+  readonly tcpBytes: bigint
+  readonly unreadBytes: bigint
+}
+
+/** `namespace/name` of both; absent when the end is not in an enrolled pod of this node. */
+export interface HopEnds {
+  readonly client?: string
+  readonly server?: string
+}
+
 /** The requests and responses of the service Control, by method. */
 export interface ControlMethods {
   readonly Status: { readonly request: Empty; readonly response: StatusView }
@@ -157,6 +188,11 @@ export interface ControlMethods {
   readonly Reasons: {
     readonly request: Empty
     readonly response: { readonly reasons: Readonly<Record<string, bigint>> }
+  }
+  readonly Overview: { readonly request: Empty; readonly response: OverviewView }
+  readonly HopFlows: {
+    readonly request: { readonly ends: HopEnds | null; readonly limit: number }
+    readonly response: { readonly flows: FlowView[] }
   }
   readonly Drain: {
     readonly request: { readonly timeoutMs: number }
@@ -186,6 +222,9 @@ export interface Control {
   reasons(): Readonly<Record<string, bigint>>
   /** Tells events until disposed of. */
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
+  overview(): OverviewView
+  /** At most `limit` connections of one hop, those with the most bytes first. */
+  hopFlows(ends: HopEnds, limit: number): FlowView[]
   /** Resolves to whether there was nothing to do. */
   drain(timeoutMs: number): Promise<boolean>
   /** Whether there was nothing to do. */

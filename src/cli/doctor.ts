@@ -7,6 +7,7 @@ import { type CliEnvironment, environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { cgroupOption, outputOption, pinOption } from './options.ts'
 import { fold, plain } from './plain-text.ts'
+import { wordsOfPolicy } from './policy-words.ts'
 import { print } from './print.ts'
 import { requireRoot } from './require-root.ts'
 import { paint, widthOf } from './table.ts'
@@ -57,14 +58,6 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-const meanings: Readonly<Record<SelfTestResult['policy'], string>> = {
-  full: 'every reader that proves itself is accelerated',
-  strict:
-    'every reader that proves itself is accelerated; a connection that falls back to TCP leaves at once',
-  'proxies-only': 'only what sidecars read is accelerated',
-  refused: 'nothing is accelerated; all traffic takes the normal stack',
-}
-
 type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
 
 /** What follows from what a probe found. */
@@ -98,7 +91,7 @@ function describe(result: SelfTestResult, environment: CliEnvironment): string {
     ]
   })
   return `${[
-    `kernel ${release()}, policy ${paint(policy === 'refused' ? 'red' : 'green', policy, environment)}: ${meanings[policy]}`,
+    `kernel ${release()}, policy ${paint(policy === 'refused' ? 'red' : 'green', policy, environment)}: ${wordsOfPolicy(policy)}`,
     ...(refusedBecause === undefined ? [] : [`because ${plain(refusedBecause)}`]),
     ...lines,
     `next: ${next[policy === 'refused' ? 'refused' : 'capable']}`,

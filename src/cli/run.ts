@@ -20,6 +20,7 @@ import resume from './resume.ts'
 import status from './status.ts'
 import top from './top.ts'
 import trace from './trace.ts'
+import ui from './ui.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 usage. Never throws. */
@@ -48,6 +49,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(readers)
     .command(explain)
     .command(trace)
+    .command(ui)
     .command(doctor)
     .command(drain)
     .command(resume)

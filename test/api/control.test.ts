@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { ControlClient } from '../../src/api/client.ts'
 import { ControlServer } from '../../src/api/server.ts'
-import type { Control, FlowView } from '../../src/api/views.ts'
+import type { Control, FlowView, HopEnds, HopView } from '../../src/api/views.ts'
 import { MeshaccelError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 
@@ -24,6 +24,16 @@ function flow(number: number): FlowView {
       { from: 'server', path: 'tcp', reason: 'stream', ...bytes },
     ],
   }
+}
+
+const hop: HopView = {
+  ends: { client: 'a/b' },
+  engaged: 1,
+  plain: 2,
+  reasons: { stream: 2 },
+  redirectedBytes: huge,
+  tcpBytes: 1n,
+  unreadBytes: 0n,
 }
 
 const control: Control = {
@@ -74,6 +84,14 @@ const control: Control = {
   flows: () => [],
   reasons: () => ({ stream: 1n }),
   trace: () => ({ [Symbol.dispose]: () => undefined }),
+  overview: () => ({
+    status: control.status(),
+    pods: control.pods(),
+    readers: control.readers(),
+    hops: [hop, { ...hop, ends: { client: '', server: 'a/b' } }],
+    moreHops: 3,
+  }),
+  hopFlows: () => [flow(1)],
   drain: async () => true,
   resume: () => {
     throw new MeshaccelError('the kernel says „no“', {
@@ -116,7 +134,27 @@ void test('messages arrive as they were sent, to the last bit', async (t) => {
   t.strictSame(await client.call('Pods', {}), { pods: control.pods() })
   t.strictSame(await client.call('Readers', {}), { readers: control.readers() })
   t.strictSame(await client.call('Reasons', {}), { reasons: control.reasons() })
+  t.strictSame(await client.call('Overview', {}), control.overview())
   t.strictSame(await client.call('Drain', { timeoutMs: 1 }), { already: true })
+})
+
+void test('the connections of a hop are asked for by its ends, and in bounds', async (t) => {
+  const asked: [HopEnds, number][] = []
+  const client = await serving(t, {
+    hopFlows: (ends, limit) => {
+      asked.push([ends, limit])
+      return [flow(1)]
+    },
+  })
+  const ends = { server: 'a/b' }
+  t.strictSame(await client.call('HopFlows', { ends, limit: 5 }), { flows: [flow(1)] })
+  await client.call('HopFlows', { ends: { client: '' }, limit: 0 })
+  await client.call('HopFlows', { ends: null, limit: 1_000_000 })
+  t.strictSame(asked, [
+    [ends, 5],
+    [{ client: '' }, 100],
+    [{}, 1000],
+  ])
 })
 
 void test('50,000 flows arrive in chunks, in order and complete', async (t) => {

@@ -1,0 +1,154 @@
+import type { Flow } from '../datapath/datapath.ts'
+import { podKey } from '../observed-pod.ts'
+import type { SeenPod } from '../reconcile/desired.ts'
+import { podsByCookie } from './snapshot.ts'
+import type { HopEnds, HopView } from './views.ts'
+
+/** After so long without a look, what closed connections carried is forgotten. */
+const memoryMs = 10_000
+
+interface Carried {
+  readonly redirectedBytes: bigint
+  readonly tcpBytes: bigint
+}
+
+interface Hop extends Carried {
+  readonly ends: HopEnds
+  engaged: number
+  plain: number
+  readonly reasons: Record<string, number>
+  redirectedBytes: bigint
+  tcpBytes: bigint
+  unreadBytes: bigint
+}
+
+/**
+ * Adds connections up per hop. While somebody keeps looking, a hop's bytes do not fall when a connection closes, so
+ * that two looks make a rate; what a connection carried after the last look at it is not in them. It holds memory for
+ * every connection until nobody has looked for ten seconds.
+ */
+export class HopMeter {
+  #last = new Map<string, Carried & { readonly hop: string }>()
+  #closed = new Map<string, Carried>()
+  #forget: NodeJS.Timeout | undefined
+
+  /** Those with the most bytes first. */
+  look(seen: readonly SeenPod[], flows: readonly Flow[]): HopView[] {
+    const hops = new Map<string, Hop>()
+    const now = new Map<string, Carried & { readonly hop: string }>()
+    const endsOf = hopEnds(seen)
+    for (const flow of flows) {
+      const ends = endsOf(flow)
+      const hop = hopOf(hops, ends)
+      const carried = { hop: hopKey(ends), ...bytesOf(flow) }
+      now.set(flow.identity, carried)
+      add(hop, carried)
+      count(hop, flow)
+    }
+    const closed = new Map<string, Carried>()
+    for (const [identity, { hop: key, ...carried }] of this.#last) {
+      if (now.has(identity)) continue
+      closed.set(key, plus(closed.get(key) ?? this.#closed.get(key), carried))
+    }
+    for (const key of hops.keys()) {
+      const before = this.#closed.get(key)
+      if (before && !closed.has(key)) closed.set(key, before)
+    }
+    for (const [key, carried] of closed) add(hopOf(hops, endsOfKey(key)), carried)
+    this.#last = now
+    this.#closed = closed
+    this.#remember()
+    return [...hops.values()].toSorted(byBytes)
+  }
+
+  #remember(): void {
+    clearTimeout(this.#forget)
+    this.#forget = setTimeout(() => {
+      this.#last = new Map()
+      this.#closed = new Map()
+    }, memoryMs).unref()
+  }
+}
+
+/** The connections of one hop, those with the most bytes first. */
+export function flowsOfHop(
+  seen: readonly SeenPod[],
+  flows: readonly Flow[],
+  ends: HopEnds,
+  limit: number,
+): Flow[] {
+  const endsOf = hopEnds(seen)
+  const wanted = hopKey(ends)
+  return flows
+    .filter((flow) => hopKey(endsOf(flow)) === wanted)
+    .map((flow) => ({ flow, ...bytesOf(flow) }))
+    .toSorted(byBytes)
+    .slice(0, limit)
+    .map(({ flow }) => flow)
+}
+
+function hopEnds(seen: readonly SeenPod[]): (flow: Flow) => HopEnds {
+  const names = new Map([...podsByCookie(seen)].map(([cookie, pod]) => [cookie, podKey(pod)]))
+  return ({ client, server }) => ({
+    ...(client && { client: names.get(client.netnsCookie) ?? '' }),
+    ...(server && { server: names.get(server.netnsCookie) ?? '' }),
+  })
+}
+
+/** An absent end is not one without a name. */
+const hopKey = ({ client, server }: HopEnds): string => JSON.stringify([client, server])
+
+function endsOfKey(key: string): HopEnds {
+  const [client, server]: [string | null, string | null] = JSON.parse(key)
+  return { ...(client !== null && { client }), ...(server !== null && { server }) }
+}
+
+function hopOf(hops: Map<string, Hop>, ends: HopEnds): Hop {
+  const key = hopKey(ends)
+  let hop = hops.get(key)
+  if (!hop) {
+    hop = {
+      ends,
+      engaged: 0,
+      plain: 0,
+      reasons: {},
+      redirectedBytes: 0n,
+      tcpBytes: 0n,
+      unreadBytes: 0n,
+    }
+    hops.set(key, hop)
+  }
+  return hop
+}
+
+function count(hop: Hop, { clientToServer, serverToClient }: Flow): void {
+  const directions = [clientToServer, serverToClient]
+  for (const { unreadBytes } of directions) hop.unreadBytes += BigInt(unreadBytes)
+  if (directions.some(({ path }) => path === 'redirect')) {
+    hop.engaged += 1
+  } else {
+    const reason = clientToServer.reason ?? serverToClient.reason ?? 'unknown'
+    hop.plain += 1
+    hop.reasons[reason] = (hop.reasons[reason] ?? 0) + 1
+  }
+}
+
+function bytesOf({ clientToServer, serverToClient }: Flow): Carried {
+  return plus(clientToServer, serverToClient)
+}
+
+function plus(one: Carried | undefined, other: Carried): Carried {
+  return {
+    redirectedBytes: (one?.redirectedBytes ?? 0n) + other.redirectedBytes,
+    tcpBytes: (one?.tcpBytes ?? 0n) + other.tcpBytes,
+  }
+}
+
+function add(hop: Hop, { redirectedBytes, tcpBytes }: Carried): void {
+  hop.redirectedBytes += redirectedBytes
+  hop.tcpBytes += tcpBytes
+}
+
+function byBytes(one: Carried, other: Carried): number {
+  return Number(other.redirectedBytes + other.tcpBytes - one.redirectedBytes - one.tcpBytes)
+}

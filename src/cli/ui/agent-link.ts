@@ -1,0 +1,40 @@
+import { ControlClient } from '../../api/client.ts'
+import type { ControlMethods } from '../../api/views.ts'
+
+/** A connection to the agent that outlives it: whoever asks after it has come back gets an answer. */
+export class AgentLink implements Disposable {
+  readonly #socketPath: string
+  #client: Promise<ControlClient> | undefined
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+  }
+
+  /** Throws as ControlClient does. */
+  async call<Name extends keyof ControlMethods>(
+    name: Name,
+    request: ControlMethods[Name]['request'],
+  ): Promise<ControlMethods[Name]['response']> {
+    const connecting = (this.#client ??= ControlClient.connect(this.#socketPath))
+    try {
+      const client = await connecting
+      return await client.call(name, request)
+    } catch (error) {
+      // gRPC would wait longer and longer before it tries the socket again.
+      if (this.#client === connecting) this.#drop()
+      throw error
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#drop()
+  }
+
+  #drop(): void {
+    void this.#client?.then(
+      (client) => client[Symbol.dispose](),
+      () => undefined,
+    )
+    this.#client = undefined
+  }
+}

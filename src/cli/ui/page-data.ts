@@ -1,0 +1,77 @@
+import { performance } from 'node:perf_hooks'
+import { hostname } from 'node:os'
+import type { FlowView, OverviewView } from '../../api/views.ts'
+import { wordsOfPolicy } from '../policy-words.ts'
+import { wordsOfPod, wordsOfTraffic, type Words } from '../reason-words.ts'
+import type { AgentLink } from './agent-link.ts'
+import type { PageApi } from './page-server.ts'
+import type { HopFlows, Page } from './page-types.ts'
+
+/** Several tabs share one question to the agent. */
+const sharedMs = 900
+
+/** How many connections of a hop the page lists. */
+const flowLimit = 50
+
+/** What the page asks for, by path, as JSON. */
+export function pageApi(
+  agent: AgentLink,
+  env: Readonly<Record<string, string | undefined>>,
+): PageApi {
+  const node = env['NODE_NAME'] || hostname()
+  let asked: { readonly atMs: number; readonly answer: Promise<string> } | undefined
+  const ask = async (atMs: number): Promise<string> => {
+    const overview = await agent.call('Overview', {})
+    const tookMs = performance.now() - atMs
+    const policyMeans = wordsOfPolicy(overview.status.policy)
+    const words = wordsIn(overview)
+    return toJson<Page<OverviewView>>({ node, atMs, tookMs, overview, policyMeans, words })
+  }
+  return {
+    'api/overview': () => {
+      const atMs = performance.now()
+      if (!asked || atMs - asked.atMs > sharedMs) asked = { atMs, answer: ask(atMs) }
+      return asked.answer
+    },
+    'api/flows': async (query) => {
+      const [client, server] = [query.get('client'), query.get('server')]
+      const ends = { ...(client !== null && { client }), ...(server !== null && { server }) }
+      const { flows } = await agent.call('HopFlows', { ends, limit: flowLimit })
+      const reasons = flows.flatMap(({ directions }) => directions.map(({ reason }) => reason))
+      return toJson<HopFlows<FlowView>>({ flows, words: explained(reasons, wordsOfTraffic) })
+    },
+  }
+}
+
+function wordsIn({ status, pods, readers, hops }: OverviewView): Page<OverviewView>['words'] {
+  const traffic = [
+    ...Object.keys(status.reasons),
+    ...hops.flatMap(({ reasons }) => Object.keys(reasons)),
+    ...readers.flatMap(({ evidence, connections }) => [
+      evidence,
+      ...Object.keys(connections.unproven),
+    ]),
+  ]
+  return {
+    traffic: explained(traffic, wordsOfTraffic),
+    pods: explained(
+      pods.map(({ reason }) => reason),
+      wordsOfPod,
+    ),
+  }
+}
+
+function explained(
+  reasons: readonly (string | undefined)[],
+  wordsOf: (reason: string) => Words,
+): Record<string, Words> {
+  const known = new Set(reasons.filter((reason) => reason !== undefined))
+  return Object.fromEntries([...known].map((reason) => [reason, wordsOf(reason)]))
+}
+
+/** Whole to 2^53, more than anybody reads off a page. */
+function toJson<Data>(data: Data): string {
+  return JSON.stringify(data, (_key, field: unknown) =>
+    typeof field === 'bigint' ? Number(field) : field,
+  )
+}

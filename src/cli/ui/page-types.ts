@@ -1,0 +1,56 @@
+import type {
+  FlowView,
+  HopEnds,
+  HopView,
+  OverviewView,
+  PodView,
+  ReaderView,
+  StatusView,
+} from '../../api/views.ts'
+import type { Words } from '../reason-words.ts'
+
+/** As JSON brings it: 64 bits as the nearest number. */
+type Json<T> = T extends bigint
+  ? number
+  : T extends object
+    ? { readonly [Key in keyof T]: Json<T[Key]> }
+    : T
+
+/** What the page asks for once a second. */
+export interface Page<Overview> {
+  /** The node's name. */
+  readonly node: string
+  /** When the agent was asked, in milliseconds of a clock that only goes forward. */
+  readonly atMs: number
+  /** How long the answer took. */
+  readonly tookMs: number
+  readonly overview: Overview
+  readonly policyMeans: string
+  /** What the reasons in it mean. */
+  readonly words: {
+    readonly pods: Readonly<Record<string, Words>>
+    readonly traffic: Readonly<Record<string, Words>>
+  }
+}
+
+/** The connections of one hop. */
+export interface HopFlows<Flow> {
+  readonly flows: readonly Flow[]
+  readonly words: Readonly<Record<string, Words>>
+}
+
+/** Why there is no answer. */
+export interface ErrorData {
+  readonly error: string
+  readonly hint?: string
+}
+
+// As the page gets them.
+export type PageData = Page<Json<OverviewView>>
+export type HopFlowsData = HopFlows<Flow>
+export type Hop = Json<HopView>
+export type Ends = HopEnds
+export type Flow = Json<FlowView>
+export type Pod = Json<PodView>
+export type Reader = Json<ReaderView>
+export type Status = Json<StatusView>
