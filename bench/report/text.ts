@@ -23,10 +23,16 @@ export function renderReport(report: Report): string {
 export function subject(report: Report): string {
   const { proxy, mesh, host } = report
   return (
-    `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind ${meshes[mesh].title}'s rules ` +
+    `${proxyTitles[proxy]} sidecars behind ${meshes[mesh].title}'s rules ` +
     `(${redirectsIn(report).join(', ')}), ` +
     `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
   )
+}
+
+const proxyTitles: Readonly<Record<Report['proxy'], string>> = {
+  haproxy: 'HAProxy',
+  envoy: 'Envoy',
+  'linkerd2-proxy': 'linkerd2-proxy',
 }
 
 const redirectsIn = ({ runs }: Report): string[] => [
