@@ -167,8 +167,13 @@ async function measure(
       return startAgent(stack, where, signal)
     }
     if (!remote) return start('here', cgroup.node, [place.client, place.server])
-    const here = await start('here', cgroup.node, [place.client])
-    return twoNodes(here, await start('there', cgroup.elsewhere, [place.server]))
+    const both = [
+      start('here', cgroup.node, [place.client]),
+      start('there', cgroup.elsewhere, [place.server]),
+    ] as const
+    // Neither may still be starting when the stack is undone.
+    await Promise.allSettled(both)
+    return twoNodes(await both[0], await both[1])
   }
 }
 

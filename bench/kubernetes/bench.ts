@@ -53,7 +53,7 @@ export async function runKubernetesBench(
       cause: error,
     })
   } finally {
-    await removeAll(cluster, Object.values(arms), say)
+    await removeAll(cluster, say)
   }
 }
 
@@ -147,16 +147,11 @@ function hostOf({ status }: V1Node): Host {
   }
 }
 
-/** Both namespaces, even when the first of them cannot be deleted. */
-async function removeAll(
-  cluster: Cluster,
-  arms: readonly Arm[],
-  say: (text: string) => void,
-): Promise<void> {
-  say('deleting its namespaces')
-  const ends = await Promise.allSettled(
-    arms.map(({ namespace }) => cluster.deleteNamespace(namespace)),
-  )
+/** All its namespaces, even when the first of them cannot be deleted. */
+async function removeAll(cluster: Cluster, say: (text: string) => void): Promise<void> {
+  const names = [...cluster.namespaces]
+  if (names.length > 0) say(`deleting ${names.join(' and ')}`)
+  const ends = await Promise.allSettled(names.map((name) => cluster.deleteNamespace(name)))
   for (const end of ends) {
     if (end.status === 'rejected') {
       say(`${String(end.reason)}; delete by hand: kubectl delete namespace -l ${PART_OF}`)

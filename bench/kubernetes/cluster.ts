@@ -12,7 +12,7 @@ import type { MeshName } from '../topology/mesh.ts'
 
 const POD_MS = 180_000
 const GONE_MS = 180_000
-const EVERY_MS = 250
+const EVERY_MS = 100
 /** Reasons of a container that waits for what will not come. */
 const hopeless =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|CrashLoopBackOff)$/
@@ -22,6 +22,8 @@ const sidecars = ['istio-proxy', 'linkerd-proxy']
 export class Cluster {
   readonly #api: CoreV1Api
   readonly #signal: AbortSignal
+  /** The namespaces that are there, as far as is known: those whose creation was not refused. */
+  readonly namespaces: Set<string> = new Set()
 
   constructor(config: KubeConfig, signal: AbortSignal) {
     this.#api = config.makeApiClient(CoreV1Api)
@@ -30,9 +32,15 @@ export class Cluster {
 
   async createArm(arm: Arm, mesh: MeshName, revision: string | undefined): Promise<void> {
     const { namespace } = arm
-    await this.#call(`create namespace ${namespace}`, () =>
-      this.#api.createNamespace({ body: namespaceOf(arm, mesh, revision) }),
-    )
+    await this.#call(`create namespace ${namespace}`, async () => {
+      this.namespaces.add(namespace)
+      try {
+        await this.#api.createNamespace({ body: namespaceOf(arm, mesh, revision) })
+      } catch (error) {
+        if (error instanceof ApiException) this.namespaces.delete(namespace)
+        throw error
+      }
+    })
     await this.#call(`create a service in ${namespace}`, () =>
       this.#api.createNamespacedService({ namespace, body: serviceOf() }),
     )

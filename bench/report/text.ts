@@ -56,8 +56,8 @@ export function cellRows(report: Report, cell: Cell): string[][] {
     ['against iptables', (mode) => ratioText(ratioOf(report, cell, mode, 'iptables'))],
     ['p50 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p50)],
     ['p99 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p99)],
-    ['p50 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p50)],
-    ['p99 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p99)],
+    ['p50 us at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p50)],
+    ['p99 us at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p99)],
     [
       stream ? 'CPU us/write' : 'CPU us/request',
       (mode) => middle(mode, ({ cpuUsPerRequest }) => cpuUsPerRequest, 1),

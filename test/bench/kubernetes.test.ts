@@ -1,10 +1,13 @@
 import type { V1Pod } from '@kubernetes/client-node'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { type KubernetesOptions, runKubernetesBench } from '../../bench/kubernetes/bench.ts'
 import { parseFortio } from '../../bench/kubernetes/fortio.ts'
 import { planKubernetes } from '../../bench/plan.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { renderReport } from '../../bench/report/text.ts'
+import { runCommand } from '../helpers/cli-run.ts'
 import { FakeCluster, fortioOutput } from '../helpers/fake-cluster.ts'
 
 const options: KubernetesOptions = {
@@ -138,6 +141,16 @@ void test('a namespace that cannot be deleted is named, with what to do', async 
   )
 })
 
+void test('who may not create namespaces is told what it takes, and nothing else', async (t) => {
+  await using cluster = await FakeCluster.start()
+  cluster.api.route = () => ({ status: 403, body: { message: 'no' } })
+  const said: string[] = []
+  const say = (text: string): unknown => said.push(text)
+  const running = runKubernetesBench(cluster.api.config, options, { signal: never, say })
+  await t.rejects(running, { code: 'API_FORBIDDEN', hint: /create and delete namespaces/ })
+  t.notMatch(said.join('\n'), /by hand/)
+})
+
 void test("fortio's result is found among its log", (t) => {
   const { qps, latencyUs, latencyDistributionUs, version } = parseFortio(fortioOutput(1000))
   t.match({ qps, latencyUs, version }, { qps: 1000, latencyUs: { p50: 1000 }, version: '1.69.4' })
@@ -183,4 +196,23 @@ void test('options of this machine make no sense in a cluster', (t) => {
     )
   }
   t.end()
+})
+
+void test('the command line takes --kubernetes, without root', async (t) => {
+  const usage = await runCommand(['bench', '--kubernetes', '--scenario', 'close'], { uid: 1000 })
+  t.match(usage, { code: 2, stderr: /keepalive only/ })
+  const { KUBECONFIG } = process.env
+  t.teardown(() => {
+    if (KUBECONFIG === undefined) delete process.env['KUBECONFIG']
+    else process.env['KUBECONFIG'] = KUBECONFIG
+  })
+  await using cluster = await FakeCluster.start()
+  const path = join(t.testdir(), 'config')
+  writeFileSync(path, cluster.api.config.exportConfig())
+  process.env['KUBECONFIG'] = path
+  const flags = ['--payload', '81', '--rounds', '1', '--duration', '1', '-o', 'json']
+  const done = await runCommand(['bench', '--kubernetes', '--quick', ...flags], { uid: 1000 })
+  t.equal(done.code, 0, done.stderr)
+  t.match(JSON.parse(done.stdout), { kubernetes: { node: 'node-7' }, runs: { length: 2 } })
+  t.equal(cluster.namespaces.size, 0)
 })
