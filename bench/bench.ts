@@ -8,6 +8,7 @@ import { type Figures, measureRequests, measureStream } from './measured-run.ts'
 import type { Accelerator } from './modes/accelerator.ts'
 import { startAgent } from './modes/agent.ts'
 import { attachNaive } from './modes/naive.ts'
+import { twoNodes } from './modes/two-nodes.ts'
 import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './options.ts'
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
@@ -17,7 +18,8 @@ import { runRounds } from './rounds.ts'
 import { isMeshed, type Place, startStack } from './stack.ts'
 import { meshes } from './topology/mesh.ts'
 import { createNetwork } from './topology/network.ts'
-import { assertCrossed, ruleSet } from './topology/rules/rule-set.ts'
+import { assertCrossed, type Redirect, ruleSet } from './topology/rules/rule-set.ts'
+import type { Pod } from './topology/pod.ts'
 import { createScratchCgroup, type ScratchCgroup } from './topology/scratch-cgroup.ts'
 import { tunePods } from './topology/sysctls.ts'
 import { UndoStack } from './undo-stack.ts'
@@ -30,7 +32,10 @@ export interface BenchEnvironment {
 }
 
 /** What all runs share; how the rules are written differs from cell to cell. */
-type Shared = Omit<Place, 'rules'>
+interface Shared extends Omit<Place, 'rules'> {
+  /** A server on another node. */
+  readonly remote: Pod
+}
 
 interface Scene {
   readonly runName: string
@@ -68,7 +73,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
   chmodSync(directory, 0o755)
   const cgroup = createScratchCgroup(stack, runName)
   const network = createNetwork(stack, runName)
-  const congestionControl = tunePods(stack, [network.client, network.server])
+  const congestionControl = tunePods(stack, Object.values(network))
   const cells = cellsOf(options)
   writePayloads(directory, options.payloads)
   const mesh = meshes[options.mesh]
@@ -76,6 +81,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
     directory,
     client: { ...network.client, cgroup: cgroup.node },
     server: { ...network.server, cgroup: cgroup.node },
+    remote: { ...network.remote, cgroup: cgroup.elsewhere },
     mesh,
     proxy: options.proxy,
     envoy:
@@ -122,8 +128,8 @@ async function measure(
   const remote = cell.scenario === 'remote'
   const place: Place = {
     ...shared,
-    rules: ruleSet(shared.mesh, cell.redirect),
-    ...(remote ? { server: { ...shared.server, cgroup: cgroup.elsewhere } } : {}),
+    rules: ruleSet(shared.mesh, writtenAs(cell)),
+    ...(remote ? { server: shared.remote } : {}),
   }
   const accelerator = await accelerate()
   const target = await startStack(stack, place, cell.scenario, mode, signal)
@@ -154,19 +160,27 @@ async function measure(
   async function accelerate(): Promise<Accelerator> {
     if (mode === 'naive') return attachNaive(stack, cgroup.node)
     if (mode !== 'meshaccel') return {}
-    return startAgent(
-      stack,
-      {
-        directory: place.directory,
-        runName,
-        cgroup: cgroup.node,
-        mesh: place.mesh,
-        pods: remote ? [place.client] : [place.client, place.server],
-        remote: remote ? place.server : undefined,
-      },
-      signal,
-    )
+    const start = (node: string, watched: string, pods: readonly Pod[]): Promise<Accelerator> => {
+      const apart = remote ? place : undefined
+      const { directory: files, mesh } = place
+      const where = { directory: files, runName, node, cgroup: watched, mesh, pods, apart }
+      return startAgent(stack, where, signal)
+    }
+    if (!remote) return start('here', cgroup.node, [place.client, place.server])
+    const both = [
+      start('here', cgroup.node, [place.client]),
+      start('there', cgroup.elsewhere, [place.server]),
+    ] as const
+    // Neither may still be starting when the stack is undone.
+    await Promise.allSettled(both)
+    return twoNodes(await both[0], await both[1])
   }
+}
+
+/** A cell of this machine says how its rules are written. */
+function writtenAs({ redirect }: Cell): Redirect {
+  if (redirect === 'as injected') throw new Error('it is a cell of a cluster')
+  return redirect
 }
 
 const describe = ({ scenario, payloadBytes, connections }: Cell): string =>

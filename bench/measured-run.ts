@@ -47,7 +47,8 @@ export interface Figures {
   readonly redirectedShare?: number
   readonly verdictNs?: number
   readonly pairingNs?: number
-  readonly stealShare: number
+  /** Absent where it cannot be read: in somebody's cluster. */
+  readonly stealShare?: number
 }
 
 /** Readings at the beginning of what counts. */
@@ -62,7 +63,7 @@ interface Start {
 /** Sends a number of requests. */
 type Load = (requests: number) => Promise<LoggedRequest[]>
 
-const TRIES = 4
+const TRIES = 6
 
 /** Measures requests and responses. */
 export async function measureRequests(setting: Setting): Promise<Figures> {

@@ -36,7 +36,7 @@ export interface Cell {
   readonly payloadBytes: number
   readonly connections: number
   /** How the rules are written that lead the traffic through the sidecars. */
-  readonly redirect: Redirect
+  readonly redirect: Redirect | 'as injected'
 }
 
 /** Every combination that the options ask for. */

@@ -1,3 +1,4 @@
+import type { KubernetesOptions } from './kubernetes/bench.ts'
 import {
   type BenchOptions,
   modes,
@@ -32,9 +33,43 @@ export interface BenchArguments {
   readonly quick: boolean
 }
 
+/** Of `--kubernetes`. */
+export interface KubernetesArguments {
+  readonly image: string
+  readonly node: string | undefined
+  readonly revision: string | undefined
+}
+
 /** What is wrong with the command line. */
 export class PlanError extends Error {
   override readonly name = 'PlanError'
+}
+
+/** What `--kubernetes` measures. */
+export function planKubernetes(given: BenchArguments & KubernetesArguments): KubernetesOptions {
+  const { mesh, image, node, revision, quick } = given
+  for (const option of ['proxy', 'redirect', 'modes', 'rate'] as const) {
+    const value = given[option]
+    if (value !== undefined && value !== 'haproxy') {
+      throw new PlanError(`--${option} is for this machine; with --kubernetes the cluster decides`)
+    }
+  }
+  if (given.scenario !== 'keepalive') throw new PlanError('--kubernetes measures keepalive only')
+  if (revision !== undefined && mesh !== 'istio') throw new PlanError('--revision is of Istio')
+  const durationSeconds = given.duration ?? (quick ? 5 : 15)
+  if (!(durationSeconds >= 1 && durationSeconds <= 3600)) {
+    throw new PlanError('--duration is not a number of seconds, 1 or more')
+  }
+  return {
+    mesh,
+    image,
+    ...(node === undefined ? {} : { node }),
+    ...(revision === undefined ? {} : { revision }),
+    connections: list('--connections', given.connections ?? (quick ? '16' : '1,16'), count),
+    payloads: list('--payload', given.payload ?? '81,64KiB', payload),
+    rounds: roundsOf(given),
+    durationSeconds,
+  }
 }
 
 /** Turns the command line into what to measure; throws a PlanError for what cannot be meant. */
@@ -62,8 +97,6 @@ export function planBench(
   if (rate !== undefined && !(rate >= 1 && rate <= MAX_RATE)) {
     throw new PlanError(`--rate is a number of requests per second, 1 to ${MAX_RATE}`)
   }
-  const rounds = given.rounds ?? 3
-  if (!Number.isInteger(rounds) || rounds < 1) throw new PlanError('--rounds is not a count')
   const sizes = given.payload === undefined ? undefined : list('--payload', given.payload, payload)
   const streamSizes = sizes ?? [1024, 65536]
   if (wanted.includes('stream') && streamSizes.some((size) => size > MAX_WRITE || size === 0)) {
@@ -84,10 +117,15 @@ export function planBench(
     payloads: sizes ?? [81, 65536],
     streamPayloads: streamSizes,
     pace: quick ? quickPace(seconds * 1000) : fullPace(seconds * 1000),
-    rounds,
+    rounds: roundsOf(given),
     ...(rate === undefined ? {} : { rate }),
     ...(quick ? { budgetMs: QUICK_BUDGET_MS } : {}),
   }
+}
+
+function roundsOf({ rounds = 3 }: BenchArguments): number {
+  if (Number.isInteger(rounds) && rounds >= 1) return rounds
+  throw new PlanError('--rounds is not a count')
 }
 
 function defaultConnections(wanted: readonly Scenario[], quick: boolean): string {

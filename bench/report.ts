@@ -33,8 +33,10 @@ export interface Report {
   readonly host: Host
   readonly software: Software
   readonly pace: Pace
-  readonly proxy: Proxy
+  readonly proxy: Proxy | 'linkerd2-proxy'
   readonly mesh: MeshName
+  /** Of a comparison inside of a cluster: where all its pods were. */
+  readonly kubernetes?: { readonly node: string }
   readonly runs: readonly Run[]
   readonly comparisons: readonly Comparison[]
   readonly repeatedRounds: number

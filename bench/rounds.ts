@@ -58,7 +58,7 @@ async function oneRound(
   for (let tries = 1; ; tries += 1) {
     const runs: Run[] = []
     for (const mode of shuffled(modes)) runs.push(await measure(cell, mode, round))
-    const steal = Math.max(...runs.map(({ stealShare }) => stealShare))
+    const steal = Math.max(...runs.map(({ stealShare }) => stealShare ?? 0))
     if (steal < least) [best, least] = [runs, steal]
     if (steal <= STEAL_LIMIT || tries === TRIES || now() > lastStart) {
       return { best, repeats: tries - 1 }

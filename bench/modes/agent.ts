@@ -26,8 +26,9 @@ interface Status {
 }
 
 /** Of `meshaccel flows -o json`, what the bench reads. */
-interface Flows {
+export interface Flows {
   readonly flows: readonly {
+    readonly client?: { readonly address: string }
     readonly server?: { readonly address: string }
     readonly directions: readonly { readonly path: string; readonly redirectedBytes: number }[]
   }[]
@@ -36,12 +37,14 @@ interface Flows {
 export interface AgentSetting {
   readonly directory: string
   readonly runName: string
+  /** What the node is called. */
+  readonly node: string
   readonly cgroup: string
   readonly mesh: Mesh
   /** The pods of this node. */
   readonly pods: readonly PodNetwork[]
-  /** A pod of another node: a connection to it must never be accelerated. */
-  readonly remote: PodNetwork | undefined
+  /** Pods of different nodes: a connection between them must never be accelerated. */
+  readonly apart: { readonly client: PodNetwork; readonly server: PodNetwork } | undefined
 }
 
 /** Starts the agent as a user would, by the command line, and ends it with the stack. */
@@ -50,10 +53,10 @@ export async function startAgent(
   setting: AgentSetting,
   signal: AbortSignal,
 ): Promise<Accelerator> {
-  const { directory, cgroup } = setting
-  const podsFile = join(directory, 'pods.yaml')
-  const socket = join(directory, 'agent.sock')
-  const pin = `/sys/fs/bpf/${setting.runName}`
+  const { directory, cgroup, node, apart } = setting
+  const podsFile = join(directory, `pods-${node}.yaml`)
+  const socket = join(directory, `agent-${node}.sock`)
+  const pin = `/sys/fs/bpf/${setting.runName}-${node}`
   writeFileSync(podsFile, podsYaml(setting.pods, setting.mesh))
   stack.defer('clean up after the agent', () => {
     cleanUp(pin, ['--pin', pin, '--cgroup', cgroup, '--socket', socket])
@@ -84,12 +87,11 @@ export async function startAgent(
   }
   await untilAccelerating(agent, socket, status, setting.pods.length, signal)
   const programs = agentPrograms(cgroup)
-  const { remote } = setting
   return {
     ...(programs ? { programs } : {}),
     settled: (atMostMs) => untilSettled(status, atMostMs, signal),
     bytes: async () => pathBytes(await status()),
-    ...(remote ? { check: async () => assertPlain(await flows(), remote) } : {}),
+    ...(apart ? { check: async () => assertPlain(await flows(), apart) } : {}),
   }
 }
 
@@ -141,16 +143,22 @@ const pathBytes = ({ totals }: Status): PathBytes => ({
   tcp: totals.tcpBytes,
 })
 
-function assertPlain({ flows }: Flows, remote: PodNetwork): void {
+/** Throws when a connection between the pods is on any other path than TCP. */
+export function assertPlain(
+  { flows }: Flows,
+  { client, server }: NonNullable<AgentSetting['apart']>,
+): void {
   const joined = flows.filter(
-    ({ server, directions }) =>
-      server?.address.startsWith(`${remote.address}:`) &&
-      directions.some(({ path, redirectedBytes }) => path !== 'tcp' || redirectedBytes > 0),
+    (flow) =>
+      // One end may be unknown here; connections inside of a pod have the same address at both.
+      (flow.server?.address.startsWith(`${server.address}:`) ?? true) &&
+      (flow.client?.address.startsWith(`${client.address}:`) ?? true) &&
+      flow.directions.some(({ path, redirectedBytes }) => path !== 'tcp' || redirectedBytes > 0),
   )
   if (joined.length === 0) return
-  throw new MeshaccelError(`${joined.length} connections to it were redirected`, {
+  throw new MeshaccelError(`${joined.length} connections were redirected`, {
     code: 'REMOTE_JOINED',
-    operation: `keep connections to the ${remote.name} pod, which is on another node, on TCP`,
+    operation: `keep connections between the ${client.name} and the ${server.name} pod, which are on different nodes, on TCP`,
   })
 }
 

@@ -16,6 +16,7 @@ const modeWords: Readonly<Record<Mode, string>> = {
 
 /** How it was measured, for somebody who does not want to believe it. One paragraph each. */
 export function methodOf(report: Report): string[] {
+  if (report.kubernetes) return inCluster(report, report.kubernetes.node)
   const { pace, runs } = report
   const rounds = new Set(runs.map(({ round }) => round)).size
   return [
@@ -35,10 +36,31 @@ export function methodOf(report: Report): string[] {
             'its waiting for a free connection included.',
         ]
       : []),
+    ...(runs.some(({ scenario }) => scenario === 'remote')
+      ? [
+          'In `remote` the server is a pod of another node: a namespace of its own routes to it, an agent of its own watches ' +
+            'it, and the run fails if either agent has accelerated a connection between the nodes. Connections inside of ' +
+            'each pod are accelerated as ever.',
+        ]
+      : []),
     'Every response is checked for its status, and all bodies together for their exact number of bytes: a wrong one fails ' +
       'the run. A round from which the hypervisor took more than 3 % of the time is repeated.',
     'CPU time is that of all processes of both pods and of the client, read from their cgroup, with the work that the ' +
       'kernel does on their behalf. A ratio below 1 in CPU time or latency is a gain.',
+  ]
+}
+
+function inCluster({ pace, runs }: Report, node: string): string[] {
+  const rounds = new Set(runs.map(({ round }) => round)).size
+  return [
+    `Two namespaces of a running mesh, which has put its own sidecar into their pods; one is annotated ` +
+      `meshaccel.io/enabled: "true", the other "false", and nothing else differs. All pods are on node ${node}; what else ` +
+      'runs there runs beside them.',
+    `In each namespace fortio serves, and a fresh pod with fortio sends for ${seconds(pace.durationMs)} over kept ` +
+      'connections, as fast as answers come; the beginning, in which connections are made and join, counts. The two are ' +
+      `measured in turns, in ${counted(rounds, 'round')}, each in a random order, and compared within a round; a figure is ` +
+      'the median of the rounds, with the lowest and the highest beside it.',
+    'Any answer but 200 fails the run. CPU time is not measured.',
   ]
 }
 

@@ -23,10 +23,16 @@ export function renderReport(report: Report): string {
 export function subject(report: Report): string {
   const { proxy, mesh, host } = report
   return (
-    `${proxy === 'envoy' ? 'Envoy' : 'HAProxy'} sidecars behind ${meshes[mesh].title}'s rules ` +
+    `${proxyTitles[proxy]} sidecars behind ${meshes[mesh].title}'s rules ` +
     `(${redirectsIn(report).join(', ')}), ` +
     `Linux ${host.kernel}, ${host.cpus} CPUs, ${host.congestionControl}`
   )
+}
+
+const proxyTitles: Readonly<Record<Report['proxy'], string>> = {
+  haproxy: 'HAProxy',
+  envoy: 'Envoy',
+  'linkerd2-proxy': 'linkerd2-proxy',
 }
 
 const redirectsIn = ({ runs }: Report): string[] => [
@@ -50,8 +56,8 @@ export function cellRows(report: Report, cell: Cell): string[][] {
     ['against iptables', (mode) => ratioText(ratioOf(report, cell, mode, 'iptables'))],
     ['p50 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p50)],
     ['p99 us', (mode) => middle(mode, ({ latencyUs }) => latencyUs?.p99)],
-    ['p50 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p50)],
-    ['p99 at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p99)],
+    ['p50 us at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p50)],
+    ['p99 us at rate', (mode) => middle(mode, ({ openLoop }) => openLoop?.latencyUs.p99)],
     [
       stream ? 'CPU us/write' : 'CPU us/request',
       (mode) => middle(mode, ({ cpuUsPerRequest }) => cpuUsPerRequest, 1),

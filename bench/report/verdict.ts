@@ -53,7 +53,7 @@ function headline(
   if (faster.length === all) {
     return all === 1
       ? `meshaccel makes it faster: ${by}.`
-      : `meshaccel makes all ${all} cases faster: ${by}.`
+      : `meshaccel makes ${all === 2 ? 'both' : `all ${all}`} cases faster: ${by}.`
   }
   const rest = [
     ...(slower > 0 ? [`${slower} slower`] : []),

@@ -12,24 +12,64 @@ export interface PodNetwork {
 export interface Network {
   readonly client: PodNetwork
   readonly server: PodNetwork
+  /** A server on another node: its packets are routed through that node's namespace. */
+  readonly remote: PodNetwork
 }
 
-/** Two pods' namespaces, joined by veth pairs and a bridge in a third one: the host's own network is not touched. */
+/**
+ * Two pods on one node, joined by veth pairs and a bridge, and one on another; each node is a namespace, so that the
+ * host's own network is not touched. The nodes route between their pods.
+ */
 export function createNetwork(stack: UndoStack, runName: string): Network {
-  const node = createNamespace(stack, `${runName}-node`)
+  const here = createNode(stack, runName, 'node', '10.244.1')
+  const there = createNode(stack, runName, 'other', '10.244.2')
+  const wire = ['peer', 'name', 'uplink', 'netns', `${runName}-other`]
+  inside(here.netns, 'ip', 'link', 'add', 'uplink', 'type', 'veth', ...wire)
+  for (const [node, own, peer, pods] of [
+    [here, '10.245.0.1', '10.245.0.2', '10.244.2.0/24'],
+    [there, '10.245.0.2', '10.245.0.1', '10.244.1.0/24'],
+  ] as const) {
+    inside(node.netns, 'ip', 'address', 'add', `${own}/30`, 'dev', 'uplink')
+    inside(node.netns, 'ip', 'link', 'set', 'uplink', 'up')
+    inside(node.netns, 'ip', 'route', 'add', pods, 'via', peer)
+  }
+  return {
+    client: here.pod('client', 10),
+    server: here.pod('server', 20),
+    remote: there.pod('remote', 20),
+  }
+}
+
+interface NodeNetwork {
+  readonly netns: string
+  readonly pod: (name: string, host: number) => PodNetwork
+}
+
+/** A node whose pods have addresses of one /24. */
+function createNode(
+  stack: UndoStack,
+  runName: string,
+  nodeName: string,
+  prefix: string,
+): NodeNetwork {
+  const node = createNamespace(stack, `${runName}-${nodeName}`)
+  inside(node, 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0')
   inside(node, 'ip', 'link', 'add', 'pods', 'type', 'bridge')
+  inside(node, 'ip', 'address', 'add', `${prefix}.1/24`, 'dev', 'pods')
   inside(node, 'ip', 'link', 'set', 'pods', 'up')
   // The bridge belongs to the namespace of its own, so the addresses need to be unique only in there.
-  const pod = (name: string, address: string): PodNetwork => {
+  const pod = (name: string, host: number): PodNetwork => {
+    const address = `${prefix}.${host}`
     const netns = createNamespace(stack, `${runName}-${name}`)
     const peer = ['peer', 'name', 'eth0', 'netns', `${runName}-${name}`]
     inside(node, 'ip', 'link', 'add', name, 'type', 'veth', ...peer)
     inside(node, 'ip', 'link', 'set', name, 'master', 'pods', 'up')
     inside(netns, 'ip', 'address', 'add', `${address}/24`, 'dev', 'eth0')
     inside(netns, 'ip', 'link', 'set', 'eth0', 'up')
+    inside(netns, 'ip', 'route', 'add', 'default', 'via', `${prefix}.1`)
     return { name, netns, address }
   }
-  return { client: pod('client', '10.244.1.10'), server: pod('server', '10.244.1.20') }
+  return { netns: node, pod }
 }
 
 /** Runs a command in a namespace. Not by `ip netns exec`, which hides /sys/fs/cgroup and /sys/fs/bpf. */

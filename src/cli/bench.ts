@@ -1,19 +1,29 @@
 import { writeFileSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
-import { runBench } from '../../bench/bench.ts'
+import { type BenchEnvironment, runBench } from '../../bench/bench.ts'
+import { runKubernetesBench } from '../../bench/kubernetes/bench.ts'
 import { modes, proxies, scenarios } from '../../bench/options.ts'
-import { type BenchArguments, PlanError, planBench } from '../../bench/plan.ts'
+import {
+  type BenchArguments,
+  type KubernetesArguments,
+  PlanError,
+  planBench,
+  planKubernetes,
+} from '../../bench/plan.ts'
 import { redirects } from '../../bench/topology/rules/rule-set.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { renderReport } from '../../bench/report/text.ts'
-import { environmentOf } from './environment.ts'
+import type { Report } from '../../bench/report.ts'
+import { loadKubeConfig } from '../sources/kubernetes/kube-config.ts'
+import { type CliEnvironment, environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { outputOption } from './options.ts'
 import { print } from './print.ts'
 import { requireRoot } from './require-root.ts'
 import { UsageError } from './usage-error.ts'
 
-interface Args extends BenchArguments {
+interface Args extends BenchArguments, KubernetesArguments {
+  readonly kubernetes: boolean
   readonly report: string | undefined
   readonly output: 'table' | 'json'
 }
@@ -68,7 +78,8 @@ const command: CommandModule<object, Args> = {
         },
         duration: {
           type: 'number',
-          describe: 'Seconds that are measured per run [default: 2; quick: 1]',
+          describe:
+            'Seconds that are measured per run [default: 2; quick: 1; with --kubernetes 15 and 5]',
           requiresArg: true,
         },
         rounds: {
@@ -80,6 +91,28 @@ const command: CommandModule<object, Args> = {
           type: 'number',
           describe:
             'Measure latency at this many requests per second, too, each from the moment at which it was due',
+          requiresArg: true,
+        },
+        kubernetes: {
+          type: 'boolean',
+          default: false,
+          describe:
+            'Compare two namespaces of its own in the mesh of the cluster that the kubeconfig names instead',
+        },
+        image: {
+          type: 'string',
+          default: 'fortio/fortio:latest_release',
+          describe: 'With --kubernetes: an image of fortio',
+          requiresArg: true,
+        },
+        node: {
+          type: 'string',
+          describe: 'With --kubernetes: the node to measure on',
+          requiresArg: true,
+        },
+        revision: {
+          type: 'string',
+          describe: "With --kubernetes: Istio's revision, where it injects by istio.io/rev",
           requiresArg: true,
         },
         report: { type: 'string', describe: 'Write an HTML file, too', requiresArg: true },
@@ -101,9 +134,8 @@ const command: CommandModule<object, Args> = {
     ),
   handler: async (args) => {
     const environment = environmentOf(args)
-    const options = plan(args)
-    requireRoot(environment, 'run the bench')
-    const report = await runBench(options, {
+    const measure = prepare(args, environment)
+    const report = await measure({
       signal: environment.endSignal(),
       say: (text) => void environment.stderr.write(`bench: ${text}\n`),
     })
@@ -114,9 +146,19 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-function plan(args: Args): ReturnType<typeof planBench> {
+/** Checks the command line, and returns what it asks for. */
+function prepare(
+  args: Args,
+  environment: CliEnvironment,
+): (bench: BenchEnvironment) => Promise<Report> {
   try {
-    return planBench(args)
+    if (args.kubernetes) {
+      const options = planKubernetes(args)
+      return async (bench) => runKubernetesBench(await loadKubeConfig(), options, bench)
+    }
+    const options = planBench(args)
+    requireRoot(environment, 'run the bench')
+    return (bench) => runBench(options, bench)
   } catch (error) {
     throw error instanceof PlanError ? new UsageError(error.message) : error
   }

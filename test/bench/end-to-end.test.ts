@@ -4,13 +4,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { planBench } from '../../bench/plan.ts'
+import { assertPlain, type Flows } from '../../bench/modes/agent.ts'
+import { type BenchArguments, planBench } from '../../bench/plan.ts'
 import { runBench } from '../../bench/bench.ts'
+import type { PodNetwork } from '../../bench/topology/network.ts'
 import { cgroup2Root } from '../../bench/topology/scratch-cgroup.ts'
 import { packageRoot } from '../../src/package.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 
-const plan = planBench({
+const given: BenchArguments = {
   proxy: 'haproxy',
   mesh: 'istio',
   redirect: undefined,
@@ -22,7 +24,9 @@ const plan = planBench({
   rate: 500,
   rounds: 1,
   quick: true,
-})
+}
+
+const plan = planBench(given)
 
 /** What a run of this process's number has left on the machine. */
 function leftovers(pid: number): string[] {
@@ -73,6 +77,44 @@ void test('a hop is measured with and without the bare mechanism, and nothing is
   t.ok(said.length >= 2, 'it tells how it goes')
   t.same(leftovers(process.pid), [])
   t.equal(allowed(), before)
+})
+
+void test('on another node nothing is accelerated, and nothing is lost', async (t) => {
+  if (!requireRoot(t)) return
+  const remote = planBench({ ...given, scenario: 'remote', modes: 'meshaccel' })
+  const said: string[] = []
+  const { runs } = await runBench(remote, {
+    signal: new AbortController().signal,
+    say: (text) => said.push(text),
+  })
+  const meshed = runs.find(({ mode }) => mode === 'meshaccel')
+  t.equal(meshed?.errors, 0)
+  t.ok((meshed?.redirectedShare ?? 0) > 0, 'inside of the pods it is, by either agent')
+  t.same(leftovers(process.pid), [])
+})
+
+const pod = (address: string): PodNetwork => ({ name: address, netns: '', address })
+
+const flow = (client: string, server: string, path: string): Flows => ({
+  flows: [
+    {
+      client: { address: client },
+      server: { address: server },
+      directions: [{ path, redirectedBytes: 0 }],
+    },
+  ],
+})
+
+void test('a connection between nodes that is not on TCP is an error', (t) => {
+  const apart = { client: pod('10.0.0.1'), server: pod('10.0.0.2') }
+  const check = (client: string, server: string, path: string) => (): void =>
+    assertPlain(flow(client, server, path), apart)
+  t.throws(check('10.0.0.1:999', '10.0.0.2:80', 'redirect'), { code: 'REMOTE_JOINED' })
+  t.doesNotThrow(check('10.0.0.1:999', '10.0.0.2:80', 'tcp'))
+  t.doesNotThrow(check('10.0.0.1:999', '127.0.0.1:15001', 'redirect'))
+  t.doesNotThrow(check('127.0.0.6:999', '10.0.0.2:80', 'redirect'))
+  t.doesNotThrow(check('10.0.0.1:999', '10.0.0.20:80', 'redirect'))
+  t.end()
 })
 
 const runner = `

@@ -45,6 +45,13 @@ export interface WrittenEvent {
   readonly message: string
 }
 
+/** A request, for a test that answers it itself. */
+export interface RoutedRequest {
+  readonly method: string
+  readonly url: URL
+  readonly body: string | undefined
+}
+
 /** An API server of pods and namespaces over HTTP, with the faults that a real one shows rarely. */
 export class FakeKubeApi implements AsyncDisposable {
   #server: Server | undefined
@@ -76,6 +83,9 @@ export class FakeKubeApi implements AsyncDisposable {
   readonly failures: Map<string, Failure> = new Map<string, Failure>()
   /** Changes are not sent to watches, until `release()`. */
   held: Change[] | undefined
+  /** Answers requests before anything else does. */
+  route:
+    ((request: RoutedRequest) => { status: number; body: object | string } | undefined) | undefined
   /** Knows no PartialObjectMetadata, as before Kubernetes 1.15. */
   old = false
   /** So many requests for the next page of a list come too late. */
@@ -235,6 +245,17 @@ export class FakeKubeApi implements AsyncDisposable {
     this.requests.push({ url, accept, authorization })
     const failure = [...this.failures].find(([path]) => url.pathname.startsWith(path))?.[1]
     if (failure) return fail(response, failure)
+    const { method = '' } = request
+    const body = this.route && method === 'POST' ? await bodyOf(request) : undefined
+    const routed = this.route?.({ method, url, body })
+    if (routed) {
+      const { status: code, body: answer } = routed
+      response.writeHead(code, {
+        'Content-Type': typeof answer === 'string' ? 'text/plain' : 'application/json',
+      })
+      response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
+      return
+    }
     if (request.method === 'POST') return this.#create(request, response)
     const kind = url.pathname.slice('/api/v1/'.length)
     if (kind !== 'pods' && kind !== 'namespaces') return status(response, 404, 'not found')
@@ -246,9 +267,7 @@ export class FakeKubeApi implements AsyncDisposable {
   }
 
   async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const event: WrittenEvent = JSON.parse(Buffer.concat(chunks).toString())
+    const event: WrittenEvent = JSON.parse(await bodyOf(request))
     if (this.events.some(({ metadata }) => metadata.name === event.metadata.name)) {
       status(response, 409, 'already exists')
       return
@@ -312,6 +331,12 @@ export class FakeKubeApi implements AsyncDisposable {
   #shown(kind: Kind, { metadata, ...rest }: KubeObject): object {
     return kind === 'namespaces' ? { metadata } : { metadata, ...rest }
   }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
 }
 
 function selects(selector: string | null, object: KubeObject): boolean {
