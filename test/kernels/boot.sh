@@ -12,7 +12,7 @@ image=$kernel/lib/modules/$release/vmlinuz
 [[ -e $image ]] || image=$kernel/boot/vmlinuz-$release
 scratch=$(mktemp -d)
 fs_pid=
-trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 # The initramfs: busybox, the modules that the root takes, and an init that hands over.
 mkdir -p "$scratch"/init/{bin,proc,sys,dev,lower,rw,root,modules}
