@@ -10,7 +10,7 @@ export interface Words {
 const nothingToDo = 'That is as it should be.'
 
 /** Why a pod is not enrolled. */
-const ofPods: Readonly<Record<string, Words>> = {
+export const ofPods: Readonly<Record<string, Words>> = {
   disabled: {
     means: 'nobody has enabled it',
     next: 'Set `meshaccel.io/enabled: "true"` on its namespace or on the pod (`enabled: true` in a pods file).',
@@ -79,7 +79,7 @@ const ofPods: Readonly<Record<string, Words>> = {
 }
 
 /** Why a send, a connection or an end did not take the fast path. */
-const ofTraffic: Readonly<Record<string, Words>> = {
+export const ofTraffic: Readonly<Record<string, Words>> = {
   leaving: { means: 'it is on its way back to TCP' },
   undrained: { means: 'bytes sent by TCP are still unread, and order comes first' },
   'blocked-reader': {

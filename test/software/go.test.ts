@@ -48,9 +48,11 @@ async function proxied(
 ): Promise<{ mesh: Mesh; host: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'meshaccel-go-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const source = new URL(`programs/${program}.go`, import.meta.url).pathname
+  const sources = [program, 'forward'].map(
+    (name) => new URL(`programs/${name}.go`, import.meta.url).pathname,
+  )
   const binary = join(directory, program)
-  execFileSync('go', ['build', '-o', binary, source], {
+  execFileSync('go', ['build', '-o', binary, ...sources], {
     env: { ...process.env, GO111MODULE: 'off' },
   })
   const mesh = await Mesh.make(t, { pods: 3 })

@@ -6,34 +6,13 @@ package main
 import (
 	"bufio"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"os"
 )
 
-func main() {
-	listener, err := net.Listen("tcp", os.Args[1])
-	if err != nil {
-		log.Fatal(err)
-	}
-	for {
-		client, err := listener.Accept()
-		if err != nil {
-			log.Fatal(err)
-		}
-		go serve(client.(*net.TCPConn), os.Args[2])
-	}
-}
+func main() { forward(serve) }
 
-func serve(client *net.TCPConn, forward string) {
-	defer client.Close()
-	conn, err := net.Dial("tcp", forward)
-	if err != nil {
-		return
-	}
-	server := conn.(*net.TCPConn)
-	defer server.Close()
+func serve(client, server *net.TCPConn) {
 	fromClient, fromServer := bufio.NewReader(client), bufio.NewReader(server)
 	for {
 		request, err := http.ReadRequest(fromClient)
