@@ -101,9 +101,9 @@ export const differences: Readonly<Record<string, Explanation>> = {
   'so-oobinline': { ...urgent, who: 'Readers of urgent bytes in line: the mark is missing.' },
   'msg-waitall': {
     why: '`MSG_WAITALL` does not wait for redirected bytes.',
-    who: 'A program that turns to `MSG_WAITALL` on a connection that it has read without before: one short read.',
+    who: 'A program that turns to `MSG_WAITALL` on a connection that it has read without before: one short read, and then an error.',
     remedy:
-      'One that uses it from the start is never joined. One that turns to it leaves, and is quarantined.',
+      'One that uses it from the start is never joined. One that turns to it is quarantined; it leaves, and where it got less than it asked for, the connection is reset, so that it cannot take what follows for the next message.',
   },
   'msg-trunc': {
     why: 'Redirected bytes cannot be thrown away unread: EFAULT without a buffer, or a copy into it.',

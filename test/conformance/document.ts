@@ -2,6 +2,7 @@
 import type { Compared, ComparedCase, JoinedArm } from './comparison.ts'
 import { joinedArms } from './comparison.ts'
 import type { Explanation } from './differences.ts'
+import type { Elsewhere, Kernel } from './elsewhere.ts'
 
 const titles: Readonly<Record<JoinedArm, string>> = {
   joined: 'joined before',
@@ -9,10 +10,11 @@ const titles: Readonly<Record<JoinedArm, string>> = {
   trusted: 'every reader trusted',
 }
 
-const introduction = `# Semantics
+const introduction = ({ series, policy }: Kernel): string => `# Semantics
 
 What an application sees on an accelerated connection, compared with plain TCP: bytes, order, return values, errno,
-events, end of file, signals. Written by \`npm run semantics\` from a run of \`test/conformance\`; a test compares the two.
+events, end of file, signals. Written by \`npm run semantics\` from a run of \`test/conformance\` on Linux ${series}, whose
+policy is \`${policy}\`; a test compares the two. \`npm run test:kernels\` compares what other kernels answer.
 
 Each case is a function in \`test/conformance/probe\` that plays both ends of a connection and tells what it saw. It runs on
 plain TCP, and then through the agent under its default policy: **joined before** it begins, after a warm-up in which the
@@ -27,14 +29,16 @@ program may see that changes its mind.
 
 /** Markdown, not yet formatted. */
 export function renderDocument(
+  kernel: Kernel,
   cases: readonly ComparedCase[],
   explanations: Readonly<Record<string, Explanation>>,
+  others: readonly Elsewhere[],
 ): string {
   const differing = cases.filter(differs)
   const byDefault = differing.filter(differsByDefault)
   const onlyTrusted = differing.filter((each) => !differsByDefault(each))
   return [
-    introduction,
+    introduction(kernel),
     `${cases.length} cases; ${byDefault.length} differ under the default policy, ${onlyTrusted.length} more for a reader that turns to a habit after it has joined.`,
     '',
     row(['case', ...joinedArms.map((arm) => titles[arm])]),
@@ -42,7 +46,22 @@ export function renderDocument(
     ...cases.map(renderRow),
     '\n## Differences\n',
     ...differing.map((each) => renderDifference(each, explanations[each.name])),
+    ...renderElsewhere(others),
   ].join('\n')
+}
+
+function renderElsewhere(others: readonly Elsewhere[]): string[] {
+  if (others.length === 0) return []
+  return [
+    '## Other kernels\n',
+    row(['kernels', 'case', ...joinedArms.map((arm) => titles[arm]), 'why']),
+    row(Array.from({ length: joinedArms.length + 3 }, () => '---')),
+    ...others.flatMap(({ where, cases, why }) =>
+      Object.entries(cases).map(([name, verdicts]) =>
+        row([where, name, ...joinedArms.map((arm) => verdicts[arm] ?? ''), why]),
+      ),
+    ),
+  ]
 }
 
 export function differs(compared: ComparedCase): boolean {

@@ -58,7 +58,7 @@ export class Suite {
     return await runs.outcomes()
   }
 
-  /** What the other arms saw under an agent with the flags, beside what they saw without one. */
+  /** What the other arms saw under an agent with the flags, beside what they saw without one; and the agent's policy. */
   async compare(
     plain: Outcomes,
     ...flags: string[]

@@ -12,7 +12,7 @@ image=$kernel/lib/modules/$release/vmlinuz
 [[ -e $image ]] || image=$kernel/boot/vmlinuz-$release
 scratch=$(mktemp -d)
 fs_pid=
-trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 # The initramfs: busybox, the modules that the root takes, and an init that hands over.
 mkdir -p "$scratch"/init/{bin,proc,sys,dev,lower,rw,root,modules}
@@ -80,7 +80,8 @@ done
 # 6.12's early code meets a bug of the emulated cmpxchg16b; since 7.0 socket-local storage cannot do without it.
 cpu=max
 [[ $release == 6.12.* ]] && cpu+=,-cx16
-qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
+# An hour is enough for a guest that does not hang.
+timeout 3600 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
 	-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory \
 	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \
 	-kernel "$image" -initrd "$scratch/initramfs" \

@@ -1,10 +1,10 @@
 /** Run in a kernel that earns `refused`: the agent says so, and leaves the traffic alone. */
+import { readdirSync } from 'node:fs'
 import { test } from 'tap'
-import { hasPins } from '../helpers/agent-process.ts'
+import { loadedPrograms } from '../../src/libbpf/index.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { until } from '../helpers/retry.ts'
 import { Traffic } from '../helpers/traffic.ts'
-import { loadedPrograms } from '../../src/libbpf/index.ts'
 
 void test('a kernel that is refused has nothing attached, and its traffic goes on', async (t) => {
   const mesh = await Mesh.make(t)
@@ -12,8 +12,11 @@ void test('a kernel that is refused has nothing attached, and its traffic goes o
   const { state, policy, refusedBecause } = await agent.status()
   t.match({ state, policy }, { state: 'refused', policy: 'refused' })
   t.ok(refusedBecause, 'it says why')
-  t.notOk(hasPins(mesh))
-  t.notOk(loadedPrograms().some(({ name }) => name.startsWith('meshaccel_')))
+  t.strictSame(readdirSync(mesh.pinDir), [], 'nothing is pinned')
+  t.notOk(
+    loadedPrograms().some(({ name }) => name.startsWith('meshaccel_')),
+    'nor loaded',
+  )
   const options = { address: mesh.pod(1).address, connections: 4 }
   await using serving = await Traffic.start(mesh.pod(1), 'server', options)
   await using calling = await Traffic.start(mesh.pod(0), 'client', options)

@@ -8,8 +8,9 @@ import type { Mesh, Pod } from '../helpers/mesh.ts'
 import { until } from '../helpers/retry.ts'
 import type { RoundsReport } from './traffic/rounds.ts'
 
-/** Two minutes: nothing here is fast on a machine that is busy with something else. */
-const slowly = { attempts: 1200 }
+/** Nothing here is fast on a machine that is busy with something else. */
+const SLOW_MS = 120_000
+const slowly = { attempts: SLOW_MS / 100 }
 
 /** A client that checks every byte, in a pod; it ends with the mesh at the latest. */
 export class Client {
@@ -24,7 +25,7 @@ export class Client {
   /** Starts test/software/traffic/NAME.ts; resolves when each of its connections has made a round. */
   static async start(pod: Pod, name: string, options: object): Promise<Client> {
     const client = new Client(name, pod.script<RoundsReport>(name, options))
-    await client.child.take('ready')
+    await client.child.take('ready', SLOW_MS)
     return client
   }
 
@@ -46,7 +47,7 @@ export class Client {
   /** Ends it after the rounds that are under way. */
   end(): Promise<RoundsReport> {
     this.child.signal('SIGTERM')
-    return this.child.take('end')
+    return this.child.take('end', SLOW_MS)
   }
 }
 

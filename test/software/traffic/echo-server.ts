@@ -3,12 +3,31 @@ import { createServer as createHttp } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
 import { createServer as createTcp } from 'node:net'
 
-const { host, http, http2, tcp } = JSON.parse(process.argv[2] ?? '{}')
+interface Options {
+  readonly host: string
+  readonly http: number
+  readonly http2: number
+  readonly tcp: number
+  /** Whether an answer by HTTP/1.1 begins only when its request has come to its end. */
+  readonly waits?: boolean
+}
+const { host, http, http2, tcp, waits }: Options = JSON.parse(process.argv[2] ?? '{}')
 
 const http1 = createHttp({ keepAliveTimeout: 0 }, (request, response) => {
   const length = request.headers['content-length']
-  response.writeHead(200, length === undefined ? {} : { 'content-length': length })
-  request.pipe(response)
+  const begin = (): unknown =>
+    response.writeHead(200, length === undefined ? {} : { 'content-length': length })
+  if (!waits) {
+    begin()
+    request.pipe(response)
+    return
+  }
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    begin()
+    response.end(Buffer.concat(chunks))
+  })
 })
 http1.on('upgrade', (_request, socket, head) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n')
