@@ -1,0 +1,107 @@
+import { test } from 'tap'
+import type { AgentProcess } from '../helpers/agent-process.ts'
+import { runCommand } from '../helpers/cli-run.ts'
+import { Mesh } from '../helpers/mesh.ts'
+import { requireRoot } from '../helpers/requirements.ts'
+import { until } from '../helpers/retry.ts'
+
+/** What test/traffic/flood.c has sent from one end and read at the other. */
+interface Flooded {
+  readonly event: string
+  readonly sent: number
+  readonly received: number
+}
+
+/** Of one command `turns`: so many answers of one byte. */
+const ANSWERS = 100
+
+/** What top prints for an interval. */
+interface Interval {
+  readonly intervalMs: number
+  readonly redirectedBytesPerSecond: number
+  readonly tcpBytesPerSecond: number
+  readonly pods: readonly {
+    readonly pod: string
+    readonly redirectedBytesPerSecond: number
+    readonly tcpBytesPerSecond: number
+  }[]
+}
+
+void test('flows, pods, status, metrics and top agree with what was sent, to the byte', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent('--metrics', '127.0.0.1:0')
+  const here = ['--socket', mesh.socket]
+  const pod = mesh.pod(0)
+
+  const end = new AbortController()
+  const intervals: Interval[] = []
+  const top = runCommand(['top', ...here, '-o', 'json', '--interval', '0.2'], {
+    signal: end.signal,
+    onStdout: (line) => intervals.push(JSON.parse(line)),
+  })
+  t.teardown(() => end.abort())
+  await until('top has looked before anything is sent', () => intervals.length > 0)
+
+  await using flooded = pod.run<Flooded>('flood')
+  let asked = 0
+  const turns = (bytes: number): Promise<Flooded> => {
+    asked += 1
+    flooded.write(`turns ${bytes}\n`)
+    return flooded.take('turns')
+  }
+  await until('it joins', async () => {
+    await turns(100)
+    const [flow] = await agent.flows()
+    return flow?.directions.every(({ path }) => path === 'redirect')
+  })
+  const { sent, received } = await turns(20_000)
+  t.equal(received, sent)
+  const answered = asked * ANSWERS
+
+  const [flow] = await agent.flows()
+  const carried = (flow?.directions ?? []).map(({ redirectedBytes, tcpBytes }) =>
+    Number(redirectedBytes + tcpBytes),
+  )
+  t.strictSame(carried, [sent, answered], 'flows, each direction')
+
+  const { totals } = await agent.status()
+  const all = Number(totals.redirectedBytes + totals.tcpBytes)
+  t.equal(all, sent + answered, 'status')
+  const { pods } = await agent.client.call('Pods', {})
+  t.equal(pods[0]?.redirectedBytes, totals.redirectedBytes, 'pods')
+  t.strictSame(
+    await metrics(agent, 'redirected_bytes_total', 'tcp_bytes_total', 'unread_bytes'),
+    [totals.redirectedBytes, totals.tcpBytes, 0n].map(String),
+    'metrics',
+  )
+
+  const seen = intervals.length
+  await until('top has looked twice since', () => intervals.length > seen + 1)
+  const moved = intervals.map((each) => total(each.intervalMs, each))
+  t.equal(Math.round(sum(moved)), sent + answered, 'top, of the node')
+  const ofPod = intervals.map(({ intervalMs, pods: rows }) =>
+    sum(rows.map((row) => total(intervalMs, row))),
+  )
+  t.equal(Math.round(sum(ofPod)), sent + answered, 'top, of the pod')
+  t.match(intervals.at(-1)?.pods, [{ pod: `shop/${pod.name}`, connections: 1, engaged: 1 }])
+
+  end.abort()
+  await top
+})
+
+function total(
+  intervalMs: number,
+  { redirectedBytesPerSecond, tcpBytesPerSecond }: Omit<Interval, 'intervalMs' | 'pods'>,
+): number {
+  return ((redirectedBytesPerSecond + tcpBytesPerSecond) * intervalMs) / 1000
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
+
+/** The values of metrics without labels. */
+async function metrics(agent: AgentProcess, ...names: string[]): Promise<(string | undefined)[]> {
+  const port = /"port":(\d+),"msg":"serves probes and metrics"/.exec(agent.log)?.[1]
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  return names.map((name) => new RegExp(`^meshaccel_${name} (\\d+)$`, 'm').exec(text)?.[1])
+}
