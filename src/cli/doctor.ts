@@ -90,11 +90,13 @@ function describe(result: SelfTestResult, environment: CliEnvironment): string {
       ...(probe.hint === undefined ? [] : [indent + foldDetail(probe.hint)]),
     ]
   })
+  const width = widthOf(environment)
+  const painted = paint(policy === 'refused' ? 'red' : 'green', policy, environment)
   return `${[
-    `kernel ${release()}, policy ${paint(policy === 'refused' ? 'red' : 'green', policy, environment)}: ${wordsOfPolicy(policy)}`,
-    ...(refusedBecause === undefined ? [] : [`because ${plain(refusedBecause)}`]),
+    ...fold(`kernel ${release()}, policy ${painted}: ${wordsOfPolicy(policy)}`, width, '  '),
+    ...(refusedBecause === undefined ? [] : fold(`because ${plain(refusedBecause)}`, width, '  ')),
     ...lines,
-    `next: ${next[policy === 'refused' ? 'refused' : 'capable']}`,
+    ...fold(`next: ${next[policy === 'refused' ? 'refused' : 'capable']}`, width, '  '),
   ].join('\n')}\n`
 }
 

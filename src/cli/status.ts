@@ -3,9 +3,9 @@ import type { AgentState, StatusView } from '../api/views.ts'
 import type { CliEnvironment } from './environment.ts'
 import { withHelp } from './help.ts'
 import { type ShowArgs, showOptions } from './options.ts'
-import { plain } from './plain-text.ts'
+import { fold, plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
-import { paint } from './table.ts'
+import { paint, widthOf } from './table.ts'
 import { show } from './watch.ts'
 
 const command: CommandModule<object, ShowArgs> = {
@@ -82,5 +82,9 @@ function describe(status: StatusView, environment: CliEnvironment): string {
   } else if (source.error !== undefined) {
     lines.push([source.name, paint('red', plain(source.error), environment)])
   }
-  return lines.map(([name, value]) => `${name.padEnd(12)}${value}\n`).join('')
+  const width = widthOf(environment)
+  return lines
+    .flatMap(([name, value]) => fold(`${name.padEnd(12)}${value}`, width, ' '.repeat(12)))
+    .map((line) => `${line}\n`)
+    .join('')
 }

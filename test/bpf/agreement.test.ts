@@ -51,7 +51,7 @@ void test('flows, pods, status, metrics and top agree with what was sent, to the
     return flooded.take('turns')
   }
   await until('it joins', async () => {
-    await turns(1000)
+    await turns(100)
     const [flow] = await agent.flows()
     return flow?.directions.every(({ path }) => path === 'redirect')
   })
@@ -86,9 +86,6 @@ void test('flows, pods, status, metrics and top agree with what was sent, to the
   t.equal(Math.round(sum(ofPod)), sent + answered, 'top, of the pod')
   t.match(intervals.at(-1)?.pods, [{ pod: `shop/${pod.name}`, connections: 1, engaged: 1 }])
 
-  flooded.signal('SIGKILL')
-  await until('it is closed', async () => (await agent.flows()).length === 0)
-  t.strictSame((await agent.status()).totals, totals, 'what has closed still counts')
   end.abort()
   await top
 })
