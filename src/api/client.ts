@@ -78,6 +78,7 @@ export class ControlClient implements Disposable {
       for await (const event of stream) {
         const typed: TraceEventView = event
         yield typed
+        if (signal.aborted) return
       }
     } catch (error) {
       if (!signal.aborted) throw errorFromStatus(error, 'Trace')

@@ -30,6 +30,9 @@ import { controlService, loadControlService } from './wire.ts'
 /** Well below gRPC's 4 MiB a message, and a chunk takes the agent a few milliseconds. */
 const flowsPerChunk = 500
 
+/** Events that wait for a slow client; they come in bursts. */
+const eventsWaiting = 1_000
+
 /** The control interface on a unix socket that only root may use. */
 export class ControlServer {
   readonly #server: Server
@@ -173,7 +176,7 @@ function streamEvents(
 ): void {
   let left = 0n
   const trace = control.trace(call.request, (event) => {
-    if (call.writableNeedDrain) {
+    if (call.writableLength > eventsWaiting) {
       left += event.dropped + 1n
       return
     }

@@ -6,11 +6,13 @@
  *	turn	a message there and the same one back
  *	nap	the same, and the server sleeps a second before it reads
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
