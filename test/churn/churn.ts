@@ -63,13 +63,7 @@ export async function churn(
   const { api } = node
   const random = new Random(options.seed)
   const began = performance.now()
-  const flags = ['--node', nodeName, '--cri', node.runtime.socket]
-  await using agent = new AgentProcess(node, flags, {
-    environment: { KUBECONFIG: node.kubeconfig },
-    nodeOptions: options.nodeOptions ?? [],
-  })
-  await agent.runs()
-  await until('the first sync', () => agent.log.includes('"in step with its pods"'))
+  await using agent = await startAgent(node, options.nodeOptions)
   const startedAfterMs = performance.now() - began
   const cost = new ProcessCost(agent.pid)
 
@@ -136,6 +130,24 @@ export async function churn(
   return report
 }
 
+/** Starts an agent on the node; resolves once it is in step. */
+export async function startAgent(
+  node: ChurnedNode,
+  nodeOptions: readonly string[] = [],
+): Promise<AgentProcess> {
+  const flags = ['--node', nodeName, '--cri', node.runtime.socket]
+  const environment = { KUBECONFIG: node.kubeconfig }
+  const agent = new AgentProcess(node, flags, { environment, nodeOptions })
+  try {
+    await agent.runs()
+    await until('the first sync', () => agent.log.includes('"in step with its pods"'))
+    return agent
+  } catch (error) {
+    await agent[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
 /** Resolves to how many were replaced. */
 async function replacePods(
   node: ChurnedNode,
@@ -172,7 +184,7 @@ async function toggleNamespaces(
 }
 
 /** Waits until the map of enrolled pods is what it should be. */
-async function agree(node: ChurnedNode): Promise<void> {
+export async function agree(node: ChurnedNode): Promise<void> {
   const [version] = readdirSync(node.pinDir)
   using map = BpfMap.fromPin(join(node.pinDir, version ?? '', 'pods'), u64, pod)
   const actual = (): string =>

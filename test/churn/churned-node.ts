@@ -53,7 +53,9 @@ export class ChurnedNode implements AsyncDisposable {
   readonly kubeconfig: string = join(this.directory, 'kubeconfig')
   /** When pods' addresses became known, by `namespace/name`. */
   readonly knownAt: Map<string, number> = new Map<string, number>()
-  /** How long the CNI plugin took at each ADD. */
+  /** How often the CNI plugin was called, for ADD or DEL. */
+  pluginCalls = 0
+  /** How long it took at each ADD. */
   readonly addMs: number[] = []
   readonly #options: NodeOptions
   readonly #slots = new Map<number, LivePod>()
@@ -214,6 +216,7 @@ export class ChurnedNode implements AsyncDisposable {
     { namespace, name, uid }: PodState,
     netns: string,
   ): Promise<void> {
+    this.pluginCalls += 1
     const { code, stdout } = await runPlugin({
       command,
       netns,
@@ -224,6 +227,7 @@ export class ChurnedNode implements AsyncDisposable {
         prevResult: { cniVersion: '1.0.0', ips: [] },
       }),
     })
+    // The runtime would neither start nor remove the pod.
     if (code !== 0) throw new Error(`${command} of ${name}: ${stdout}`)
   }
 }

@@ -65,7 +65,7 @@ async function running(t: Test, changed: Partial<ListWatchTimes> = {}): Promise<
     told: () => told,
     errors,
     tells: async (what, is) => {
-      await until(what, () => told !== undefined && is(told), { pauseMs: 10, attempts: 300 })
+      await until(what, () => told !== undefined && is(told), { pauseMs: 10, attempts: 3_000 })
     },
     start: () =>
       source.watch({
