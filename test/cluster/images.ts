@@ -68,7 +68,7 @@ function productRoot(): string {
 async function podsRoot(): Promise<string> {
   const root = emptyRoot('pods')
   addProgram(root, '/bin/busybox')
-  for (const name of ['sh', 'cat', 'ls', 'sleep']) {
+  for (const name of ['sh', 'cat', 'find', 'ls', 'sleep']) {
     symlinkSync('busybox', join(root, 'usr/bin', name))
   }
   addProgram(root, process.execPath, 'usr/bin/node')
