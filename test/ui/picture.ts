@@ -8,7 +8,7 @@ import { findChromium } from './browser.ts'
 import { carry, shopPods, shopTraffic } from './made-up-node.ts'
 import { ServedPage } from './served-page.ts'
 
-const [path = 'ui.png', width = '1280', height = '960', scheme = 'light'] = process.argv.slice(2)
+const [path = 'ui.png', width = '1200', height = '840', scheme = 'light'] = process.argv.slice(2)
 const seconds = 300
 
 /** How many seconds' worth of traffic the first `second` seconds carried. */
@@ -54,15 +54,20 @@ await tab.addInitScript(
   'const later = setTimeout; window.setTimeout = (call, ms) => later(call, ms >= 1000 ? 1 : ms)',
 )
 let second = 0
+let drawn = (): void => undefined
+const all = new Promise<void>((resolve) => (drawn = resolve))
 await tab.route('**/api/overview', async (route) => {
   const response = await route.fetch()
   const data: PageData = await response.json()
   second += 1
-  if (second > seconds) return
+  if (second > seconds) {
+    drawn()
+    return
+  }
   await route.fulfill({ json: at(data, second) })
 })
 await tab.goto(page.url)
-while (second <= seconds) await tab.waitForTimeout(100)
+await all
 await tab.screenshot({ path })
 await browser.close()
 await page[Symbol.asyncDispose]()
