@@ -1,4 +1,4 @@
-import type { Flow } from '../datapath/datapath.ts'
+import type { Flow, FlowEnd } from '../datapath/datapath.ts'
 import { podKey } from '../observed-pod.ts'
 import type { SeenPod } from '../reconcile/desired.ts'
 import { podsByCookie } from './snapshot.ts'
@@ -36,11 +36,12 @@ export class HopMeter {
   look(seen: readonly SeenPod[], flows: readonly Flow[]): HopView[] {
     const hops = new Map<string, Hop>()
     const now = new Map<string, Carried & { readonly hop: string }>()
-    const endsOf = hopEnds(seen)
+    const nameOf = hopNamer(seen)
     for (const flow of flows) {
-      const ends = endsOf(flow)
-      const hop = hopOf(hops, ends)
-      const carried = { hop: hopKey(ends), ...bytesOf(flow) }
+      const name = nameOf(flow)
+      const hop = hopOf(hops, name)
+      const { redirectedBytes, tcpBytes } = bytesOf(flow)
+      const carried = { hop: name.key, redirectedBytes, tcpBytes }
       now.set(flow.identity, carried)
       add(hop, carried)
       count(hop, flow)
@@ -54,7 +55,7 @@ export class HopMeter {
       const before = this.#closed.get(key)
       if (before && !closed.has(key)) closed.set(key, before)
     }
-    for (const [key, carried] of closed) add(hopOf(hops, endsOfKey(key)), carried)
+    for (const [key, carried] of closed) add(hopOf(hops, { key, ends: endsOfKey(key) }), carried)
     this.#last = now
     this.#closed = closed
     this.#remember()
@@ -77,22 +78,42 @@ export function flowsOfHop(
   ends: HopEnds,
   limit: number,
 ): Flow[] {
-  const endsOf = hopEnds(seen)
+  const nameOf = hopNamer(seen)
   const wanted = hopKey(ends)
   return flows
-    .filter((flow) => hopKey(endsOf(flow)) === wanted)
+    .filter((flow) => nameOf(flow).key === wanted)
     .map((flow) => ({ flow, ...bytesOf(flow) }))
     .toSorted(byBytes)
     .slice(0, limit)
     .map(({ flow }) => flow)
 }
 
-function hopEnds(seen: readonly SeenPod[]): (flow: Flow) => HopEnds {
-  const names = new Map([...podsByCookie(seen)].map(([cookie, pod]) => [cookie, podKey(pod)]))
-  return ({ client, server }) => ({
-    ...(client && { client: names.get(client.netnsCookie) ?? '' }),
-    ...(server && { server: names.get(server.netnsCookie) ?? '' }),
-  })
+/** Names the hop of a flow; each pair of namespaces is named once, because flows are many. */
+function hopNamer(seen: readonly SeenPod[]): (flow: Flow) => HopName {
+  const pods = podsByCookie(seen)
+  const named = new Map<bigint | undefined, Map<bigint | undefined, HopName>>()
+  const nameOf = (end: FlowEnd): string => {
+    const pod = pods.get(end.netnsCookie)
+    return pod ? podKey(pod) : ''
+  }
+  return ({ client, server }) => {
+    let toServers = named.get(client?.netnsCookie)
+    if (!toServers) named.set(client?.netnsCookie, (toServers = new Map()))
+    let name = toServers.get(server?.netnsCookie)
+    if (!name) {
+      const ends = {
+        ...(client && { client: nameOf(client) }),
+        ...(server && { server: nameOf(server) }),
+      }
+      toServers.set(server?.netnsCookie, (name = { ends, key: hopKey(ends) }))
+    }
+    return name
+  }
+}
+
+interface HopName {
+  readonly ends: HopEnds
+  readonly key: string
 }
 
 /** An absent end is not one without a name. */
@@ -103,8 +124,7 @@ function endsOfKey(key: string): HopEnds {
   return { ...(client !== null && { client }), ...(server !== null && { server }) }
 }
 
-function hopOf(hops: Map<string, Hop>, ends: HopEnds): Hop {
-  const key = hopKey(ends)
+function hopOf(hops: Map<string, Hop>, { ends, key }: HopName): Hop {
   let hop = hops.get(key)
   if (!hop) {
     hop = {

@@ -18,8 +18,11 @@ function end(cookie: number | undefined): FlowEnd | undefined {
   return cookie === undefined
     ? undefined
     : {
-        ...{ netnsCookie: BigInt(cookie), address: '10.0.0.1:1', proven: true },
-        ...{ readerPid: 0, readerComm: '' },
+        netnsCookie: BigInt(cookie),
+        address: '10.0.0.1:1',
+        proven: true,
+        readerPid: 0,
+        readerComm: '',
       }
 }
 
@@ -34,13 +37,18 @@ function flow(
   const direction: Flow['clientToServer'] = {
     path: reason === undefined ? 'redirect' : 'tcp',
     ...(reason === undefined ? {} : { reason }),
-    ...{ redirectedBytes: BigInt(fast), tcpBytes: BigInt(tcp), unreadBytes: 2 },
+    redirectedBytes: BigInt(fast),
+    tcpBytes: BigInt(tcp),
+    unreadBytes: 2,
   }
   return {
-    ...{ identity, ageMs: 1, state: 'joined' },
+    identity,
+    ageMs: 1,
+    state: 'joined',
     ...(client && { client }),
     ...(server && { server }),
-    ...{ clientToServer: direction, serverToClient: direction },
+    clientToServer: direction,
+    serverToClient: direction,
   }
 }
 
@@ -83,7 +91,11 @@ void test('adds the connections of each pair of pods up, the most bytes first', 
       { ends: { client: '', server: cart }, reasons: { short: 1 } },
     ].map((hop) => ({
       ...hop,
-      ...{ engaged: 0, plain: 1, redirectedBytes: 0n, tcpBytes: 0n, unreadBytes: 4n },
+      engaged: 0,
+      plain: 1,
+      redirectedBytes: 0n,
+      tcpBytes: 0n,
+      unreadBytes: 4n,
     })),
   ])
 })

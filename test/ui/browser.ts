@@ -6,7 +6,8 @@ import { unmet } from '../helpers/requirements.ts'
 
 const names = ['chromium-headless-shell', 'chromium', 'google-chrome']
 
-function find(): string | undefined {
+/** Where a Chromium is. */
+export function findChromium(): string | undefined {
   const named = process.env['CHROMIUM']
   const directories = (process.env['PATH'] ?? '').split(delimiter)
   const paths = names.flatMap((name) => directories.map((directory) => join(directory, name)))
@@ -24,7 +25,7 @@ function isExecutable(path: string): boolean {
 
 /** A headless Chromium; without one the test fails, or is skipped where that is allowed. */
 export async function launchBrowser(t: Test): Promise<Browser | undefined> {
-  const executablePath = find()
+  const executablePath = findChromium()
   if (executablePath === undefined) {
     unmet(t, 'needs Chromium: test/ui/setup.sh installs it on Debian, or name one in CHROMIUM')
     return undefined

@@ -29,8 +29,11 @@ const mib = 1 << 20
 
 export const shopTraffic: readonly Traffic[] = [
   ...[0, 1, 2, 3, 4, 5, 6, 7, 8].map((index) => ({
-    ...{ from: index, to: index, connections: 24 - 2 * index },
-    ...{ fast: (9 - index) * 1.6 * mib, tcp: (9 - index) * 0.03 * mib },
+    from: index,
+    to: index,
+    connections: 24 - 2 * index,
+    fast: (9 - index) * 1.6 * mib,
+    tcp: (9 - index) * 0.03 * mib,
   })),
   { from: 0, to: 1, connections: 32, fast: 11.3 * mib, tcp: 0.2 * mib },
   { from: 0, to: 3, connections: 40, fast: 18.2 * mib, tcp: 0.1 * mib },
@@ -94,7 +97,9 @@ function flow(hop: Traffic, index: number, number: number, seconds: number): Flo
   const direction: Flow['clientToServer'] = {
     path: fast > 0 ? 'redirect' : 'tcp',
     ...(fast === 0 && { reason: reason ?? 'short' }),
-    ...{ redirectedBytes: share(fast), tcpBytes: share(tcp), unreadBytes: 0 },
+    redirectedBytes: share(fast),
+    tcpBytes: share(tcp),
+    unreadBytes: 0,
   }
   return {
     identity: `${hex(index)}:${hex(number)}`,
@@ -107,12 +112,12 @@ function flow(hop: Traffic, index: number, number: number, seconds: number): Flo
   }
 }
 
-function end(pod: number, port: number, reason: string | undefined): FlowEnd {
+function end(index: number, port: number, reason: string | undefined): FlowEnd {
   const isProven = reason !== 'waitall'
   return {
-    netnsCookie: BigInt(pod + 1),
-    address: `10.0.${pod >> 8}.${pod & 255}:${port}`,
-    readerPid: 4_000_000 + pod,
+    netnsCookie: BigInt(index + 1),
+    address: `10.0.${index >> 8}.${index & 255}:${port}`,
+    readerPid: 4_000_000 + index,
     readerComm: 'envoy',
     proven: isProven,
     ...(!isProven && { unprovenReason: 'waitall' }),

@@ -33,14 +33,15 @@ function ask(
   })
 }
 
+const token = (url: string): string => new URL(url).pathname
+
 void test('the page is on loopback, at an address that nobody can guess', async (t) => {
   await using page = await ServedPage.open(shopPods)
   await using other = await ServedPage.open(shopPods)
   t.match(page.url, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{24}\/$/)
-  const token = (url: string): string => new URL(url).pathname
   t.not(token(page.url), token(other.url))
   t.match(await ask(page.url), { status: 200, body: /<title>meshaccel/ })
-  for (const path of ['/', '/index.html', '/api/overview', `${token(other.url)}`, '//', '/a/']) {
+  for (const path of ['/', '/index.html', '/api/overview', token(other.url), '//', '/a/']) {
     t.equal((await ask(new URL(page.url).origin + path)).status, 404, path)
   }
   for (const path of ['nothing', '../package.json', 'tsconfig.json', 'constructor', 'api/']) {

@@ -25,7 +25,8 @@ export function pageApi(
     const tookMs = performance.now() - atMs
     const policyMeans = wordsOfPolicy(overview.status.policy)
     const words = wordsIn(overview)
-    return toJson<Page<OverviewView>>({ node, atMs, tookMs, overview, policyMeans, words })
+    const page: Page<OverviewView> = { node, atMs, tookMs, overview, policyMeans, words }
+    return toJson(page)
   }
   return {
     'api/overview': () => {
@@ -38,7 +39,8 @@ export function pageApi(
       const ends = { ...(client !== null && { client }), ...(server !== null && { server }) }
       const { flows } = await agent.call('HopFlows', { ends, limit: flowLimit })
       const reasons = flows.flatMap(({ directions }) => directions.map(({ reason }) => reason))
-      return toJson<HopFlows<FlowView>>({ flows, words: explained(reasons, wordsOfTraffic) })
+      const page: HopFlows<FlowView> = { flows, words: explained(reasons, wordsOfTraffic) }
+      return toJson(page)
     },
   }
 }
@@ -70,8 +72,8 @@ function explained(
 }
 
 /** Whole to 2^53, more than anybody reads off a page. */
-function toJson<Data>(data: Data): string {
-  return JSON.stringify(data, (_key, field: unknown) =>
+function toJson(page: object): string {
+  return JSON.stringify(page, (_key, field: unknown) =>
     typeof field === 'bigint' ? Number(field) : field,
   )
 }

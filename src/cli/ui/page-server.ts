@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
 import { messageOf } from '../../errno.ts'
 import { MeshaccelError } from '../../errors.ts'
@@ -60,10 +60,7 @@ export class PageServer {
     const token = randomBytes(18).toString('base64url')
     const files = readPage()
     const server = createServer((request, response) => {
-      void answer(request, token, files, api).then(({ status, contentType, body }) => {
-        response.writeHead(status, { ...headers, 'Content-Type': contentType })
-        response.end(request.method === 'HEAD' ? undefined : body)
-      })
+      void answer(request, response, token, files, api)
     })
     server.requestTimeout = 10_000
     try {
@@ -110,6 +107,17 @@ function readPage(): ReadonlyMap<string, Answer> {
 }
 
 async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  ...rest: readonly [token: string, files: ReadonlyMap<string, Answer>, api: PageApi]
+): Promise<void> {
+  const { status, contentType, body } = await answerTo(request, ...rest)
+  response.writeHead(status, { ...headers, 'Content-Type': contentType })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Never throws. */
+async function answerTo(
   request: IncomingMessage,
   token: string,
   files: ReadonlyMap<string, Answer>,

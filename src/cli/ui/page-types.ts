@@ -34,8 +34,8 @@ export interface Page<Overview> {
 }
 
 /** The connections of one hop. */
-export interface HopFlows<Flow> {
-  readonly flows: readonly Flow[]
+export interface HopFlows<View> {
+  readonly flows: readonly View[]
   readonly words: Readonly<Record<string, Words>>
 }
 

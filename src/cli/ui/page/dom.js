@@ -98,7 +98,10 @@ export class KeyedList {
       known.update(item)
       const { part } = known
       const follower = before ? before.nextElementSibling : this.#parent.firstElementChild
-      if (follower !== part) before ? before.after(part) : this.#parent.prepend(part)
+      if (follower !== part) {
+        if (before) before.after(part)
+        else this.#parent.prepend(part)
+      }
       before = part
     }
     for (const key of gone) {

@@ -68,8 +68,7 @@ export class HopTable {
         : '',
     )
     byId('hops-of').hidden = !pod
-    const size = (/** @type {Hop} */ hop) => hop.redirectedBytes + hop.tcpBytes
-    const sorted = this.#order.sort(ours, ({ ends }) => keyOf(ends), size, performance.now())
+    const sorted = this.#order.sort(ours, ({ ends }) => keyOf(ends), sizeOf, performance.now())
     this.#rows.update(sorted.slice(0, this.#limit), ({ ends }) => keyOf(ends))
 
     const rest = ours.length - this.#limit
@@ -125,7 +124,7 @@ export class HopTable {
     if (!most) return ''
     const [reason, held] = most
     const means = this.#data?.words.traffic[reason]?.means ?? reason
-    return `${counted(plain, 'connection')} on TCP, ${held === plain ? '' : `${count(held)} of them `}because ${means}`
+    return `${counted(plain, 'connection')} on TCP${held === plain ? '' : `, ${count(held)} of them`}: ${means}`
   }
 
   /**
@@ -176,8 +175,8 @@ export class HopTable {
 
   /** @param {Flow} first */
   #makeFlow({ client, server }) {
-    const address = (/** @type {Flow['client']} */ end) => end?.address ?? elsewhere
-    const ends = element('span', 'ends', address(client), ' → ', address(server))
+    const [from, to] = [client, server].map((end) => end?.address ?? elsewhere)
+    const ends = element('span', 'ends', `${from} → ${to}`)
     const paths = element('span', 'paths')
     const carried = element('span', 'carried quiet')
     return {
@@ -195,6 +194,9 @@ export class HopTable {
   }
 }
 
+/** @param {Hop} hop */
+const sizeOf = ({ redirectedBytes, tcpBytes }) => redirectedBytes + tcpBytes
+
 /**
  * @param {Flow} flow
  * @param {HopFlowsData['words']} words
@@ -202,7 +204,7 @@ export class HopTable {
 function pathsOf({ directions }, words) {
   const said = directions.map(({ path, reason }) => {
     const way = path === 'redirect' ? 'fast' : path === 'tcp' ? 'TCP' : path
-    return reason === undefined ? way : `${way}, ${words[reason]?.means ?? reason}`
+    return reason === undefined ? way : `${way} (${words[reason]?.means ?? reason})`
   })
   const [there = '', back = ''] = said
   return there === back ? `both ways ${there}` : `there ${there}; back ${back}`

@@ -70,11 +70,10 @@ export class NodeMap {
     if (!this.#data) return
     const { pods, hops } = this.#data.overview
     const rows = rowsOf(pods, hops, this.#samples)
-    const size = (/** @type {Row} */ { total }) => total.fast + total.tcp
-    const busiest = this.#order.sort(rows, ({ name }) => name, size, performance.now())
+    const busiest = this.#order.sort(rows, ({ name }) => name, sizeOf, performance.now())
     const shown = (this.#all ? rows : busiest.slice(0, rowLimit)).toSorted(byName)
     this.#rows.update(shown, ({ name }) => name)
-    this.#showMore(rows.length)
+    this.#showMore(rows.filter(({ pod }) => pod).length)
     this.#drawArcs(hops)
   }
 
@@ -133,9 +132,9 @@ export class NodeMap {
   /** Lets what has nothing to do with the pod that is pointed at, or selected, step back. */
   #dim() {
     const pod = this.#pointed ?? this.#selected
-    for (const arc of byId('lines').children) {
-      const isOther = pod !== undefined && !(arc instanceof SVGElement && touches(arc, pod))
-      arc.classList.toggle('dim', isOther)
+    for (const line of byId('lines').children) {
+      const isOther = pod !== undefined && !(line instanceof SVGElement && touches(line, pod))
+      line.classList.toggle('dim', isOther)
     }
   }
 
@@ -203,6 +202,9 @@ function rowsOf(pods, hops, samples) {
   return [...rows.values()]
 }
 
+/** @param {Row} row */
+const sizeOf = ({ total }) => total.fast + total.tcp
+
 /**
  * @param {Ends} ends
  * @returns {[string, string]}
@@ -249,7 +251,10 @@ function arcsOf({ ends, engaged, plain }, now, heights, room) {
     ...(engaged > 0 ? [{ kind: 'fast', perSecond: now.fast, inset: 0 }] : []),
     ...(plain > 0 || now.tcp >= 1 ? [{ kind: 'tcp', perSecond: now.tcp, inset: 5 }] : []),
   ].map(({ kind, perSecond, inset }) => ({
-    ...{ key: `${kind} ${key}`, kind, pods, wide: widthOf(perSecond) },
+    key: `${kind} ${key}`,
+    kind,
+    pods,
+    wide: widthOf(perSecond),
     path: from === to ? loop(x, from, 8 - inset / 2) : arc(x, from, to, reach - inset),
   }))
 }
@@ -286,9 +291,9 @@ function makeArc({ kind, pods: [from, to] }) {
   part.dataset['to'] = to
   return {
     part,
-    update: (/** @type {Arc} */ arc) => {
-      setAttribute(part, 'd', arc.path)
-      setAttribute(part, 'stroke-width', arc.wide.toFixed(1))
+    update: (/** @type {Arc} */ { path, wide }) => {
+      setAttribute(part, 'd', path)
+      setAttribute(part, 'stroke-width', wide.toFixed(1))
     },
   }
 }

@@ -53,8 +53,8 @@ export class Reasons {
     this.#list.update(
       sorted.map(([reason, held]) => ({
         reason,
-        size: counted(held, 'connection'),
-        means: `because ${words.traffic[reason]?.means ?? reason}.`,
+        size: `${counted(held, 'connection')}:`,
+        means: `${words.traffic[reason]?.means ?? reason}.`,
         next: words.traffic[reason]?.next ?? '',
       })),
       ({ reason }) => reason,
