@@ -553,7 +553,8 @@ static long tend_next(__u32 index, struct pass *pass)
 		return 0;
 	if (conn->scanned == config->scan) {
 		/* The first of those that this scan has put back: all have been seen. */
-		bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY);
+		__sync_lock_test_and_set(&conn->attention, 0);
+		attend(conn, slot);
 		return 1;
 	}
 	conn->scanned = config->scan;
@@ -618,7 +619,12 @@ static long sweep(__u32 slot, void *unused)
 	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
 	int sender;
 
-	if (!conn || conn->state < CONN_JOINED || conn->doomed)
+	if (!conn || conn->state < CONN_JOINING)
+		return 0;
+	/* Whoever asked for it may have found the queue locked. */
+	if (conn->state != CONN_JOINED || conn->doomed)
+		attend(conn, slot);
+	if (conn->state == CONN_JOINING || conn->doomed)
 		return 0;
 	for (sender = 0; sender < ROLES; sender++) {
 		if (is_stuck(conn, sender)) {

@@ -113,8 +113,8 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 {
 	struct tcp_sock *tp = established(ctx);
 	const struct seen *peer;
+	struct end fresh = {};
 	struct isn_pair key;
-	struct end *end;
 	int state_flag = BPF_SOCK_OPS_STATE_CB_FLAG;
 	enum role role;
 	__u64 cookie, waits_in;
@@ -139,14 +139,15 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		count(REASON_SECOND_CLAIM);
 		return 0;
 	}
-	end = bpf_sk_storage_get(&meshaccel_ends, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!end)
+	/* Whole before anybody sees it: a receive that has just let go of the lock counts itself
+	 * now. */
+	end_init(&fresh, key, role, cookie, tp);
+	fresh.base = tp->copied_seq;
+	fresh.turn_seq = tp->write_seq;
+	fresh.bytes_before = tp->bytes_received;
+	fresh.adopted = 1;
+	if (!bpf_sk_storage_get(&meshaccel_ends, tp, &fresh, BPF_SK_STORAGE_GET_F_CREATE))
 		return 0;
-	end_init(end, key, role, cookie, tp);
-	end->base = tp->copied_seq;
-	end->turn_seq = tp->write_seq;
-	end->bytes_before = tp->bytes_received;
-	end->adopted = 1;
 	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
 	 * (half_closed()). */
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));

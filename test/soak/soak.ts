@@ -36,7 +36,7 @@ export async function soak(
 ): Promise<SoakReport> {
   const run = new Soak(mesh, seed, say)
   await using _ = run
-  return run.run(seconds)
+  return await run.run(seconds)
 }
 
 class Soak implements AsyncDisposable {

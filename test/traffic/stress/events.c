@@ -13,6 +13,9 @@
 
 static int epoll_fd = -1;
 
+/* By edge: those that may go on sending, and are not told so again. */
+static struct connection *senders;
+
 static void watch(struct connection *c, int operation)
 {
 	struct epoll_event event = {.data.ptr = c};
@@ -45,13 +48,18 @@ static void send_all(struct connection *c, unsigned char *buffer)
 		}
 		if (sent >= 0)
 			connection_sent(c, sent);
-		more = sent < 0 || (c->mode == MODE_LEVEL && ++sends == SENDS_MAX);
+		more = sent < 0 || ++sends == SENDS_MAX;
 		if (more)
 			break;
 	}
 	if (c->mode == MODE_LEVEL && more != c->want_out) {
 		c->want_out = more;
 		watch(c, EPOLL_CTL_MOD);
+	}
+	if (c->mode == MODE_EDGE && sends == SENDS_MAX && !c->sends_on) {
+		c->sends_on = true;
+		c->next_sender = senders;
+		senders = c;
 	}
 }
 
@@ -78,9 +86,25 @@ static void handle(struct connection *c, uint32_t events, unsigned char *buffer)
 {
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
 		receive_all(c, buffer, events & EPOLLRDHUP);
-	send_all(c, buffer);
+	if (!c->sends_on)
+		send_all(c, buffer);
 	if (atomic_load(&c->outcome) != OPEN)
 		close(c->fd);
+}
+
+static void send_on(unsigned char *buffer)
+{
+	struct connection *c = senders, *next;
+
+	for (senders = NULL; c; c = next) {
+		next = c->next_sender;
+		c->sends_on = false;
+		if (atomic_load(&c->outcome) != OPEN)
+			continue;
+		send_all(c, buffer);
+		if (atomic_load(&c->outcome) != OPEN)
+			close(c->fd);
+	}
 }
 
 void *run_events(void *unused)
@@ -90,10 +114,11 @@ void *run_events(void *unused)
 
 	(void)unused;
 	for (;;) {
-		int i, count = epoll_wait(epoll_fd, events, 64, -1);
+		int i, count = epoll_wait(epoll_fd, events, 64, senders ? 0 : -1);
 
 		for (i = 0; i < count; i++)
 			handle(events[i].data.ptr, events[i].events, buffer);
+		send_on(buffer);
 	}
 }
 

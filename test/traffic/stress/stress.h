@@ -113,6 +113,9 @@ struct connection {
 	atomic_int outcome;
 	int pipe[2];
 	bool want_out;
+	/* In the list of those that may go on sending. */
+	bool sends_on;
+	struct connection *next_sender;
 	/* A receive with MSG_WAITALL returned less than it was to wait for. */
 	atomic_bool cut_short;
 };
