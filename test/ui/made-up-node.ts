@@ -85,8 +85,12 @@ export function carry(
   const now = traffic.reduce((sum, { connections }) => sum + connections, 0)
   const engaged = traffic.reduce((sum, hop) => sum + (hop.fast > 0 ? hop.connections : 0), 0)
   const connections = {
-    ...{ now, watched: now - engaged, joined: engaged },
-    ...{ engaged, plain: now - engaged, mixed: 0 },
+    now,
+    watched: now - engaged,
+    joined: engaged,
+    engaged,
+    plain: now - engaged,
+    mixed: 0,
   }
   datapath.survey = () => ({ counters: counted(), connections, unreadBytes: 0n })
 }
