@@ -7,6 +7,7 @@ const SECONDS = 10
 
 export async function uninstall(story: Test, world: World): Promise<void> {
   await story.test('it costs little until then', async (t) => {
+    // Its metrics are asked for twenty times a second meanwhile, which is part of it.
     const costs = async (what: string): Promise<void> => {
       const { rssMiB, cpuPercent } = await world.footprint(SECONDS)
       t.comment(`${what} ${rssMiB} MiB, ${cpuPercent} % of a core`)
@@ -23,7 +24,7 @@ export async function uninstall(story: Test, world: World): Promise<void> {
   const pins =
     'for pin in $(find /host/sys/fs/bpf/meshaccel -type f); do bpftool map show pinned $pin; done 2>/dev/null'
   const maps = idsIn(await world.onNode('sh', '-c', `${pins}; true`))
-  story.ok(maps.length > 10, `${maps.length} maps`)
+  story.ok(maps.length > 0, `${maps.length} maps`)
   await story.test('with traffic on the fast path', async (t) => {
     await world.redirects(Date.now())
     await run('helm', ['uninstall', release, '-n', system, '--wait', '--timeout=5m'])
