@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { type BenchEnvironment, runBench } from '../../bench/bench.ts'
-import { runKubernetesBench } from '../../bench/kubernetes/bench.ts'
 import { modes, proxies, scenarios } from '../../bench/options.ts'
 import {
   type BenchArguments,
@@ -14,7 +13,6 @@ import { redirects } from '../../bench/topology/rules/rule-set.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { renderReport } from '../../bench/report/text.ts'
 import type { Report } from '../../bench/report.ts'
-import { loadKubeConfig } from '../sources/kubernetes/kube-config.ts'
 import { type CliEnvironment, environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { outputOption } from './options.ts'
@@ -154,7 +152,12 @@ function prepare(
   try {
     if (args.kubernetes) {
       const options = planKubernetes(args)
-      return async (bench) => runKubernetesBench(await loadKubeConfig(), options, bench)
+      return async (bench) => {
+        // Other commands need not wait for the API server's client to load.
+        const { runKubernetesBench } = await import('../../bench/kubernetes/bench.ts')
+        const { loadKubeConfig } = await import('../sources/kubernetes/kube-config.ts')
+        return runKubernetesBench(await loadKubeConfig(), options, bench)
+      }
     }
     const options = planBench(args)
     requireRoot(environment, 'run the bench')
