@@ -56,6 +56,8 @@ export class NetnsSearch implements Disposable {
   readonly #announced = new Map<string, AnnouncedSandbox>()
   /** Uids to look for next. */
   readonly #due = new Set<string>()
+  /** Uids that the last look has not found. */
+  #missing: ReadonlySet<string> = new Set()
   #looking: Promise<void> | undefined
   readonly #recheck: NodeJS.Timeout
   #retry: NodeJS.Timeout | undefined
@@ -125,13 +127,17 @@ export class NetnsSearch implements Disposable {
   /** Looks for these as well, after the look under way if there is one. */
   #look(uids: Iterable<string>): Promise<void> {
     for (const uid of uids) this.#due.add(uid)
+    if (this.#due.size === 0) return this.#looking ?? Promise.resolve()
     this.#looking ??= this.#lookUntilDone()
     return this.#looking
   }
 
   async #lookUntilDone(): Promise<void> {
+    // Those that wait to be looked for again come along.
     clearTimeout(this.#retry)
+    for (const uid of this.#missing) this.#due.add(uid)
     const missing = new Set<string>()
+    this.#missing = missing
     while (this.#due.size > 0 && !this.#closed) {
       const pods = [...this.#due].flatMap((uid) => this.#wanted.get(uid) ?? [])
       this.#due.clear()
