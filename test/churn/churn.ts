@@ -109,7 +109,9 @@ export async function churn(
   })
 
   const over = performance.now()
-  await agree(node)
+  await agree(node).catch((cause: unknown) => {
+    throw new Error(`the agent's last words:\n${agent.log.slice(-4_000)}`, { cause })
+  })
   const convergedAfterMs = performance.now() - over
   const enrolled = node.desired().size
   const connections = await seenConnections(node, agent)
@@ -223,9 +225,9 @@ async function seenConnections(node: ChurnedNode, agent: AgentProcess): Promise<
 function enrolmentDelays(log: string, knownAt: ReadonlyMap<string, number>): number[] {
   return log.split('\n').flatMap((line) => {
     if (!line.endsWith('"msg":"enrolled"}')) return []
-    const said: { time: number; pod: string } = JSON.parse(line)
+    const said: { time: string; pod: string } = JSON.parse(line)
     const known = knownAt.get(said.pod)
-    return known === undefined ? [] : [said.time - known]
+    return known === undefined ? [] : [Date.parse(said.time) - known]
   })
 }
 

@@ -56,6 +56,8 @@ export class NetnsSearch implements Disposable {
   readonly #announced = new Map<string, AnnouncedSandbox>()
   /** Uids to look for next. */
   readonly #due = new Set<string>()
+  /** Uids that the last look has not found. */
+  #missing: ReadonlySet<string> = new Set()
   #looking: Promise<void> | undefined
   readonly #recheck: NodeJS.Timeout
   #retry: NodeJS.Timeout | undefined
@@ -132,8 +134,11 @@ export class NetnsSearch implements Disposable {
   }
 
   async #lookUntilDone(): Promise<void> {
+    // Those that wait to be looked for again come along.
     clearTimeout(this.#retry)
+    for (const uid of this.#missing) this.#due.add(uid)
     const missing = new Set<string>()
+    this.#missing = missing
     while (this.#due.size > 0 && !this.#closed) {
       const pods = [...this.#due].flatMap((uid) => this.#wanted.get(uid) ?? [])
       this.#due.clear()
