@@ -84,7 +84,8 @@ export class Terminal implements Disposable {
 
   [Symbol.dispose](): void {
     this.#tmux('kill-server')
-    rmSync(this.#directory, { recursive: true, force: true })
+    // The shell is told to end, and writes its history into its home.
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   }
 
   #tmux(...args: string[]): string {
