@@ -23,6 +23,8 @@ export class Terminal implements Disposable {
       TERM: 'xterm-256color',
       PS1: '$ ',
       HOME: this.#directory,
+      // A shell that is told to end would write its history while its home is removed.
+      HISTFILE: '/dev/null',
       ...env,
     }
     this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, ...shell)
@@ -84,8 +86,7 @@ export class Terminal implements Disposable {
 
   [Symbol.dispose](): void {
     this.#tmux('kill-server')
-    // The shell is told to end, and writes its history into its home.
-    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+    rmSync(this.#directory, { recursive: true, force: true })
   }
 
   #tmux(...args: string[]): string {
