@@ -203,7 +203,8 @@ static __noinline int tell_flow(struct sock *sk, const struct timing *timing, __
 		flow.peer_cookie = conn->ends[!(end->role & 1)].netns_cookie;
 	put_addresses(&flow, sk);
 	flow.role = end->role;
-	flow.path = timing->path;
+	/* A fallback is told before the path of its send is noted. */
+	flow.path = kind == EVENT_FALLBACK ? MEASURED_TCP : timing->path;
 	if (bpf_ringbuf_output(&meshaccel_events, &flow, sizeof(flow), 0))
 		__sync_fetch_and_add(&told->dropped, 1);
 	return 0;

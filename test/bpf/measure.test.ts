@@ -2,6 +2,7 @@ import { test } from 'tap'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import type { Child } from '../helpers/child.ts'
 import type { TraceEventView } from '../../src/api/views.ts'
+import { metricsOf, type Sample } from '../helpers/metrics.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { until } from '../helpers/retry.ts'
@@ -13,21 +14,32 @@ interface Obeyed {
   readonly error: number
 }
 
+const MESSAGE = 100
+
 async function ask(napper: Child<Obeyed>, command: string): Promise<void> {
   napper.write(`${command}\n`)
   const { error } = await napper.take(command)
   if (error !== 0) throw new Error(`${command}: errno ${error}`)
 }
 
-/** Takes turns until both directions are redirected. */
-async function join(agent: AgentProcess, napper: Child<Obeyed>): Promise<void> {
+/** Takes turns until both directions are redirected; returns how many. */
+async function join(agent: AgentProcess, napper: Child<Obeyed>): Promise<number> {
+  let turns = 0
   await until('it joins', async () => {
     await ask(napper, 'turn')
+    turns += 1
     return (await agent.flows()).some(({ directions }) =>
       directions.every(({ path }) => path === 'redirect'),
     )
   })
+  return turns
 }
+
+const sum = (samples: readonly Sample[], name: string, labels: Sample['labels'] = {}): number =>
+  samples
+    .filter((sample) => sample.name === name)
+    .filter((sample) => Object.entries(labels).every(([key, of]) => sample.labels[key] === of))
+    .reduce((total, { value }) => total + value, 0)
 
 void test('a reader that lets bytes wait is named, on both paths', async (t) => {
   if (!requireRoot(t)) return
@@ -64,6 +76,26 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
   t.strictSame(await last, { value: undefined, done: true }, 'it ends without an error')
 })
 
+void test('a fallback is told with its reason', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent()
+  await using napper = mesh.pod(0).run<Obeyed>('napper')
+  const end = new AbortController()
+  const { events, first } = await trace(agent, 0, end.signal)
+  await join(agent, napper)
+  mesh.enable(mesh.pod(0), false)
+  await until('it takes TCP', async () => {
+    await ask(napper, 'turn')
+    return (await agent.flows()).every(({ directions }) =>
+      directions.every(({ path }) => path === 'tcp'),
+    )
+  })
+  t.match((await first).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
+  end.abort()
+  await events.next()
+})
+
 void test('refused sockets are told, and counted where they are too many', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t)
@@ -96,10 +128,39 @@ void test('refused sockets are told, and counted where they are too many', async
     await connect(1)
     return told + dropped === refused
   })
-  t.ok(told > 0)
+  t.ok(told >= 100)
   t.comment(`${told} told, ${dropped} counted`)
   end.abort()
   await listening
+})
+
+void test('what is measured agrees with what was sent', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent('--measure', 'pods', '--metrics', '127.0.0.1:0')
+  await using napper = mesh.pod(0).run<Obeyed>('napper')
+  let turns = await join(agent, napper)
+  for (; turns < 200; turns += 1) await ask(napper, 'turn')
+
+  const samples = await metricsOf(agent)
+  t.equal(sum(samples, 'meshaccel_message_bytes_sum'), 2 * turns * MESSAGE)
+  t.equal(sum(samples, 'meshaccel_message_bytes_count'), 2 * turns)
+  t.equal(sum(samples, 'meshaccel_request_seconds_count'), turns)
+  const { totals } = await agent.status()
+  for (const [path, messages] of [
+    ['redirect', Number(totals.redirectedMessages)],
+    ['tcp', 2 * turns - Number(totals.redirectedMessages)],
+  ] as const) {
+    t.equal(sum(samples, 'meshaccel_message_bytes_count', { path }), messages, path)
+    // Each is read before the next one comes, so each is the oldest one that is unread.
+    t.equal(sum(samples, 'meshaccel_read_delay_seconds_count', { path }), messages, path)
+  }
+  t.ok(Number(totals.redirectedMessages) > 0)
+  t.match(samples.find(({ name }) => name === 'meshaccel_request_seconds_bucket')?.labels, {
+    source_namespace: 'shop',
+    destination_namespace: 'shop',
+    source_pod: /^(?:pod-1)?$/,
+  })
 })
 
 /** Begins to trace; resolves once the agent listens. */
