@@ -6,30 +6,17 @@
  *	turn	a message there and the same one back
  *	nap	the same, and the server sleeps a second before it reads
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "loopback.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define MESSAGE	 100
 #define NAP_USEC 1000000
 
 static int client, server;
 static atomic_int nap;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "napper: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void *serve(void *unused)
 {
@@ -50,23 +37,6 @@ static void *serve(void *unused)
 		if (got <= 0 || send(server, message, got, MSG_NOSIGNAL) != got)
 			return NULL;
 	}
-}
-
-static void connect_both(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1))
-		die("listen");
-	getsockname(listener, (struct sockaddr *)&address, &length);
-	client = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(client, (struct sockaddr *)&address, length))
-		die("connect");
-	server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-	close(listener);
 }
 
 static int take_turn(void)
@@ -91,7 +61,7 @@ int main(void)
 	pthread_t thread;
 	char line[64];
 
-	connect_both();
+	connect_both(&client, &server, SOCK_NONBLOCK);
 	pthread_create(&thread, NULL, serve, NULL);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;

@@ -9,15 +9,9 @@
  *send() poke		a message there; nobody waits for an answer
  *	drain		reads the blob and the answer to the poke
  */
-#include <arpa/inet.h>
-#include <errno.h>
+#include "loopback.h"
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define THREADS 2
 #define MESSAGE 100
@@ -25,12 +19,6 @@
 
 static int client, server;
 static atomic_int retire, retired;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "sleepers: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static int send_all(int fd, const char *from, size_t length)
 {
@@ -82,23 +70,6 @@ static void *serve(void *unused)
 	return NULL;
 }
 
-static void connect_both(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1))
-		die("listen");
-	getsockname(listener, (struct sockaddr *)&address, &length);
-	client = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(client, (struct sockaddr *)&address, length))
-		die("connect");
-	server = accept(listener, NULL, NULL);
-	close(listener);
-}
-
 static int obey(const char *command)
 {
 	static char bytes[BLOB + MESSAGE];
@@ -125,7 +96,7 @@ int main(void)
 	char line[64];
 	int i;
 
-	connect_both();
+	connect_both(&client, &server, 0);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, serve, NULL);
 	while (fgets(line, sizeof(line), stdin)) {
