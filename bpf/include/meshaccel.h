@@ -231,11 +231,11 @@ struct config {
 	__u32 pad;
 };
 
-/* What one end reads; written in the context of its readers, by the scan and at its close. */
+/* What one end reads; written in the context of its readers, by the scan and at its close. What
+ * each message and each receive needs lies in the first 56 bytes, the rest of the cache line that
+ * the kernel's own pointer begins. */
 struct end {
 	struct isn_pair key;
-	__u64 netns_cookie;
-	__u64 born_ns;
 	/* Index in conns plus one; 0 until paired. */
 	__u32 conn;
 	/* Bytes returned by receives, modulo 2^32. */
@@ -243,6 +243,13 @@ struct end {
 	/* received == copied_seq - base + all that was redirected to it, once nothing is unread or
 	 * under way. */
 	__u32 base;
+	__u8 role;
+	/* A reader's habit that bars the end for good: enum reason. */
+	__u8 barred;
+	/* It is or was a member. */
+	__u8 joined;
+	/* It was adopted: the bytes of the first receive may be older than the record. */
+	__u8 adopted;
 	/* Receives in a row that the accounting explained. */
 	__u32 proof;
 	/* write_seq at the last receive: it moved, so the connection took turns. */
@@ -250,28 +257,23 @@ struct end {
 	__u32 turns;
 	__u32 turns_needed;
 	__u32 reader_tgid;
-	char reader_comm[16];
-	__u8 role;
-	/* A reader's habit that bars the end for good: enum reason. */
-	__u8 barred;
-	/* Why it has not joined so far: enum reason. */
-	__u8 why;
-	/* It is or was a member. */
-	__u8 joined;
-	/* It was adopted: the bytes of the first receive may be older than the record. */
-	__u8 adopted;
-	__u8 pad[3];
-	/* TCP_CLOSE has been reached. */
-	__u32 gone;
 	/* In the map of wanted ends, or about to be. */
 	__u32 wanted;
+	__u64 netns_cookie;
+	__u64 born_ns;
 	/* The socket's bytes_received when the record was made. */
 	__u64 bytes_before;
 	/* The executable of the reader. */
 	__u64 exe_inode;
 	__u32 exe_device;
+	char reader_comm[16];
 	/* config.rules when the rules of its pod were last asked. */
 	__u32 rules;
+	/* TCP_CLOSE has been reached. */
+	__u32 gone;
+	/* Why it has not joined so far: enum reason. */
+	__u8 why;
+	__u8 pad[3];
 };
 
 /* A claim on an identity: by one end, then by both. */
