@@ -7,40 +7,12 @@ cd "$(dirname "$0")/.."
 say() { echo "setup: $*" >&2; }
 
 # command or file that proves it : Debian package
-needed=(
-	clang:clang llvm-strip:llvm clang-format:clang-format bpftool:bpftool ip:iproute2 iptables:iptables nft:nftables
-	nsenter:util-linux haproxy:haproxy nginx:nginx-light h2load:nghttp2-client wrk:wrk gcc:gcc python3:python3
-	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux /usr/include/stdio.h:libc6-dev
-	/usr/include/bpf/bpf_helpers.h:libbpf-dev '/usr/lib/*/libbpf.so.1:libbpf1' /usr/include/linux/bpf.h:linux-libc-dev
-	/usr/lib/cni/ptp:containernetworking-plugins
-	/usr/lib/python3/dist-packages/ensurepip:python3-venv spin:spin
-)
-exists() {
-	case $1 in
-	/usr/lib/python3/*) compgen -G '/usr/lib/python3.*/ensurepip/__init__.py' >/dev/null ;;
-	/*) compgen -G "$1" >/dev/null ;;
-	*) command -v "$1" >/dev/null ;;
-	esac
-}
-missing=()
-for entry in "${needed[@]}"; do
-	exists "${entry%:*}" || missing+=("${entry##*:}")
-done
-if ((${#missing[@]})); then
-	if ! command -v apt-get >/dev/null || ((EUID)); then
-		say "missing: ${missing[*]}"
-		say 'install these packages, or run as root on Debian 12 or Ubuntu 24.04'
-		exit 1
-	fi
-	if [[ " ${missing[*]} " == *' bpftool '* && -z $(apt-cache policy bpftool 2>/dev/null) ]] && . /etc/os-release && [[ $ID == ubuntu ]]; then
-		missing=("${missing[@]/#bpftool/linux-tools-common linux-tools-$(uname -r)}")
-	fi
-	say "installing ${missing[*]}"
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -qq
-	# shellcheck disable=SC2068 # a replacement above may hold two names
-	apt-get install -y -qq --no-install-recommends ${missing[@]} >&2
-fi
+bash scripts/need.sh setup \
+	clang:clang llvm-strip:llvm clang-format:clang-format bpftool:bpftool ip:iproute2 iptables:iptables nft:nftables \
+	nsenter:util-linux haproxy:haproxy nginx:nginx-light h2load:nghttp2-client wrk:wrk gcc:gcc python3:python3 \
+	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux /usr/include/stdio.h:libc6-dev \
+	/usr/include/bpf/bpf_helpers.h:libbpf-dev '/usr/lib/*/libbpf.so.1:libbpf1' /usr/include/linux/bpf.h:linux-libc-dev \
+	/usr/lib/cni/ptp:containernetworking-plugins '/usr/lib/python3.*/ensurepip/__init__.py:python3-venv' spin:spin
 
 # npm writes this file last: it holds the lock file that was installed.
 if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then

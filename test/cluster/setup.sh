@@ -6,31 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # command or file that proves it : Debian package
-needed=(
-	containerd:containerd runc:runc ctr:containerd /usr/lib/cni/bridge:containernetworking-plugins busybox:busybox-static
+bash ../../scripts/need.sh test/cluster \
+	containerd:containerd runc:runc ctr:containerd /usr/lib/cni/bridge:containernetworking-plugins busybox:busybox-static \
 	openssl:openssl ip:iproute2 iptables:iptables bpftool:bpftool
-)
-missing=()
-for entry in "${needed[@]}"; do
-	command -v "${entry%%:*}" >/dev/null || [[ -e ${entry%%:*} ]] || missing+=("${entry##*:}")
-done
-if ((${#missing[@]})); then
-	if ((EUID)) || ! command -v apt-get >/dev/null; then
-		echo "cluster: missing: ${missing[*]}" >&2
-		exit 1
-	fi
-	echo "cluster: installing ${missing[*]}" >&2
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -qq
-	# The node has a containerd of its own: Debian's is not to start. A policy that is there already stays.
-	policy=/usr/sbin/policy-rc.d
-	if [[ ! -e $policy ]]; then
-		printf '#!/bin/sh\nexit 101\n' >"$policy"
-		chmod +x "$policy"
-		trap 'rm -f "$policy"' EXIT
-	fi
-	apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
-fi
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel
 mkdir -p "$cache"
