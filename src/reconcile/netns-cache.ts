@@ -53,8 +53,9 @@ export class NetnsCache {
     this.#entries = entries
   }
 
-  get resolutions(): ReadonlyMap<string, NetnsResolution> {
-    return new Map([...this.#entries].map(([key, { resolution }]) => [key, resolution]))
+  /** What became of the pod's, by podKey. The same object until it is looked up anew. */
+  get(key: string): NetnsResolution | undefined {
+    return this.#entries.get(key)?.resolution
   }
 
   /** Why lookups failed, by podKey. */
