@@ -162,6 +162,8 @@ export async function startAgent(
   try {
     await agent.runs()
     await until('the first sync', () => agent.log.includes('"in step with its pods"'))
+    const { refusedBecause } = await agent.status()
+    if (refusedBecause !== undefined) throw new Error(`the self-test says: ${refusedBecause}`)
     return agent
   } catch (error) {
     await agent[Symbol.asyncDispose]()
