@@ -78,9 +78,14 @@ export class World {
     )
     if (others.items.length > 0)
       throw new Error('meshaccel is installed in this cluster: remove it first')
-    t.teardown(() =>
-      kubectl('delete', 'namespace', shop, system, '--ignore-not-found', '--timeout=120s'),
-    )
+    t.teardown(async () => {
+      // After a failure it is still there, and so is what it has on the node.
+      const options = ['--ignore-not-found', '--wait', '--timeout=3m']
+      await run('helm', ['uninstall', release, '-n', system, ...options]).catch((error: unknown) =>
+        t.comment(String(error)),
+      )
+      await kubectl('delete', 'namespace', shop, system, '--ignore-not-found', '--timeout=120s')
+    })
     for (const name of [shop, system]) {
       await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
       // Without its account a namespace takes no pods.

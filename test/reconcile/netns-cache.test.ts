@@ -110,3 +110,17 @@ void test('each is asked anew now and then, not all at once', async (t) => {
   t.strictSame(new Set(perLook), new Set([2]))
   t.equal(new Set(entered).size, 60)
 })
+
+void test('where the source knows the addresses they are not asked for', async (t) => {
+  const wanted: boolean[] = []
+  const cache = new NetnsCache({
+    identify: () => 'same',
+    resolve: (_, wantsIps) => {
+      wanted.push(wantsIps)
+      return { netnsCookie: 1n, netnsPath: '/n/one', ips: [] }
+    },
+  })
+  const told = { ...pod('told'), ips: ['10.0.0.1'] }
+  for (let look = 0; look < 31; look++) cache.update([told, pod('untold')], true)
+  t.strictSame(wanted, [false, true, true], 'one is asked anew')
+})

@@ -77,7 +77,7 @@ export class KubeApi {
         let start = 0
         for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
           chunks.push(chunk.subarray(start, end))
-          const line = withoutManagedFields(Buffer.concat(chunks)).toString()
+          const line = withoutManagedFields(Buffer.concat(chunks))
           chunks = []
           bytes = 0
           start = end + 1
@@ -105,7 +105,7 @@ export class KubeApi {
     try {
       const chunks: Buffer[] = []
       for await (const chunk of response) chunks.push(chunk)
-      return withoutManagedFields(Buffer.concat(chunks)).toString()
+      return withoutManagedFields(Buffer.concat(chunks))
     } catch (error) {
       throw errorOfConnection(request.operation, this.#server, error)
     }

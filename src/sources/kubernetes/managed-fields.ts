@@ -6,18 +6,17 @@ const field = Buffer.from('"managedFields":[')
  * the start. What is returned is JSON if `json` is: inside strings quotes are escaped, so that all that can be emptied are
  * the arrays of keys that end in this name. Pure.
  */
-export function withoutManagedFields(json: Buffer): Buffer {
-  const pieces: Buffer[] = []
+export function withoutManagedFields(json: Buffer): string {
+  let text = ''
   let from = 0
   for (;;) {
     const at = json.indexOf(field, from)
     const begin = at + field.length
     const end = at < 0 ? -1 : endOfArray(json, begin)
-    if (end < 0) break
-    pieces.push(json.subarray(from, begin))
+    if (end < 0) return text + json.toString('utf8', from)
+    text += json.toString('utf8', from, begin)
     from = end
   }
-  return from === 0 ? json : Buffer.concat([...pieces, json.subarray(from)])
 }
 
 const [quote, backslash, open, close] = Buffer.from('"\\[]')
