@@ -34,8 +34,10 @@ interface Told {
   readonly pod: ObservedPod
 }
 
-/** Pods that churn are told together, a few times within a reconciler's work. */
-const tellEveryMs = 100
+/** Changes are told together, as those of pods that churn. */
+const tellEveryMs = 200
+/** While the start of a pod waits for it. */
+const tellHurriedEveryMs = 20
 
 /** The pods of one node as the API server and the container runtime know them. */
 export class KubernetesSource implements PodSource, SandboxListener {
@@ -55,6 +57,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
   /** Of a pod that stays the same the same object is told, so that others see it at a glance. */
   readonly #told = new WeakMap<PodFacts, Told>()
   #telling: NodeJS.Timeout | undefined
+  #tellsAt = 0
   #toldAt = -Infinity
   /** Who waits for a pod to be acted upon. */
   #announced: Announced[] = []
@@ -193,9 +196,12 @@ export class KubernetesSource implements PodSource, SandboxListener {
 
   /** Tells the pods, once for all that changes at about the same time. */
   #tellSoon(): void {
-    if (!this.#searched || this.#telling) return
-    const delayMs = Math.max(0, this.#toldAt + tellEveryMs - performance.now())
-    this.#telling = setTimeout(() => void this.#tell(), delayMs)
+    if (!this.#searched) return
+    const tellsAt = this.#toldAt + (this.#announced.length > 0 ? tellHurriedEveryMs : tellEveryMs)
+    if (this.#telling && this.#tellsAt <= tellsAt) return
+    clearTimeout(this.#telling)
+    this.#tellsAt = tellsAt
+    this.#telling = setTimeout(() => void this.#tell(), Math.max(0, tellsAt - performance.now()))
   }
 
   async #tell(): Promise<void> {
