@@ -2,8 +2,9 @@
 # docker buildx build --platform linux/amd64,linux/arm64 --tag meshaccel/meshaccel:VERSION .
 #
 # The BPF objects are portable between kernels (CO-RE): the types come from the kernel of the machine that builds, 6.3 or
-# newer with BTF, and are relocated to the node's when they are loaded. To build elsewhere put the output of
-# `bpftool btf dump file /sys/kernel/btf/vmlinux format c` into the checkout and name it: --build-arg VMLINUX_H=FILE
+# newer with BTF, also where that is of the other architecture (scripts/build-bpf.sh), and are relocated to the node's when
+# they are loaded. To build elsewhere put the output of `bpftool btf dump file /sys/kernel/btf/vmlinux format c` into the
+# checkout and name it: --build-arg VMLINUX_H=FILE
 FROM node:20-bookworm AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends \
 	clang llvm bpftool libbpf-dev libbpf1 gcc libc6-dev linux-libc-dev

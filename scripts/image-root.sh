@@ -29,7 +29,7 @@ npm ls --all --omit=dev --parseable | sed -n "s#^$PWD/\(node_modules/\(@[^/]*/\)
 find "$root/app" \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
 cp "$node" "$root/usr/bin/node"
-sed -i '1s|.*|#!/usr/bin/node|' "$root/app/dist/src/cli.js"
+sed -i '1s|/usr/bin/env -S node|/usr/bin/node|' "$root/app/dist/src/cli.js"
 ln -s /app/dist/src/cli.js "$root/usr/bin/meshaccel"
 
 # What is loaded: Node, the binding, and libbpf, which the binding opens by name.

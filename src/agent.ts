@@ -31,7 +31,7 @@ export const kernelParts: AgentParts = {
     openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log }),
   drainDatapath: (pinDir, timeoutMs) => drainKernelDatapath({ pinDir, timeoutMs }),
   cleanupDatapath: (pinDir, timeoutMs) => cleanupKernelDatapath({ pinDir, timeoutMs }),
-  netns: { resolve: (ref) => resolveNetns(ref), identify: identifyNetns },
+  netns: { resolve: (ref, wantsIps) => resolveNetns(ref, { wantsIps }), identify: identifyNetns },
 }
 
 export interface Agent {

@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
+// With 4 MiB for what is young, in place of 16, an agent whose pods churn has some 40 MiB less in memory.
 import { runCli } from './cli/run.ts'
 
 function endSignal(): AbortSignal {

@@ -20,7 +20,7 @@ import { parseFlows } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './older-connections.ts'
-import { podRecord } from './pod-record.ts'
+import { hasRules, podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
 import { probesOf } from './selftest/probe-bits.ts'
 import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
@@ -91,16 +91,18 @@ export class KernelDatapath implements Datapath {
 
   enrol(pod: PodNetns): void {
     const { netnsCookie, netnsPath } = pod
+    const record = podRecord(pod)
     this.#netnsPaths.set(netnsCookie, netnsPath)
-    this.#programs.pods.update(netnsCookie, podRecord(pod))
-    // Rules may have changed: the survey asks them again about the connections that are there.
-    setConfig(this.#programs, { rules: readConfig(this.#programs).rules + 1 })
+    if (hasRules(record)) this.#askRulesAgain()
+    else this.#forgetRules(netnsCookie)
+    this.#programs.pods.update(netnsCookie, record)
     // From here on its new connections are watched.
     this.#older.lookIn(netnsCookie)
     this.#surveySoon()
   }
 
   withdraw(netnsCookie: bigint): void {
+    this.#forgetRules(netnsCookie)
     this.#programs.pods.delete(netnsCookie)
     this.#measurements.forget(netnsCookie)
     this.#surveySoon()
@@ -180,6 +182,20 @@ export class KernelDatapath implements Datapath {
     if (this.policy === 'strict') setConfig(this.#programs, { heartbeat_ns: 0n })
     this.#programs[Symbol.dispose]()
     this.#lock[Symbol.dispose]()
+  }
+
+  /** Before the pod's record goes, or loses its rules: its connections may come back without them. */
+  #forgetRules(netnsCookie: bigint): void {
+    const record = this.#programs.pods.lookup(netnsCookie)
+    if (record && hasRules(record)) this.#askRulesAgain()
+  }
+
+  /**
+   * The next survey asks all pods' rules about the connections that are there. Before the change, so that an agent which
+   * is killed in between leaves none unasked.
+   */
+  #askRulesAgain(): void {
+    setConfig(this.#programs, { rules: readConfig(this.#programs).rules + 1 })
   }
 
   /** Scans now and plans the next scan. */

@@ -17,7 +17,7 @@ export interface ResolvedNetns {
   readonly netnsCookie: bigint
   /** A path that opens the namespace as long as it lives. */
   readonly netnsPath: string
-  /** The addresses in it, but loopback and link-local ones. */
+  /** The addresses in it, but loopback and link-local ones; none if they were not wanted. */
   readonly ips: readonly string[]
 }
 
@@ -30,7 +30,10 @@ export interface ResolvedNetns {
  */
 export function resolveNetns(
   ref: NetnsRef,
-  calls: NetnsCalls = { withNetns, currentNetnsCookie },
+  {
+    wantsIps = true,
+    calls = { withNetns, currentNetnsCookie },
+  }: { readonly wantsIps?: boolean; readonly calls?: NetnsCalls } = {},
 ): ResolvedNetns {
   const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
   const netnsPath = 'pid' in ref ? `/proc/${ref.pid}/ns/net` : ref.path
@@ -40,7 +43,7 @@ export function resolveNetns(
   const ownCookie = cookie(calls)
   const found = enter(calls, netnsPath, subject, () => ({
     netnsCookie: cookie(calls),
-    ips: addresses(),
+    ips: wantsIps ? addresses() : [],
   }))
   if (found.netnsCookie === ownCookie) {
     throw new MeshaccelError("it is the host's own", {

@@ -23,8 +23,11 @@ const LOOK_INTERVAL_MS = 1_000
  */
 export class OlderConnections implements Disposable {
   readonly #options: OlderConnectionsOptions
-  /** Netns cookies of pods that were not looked in yet. */
+  /** Netns cookies of pods that have just been enrolled. */
+  readonly #enrolled = new Set<bigint>()
+  /** Those of them that are to be looked in. */
   readonly #due = new Set<bigint>()
+  #asking: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
   #looking = false
   #closed = false
@@ -35,13 +38,25 @@ export class OlderConnections implements Disposable {
 
   /** Looks for older connections of a pod that has just been enrolled, soon. */
   lookIn(netnsCookie: bigint): void {
-    this.#due.add(netnsCookie)
-    if (!this.#looking) this.#timer ??= setTimeout(() => void this.#look(), 0)
+    this.#enrolled.add(netnsCookie)
+    this.#asking ??= setTimeout(() => this.#askEnrolled(), 0)
   }
 
   [Symbol.dispose](): void {
     this.#closed = true
+    clearTimeout(this.#asking)
     clearTimeout(this.#timer)
+  }
+
+  /**
+   * What comes after the enrolment is watched from its handshake on; a pod without a connection by now has no older ones,
+   * such as one that the CNI plugin has told of.
+   */
+  #askEnrolled(): void {
+    this.#asking = undefined
+    for (const cookie of this.#enrolled) if (this.#isBusy(cookie)) this.#due.add(cookie)
+    this.#enrolled.clear()
+    if (this.#due.size > 0 && !this.#looking) void this.#look()
   }
 
   async #look(): Promise<void> {
@@ -66,27 +81,22 @@ export class OlderConnections implements Disposable {
   /** All ends are noted before any is matched. */
   async #adopt(newPods: readonly bigint[]): Promise<void> {
     const { programs, netnsPaths, log, found } = this.#options
-    const busy: bigint[] = []
-    await this.#each(newPods, (cookie) => {
-      if (this.#isBusy(cookie)) busy.push(cookie)
-    })
-    if (busy.length === 0 || this.#closed) return
     programs.sightWatched.run()
-    await this.#each(busy, (cookie) => {
+    await this.#each(newPods, (cookie) => {
       runInNetns(programs.sight, cookie, netnsPaths)
     })
     // Peers in pods that were looked in before, where they had none yet.
     const elsewhere = new Set<bigint>()
-    await this.#each(busy, (cookie) => {
+    await this.#each(newPods, (cookie) => {
       const peers = cookiesIn(runInNetns(programs.adopt, cookie, netnsPaths))
       for (const peer of peers) if (netnsPaths.has(peer)) elsewhere.add(peer)
     })
-    for (const cookie of busy) elsewhere.delete(cookie)
+    for (const cookie of newPods) elsewhere.delete(cookie)
     await this.#each(elsewhere, (cookie) => {
       runInNetns(programs.adopt, cookie, netnsPaths)
     })
     if (this.#closed) return
-    log.debug({ pods: busy.length, elsewhere: elsewhere.size }, 'looked for older connections')
+    log.debug({ pods: newPods.length, elsewhere: elsewhere.size }, 'looked for older connections')
     found()
   }
 

@@ -22,6 +22,13 @@ export function podRecord({
   }
 }
 
+/** Whether the pod excludes anything. */
+export function hasRules(
+  record: Pick<PodRecord, 'port_rules' | 'cidr_rules' | 'uid_rules'>,
+): boolean {
+  return record.port_rules + record.cidr_rules + record.uid_rules > 0
+}
+
 const noCidr: CidrRecord = { family: 0, address: new Uint8Array(16), mask: new Uint8Array(16) }
 
 function filled<Rule>(rules: readonly Rule[], none: Rule): Rule[] {

@@ -2,9 +2,13 @@ import type { PodNetns } from '../datapath/datapath.ts'
 import { podKey, type Mesh, type ObservedPod } from '../observed-pod.ts'
 
 /** What became of looking up a pod's network namespace. */
-export type NetnsResolution =
-  | { readonly netnsCookie: bigint; readonly netnsPath: string; readonly ips: readonly string[] }
-  | { readonly reason: NotEnrolledReason }
+export type NetnsResolution = FoundNetns | { readonly reason: NotEnrolledReason }
+
+export interface FoundNetns {
+  readonly netnsCookie: bigint
+  readonly netnsPath: string
+  readonly ips: readonly string[]
+}
 
 /** Why a pod that a source reports is not enrolled. */
 export const notEnrolledReasons = [
@@ -89,41 +93,93 @@ export function notEnrolledBecause(
   return undefined
 }
 
-/** The desired state that follows from the observed facts. Pure. `resolutions` is by podKey. */
+/**
+ * The desired state that follows from the observed facts. Pure. `resolutions` is by podKey. Of what stays the same
+ * object in there, what follows does so, too.
+ */
 export function desiredState(
   pods: readonly ObservedPod[],
-  resolutions: ReadonlyMap<string, NetnsResolution>,
-  options: DesiredOptions,
+  resolutions: Pick<ReadonlyMap<string, NetnsResolution>, 'get'>,
+  { defaultEnabled, refused }: DesiredOptions,
 ): DesiredState {
   const enrolments = new Map<bigint, PodNetns>()
   const seen = pods.map((pod): SeenPod => {
-    const found = resolutions.get(podKey(pod)) ?? { reason: 'netns-unknown' as const }
-    const proxyUid = pod.proxyUid ?? (pod.mesh === undefined ? undefined : meshUid[pod.mesh])
-    const facts = {
-      namespace: pod.namespace,
-      name: pod.name,
-      ...(pod.uid === undefined ? {} : { uid: pod.uid }),
-      ...(pod.mesh === undefined ? {} : { mesh: pod.mesh }),
-      ...(pod.problem === undefined ? {} : { problem: pod.problem }),
-      ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
-      ips: pod.ips ?? ('reason' in found ? [] : found.ips),
-    }
-    const not = (reason: NotEnrolledReason): SeenPod => ({ ...facts, enrolled: false, reason })
-
-    const because = notEnrolledBecause(pod, options.defaultEnabled)
-    if (because !== undefined || proxyUid === undefined) return not(because ?? 'no-mesh')
-    if ('reason' in found) return not(found.reason)
-    if (enrolments.has(found.netnsCookie)) return not('duplicate-netns')
-    if (options.refused) return not('refused')
-    const { netnsCookie, netnsPath } = found
-    const { exclusions } = pod
-    enrolments.set(netnsCookie, {
-      netnsCookie,
-      netnsPath,
-      proxyUid,
-      ...(typeof exclusions === 'object' ? { exclusions } : {}),
-    })
-    return { ...facts, enrolled: true }
+    const found = resolutions.get(podKey(pod)) ?? unknown
+    const reason =
+      notEnrolledBecause(pod, defaultEnabled) ??
+      ('reason' in found
+        ? found.reason
+        : enrolments.has(found.netnsCookie)
+          ? 'duplicate-netns'
+          : refused
+            ? 'refused'
+            : undefined)
+    const { seen: one, enrolment } = outcomeOf(pod, found, reason)
+    if (enrolment) enrolments.set(enrolment.netnsCookie, enrolment)
+    return one
   })
   return { seen, enrolments }
+}
+
+const unknown: NetnsResolution = { reason: 'netns-unknown' }
+
+interface Outcome {
+  readonly found: NetnsResolution
+  readonly seen: SeenPod
+  readonly enrolment?: PodNetns
+}
+
+/** The last one of each pod: most stay the same while others churn. */
+const outcomes = new WeakMap<ObservedPod, Outcome>()
+
+/** `reason`: why it is not enrolled. */
+function outcomeOf(
+  pod: ObservedPod,
+  found: NetnsResolution,
+  reason: NotEnrolledReason | undefined,
+): Outcome {
+  const last = outcomes.get(pod)
+  if (last && last.found === found && last.seen.reason === reason) return last
+  const outcome = {
+    found,
+    seen: seenAs(pod, found, reason),
+    ...(reason === undefined && 'netnsCookie' in found
+      ? { enrolment: enrolmentOf(pod, found) }
+      : {}),
+  }
+  outcomes.set(pod, outcome)
+  return outcome
+}
+
+function seenAs(
+  pod: ObservedPod,
+  found: NetnsResolution,
+  reason: NotEnrolledReason | undefined,
+): SeenPod {
+  const { namespace, name, uid, mesh, problem } = pod
+  return {
+    namespace,
+    name,
+    ...(uid === undefined ? {} : { uid }),
+    ...(mesh === undefined ? {} : { mesh }),
+    ...(problem === undefined ? {} : { problem }),
+    ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
+    ips: pod.ips ?? ('reason' in found ? [] : found.ips),
+    enrolled: reason === undefined,
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+function enrolmentOf(
+  { mesh, proxyUid = mesh && meshUid[mesh], exclusions }: ObservedPod,
+  { netnsCookie, netnsPath }: FoundNetns,
+): PodNetns {
+  // notEnrolledBecause lets none pass that has neither.
+  if (proxyUid === undefined) throw new Error('a pod without a sidecar is not enrolled')
+  return {
+    netnsCookie,
+    netnsPath,
+    proxyUid,
+    ...(typeof exclusions === 'object' ? { exclusions } : {}),
+  }
 }

@@ -1,15 +1,11 @@
 import { MeshaccelError } from '../errors.ts'
 import { podKey, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
-import type { NetnsResolution, NotEnrolledReason } from './desired.ts'
+import type { FoundNetns, NetnsResolution, NotEnrolledReason } from './desired.ts'
 
 /** How namespaces are looked up; both throw a MeshaccelError whose code says why they cannot. */
 export interface NetnsLookup {
-  /** Enters the namespace and asks it. */
-  readonly resolve: (ref: NetnsRef) => {
-    readonly netnsCookie: bigint
-    readonly netnsPath: string
-    readonly ips: readonly string[]
-  }
+  /** Enters the namespace and asks it; for its addresses only if they are wanted. */
+  readonly resolve: (ref: NetnsRef, wantsIps: boolean) => FoundNetns
   /** What tells one namespace behind a reference from the next, without entering it: some microseconds. */
   readonly identify: (ref: NetnsRef) => string
 }
@@ -22,7 +18,7 @@ interface Entry {
   readonly error?: unknown
 }
 
-/** Of so many looks at all namespaces, each is asked anew in one: its addresses may have changed. */
+/** Of so many looks at all namespaces, each is asked anew in one whose addresses only itself knows: they may change. */
 const refreshEvery = 30
 
 /**
@@ -47,14 +43,16 @@ export class NetnsCache {
       if (pod.netns === undefined) continue
       const key = podKey(pod)
       const last = this.#entries.get(key)
-      const isTurn = (this.#looks + index) % refreshEvery === 0
-      entries.set(key, this.#entry(pod.netns, last, look, isTurn))
+      const wantsIps = pod.ips === undefined
+      const isTurn = wantsIps && (this.#looks + index) % refreshEvery === 0
+      entries.set(key, this.#entry(pod.netns, last, { look, isTurn, wantsIps }))
     }
     this.#entries = entries
   }
 
-  get resolutions(): ReadonlyMap<string, NetnsResolution> {
-    return new Map([...this.#entries].map(([key, { resolution }]) => [key, resolution]))
+  /** What became of the pod's, by podKey. The same object until it is looked up anew. */
+  get(key: string): NetnsResolution | undefined {
+    return this.#entries.get(key)?.resolution
   }
 
   /** Why lookups failed, by podKey. */
@@ -62,7 +60,11 @@ export class NetnsCache {
     for (const [key, { error }] of this.#entries) if (error !== undefined) yield [key, error]
   }
 
-  #entry(ref: NetnsRef, last: Entry | undefined, look: boolean, isTurn: boolean): Entry {
+  #entry(
+    ref: NetnsRef,
+    last: Entry | undefined,
+    { look, isTurn, wantsIps }: Record<'look' | 'isTurn' | 'wantsIps', boolean>,
+  ): Entry {
     const isSameRef = last !== undefined && sameRef(last.ref, ref)
     if (isSameRef && !look) return last
     let identity = ''
@@ -71,7 +73,7 @@ export class NetnsCache {
       identity = this.#lookup.identify(ref)
       if (isSameRef && !isTurn && last.error === undefined && last.identity === identity)
         return last
-      return { ref, identity, resolution: this.#lookup.resolve(ref) }
+      return { ref, identity, resolution: this.#lookup.resolve(ref, wantsIps) }
     } catch (error) {
       return { ref, identity, resolution: { reason: reasonOf(error) }, error }
     }

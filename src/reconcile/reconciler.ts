@@ -110,8 +110,7 @@ export class Reconciler implements Disposable {
     const { datapath, defaultEnabled, log } = this.#options
     const refused = datapath.policy === 'refused'
     this.#lookUp()
-    const { resolutions } = this.#netns
-    const desired = desiredState(this.#pods, resolutions, { defaultEnabled, refused })
+    const desired = desiredState(this.#pods, this.#netns, { defaultEnabled, refused })
     this.#seen = desired.seen
     if (refused) return this.#sayWhatChanged()
 
@@ -126,11 +125,13 @@ export class Reconciler implements Disposable {
       log.error({ err: messageOf(error) }, 'the maps cannot be read')
       return false
     }
-    this.#seen = desired.seen.map((pod) =>
-      pod.enrolled && pod.netnsCookie !== undefined && failed.has(pod.netnsCookie)
-        ? { ...pod, enrolled: false, reason: 'enrol-failed' }
-        : pod,
-    )
+    if (failed.size > 0) {
+      this.#seen = desired.seen.map((pod) =>
+        pod.enrolled && pod.netnsCookie !== undefined && failed.has(pod.netnsCookie)
+          ? { ...pod, enrolled: false, reason: 'enrol-failed' }
+          : pod,
+      )
+    }
     return this.#sayWhatChanged() && failed.size === 0
   }
 

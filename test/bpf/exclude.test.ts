@@ -95,6 +95,31 @@ void test('rules see through REDIRECT', async (t) => {
   })
 })
 
+void test('a pod comes back without its former rules', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t)
+  const [client, server] = [mesh.pod(CLIENT), mesh.pod(SERVER)]
+  const agent = await mesh.startAgent()
+  const where = { address: four2, port: 7000, mode: 'mixed' }
+  await using serving = await Traffic.start(server, 'server', where)
+  await using calling = await Traffic.start(client, 'client', where)
+  const becomes = async (what: string, isIt: (flow: FlowView) => boolean): Promise<void> => {
+    await until(what, async () => {
+      const [flow] = await agent.flows()
+      return flow !== undefined && isIt(flow)
+    })
+  }
+  mesh.exclude([[client, 'ports: [7000]']])
+  await becomes('excluded', isExcluded)
+  mesh.enable(client, false)
+  await until('withdrawn', async () => (await agent.status()).pods.enrolled === 1)
+  mesh.exclude([])
+  mesh.enable(client, true)
+  await becomes('fast', isFast)
+  t.match(await calling.end(), { finished: 1, failed: 0, error: '' })
+  t.match(await serving.end(), { failed: 0, error: '' })
+})
+
 /** Takes the steps while the connections are busy, and then looks for every byte. */
 async function obeys(
   t: Test,

@@ -19,5 +19,5 @@ void test('pods that churn on a real node, under faults: maps and connections ar
   t.ok(report.faults.length > 0)
   t.ok(report.enrolled > 0 && report.connections === report.enrolled)
   t.ok(report.enrolledAfterMs.count > 0)
-  t.ok(report.pluginMs.count > 0)
+  t.ok(report.plugin.enrolled > 0 && report.plugin.addMs.count > 0)
 })

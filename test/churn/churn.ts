@@ -1,9 +1,9 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pod } from '../../src/datapath/layout.ts'
 import { BpfMap, u64 } from '../../src/libbpf/index.ts'
-import { AgentProcess } from '../helpers/agent-process.ts'
+import { AgentProcess, cli } from '../helpers/agent-process.ts'
 import { node as nodeName } from '../helpers/kube-objects.ts'
 import { until } from '../helpers/retry.ts'
 import { Random } from '../soak/random.ts'
@@ -24,6 +24,7 @@ export interface ChurnOptions extends NodeOptions {
 export interface Phase {
   readonly seconds: number
   readonly replaced: number
+  readonly replacedPerSecond: number
   /** Changes of pods and namespaces that the API server told the agent. */
   readonly events: number
   readonly agentCpuPercent: number
@@ -41,10 +42,16 @@ export interface ChurnReport {
   readonly enrolled: number
   /** Each pod has one, and most are older than the pod's enrolment. */
   readonly connections: number
-  /** From the moment when a pod's address was known; without faults; no more than a few with the CNI plugin. */
+  /** Without faults, of the pods that the CNI plugin does not tell of: from the moment when their address was known. */
   readonly enrolledAfterMs: Spread
-  /** What the CNI plugin took at ADD, under faults as well. */
-  readonly pluginMs: Spread
+  /** Without faults, of the pods that it tells of. */
+  readonly plugin: {
+    readonly enrolled: number
+    /** When their first process could start, which is when the plugin had ended. */
+    readonly enrolledByThen: number
+    /** What it took at ADD, under faults as well. */
+    readonly addMs: Spread
+  }
 }
 
 interface Spread {
@@ -72,9 +79,11 @@ export async function churn(
     cost.begin()
     const replaced = await work()
     const { cpuPercent, highestRssMiB } = cost.end()
+    const seconds = (performance.now() - begin) / 1000
     const result = {
-      seconds: (performance.now() - begin) / 1000,
+      seconds,
       replaced,
+      replacedPerSecond: replaced / seconds,
       events: api.told - toldBefore,
       agentCpuPercent: cpuPercent,
       agentRssMiB: highestRssMiB,
@@ -116,6 +125,7 @@ export async function churn(
   const enrolled = node.desired().size
   const connections = await seenConnections(node, agent)
   const again = await phase('idle again', resting)
+  const late = enrolmentDelays(logged, node.addedAt)
   const report = {
     startedAfterMs,
     phases: { idle, churn: churned, 'churn with faults': faulty, 'idle again': again },
@@ -125,7 +135,11 @@ export async function churn(
     enrolled,
     connections,
     enrolledAfterMs: spread(enrolmentDelays(logged, node.knownAt)),
-    pluginMs: spread(node.addMs),
+    plugin: {
+      enrolled: late.length,
+      enrolledByThen: late.filter((ms) => ms <= 0).length,
+      addMs: spread(node.addMs),
+    },
   }
   // In good order, so that what the agent's Node was asked to write is written.
   await agent.kill('SIGTERM')
@@ -137,12 +151,19 @@ export async function startAgent(
   node: ChurnedNode,
   nodeOptions: readonly string[] = [],
 ): Promise<AgentProcess> {
+  // As its first line has it run.
+  const shipped = /^#!\S+ -S node (.*)$/m.exec(readFileSync(cli, 'utf8'))?.[1] ?? ''
   const flags = ['--node', nodeName, '--cri', node.runtime.socket]
   const environment = { KUBECONFIG: node.kubeconfig }
-  const agent = new AgentProcess(node, flags, { environment, nodeOptions })
+  const agent = new AgentProcess(node, flags, {
+    environment,
+    nodeOptions: [...shipped.split(' '), ...nodeOptions],
+  })
   try {
     await agent.runs()
     await until('the first sync', () => agent.log.includes('"in step with its pods"'))
+    const { refusedBecause } = await agent.status()
+    if (refusedBecause !== undefined) throw new Error(`the self-test says: ${refusedBecause}`)
     return agent
   } catch (error) {
     await agent[Symbol.asyncDispose]()
@@ -221,13 +242,13 @@ async function seenConnections(node: ChurnedNode, agent: AgentProcess): Promise<
   return seen
 }
 
-/** From what the agent has logged. */
-function enrolmentDelays(log: string, knownAt: ReadonlyMap<string, number>): number[] {
+/** From what the agent has logged: how long after the moment each pod was enrolled. */
+function enrolmentDelays(log: string, moments: ReadonlyMap<string, number>): number[] {
   return log.split('\n').flatMap((line) => {
     if (!line.endsWith('"msg":"enrolled"}')) return []
     const said: { time: string; pod: string } = JSON.parse(line)
-    const known = knownAt.get(said.pod)
-    return known === undefined ? [] : [Date.parse(said.time) - known]
+    const moment = moments.get(said.pod)
+    return moment === undefined ? [] : [Date.parse(said.time) - moment]
   })
 }
 

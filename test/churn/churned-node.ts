@@ -1,19 +1,17 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { findCgroup2 } from '../../src/datapath/cgroup.ts'
 import { netnsCookie, TcpSocket, withNetns } from '../../src/libbpf/index.ts'
 import { AgentProcess, cli } from '../helpers/agent-process.ts'
+import { Child } from '../helpers/child.ts'
 import { configuration, runPlugin } from '../helpers/cni-plugin.ts'
 import { FakeKubeApi } from '../helpers/fake-kube-api.ts'
 import { FakeRuntime } from '../helpers/fake-runtime.ts'
 import { until } from '../helpers/retry.ts'
+import { TrafficPrograms } from '../helpers/traffic.ts'
 import { namespaceObject, podObject, type PodState } from './objects.ts'
-
-const run = promisify(execFile)
 
 export interface NodeOptions {
   readonly pods: number
@@ -51,13 +49,18 @@ export class ChurnedNode implements AsyncDisposable {
   readonly socket: string = join(this.directory, 'agent.sock')
   readonly podsOrigin: string = 'kubernetes'
   readonly kubeconfig: string = join(this.directory, 'kubeconfig')
-  /** When pods' addresses became known, by `namespace/name`. */
+  /** When the addresses of pods that no plugin tells of became known, by `namespace/name`. */
   readonly knownAt: Map<string, number> = new Map<string, number>()
+  /** When the CNI plugin let the others go on. */
+  readonly addedAt: Map<string, number> = new Map<string, number>()
   /** How often the CNI plugin was called, for ADD or DEL. */
   pluginCalls = 0
   /** How long it took at each ADD. */
   readonly addMs: number[] = []
   readonly #options: NodeOptions
+  readonly #programs = new TrafficPrograms()
+  /** Makes and removes namespaces. */
+  readonly #netns: Child<{ readonly event: string }>
   readonly #slots = new Map<number, LivePod>()
   readonly #enabledNamespaces = new Set<string>()
   readonly #home: string
@@ -67,6 +70,7 @@ export class ChurnedNode implements AsyncDisposable {
     this.api = api
     this.runtime = runtime
     this.#options = options
+    this.#netns = new Child(this.#programs.path('netns'), [])
     const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
     this.#home = join(findCgroup2(), own)
     mkdirSync(this.cgroup)
@@ -124,6 +128,8 @@ export class ChurnedNode implements AsyncDisposable {
     AgentProcess.cleanup(this)
     for (const pod of this.#slots.values()) await this.#removeNetns(pod)
     this.#slots.clear()
+    await this.#netns[Symbol.asyncDispose]()
+    this.#programs[Symbol.dispose]()
     await this.api.down()
     await this.runtime.stop()
     writeFileSync(join(this.#home, 'cgroup.procs'), String(process.pid))
@@ -169,13 +175,14 @@ export class ChurnedNode implements AsyncDisposable {
 
     const name = `meshaccel-churn-${process.pid}-${generation}`
     const netns = `/run/netns/${name}`
-    await run('ip', ['netns', 'add', name])
-    await run('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+    await this.#tellNetns('add', name)
+    const key = `${state.namespace}/${state.name}`
     const hasPlugin = !atOnce && (generation * 37) % 100 < this.#options.cniPercent
     if (hasPlugin) {
       const began = performance.now()
       await this.#tellPlugin('ADD', state, netns)
       this.addMs.push(performance.now() - began)
+      this.addedAt.set(key, Date.now())
     }
     const connection = withNetns(netns, () => TcpSocket.pair())
     this.#slots.set(slot, { state, netns, cookie: netnsCookie(netns), hasPlugin, connection })
@@ -183,7 +190,7 @@ export class ChurnedNode implements AsyncDisposable {
     update({})
     await pause()
     update({ ip: `10.244.${slot >> 8}.${slot & 255}` })
-    this.knownAt.set(`${state.namespace}/${state.name}`, Date.now())
+    if (!hasPlugin) this.knownAt.set(key, Date.now())
     await pause()
     update({ phase: 'Running' })
     await pause()
@@ -208,7 +215,12 @@ export class ChurnedNode implements AsyncDisposable {
   async #removeNetns({ netns, connection }: LivePod): Promise<void> {
     connection.client.reset()
     connection.server[Symbol.dispose]()
-    await run('ip', ['netns', 'delete', netns.slice('/run/netns/'.length)])
+    await this.#tellNetns('delete', netns.slice('/run/netns/'.length))
+  }
+
+  async #tellNetns(command: 'add' | 'delete', name: string): Promise<void> {
+    this.#netns.write(`${command} ${name}\n`)
+    await this.#netns.take(name)
   }
 
   async #tellPlugin(

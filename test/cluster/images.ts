@@ -1,4 +1,4 @@
-/** `images.ts DIR`: makes the images of the cluster tests, without a daemon, and prints the archives' paths. */
+/** `images.ts DIR [KUBE FORTIO]`: makes the images of the cluster tests, without a daemon, and prints the archives' paths. */
 import { buildSync } from 'esbuild'
 import { execFileSync } from 'node:child_process'
 import {
@@ -22,8 +22,8 @@ import { packageRoot, version } from '../../src/package.ts'
 import { packImage, type Image } from './pack-image.ts'
 import { sidecarConfig } from './sidecar.ts'
 
-const [out, kube] = process.argv.slice(2)
-if (out === undefined) throw new Error('usage: images.ts DIR [KUBE]')
+const [out, kube, fortio] = process.argv.slice(2)
+if (out === undefined) throw new Error('usage: images.ts DIR [KUBE FORTIO]')
 mkdirSync(out, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'cluster-images-'))
 try {
@@ -37,7 +37,7 @@ try {
   const pods = { entrypoint: ['/usr/bin/sh'], path: everywhere, root: await podsRoot() }
   await pack('pods', { name: 'registry.local/pods:1', ...pods })
   // Only a cluster of our own needs these; others pull them.
-  if (kube !== undefined) {
+  if (kube !== undefined && fortio !== undefined) {
     const root = emptyRoot('pause')
     addProgram(root, '/bin/busybox')
     const entrypoint = ['/usr/bin/busybox', 'sleep', '2147483647']
@@ -46,6 +46,10 @@ try {
     addProgram(kubectl, kube, 'usr/bin/kubectl')
     const name = 'registry.k8s.io/kubectl:v1.34.2'
     await pack('kubectl', { name, entrypoint: ['kubectl'], path: everywhere, root: kubectl })
+    const load = emptyRoot('fortio')
+    addProgram(load, fortio, 'usr/bin/fortio')
+    const program = { entrypoint: ['/usr/bin/fortio'], path: everywhere, root: load }
+    await pack('fortio', { name: 'registry.local/fortio:1', ...program })
   }
 } finally {
   rmSync(work, { recursive: true })
@@ -90,7 +94,7 @@ async function podsRoot(): Promise<string> {
   writeFileSync(join(root, 'etc/envoy.json'), sidecarConfig())
   writeFileSync(join(root, 'etc/istio.rules'), istioRedirect)
 
-  const entryPoints = ['server', 'client', 'node-view']
+  const entryPoints = ['server', 'client', 'node-view', 'injector']
   buildSync({
     entryPoints: entryPoints.map((name) => join(import.meta.dirname, `pods/${name}.ts`)),
     outdir: join(root, 'app'),

@@ -48,14 +48,11 @@ const commands: Readonly<Record<string, string>> = {
  */
 export function injectedPod(options: InjectedPodOptions): Pod {
   const { namespace, name, sidecar, node, command, annotations = {} } = options
-  const file = new URL(`../fixtures/injected/istio-${sidecar}.json`, import.meta.url)
-  const { metadata, spec }: Pod = JSON.parse(readFileSync(file, 'utf8'))
+  const { metadata, spec } = fixture(sidecar)
   const replaced = (container: Container): Container => {
-    const script = commands[container.name]
-    const ours = { ...container, image, imagePullPolicy: 'IfNotPresent', resources: {} }
-    if (script !== undefined) return { ...ours, command: ['/bin/sh', '-c', script] }
+    if (container.name in commands) return withOurs(container)
     // Its probe goes to Istio's agent.
-    const { readinessProbe: _, ...app } = ours
+    const { readinessProbe: _, ...app } = withOurs(container)
     return { ...app, name: 'app', command }
   }
   return {
@@ -74,6 +71,32 @@ export function injectedPod(options: InjectedPodOptions): Pod {
       terminationGracePeriodSeconds: 2,
     },
   }
+}
+
+/** What the injector adds to a pod, as a JSON patch. */
+export function injection(): object[] {
+  const { metadata, spec } = fixture('native')
+  const status = 'sidecar.istio.io/status'
+  return [
+    { op: 'add', path: '/spec/initContainers', value: spec.initContainers.map(withOurs) },
+    {
+      op: 'add',
+      path: `/metadata/annotations/${status.replace('/', '~1')}`,
+      value: metadata.annotations[status],
+    },
+  ]
+}
+
+function fixture(sidecar: InjectedPodOptions['sidecar']): Pod {
+  const file = new URL(`../fixtures/injected/istio-${sidecar}.json`, import.meta.url)
+  const pod: Pod = JSON.parse(readFileSync(file, 'utf8'))
+  return pod
+}
+
+function withOurs(container: Container): Container {
+  const script = commands[container.name]
+  const ours = { ...container, image, imagePullPolicy: 'IfNotPresent', resources: {} }
+  return script === undefined ? ours : { ...ours, command: ['/bin/sh', '-c', script] }
 }
 
 /** Tells when the pod's first process started, in milliseconds since 1970. */

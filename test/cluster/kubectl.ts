@@ -2,9 +2,9 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { patience } from '../helpers/retry.ts'
 
-/** Runs kubectl or helm, as found on PATH, on the cluster of $KUBECONFIG; rejects with what it complained of. */
+/** Runs a program that is found on PATH on the cluster of $KUBECONFIG; rejects with what it complained of. */
 export function run(
-  command: 'kubectl' | 'helm',
+  command: 'kubectl' | 'helm' | 'meshaccel',
   args: readonly string[],
   input = '',
 ): Promise<string> {

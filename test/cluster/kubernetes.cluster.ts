@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { kubectl } from './kubectl.ts'
 import { annotations } from './steps/annotations.ts'
+import { bench } from './steps/bench.ts'
 import { comingPods } from './steps/coming-pods.ts'
 import { forbidden } from './steps/forbidden.ts'
 import { install } from './steps/install.ts'
@@ -15,6 +16,7 @@ const steps = {
   'pods come, restart and go': comingPods,
   'the agent is rolled, killed and hangs': missingAgent,
   'the API server forbids the agent to look': forbidden,
+  'the bench compares two namespaces': bench,
   'an uninstall leaves nothing': uninstall,
 }
 

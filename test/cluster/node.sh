@@ -82,11 +82,12 @@ version = 2
 T
 start containerd --config /etc/containerd-node.toml
 start etcd --data-dir /var/lib/etcd --unsafe-no-fsync --log-level warn
+# Without kube-proxy webhooks are reached at their pods.
 start kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=443 \
 	--advertise-address=10.99.0.1 --cert-dir=certs --endpoint-reconciler-type=none --service-cluster-ip-range=10.96.0.0/16 \
 	--service-account-issuer=https://kubernetes.default.svc --service-account-key-file=sa.pub \
 	--service-account-signing-key-file=sa.key --token-auth-file=tokens.csv --authorization-mode=RBAC,Node \
-	--allow-privileged=true --kubelet-preferred-address-types=InternalIP
+	--enable-aggregator-routing=true --allow-privileged=true --kubelet-preferred-address-types=InternalIP
 
 until [[ -s kubeconfig ]]; do sleep 0.1; done
 start kube-controller-manager --kubeconfig=kubeconfig --bind-address=127.0.0.1 --leader-elect=false \

@@ -22,14 +22,19 @@ if [[ -z ${KUBECONFIG:-} ]]; then
 	# Only this node's own processes are watched.
 	HELM_SET=agent.cgroupPath=$(. test/cluster/place.sh "$dir" && echo "$cgroup2/$group")
 	export HELM_SET
-	kube=$dir/bin/kubelet
+	export BENCH_IMAGE=registry.local/fortio:1
+	ours=("$dir/bin/kubelet" "$dir/bin/fortio")
 else
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
+	ours=()
+	mkdir "$dir/bin"
+	ln -s "$PWD/dist/src/cli.js" "$dir/bin/meshaccel"
+	export PATH=$PATH:$dir/bin
 fi
 
 # shellcheck disable=SC2086 # a command with its arguments
-npx tsx test/cluster/images.ts "$dir/images" ${kube:+"$kube"} | while read -r image; do
+npx tsx test/cluster/images.ts "$dir/images" "${ours[@]}" | while read -r image; do
 	${CLUSTER_IMPORT:?names a command that brings an image archive to the nodes} "$image" </dev/null
 done
 npx tap run --timeout=1500 --reporter=tap "$@" test/cluster/kubernetes.cluster.ts

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs and builds what the cluster of the tests is made of, on Debian 12 or Ubuntu 24.04. Idempotent. etcd, Kubernetes
-# and helm come from their Go modules by pinned sums, into a cache outside the checkout: 6 minutes of two cores once.
+# Installs and builds what the cluster of the tests is made of, on Debian 12 or Ubuntu 24.04. Idempotent. etcd, Kubernetes,
+# helm and fortio come from their Go modules by pinned sums, into a cache outside the checkout: 6 minutes of two cores once.
 # Prints the cache's directory.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -35,4 +35,5 @@ build() { # build NAME PACKAGE: cache/NAME, made of exactly the sources that go/
 build etcd .
 build kube .
 build helm helm.sh/helm/v3/cmd/helm
+build fortio fortio.org/fortio
 echo "$cache"

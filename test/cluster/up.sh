@@ -22,7 +22,7 @@ done
 mkdir -p "$cgroup2/$group/daemons"
 
 for name in kube-apiserver kube-controller-manager kube-scheduler kubelet; do ln -sf "$cache/kube" "bin/$name"; done
-ln -sf "$cache/etcd" bin/etcd
+for name in etcd fortio; do ln -sf "$cache/$name" "bin/$name"; done
 token=$(openssl rand -hex 16)
 echo "$token,admin,admin,system:masters" >tokens.csv
 openssl genrsa -out sa.key 2048 2>/dev/null
@@ -40,6 +40,7 @@ command_on_node import nsenter --target "$node" --mount --net -- sh -c "'exec ct
 # These two see the machine's files.
 command_on_node kubectl nsenter --target "$node" --net -- "$dir/bin/.kubectl/kubectl"
 command_on_node helm nsenter --target "$node" --net -- "$cache/helm"
+command_on_node meshaccel nsenter --target "$node" --net -- "$(realpath "$here/../../dist/src/cli.js")"
 mkdir -p bin/.kubectl
 ln -sf "$cache/kube" bin/.kubectl/kubectl
 

@@ -24,6 +24,10 @@ export interface KubePod {
   }
 }
 
+interface KubeNode {
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
+}
+
 interface KubeContainer {
   readonly name: string
   readonly securityContext?: {
@@ -46,22 +50,26 @@ export interface LogLine {
 
 /** The cluster as the steps of the test share it: one node, traffic between two pods, the agent on that node. */
 export class World {
+  /** By its label, as pods select it. */
   readonly node: string
+  readonly nodeName: string
   /** What the agent counts, for as long as the test runs. */
   readonly samples: Lines<Sample>
   /** What the client of `makeTraffic` tells. */
   #client: Lines<ClientReport> | undefined
 
-  private constructor(node: string) {
+  private constructor(nodeName: string, node: string) {
+    this.nodeName = nodeName
     this.node = node
     this.samples = new Lines(...nodeView('samples', String(METRICS_PORT)))
   }
 
   /** Makes the namespaces, which go away with the test and everything in them. */
   static async make(t: Test): Promise<World> {
-    const nodes = await getObjects<List<{ metadata: { labels: Record<string, string> } }>>('nodes')
-    const node = nodes.items[0]?.metadata.labels['kubernetes.io/hostname']
-    if (node === undefined) throw new Error('the cluster has no node')
+    const nodes = await getObjects<List<KubeNode>>('nodes')
+    const { name: nodeName, labels } = nodes.items[0]?.metadata ?? {}
+    const node = labels?.['kubernetes.io/hostname']
+    if (nodeName === undefined || node === undefined) throw new Error('the cluster has no node')
     const others = await getObjects<List<object>>(
       'daemonsets',
       '-A',
@@ -70,9 +78,14 @@ export class World {
     )
     if (others.items.length > 0)
       throw new Error('meshaccel is installed in this cluster: remove it first')
-    t.teardown(() =>
-      kubectl('delete', 'namespace', shop, system, '--ignore-not-found', '--timeout=120s'),
-    )
+    t.teardown(async () => {
+      // After a failure it is still there, and so is what it has on the node.
+      const options = ['--ignore-not-found', '--wait', '--timeout=3m']
+      await run('helm', ['uninstall', release, '-n', system, ...options]).catch((error: unknown) =>
+        t.comment(String(error)),
+      )
+      await kubectl('delete', 'namespace', shop, system, '--ignore-not-found', '--timeout=120s')
+    })
     for (const name of [shop, system]) {
       await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
       // Without its account a namespace takes no pods.
@@ -80,7 +93,7 @@ export class World {
     }
     await apply(nodeViewPod(node))
     await ready(system, 'node-view')
-    return new World(node)
+    return new World(nodeName, node)
   }
 
   /** A client that talks to a server through their sidecars, without end. */

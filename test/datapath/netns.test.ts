@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readlinkSync, readFileSync, statSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test, type Test } from 'tap'
 import { hasConnections, identifyNetns, resolveNetns } from '../../src/datapath/netns.ts'
@@ -47,6 +47,7 @@ void test('resolves a path to its cookie and addresses, and is back afterwards',
   ip('-n', name, 'link', 'set', 'eth1', 'up')
 
   const first = resolveNetns({ path: one })
+  t.strictSame(resolveNetns({ path: one }, { wantsIps: false }), { ...first, ips: [] })
   t.match(first, { netnsPath: one, ips: ['10.9.8.7'] })
   t.ok(first.netnsCookie > 0n)
   t.equal(resolveNetns({ path: one }).netnsCookie, first.netnsCookie, 'is always the same')
@@ -95,21 +96,25 @@ void test('refuses what is gone or something else', async (t) => {
   codeOf(join(directory, 'fifo'), 'NOT_A_NETNS')
   codeOf(directory, 'NOT_A_NETNS')
   codeOf('/proc/self/ns/mnt', 'NOT_A_NETNS')
-  const gone = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')) - 1
+  const { pid: gone } = spawnSync('true')
   t.throws(() => resolveNetns({ pid: gone }), { code: 'PID_GONE' })
 })
 
 void test('says what a failed system call means', async (t) => {
   const path = '/proc/self/ns/net'
   t.throws(
-    () => resolveNetns({ path }, { withNetns: failing('EPERM'), currentNetnsCookie: () => 1n }),
+    () =>
+      resolveNetns(
+        { path },
+        { calls: { withNetns: failing('EPERM'), currentNetnsCookie: () => 1n } },
+      ),
     { code: 'NETNS_FORBIDDEN', hint: /user namespace/ },
   )
   t.throws(
     () =>
       resolveNetns(
         { path },
-        { withNetns: (_, fn) => fn(), currentNetnsCookie: failing('ENOPROTOOPT') },
+        { calls: { withNetns: (_, fn) => fn(), currentNetnsCookie: failing('ENOPROTOOPT') } },
       ),
     { code: 'NETNS_COOKIE_UNSUPPORTED' },
   )
@@ -142,7 +147,7 @@ void test("an identity stays as long as the namespace, and is never the next one
 })
 
 void test('what is gone has no identity', async (t) => {
-  const gone = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')) - 1
+  const { pid: gone } = spawnSync('true')
   t.throws(() => identifyNetns({ pid: gone }), { code: 'PID_GONE' })
   t.throws(() => identifyNetns({ path: '/run/netns/mxa-none' }), { code: 'NETNS_GONE' })
 })

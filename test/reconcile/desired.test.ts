@@ -97,3 +97,23 @@ void test('of two enabled pods in one namespace the first has it', async (t) => 
   const first = desiredState([{ ...one, enabled: false }, two], both, options)
   t.match(first.seen, [{ reason: 'disabled' }, { enrolled: true }])
 })
+
+void test('what stays the same stays the same object', async (t) => {
+  const two: ObservedPod = { ...one, name: 'two' }
+  const before = desiredState([one, two], resolutions, options)
+  const after = desiredState([one, { ...two }], resolutions, options)
+  t.equal(after.seen[0], before.seen[0])
+  t.equal(after.enrolments.get(1n), before.enrolments.get(1n))
+  t.not(after.seen[1], before.seen[1])
+
+  const changes = {
+    refused: desiredState([one], resolutions, { ...options, refused: true }),
+    elsewhere: desiredState([one], new Map([['a/one', { ...found, netnsCookie: 2n }]]), options),
+    again: desiredState([one], resolutions, options),
+  }
+  t.match(changes, {
+    refused: { seen: [{ enrolled: false, reason: 'refused' }] },
+    elsewhere: { seen: [{ enrolled: true, netnsCookie: 2n }] },
+    again: { seen: [{ enrolled: true, netnsCookie: 1n }] },
+  })
+})

@@ -5,6 +5,7 @@ import { request as httpsRequest } from 'node:https'
 import { messageOf } from '../../errno.ts'
 import { MeshaccelError } from '../../errors.ts'
 import { errorOfConnection, errorOfNonsense, errorOfStatus } from './api-error.ts'
+import { withoutManagedFields } from './managed-fields.ts'
 
 export interface ApiRequest {
   /** For messages: `list pods`. */
@@ -76,7 +77,7 @@ export class KubeApi {
         let start = 0
         for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
           chunks.push(chunk.subarray(start, end))
-          const line = Buffer.concat(chunks).toString()
+          const line = withoutManagedFields(Buffer.concat(chunks))
           chunks = []
           bytes = 0
           start = end + 1
@@ -104,7 +105,7 @@ export class KubeApi {
     try {
       const chunks: Buffer[] = []
       for await (const chunk of response) chunks.push(chunk)
-      return Buffer.concat(chunks).toString()
+      return withoutManagedFields(Buffer.concat(chunks))
     } catch (error) {
       throw errorOfConnection(request.operation, this.#server, error)
     }

@@ -25,8 +25,20 @@ export function misspelt(
   return [...keys, ...asLabels]
 }
 
+/** What was found of keys: the same few are on all pods, and in each event of them. */
+const guesses = new Map<string, string | undefined>()
+const maxGuesses = 1_000
+
 /** The annotation of ours that the key may have been meant to be. */
 function meantKey(key: string): string | undefined {
+  if (guesses.has(key)) return guesses.get(key)
+  if (guesses.size === maxGuesses) guesses.clear()
+  const guess = guessKey(key)
+  guesses.set(key, guess)
+  return guess
+}
+
+function guessKey(key: string): string | undefined {
   if (known.includes(key)) return undefined
   const lower = key.toLowerCase()
   const near = known.find((each) => each === lower) ?? nearest(lower, known)

@@ -7,6 +7,7 @@ export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED'
 /**
  * The last state of a collection's objects, of each only what `keep` leaves. Later events win over earlier ones in
  * whatever order they come: by the resource version, which grows with every change (KEP-5504), deletions included.
+ * What is kept stays the same object for as long as it stays the same, so that others see that at a glance.
  */
 export class ObjectStore<Kept> {
   readonly #keep: (object: KubeObject) => Kept | undefined
@@ -42,8 +43,9 @@ export class ObjectStore<Kept> {
       return last !== undefined
     }
     this.#gone.delete(key)
-    this.#entries.set(key, { version, kept })
-    return !isDeepStrictEqual(last?.kept, kept)
+    const same = last && isDeepStrictEqual(last.kept, kept) ? last.kept : undefined
+    this.#entries.set(key, { version, kept: same ?? kept })
+    return same === undefined
   }
 
   /** Takes a list's objects for all there are; tells whether anything that is kept has changed. */
@@ -51,11 +53,14 @@ export class ObjectStore<Kept> {
     const before = this.#entries
     this.#entries = listed.#entries
     this.#gone = listed.#gone
-    if (before.size !== this.#entries.size) return true
-    for (const [key, { kept }] of this.#entries) {
-      if (!isDeepStrictEqual(before.get(key)?.kept, kept)) return true
+    let changed = before.size !== this.#entries.size
+    for (const [key, { version, kept }] of this.#entries) {
+      const last = before.get(key)
+      if (last && isDeepStrictEqual(last.kept, kept)) {
+        this.#entries.set(key, { version, kept: last.kept })
+      } else changed = true
     }
-    return false
+    return changed
   }
 
   #bury(key: string, version: string): void {

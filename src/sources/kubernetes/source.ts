@@ -1,7 +1,7 @@
 import type { KubeConfig } from '#kube-config'
 import { setMaxListeners } from 'node:events'
 import type { Log } from '../../log.ts'
-import { podKey, type ObservedPod } from '../../observed-pod.ts'
+import { podKey, type NetnsRef, type ObservedPod } from '../../observed-pod.ts'
 import type { NetnsFinder } from '../netns/finder.ts'
 import { isMounted } from '../netns/cri.ts'
 import { NetnsSearch, type AnnouncedSandbox, type SearchTimes } from '../netns/search.ts'
@@ -27,8 +27,17 @@ interface Announced {
   readonly resolve: () => void
 }
 
-/** Pods that churn are told together, a few times within a reconciler's work. */
-const tellEveryMs = 100
+/** What was told of a pod, and what of. */
+interface Told {
+  readonly namespace: NamespaceFacts | undefined
+  readonly netns: NetnsRef | undefined
+  readonly pod: ObservedPod
+}
+
+/** Changes are told together, as those of pods that churn. */
+const tellEveryMs = 200
+/** While the start of a pod waits for it. */
+const tellHurriedEveryMs = 20
 
 /** The pods of one node as the API server and the container runtime know them. */
 export class KubernetesSource implements PodSource, SandboxListener {
@@ -45,7 +54,10 @@ export class KubernetesSource implements PodSource, SandboxListener {
   readonly #errors = new Map<string, string>()
   /** The namespaces have been looked for once, so that their absence means something. */
   #searched = false
+  /** Of a pod that stays the same the same object is told, so that others see it at a glance. */
+  readonly #told = new WeakMap<PodFacts, Told>()
   #telling: NodeJS.Timeout | undefined
+  #tellsAt = 0
   #toldAt = -Infinity
   /** Who waits for a pod to be acted upon. */
   #announced: Announced[] = []
@@ -158,31 +170,38 @@ export class KubernetesSource implements PodSource, SandboxListener {
 
   #changed(): void {
     if (!this.#pods.synced || !this.#namespaces.synced) return
+    if (this.#searched) this.#tellSoon()
+    else void this.#tellFirst()
+  }
+
+  /** Before the first search, the pods of an earlier agent would be withdrawn for want of a namespace. */
+  async #tellFirst(): Promise<void> {
+    await this.#searchForPods()
+    this.#searched = true
+    // An agent that runs as a pod is one itself.
+    const [one] = this.#pods.entries()
+    if (!one) this.#log.warn({ node: this.#node }, 'no pods: is --node the name of this node?')
+    this.#tellSoon()
+  }
+
+  /** Settles when each new pod has been looked for once. */
+  #searchForPods(): Promise<void> {
     const wanted = [...this.#pods.entries()].flatMap(([, { observed, runtimeUid }]) => {
       const { namespace, name, mesh, hostNetwork, finished, ips = [] } = observed
       if (mesh === undefined || hostNetwork || finished) return []
       return [{ namespace, name, uid: runtimeUid, fingerprint: ips.join(' ') }]
     })
-    void this.#tellOnce(this.#search.want(wanted))
-  }
-
-  /** Before the first search, the pods of an earlier agent would be withdrawn for want of a namespace. */
-  async #tellOnce(searched: Promise<void>): Promise<void> {
-    if (!this.#searched) {
-      await searched
-      this.#searched = true
-      // An agent that runs as a pod is one itself.
-      const [one] = this.#pods.entries()
-      if (!one) this.#log.warn({ node: this.#node }, 'no pods: is --node the name of this node?')
-    }
-    this.#tellSoon()
+    return this.#search.want(wanted)
   }
 
   /** Tells the pods, once for all that changes at about the same time. */
   #tellSoon(): void {
-    if (!this.#searched || this.#telling) return
-    const delayMs = Math.max(0, this.#toldAt + tellEveryMs - performance.now())
-    this.#telling = setTimeout(() => void this.#tell(), delayMs)
+    if (!this.#searched) return
+    const tellsAt = this.#toldAt + (this.#announced.length > 0 ? tellHurriedEveryMs : tellEveryMs)
+    if (this.#telling && this.#tellsAt <= tellsAt) return
+    clearTimeout(this.#telling)
+    this.#tellsAt = tellsAt
+    this.#telling = setTimeout(() => void this.#tell(), Math.max(0, tellsAt - performance.now()))
   }
 
   async #tell(): Promise<void> {
@@ -190,6 +209,8 @@ export class KubernetesSource implements PodSource, SandboxListener {
     this.#toldAt = performance.now()
     const listener = this.#listener
     if (!listener) return
+    // What it finds is told next.
+    void this.#searchForPods()
     const pods = [...this.#pods.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1))
     this.#warn(pods)
     const uids = new Map(pods.map(([key, { runtimeUid }]) => [key, runtimeUid]))
@@ -212,20 +233,15 @@ export class KubernetesSource implements PodSource, SandboxListener {
     })
   }
 
-  #observe({ observed, runtimeUid, problems }: PodFacts): ObservedPod {
-    const netns = this.#search.of({ ...observed, uid: runtimeUid })
+  #observe(facts: PodFacts): ObservedPod {
+    const { observed, runtimeUid: uid } = facts
+    const netns = this.#search.of({ namespace: observed.namespace, name: observed.name, uid })
     const namespace = this.#namespaces.get(`/${observed.namespace}`)
-    const enabled = observed.enabled ?? namespace?.enabled
-    const ofNamespace = (namespace?.problems ?? []).map(
-      (problem) => `namespace ${observed.namespace}: ${problem}`,
-    )
-    const problem = [...problems, ...ofNamespace].join('; ')
-    return {
-      ...observed,
-      ...(problem === '' ? {} : { problem }),
-      ...(netns === undefined ? {} : { netns }),
-      ...(enabled === undefined ? {} : { enabled }),
-    }
+    const last = this.#told.get(facts)
+    if (last && last.namespace === namespace && last.netns === netns) return last.pod
+    const pod = observedPod(facts, namespace, netns)
+    this.#told.set(facts, { namespace, netns, pod })
+    return pod
   }
 
   /** Tells users what they have written wrong, on this node's pods and the namespaces of these. */
@@ -250,5 +266,24 @@ export class KubernetesSource implements PodSource, SandboxListener {
 
   #warnOne(subject: Parameters<EventWriter['warn']>[0], problem: string): void {
     void this.#events.warn(subject, 'BadAnnotation', problem, this.#stop.signal)
+  }
+}
+
+/** A pod with what its namespace says and where its network namespace is. Pure. */
+function observedPod(
+  { observed, problems }: PodFacts,
+  namespace: NamespaceFacts | undefined,
+  netns: NetnsRef | undefined,
+): ObservedPod {
+  const enabled = observed.enabled ?? namespace?.enabled
+  const ofNamespace = (namespace?.problems ?? []).map(
+    (problem) => `namespace ${observed.namespace}: ${problem}`,
+  )
+  const problem = [...problems, ...ofNamespace].join('; ')
+  return {
+    ...observed,
+    ...(problem === '' ? {} : { problem }),
+    ...(netns === undefined ? {} : { netns }),
+    ...(enabled === undefined ? {} : { enabled }),
   }
 }

@@ -23,6 +23,10 @@ export interface AnnouncedSandbox {
   readonly netnsPath: string
 }
 
+interface Announced extends AnnouncedSandbox {
+  readonly netns: NetnsRef
+}
+
 export interface NetnsSearchOptions {
   /** In the order in which they are asked for what those before have not found. */
   readonly finders: readonly NetnsFinder[]
@@ -53,7 +57,7 @@ export class NetnsSearch implements Disposable {
   /** By uid. */
   #wanted: ReadonlyMap<string, WantedPod> = new Map()
   readonly #found = new Map<string, NetnsRef>()
-  readonly #announced = new Map<string, AnnouncedSandbox>()
+  readonly #announced = new Map<string, Announced>()
   /** Uids to look for next. */
   readonly #due = new Set<string>()
   /** Uids that the last look has not found. */
@@ -76,9 +80,9 @@ export class NetnsSearch implements Disposable {
     }, this.#times.recheckMs).unref()
   }
 
+  /** The same object for as long as it is the same namespace. */
   of(pod: Pick<WantedPod, 'namespace' | 'name' | 'uid'>): NetnsRef | undefined {
-    const announced = this.#announcedFor(pod)
-    return announced ? { path: announced.netnsPath } : this.#found.get(pod.uid)
+    return this.#announcedFor(pod)?.netns ?? this.#found.get(pod.uid)
   }
 
   /** Takes all pods whose namespaces are wanted from now on; settles when each has been looked for once. */
@@ -100,7 +104,7 @@ export class NetnsSearch implements Disposable {
   /** A sandbox is up. */
   announce(sandbox: AnnouncedSandbox): void {
     if (!this.#options.isReachable(sandbox.netnsPath)) return
-    this.#announced.set(podKey(sandbox), sandbox)
+    this.#announced.set(podKey(sandbox), { ...sandbox, netns: { path: sandbox.netnsPath } })
     this.#options.changed()
   }
 
@@ -190,7 +194,7 @@ export class NetnsSearch implements Disposable {
     return { found, certain: error === '' }
   }
 
-  #announcedFor(pod: Pick<WantedPod, 'namespace' | 'name' | 'uid'>): AnnouncedSandbox | undefined {
+  #announcedFor(pod: Pick<WantedPod, 'namespace' | 'name' | 'uid'>): Announced | undefined {
     const announced = this.#announced.get(podKey(pod))
     // A pod of the same name may have been there before.
     return announced && (announced.uid ?? pod.uid) === pod.uid ? announced : undefined

@@ -14,6 +14,8 @@ const object = (name: string, version: number, kept: number): KubeObject => ({
 /** Keeps the uid, and nothing of an object without one. */
 const store = (): ObjectStore<string> =>
   new ObjectStore(({ metadata }) => metadata?.uid || undefined)
+const objects = (): ObjectStore<{ uid: string }> =>
+  new ObjectStore(({ metadata }) => ({ uid: metadata?.uid ?? '' }))
 const contents = (of: ObjectStore<string>): Map<string, string> => new Map(of.entries())
 
 interface Event {
@@ -97,4 +99,21 @@ void test('compares versions as numbers, and not at all what is none', async (t)
   t.equal(isOlder('123456789012345678901', '123456789012345678902'), true)
   t.equal(isOlder('', '10'), false)
   t.equal(isOlder('abc', 'abd'), false)
+})
+
+void test('what stays the same stays the same object', async (t) => {
+  const watched = objects()
+  watched.apply('ADDED', object('a', 5, 1))
+  watched.apply('ADDED', object('b', 6, 1))
+  const [a, b] = [watched.get('/a'), watched.get('/b')]
+  t.notOk(watched.apply('MODIFIED', object('a', 7, 1)))
+  t.equal(watched.get('/a'), a)
+
+  const list = objects()
+  list.apply('ADDED', object('a', 8, 1))
+  list.apply('ADDED', object('b', 9, 2))
+  t.ok(watched.replace(list))
+  t.equal(watched.get('/a'), a)
+  t.not(watched.get('/b'), b)
+  t.notOk(watched.apply('MODIFIED', object('a', 7, 3)), 'the list is newer')
 })

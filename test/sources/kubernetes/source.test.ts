@@ -322,6 +322,27 @@ void test('the runtime is asked for pods that have an address, and at the start 
   await tells('its namespace', ([, next]) => JSON.stringify(next?.netns) === '{"pid":2}')
 })
 
+void test('a pod that stays the same is told as the same object', async (t) => {
+  const { api, source, told, tells, start } = await running(t)
+  api.set('namespaces', kubeNamespace('a', 'true'))
+  api.set('pods', kubePod('a/one', { ip: '10.0.0.1' }))
+  start()
+  await tells('one', (pods) => pods.length === 1)
+  void source.announce({ namespace: 'a', name: 'one', containerId: 'c1', netnsPath: '/netns/1' })
+  await tells('its namespace', ([pod]) => pod?.netns !== undefined)
+  const one = told()?.[0]
+  // A list brings new objects, an event for another pod none.
+  api.compact()
+  api.set('pods', kubePod('a/two', { ip: '10.0.0.2' }))
+  await tells('two', (pods) => pods.length === 2)
+  t.equal(told()?.[0], one)
+
+  api.set('namespaces', kubeNamespace('a', 'false'))
+  await tells('its namespace has changed', ([pod]) => pod?.enabled === false)
+  void source.announce({ namespace: 'a', name: 'one', containerId: 'c2', netnsPath: '/netns/2' })
+  await tells('its sandbox, too', ([pod]) => JSON.stringify(pod?.netns) === '{"path":"/netns/2"}')
+})
+
 void test('a runtime that is down takes no namespace away', async (t) => {
   const { api, runtime, told, tells, start } = await running(t)
   api.set('pods', kubePod('a/one', { ip: '10.0.0.1' }))
