@@ -9,6 +9,7 @@ import { ControlServer } from '../../src/api/server.ts'
 import type { Control, FlowView, HopEnds, HopView } from '../../src/api/views.ts'
 import { MeshaccelError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
+import { until } from '../helpers/retry.ts'
 
 const huge = 2n ** 64n - 1n
 
@@ -211,6 +212,41 @@ void test('a client that goes away in the middle of the flows harms nobody', asy
     break
   }
   t.match(await client.call('Status', {}), { state: 'accelerating' })
+})
+
+void test('a client that is too slow for the events hears how many it has missed', async (t) => {
+  let tell: Parameters<Control['trace']>[1] = () => undefined
+  const client = await serving(t, {
+    trace: (_, each) => {
+      tell = each
+      return { [Symbol.dispose]: () => undefined }
+    },
+  })
+  const end = new AbortController()
+  let [told, received, dropped] = [0, 0, 0]
+  const event = (): void => {
+    told += 1
+    tell({ timeMs: 1n, kind: 'reset', pod: 'a/b', pid: 1, process: 'app', dropped: 0n })
+  }
+  const events = client.trace({ slowReadMs: 0 }, end.signal, () => {
+    // All at once: nobody can read them meanwhile.
+    for (let i = 0; i < 5000; i += 1) event()
+  })
+  const listening = (async () => {
+    for await (const { dropped: missed } of events) {
+      received += 1
+      dropped += Number(missed)
+    }
+  })()
+  await until('all are accounted for', () => {
+    if (told > 0 && received + dropped === told) return true
+    // What was left out is told with the next one.
+    if (received > 0) event()
+    return false
+  })
+  t.ok(dropped > 0, `${received} heard, ${dropped} missed`)
+  end.abort()
+  await listening
 })
 
 void test('an agent that is not there is said to be not running', async (t) => {

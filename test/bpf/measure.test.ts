@@ -195,11 +195,22 @@ void test('what is measured agrees with what was sent', async (t) => {
     t.equal(sum(samples, 'meshaccel_read_delay_seconds_count', { path }), messages, path)
   }
   t.ok(Number(totals.redirectedMessages) > 0)
-  t.match(samples.find(({ name }) => name === 'meshaccel_request_seconds_bucket')?.labels, {
-    source_namespace: 'shop',
-    destination_namespace: 'shop',
-    source_pod: /^(?:pod-1)?$/,
-  })
+  const ofRequests = samples.filter(({ name }) => name === 'meshaccel_request_seconds_count')
+  const [here, pod] = ['shop', 'pod-1']
+  t.match(
+    ofRequests.map(({ labels }) => labels),
+    ofRequests.map(() => ({
+      source_namespace: here,
+      source_pod: pod,
+      destination_namespace: here,
+      destination_pod: pod,
+    })),
+    'both ends are known from the first request on, long before they are paired',
+  )
+  t.strictSame(
+    ofRequests.map(({ labels }) => labels['path']),
+    ['tcp', 'redirect'],
+  )
 })
 
 /** Begins to trace; resolves once the agent listens. */

@@ -54,16 +54,16 @@ function makeRow({ source, destination }) {
 class Cell {
   #median = element('p', '')
   #more = element('p', 'quiet')
-  element = element('td', 'latency', this.#median, this.#more)
+  #requests = element('p', 'quiet')
+  element = element('td', 'latency', this.#median, this.#more, this.#requests)
 
   /** @param {Latency | undefined} latency */
   update(latency) {
     setText(this.#median, latency ? `half within ${duration(latency.medianUs)}` : 'none')
     setText(
       this.#more,
-      latency
-        ? `99 % within ${duration(latency.p99Us)}, mean ${duration(latency.meanUs)}; ${counted(latency.requests, 'request')}`
-        : '',
+      latency ? `99 % within ${duration(latency.p99Us)}, mean ${duration(latency.meanUs)}` : '',
     )
+    setText(this.#requests, latency ? counted(latency.requests, 'request') : '')
   }
 }
