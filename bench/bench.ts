@@ -118,7 +118,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
 async function measure(
   { runName, place: shared, cgroup, environment }: Scene,
   outer: UndoStack,
-  { pace, rate }: BenchOptions,
+  { pace, rate, observations }: BenchOptions,
   cell: Cell,
   mode: Mode,
   round: number,
@@ -159,12 +159,13 @@ async function measure(
 
   async function accelerate(): Promise<Accelerator> {
     if (mode === 'naive') return attachNaive(stack, cgroup.node)
-    if (mode !== 'meshaccel') return {}
+    if (mode !== 'meshaccel' && mode !== 'observed') return {}
+    const observed = mode === 'observed' ? observations : []
     const start = (node: string, watched: string, pods: readonly Pod[]): Promise<Accelerator> => {
       const apart = remote ? place : undefined
       const { directory: files, mesh } = place
       const where = { directory: files, runName, node, cgroup: watched, mesh, pods, apart }
-      return startAgent(stack, where, signal)
+      return startAgent(stack, { ...where, observed }, signal)
     }
     if (!remote) return start('here', cgroup.node, [place.client, place.server])
     const both = [

@@ -3,12 +3,15 @@ import type { MeshName } from './topology/mesh.ts'
 import type { Redirect } from './topology/rules/rule-set.ts'
 
 export const scenarios = ['keepalive', 'close', 'mtls', 'stream', 'remote'] as const
-export const modes = ['iptables', 'meshaccel', 'naive', 'unix', 'direct'] as const
+export const modes = ['iptables', 'meshaccel', 'observed', 'naive', 'unix', 'direct'] as const
 export const proxies = ['haproxy', 'envoy'] as const
+/** What mode `observed` switches on beside the agent's counters. */
+export const observations = ['measure', 'trace', 'otlp'] as const
 
 export type Scenario = (typeof scenarios)[number]
 export type Mode = (typeof modes)[number]
 export type Proxy = (typeof proxies)[number]
+export type Observation = (typeof observations)[number]
 
 /** What is to be compared. */
 export interface BenchOptions {
@@ -18,6 +21,7 @@ export interface BenchOptions {
   readonly redirects: readonly Redirect[]
   readonly scenarios: readonly Scenario[]
   readonly modes: readonly Mode[]
+  readonly observations: readonly Observation[]
   readonly connections: readonly number[]
   /** Sizes of a response's body; in `stream`, of one write. */
   readonly payloads: readonly number[]

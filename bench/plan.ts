@@ -2,6 +2,7 @@ import type { KubernetesOptions } from './kubernetes/bench.ts'
 import {
   type BenchOptions,
   modes,
+  observations,
   parseSize,
   type Proxy,
   type Scenario,
@@ -25,6 +26,7 @@ export interface BenchArguments {
   readonly redirect: string | undefined
   readonly scenario: string
   readonly modes: string | undefined
+  readonly observe: string | undefined
   readonly connections: string | undefined
   readonly payload: string | undefined
   readonly duration: number | undefined
@@ -48,7 +50,7 @@ export class PlanError extends Error {
 /** What `--kubernetes` measures. */
 export function planKubernetes(given: BenchArguments & KubernetesArguments): KubernetesOptions {
   const { mesh, image, node, revision, quick } = given
-  for (const option of ['proxy', 'redirect', 'modes', 'rate'] as const) {
+  for (const option of ['proxy', 'redirect', 'modes', 'observe', 'rate'] as const) {
     const value = given[option]
     if (value !== undefined && value !== 'haproxy') {
       throw new PlanError(`--${option} is for this machine; with --kubernetes the cluster decides`)
@@ -93,6 +95,9 @@ export function planBench(
   const seconds = given.duration ?? (quick ? 1 : 2)
   if (!(seconds > 0 && seconds <= 3600))
     throw new PlanError('--duration is not a number of seconds')
+  if (given.observe !== undefined && !given.modes?.includes('observed')) {
+    throw new PlanError('--observe is for --modes observed')
+  }
   const { rate } = given
   if (rate !== undefined && !(rate >= 1 && rate <= MAX_RATE)) {
     throw new PlanError(`--rate is a number of requests per second, 1 to ${MAX_RATE}`)
@@ -103,12 +108,15 @@ export function planBench(
     throw new PlanError(`--payload of a stream is the size of a write: 1 to ${MAX_WRITE} bytes`)
   }
   const quickModes = 'iptables,meshaccel,unix'
+  // What observing costs is a question of its own.
+  const allModes = modes.filter((mode) => mode !== 'observed')
   return {
     proxy,
     mesh,
     redirects: ways,
     scenarios: wanted,
-    modes: names('--modes', given.modes ?? (quick ? quickModes : modes.join()), modes),
+    modes: names('--modes', given.modes ?? (quick ? quickModes : allModes.join()), modes),
+    observations: names('--observe', given.observe ?? observations.join(), observations),
     connections: list(
       '--connections',
       given.connections ?? defaultConnections(wanted, quick),

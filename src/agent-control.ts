@@ -1,9 +1,19 @@
 import { release } from 'node:os'
 import type { Observer } from './agent-observer.ts'
-import { flowsOfHop, HopMeter } from './api/hops.ts'
-import { agentState, flowViews, isNamed, podViews, readerViews } from './api/snapshot.ts'
+import { FlowsOfHop, HopLook, HopMeter } from './api/hops.ts'
+import {
+  agentState,
+  type FlowCounter,
+  flowView,
+  flowViews,
+  isNamed,
+  PodTally,
+  podsByCookie,
+  ReaderTally,
+} from './api/snapshot.ts'
 import { textPage, type Pages } from './api/http.ts'
-import type { Control, SourceView } from './api/views.ts'
+import { pairLatencies } from './api/latencies.ts'
+import type { Control, OverviewView, SourceView } from './api/views.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import { MeshaccelError } from './errors.ts'
 import { version } from './package.ts'
@@ -12,15 +22,16 @@ import type { SeenPod } from './reconcile/desired.ts'
 export interface ControlledAgent {
   readonly datapath: Datapath
   readonly seen: () => readonly SeenPod[]
-  readonly observer: Pick<Observer, 'trace'>
+  readonly observer: Pick<Observer, 'trace' | 'measuring'>
   /** Where pods come from, and how that is doing. */
   readonly source: Readonly<SourceView>
   /** Removes everything and lets the agent end once the caller has its answer. */
   readonly cleanup: (timeoutMs: number) => Promise<void>
 }
 
-/** More hops than that make no picture. */
+/** More make no picture. */
 const hopLimit = 1000
+const latencyLimit = 100
 
 /** What users may ask of a running agent. */
 export function agentControl({
@@ -31,6 +42,27 @@ export function agentControl({
   cleanup,
 }: ControlledAgent): Control {
   const meter = new HopMeter()
+  const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
+    for await (const flows of datapath.flows()) {
+      for (const flow of flows) for (const counter of counters) counter.add(flow)
+    }
+  }
+  const look = async (): Promise<OverviewView> => {
+    const pods = seen()
+    const [tally, readers, hopLook] = [new PodTally(), new ReaderTally(pods), new HopLook(pods)]
+    await countFlows(tally, readers, hopLook)
+    const hops = meter.hopsOf(hopLook)
+    return {
+      status: control.status(),
+      pods: tally.views(pods),
+      readers: readers.views(datapath.quarantined()),
+      hops: hops.slice(0, hopLimit),
+      moreHops: Math.max(hops.length - hopLimit, 0),
+      measuring: observer.measuring,
+      latencies: pairLatencies(datapath.measured(), latencyLimit),
+    }
+  }
+  let looking: Promise<OverviewView> | undefined
   const control: Control = {
     status: () => {
       const { counters, connections, unreadBytes } = datapath.survey()
@@ -54,8 +86,16 @@ export function agentControl({
         source: { name, synced, ...(error === undefined ? {} : { error }) },
       }
     },
-    pods: () => podViews(seen(), datapath.flows()),
-    readers: () => readerViews(seen(), datapath.flows(), datapath.quarantined()),
+    pods: async () => {
+      const tally = new PodTally()
+      await countFlows(tally)
+      return tally.views(seen())
+    },
+    readers: async () => {
+      const readers = new ReaderTally(seen())
+      await countFlows(readers)
+      return readers.views(datapath.quarantined())
+    },
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: () => datapath.survey().counters.reasons,
@@ -78,21 +118,15 @@ export function agentControl({
       if (!already) datapath.resume()
       return already
     },
-    overview: () => {
+    // Those who ask while it looks share what it sees.
+    overview: () => (looking ??= look().finally(() => (looking = undefined))),
+    hopFlows: async (ends, limit) => {
       const pods = seen()
-      const flows = datapath.flows()
-      const hops = meter.look(pods, flows)
-      return {
-        status: control.status(),
-        pods: podViews(pods, flows),
-        readers: readerViews(pods, flows, datapath.quarantined()),
-        hops: hops.slice(0, hopLimit),
-        moreHops: Math.max(hops.length - hopLimit, 0),
-      }
+      const found = new FlowsOfHop(pods, ends, limit)
+      await countFlows(found)
+      const named = podsByCookie(pods)
+      return found.flows().map((flow) => flowView(flow, named))
     },
-    hopFlows: (ends, limit) => [
-      ...flowViews(seen(), flowsOfHop(seen(), datapath.flows(), ends, limit), {}),
-    ],
     cleanup,
   }
   return control

@@ -1,4 +1,4 @@
-import type { TraceEventView, TraceRequest } from './api/views.ts'
+import type { Measuring, TraceEventView, TraceRequest } from './api/views.ts'
 import type { AgentConfig } from './config.ts'
 import type { Datapath, DatapathEvent } from './datapath/datapath.ts'
 import { messageOf } from './errno.ts'
@@ -27,12 +27,19 @@ export class Observer implements Disposable {
   readonly #ears: Disposable
   #pods = new Map<bigint, string>()
   #untold = 0n
+  #refused = false
 
   /** Where the kernel refuses the programs nothing is measured, and the log says so. */
   constructor(options: ObserverOptions) {
     this.#options = options
     this.#ears = options.datapath.listen((event) => this.#onEvent(event))
     this.#start()
+  }
+
+  /** What requests are measured by. */
+  get measuring(): Measuring {
+    const { measure } = this.#options
+    return this.#refused && measure !== 'off' ? 'refused' : measure
   }
 
   /** Takes the names of the pods. */
@@ -79,6 +86,7 @@ export class Observer implements Disposable {
     try {
       this.#apply()
     } catch (error) {
+      this.#refused = true
       this.#options.log.error({ err: messageOf(error) }, 'nothing is measured')
     }
   }

@@ -72,6 +72,11 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/cli/cni.ts', ['cni/', ...leaves]],
   ['src/cli/bench', ['bench/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves]],
   ['src/cli/doctor', ['src/datapath/', 'src/libbpf/', ...leaves]],
+  // The agent tells the answers of the self-test; their words are the self-test's.
+  [
+    'src/cli/probe-words.ts',
+    ['src/datapath/selftest/policy.ts', 'src/datapath/selftest/words.ts', ...leaves],
+  ],
   // These two work without an agent, too; the environment carries the parts that they do it with.
   ['src/cli/drain.ts', ['src/agent.ts', 'src/datapath/cgroup.ts', 'src/api/', ...leaves]],
   ['src/cli/cleanup.ts', ['src/agent.ts', 'src/datapath/cgroup.ts', 'src/api/', ...leaves]],

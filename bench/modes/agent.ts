@@ -6,6 +6,7 @@ import { packageRoot } from '../../src/package.ts'
 import { Child } from '../child.ts'
 import { pollUntil } from '../polling.ts'
 import { systemCommand } from '../system-command.ts'
+import type { Observation } from '../options.ts'
 import type { Mesh } from '../topology/mesh.ts'
 import type { PodNetwork } from '../topology/network.ts'
 import type { UndoStack } from '../undo-stack.ts'
@@ -45,6 +46,7 @@ export interface AgentSetting {
   readonly pods: readonly PodNetwork[]
   /** Pods of different nodes: a connection between them must never be accelerated. */
   readonly apart: { readonly client: PodNetwork; readonly server: PodNetwork } | undefined
+  readonly observed: readonly Observation[]
 }
 
 /** Starts the agent as a user would, by the command line, and ends it with the stack. */
@@ -53,7 +55,7 @@ export async function startAgent(
   setting: AgentSetting,
   signal: AbortSignal,
 ): Promise<Accelerator> {
-  const { directory, cgroup, node, apart } = setting
+  const { directory, cgroup, node, apart, observed } = setting
   const podsFile = join(directory, `pods-${node}.yaml`)
   const socket = join(directory, `agent-${node}.sock`)
   const pin = `/sys/fs/bpf/${setting.runName}-${node}`
@@ -64,7 +66,7 @@ export async function startAgent(
   })
   const where = ['--cgroup', cgroup, '--pin', pin, '--socket', socket]
   const agent = await Child.start(stack, 'meshaccel agent', [
-    ...meshaccel('agent', '--pods', `file:${podsFile}`, ...where),
+    ...meshaccel('agent', '--pods', `file:${podsFile}`, ...where, ...flagsFor(observed)),
   ])
   const ask = async (noun: string): Promise<string> => {
     agent.assertRunning()
@@ -86,6 +88,7 @@ export async function startAgent(
     return answer
   }
   await untilAccelerating(agent, socket, status, setting.pods.length, signal)
+  if (observed.includes('trace')) await startTrace(stack, socket, signal)
   const programs = agentPrograms(cgroup)
   return {
     ...(programs ? { programs } : {}),
@@ -93,6 +96,26 @@ export async function startAgent(
     bytes: async () => pathBytes(await status()),
     ...(apart ? { check: async () => assertPlain(await flows(), apart) } : {}),
   }
+}
+
+/** As a user does who wants to know: slow requests go to a collector, of which there are none. */
+const flagsFor = (observed: readonly Observation[]): string[] => [
+  ...(observed.includes('measure') ? ['--measure', 'namespaces'] : []),
+  ...(observed.includes('otlp') ? ['--otlp', 'http://127.0.0.1:4318'] : []),
+]
+
+/** A trace as a user leaves it running; resolves once the agent listens. */
+async function startTrace(stack: UndoStack, socket: string, signal: AbortSignal): Promise<void> {
+  const trace = await Child.start(stack, 'meshaccel trace', [
+    ...meshaccel('trace', '--socket', socket),
+  ])
+  await pollUntil(
+    () => {
+      trace.assertRunning()
+      return trace.stderr.includes('tracing') ? true : undefined
+    },
+    { operation: 'trace the agent', signal, reason: () => trace.stderr },
+  )
 }
 
 /** Without Node starting, the wait for it would be most of the bench: ask only once the socket is there. */

@@ -8,7 +8,7 @@ import { Markup, markup } from './markup.ts'
 import { methodOf, modesOf } from './method.ts'
 import { style } from './style.ts'
 import { sweepCharts } from './sweeps.ts'
-import { cellRows, cellTitle, failureLines, ratioOf, subject, verdictLine } from './text.ts'
+import { cellRows, cellTitle, failureLines, ratioOf, subject, verdictLines } from './text.ts'
 import { outcomeOf, verdictOf } from './verdict.ts'
 
 /**
@@ -88,9 +88,8 @@ ${rows.map(
 
 function cellSection(report: Report, cell: Cell): Markup {
   const [titles = [], ...rows] = cellRows(report, cell)
-  const verdict = verdictLine(report, cell)
   return markup`<h2>${cellTitle(report, cell)}</h2>
-${verdict === undefined ? undefined : markup`<p>${verdict}</p>`}
+${verdictLines(report, cell).map((line) => markup`<p>${line}</p>`)}
 ${failureLines(report, cell).map((line) => markup`<p class="slower">${line}</p>`)}
 <div class="plots">${cellCharts(report, cell)}</div>
 <div class="scroll"><table>

@@ -7,6 +7,9 @@ const modeWords: Readonly<Record<Mode, string>> = {
   iptables:
     "the baseline: both sidecars behind the mesh's rules, whichever tool writes them, no accelerator",
   meshaccel: 'the same, with the meshaccel agent started as a user starts it',
+  observed:
+    'meshaccel with everything on that observes, or with what `--observe` names: `--measure namespaces`, a running ' +
+    '`meshaccel trace`, `--otlp`',
   naive:
     'the same, with every socket in a sockmap and every send redirected: the speed limit of the mechanism, ' +
     'without any of the safety',

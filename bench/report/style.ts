@@ -4,13 +4,13 @@ export const style = `
   color-scheme: light dark;
   --paper: #fff; --ink: #1c2127; --soft: #5c6670; --line: #dfe3e8; --panel: #f6f7f9;
   --good: #0b7a4b; --bad: #b3261e;
-  --iptables: #7b8590; --meshaccel: #0b63c5; --naive: #c96a12; --unix: #8250c4; --direct: #2e8b57;
+  --iptables: #7b8590; --meshaccel: #0b63c5; --observed: #1597a5; --naive: #c96a12; --unix: #8250c4; --direct: #2e8b57;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14181d; --ink: #e4e8ec; --soft: #9aa5b1; --line: #2d343c; --panel: #1c2229;
     --good: #4cc38a; --bad: #ff8a80;
-    --iptables: #8d98a4; --meshaccel: #58a6ff; --naive: #f0954a; --unix: #b794f6; --direct: #56c288;
+    --iptables: #8d98a4; --meshaccel: #58a6ff; --observed: #4fc3cf; --naive: #f0954a; --unix: #b794f6; --direct: #56c288;
   }
 }
 * { box-sizing: border-box }
@@ -58,6 +58,7 @@ svg .value { font-weight: 600 }
   background: var(--mode);
 }
 .mode-iptables { --mode: var(--iptables) } .mode-meshaccel { --mode: var(--meshaccel) }
+.mode-observed { --mode: var(--observed) }
 .mode-naive { --mode: var(--naive) } .mode-unix { --mode: var(--unix) } .mode-direct { --mode: var(--direct) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; margin: .75rem 0 }
 dd { margin: 0; overflow-wrap: anywhere }
@@ -67,7 +68,7 @@ pre { overflow: auto; max-height: 30rem; background: var(--panel); padding: .75r
   :root {
     color-scheme: light;
     --paper: #fff; --ink: #000; --soft: #444; --line: #ccc; --panel: #fff; --good: #064; --bad: #900;
-    --iptables: #777; --meshaccel: #0b63c5; --naive: #c96a12; --unix: #8250c4; --direct: #2e8b57;
+    --iptables: #777; --meshaccel: #0b63c5; --observed: #1597a5; --naive: #c96a12; --unix: #8250c4; --direct: #2e8b57;
   }
   body { max-width: none; padding: 0; font-size: 11px }
   table { font-size: 10px }

@@ -85,8 +85,17 @@ export function cellTitle(report: Report, cell: Cell): string {
   return `${scenario}: ${what}, ${counted(connections, 'connection')}${how}`
 }
 
+/** What meshaccel gains, and what it costs to observe it, where that was measured. */
+export function verdictLines(report: Report, cell: Cell): string[] {
+  const cost = ratioOf(report, cell, 'observed', 'meshaccel')
+  return [
+    gainLine(report, cell),
+    cost && `observed: ${cost.median.toFixed(3)}x the speed of meshaccel ${range(cost, 3)}`,
+  ].filter((line) => line !== undefined)
+}
+
 /** `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
-export function verdictLine(report: Report, cell: Cell): string | undefined {
+function gainLine(report: Report, cell: Cell): string | undefined {
   const mode = ['meshaccel', 'naive'].find((each): each is Mode =>
     report.runs.some((run) => run.mode === each && sameCell(run, cell)),
   )
@@ -149,12 +158,11 @@ function renderCell(report: Report, cell: Cell): string {
       .join(GAP)
       .trimEnd(),
   )
-  const verdict = verdictLine(report, cell)
   return `${[
     cellTitle(report, cell),
     ...lines,
     ...failureLines(report, cell),
-    ...(verdict === undefined ? [] : [verdict]),
+    ...verdictLines(report, cell),
   ].join('\n')}\n`
 }
 
@@ -173,4 +181,5 @@ export function ratioOf(
 const ratioText = (ratio: Spread | undefined): string =>
   ratio ? `${ratio.median.toFixed(2)} ${range(ratio)}` : ''
 
-export const range = ({ low, high }: Spread): string => `(${low.toFixed(2)}-${high.toFixed(2)})`
+export const range = ({ low, high }: Spread, digits = 2): string =>
+  `(${low.toFixed(digits)}-${high.toFixed(digits)})`

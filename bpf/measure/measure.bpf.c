@@ -35,7 +35,9 @@ struct timing {
 	__u8 refused;
 	/* `answered` says something. */
 	__u8 counted;
-	__u8 pad[3];
+	/* How often the peer was looked for. */
+	__u8 looks;
+	__u8 pad[2];
 };
 
 struct {
@@ -44,6 +46,19 @@ struct {
 	__type(key, int);
 	__type(value, struct timing);
 } meshaccel_timings SEC(".maps");
+
+/* The groups of ends that have sent or read, by their own numbers: connections are paired only when
+ * they are to join, and those that take TCP have two ends all the same. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_CONNS);
+	__type(key, struct isn_pair);
+	__type(value, __u32);
+} meshaccel_met SEC(".maps");
+
+/* A peer on this node shows up with the first answer; one that does not is elsewhere, or not
+ * enrolled. */
+#define MAX_LOOKS 16
 
 /* What passes between the ends of a paired connection, by slot; each direction under its sender. */
 struct crossing {
@@ -223,6 +238,15 @@ static __always_inline struct timing *timing_of(struct sock *sk, const struct en
 	return timing;
 }
 
+static __always_inline __u32 look_for_peer(struct timing *timing, const struct end *end)
+{
+	struct isn_pair peer = {.own = end->key.peer, .peer = end->key.own};
+	const __u32 *group = bpf_map_lookup_elem(&meshaccel_met, &peer);
+
+	timing->looks++;
+	return group ? *group : GROUP_UNKNOWN;
+}
+
 /* Whose connection it is, as far as it is known by now. */
 static __always_inline struct crossing *meet(struct timing *timing, const struct end *end,
 					     const struct conn *conn)
@@ -230,12 +254,22 @@ static __always_inline struct crossing *meet(struct timing *timing, const struct
 	__u32 role = end->role & 1, slot = end->conn - 1;
 	struct crossing *crossing;
 
-	if (!timing->pair.groups[role])
-		timing->pair.groups[role] = group_of(end->netns_cookie);
+	if (!timing->pair.groups[role]) {
+		struct isn_pair own = end->key;
+		__u32 group = group_of(end->netns_cookie);
+
+		timing->pair.groups[role] = group;
+		if (group)
+			bpf_map_update_elem(&meshaccel_met, &own, &group, BPF_ANY);
+	}
+	if (!timing->pair.groups[!role]) {
+		if (conn)
+			timing->pair.groups[!role] = group_of(conn->ends[!role].netns_cookie);
+		else if (timing->looks < MAX_LOOKS)
+			timing->pair.groups[!role] = look_for_peer(timing, end);
+	}
 	if (!conn)
 		return NULL;
-	if (!timing->pair.groups[!role])
-		timing->pair.groups[!role] = group_of(conn->ends[!role].netns_cookie);
 	crossing = bpf_map_lookup_elem(&meshaccel_crossings, &slot);
 	if (crossing && timing->conn != end->conn) {
 		/* What the connection before has left in the slot. */

@@ -1,7 +1,7 @@
 import type { Flow, FlowEnd } from '../datapath/datapath.ts'
 import { podKey } from '../observed-pod.ts'
 import type { SeenPod } from '../reconcile/desired.ts'
-import { podsByCookie } from './snapshot.ts'
+import { type FlowCounter, isEngaged, podsByCookie } from './snapshot.ts'
 import type { HopEnds, HopView } from './views.ts'
 
 /** After so long without a look, what closed connections carried is forgotten. */
@@ -22,33 +22,44 @@ interface Hop extends Carried {
   unreadBytes: bigint
 }
 
+/** What a connection had carried when it was looked at, and over which hop. */
+type Seen = Carried & { readonly hop: string }
+
+/** Adds connections up per hop. */
+export class HopLook implements FlowCounter {
+  readonly hops: Map<string, Hop> = new Map<string, Hop>()
+  readonly connections: Map<string, Seen> = new Map<string, Seen>()
+  readonly #nameOf: (flow: Flow) => HopName
+
+  constructor(seen: readonly SeenPod[]) {
+    this.#nameOf = hopNamer(seen)
+  }
+
+  add(flow: Flow): void {
+    const name = this.#nameOf(flow)
+    const hop = hopOf(this.hops, name)
+    const carried = bytesOf(flow)
+    this.connections.set(flow.identity, { hop: name.key, ...carried })
+    add(hop, carried)
+    count(hop, flow)
+  }
+}
+
 /**
- * Adds connections up per hop. While somebody keeps looking, a hop's bytes do not fall when a connection closes, so
- * that two looks make a rate; what a connection carried after the last look at it is not in them. It holds memory for
- * every connection until nobody has looked for ten seconds.
+ * Compares each look with the one before it. While somebody keeps looking, a hop's bytes do not fall when a connection
+ * closes, so that two looks make a rate; what a connection carried after the last look at it is not in them. It holds
+ * memory for every connection until nobody has looked for ten seconds.
  */
 export class HopMeter {
-  #last = new Map<string, Carried & { readonly hop: string }>()
+  #last = new Map<string, Seen>()
   #closed = new Map<string, Carried>()
   #forget: NodeJS.Timeout | undefined
 
-  /** Those with the most bytes first. */
-  look(seen: readonly SeenPod[], flows: readonly Flow[]): HopView[] {
-    const hops = new Map<string, Hop>()
-    const now = new Map<string, Carried & { readonly hop: string }>()
-    const nameOf = hopNamer(seen)
-    for (const flow of flows) {
-      const name = nameOf(flow)
-      const hop = hopOf(hops, name)
-      const { redirectedBytes, tcpBytes } = bytesOf(flow)
-      const carried = { hop: name.key, redirectedBytes, tcpBytes }
-      now.set(flow.identity, carried)
-      add(hop, carried)
-      count(hop, flow)
-    }
+  /** The hops, those with the most bytes first. The look has seen every live connection; no two overlap. */
+  hopsOf({ hops, connections }: HopLook): HopView[] {
     const closed = new Map<string, Carried>()
     for (const [identity, { hop: key, ...carried }] of this.#last) {
-      if (now.has(identity)) continue
+      if (connections.has(identity)) continue
       closed.set(key, plus(closed.get(key) ?? this.#closed.get(key), carried))
     }
     for (const key of hops.keys()) {
@@ -56,36 +67,47 @@ export class HopMeter {
       if (before && !closed.has(key)) closed.set(key, before)
     }
     for (const [key, carried] of closed) add(hopOf(hops, { key, ends: endsOfKey(key) }), carried)
-    this.#last = now
+    this.#last = connections
     this.#closed = closed
-    this.#remember()
-    return [...hops.values()].toSorted(byBytes)
-  }
-
-  #remember(): void {
     clearTimeout(this.#forget)
     this.#forget = setTimeout(() => {
       this.#last = new Map()
       this.#closed = new Map()
     }, memoryMs).unref()
+    return [...hops.values()].toSorted(byBytes)
   }
 }
 
-/** The connections of one hop, those with the most bytes first. */
-export function flowsOfHop(
-  seen: readonly SeenPod[],
-  flows: readonly Flow[],
-  ends: HopEnds,
-  limit: number,
-): Flow[] {
-  const nameOf = hopNamer(seen)
-  const wanted = hopKey(ends)
-  return flows
-    .filter((flow) => nameOf(flow).key === wanted)
-    .map((flow) => ({ flow, ...bytesOf(flow) }))
-    .toSorted(byBytes)
-    .slice(0, limit)
-    .map(({ flow }) => flow)
+type CarriedFlow = Carried & { readonly flow: Flow }
+
+/** The connections of one hop that carried most. */
+export class FlowsOfHop implements FlowCounter {
+  readonly #nameOf: (flow: Flow) => HopName
+  readonly #wanted: string
+  readonly #limit: number
+  #found: CarriedFlow[] = []
+
+  constructor(seen: readonly SeenPod[], ends: HopEnds, limit: number) {
+    this.#nameOf = hopNamer(seen)
+    this.#wanted = hopKey(ends)
+    this.#limit = limit
+  }
+
+  add(flow: Flow): void {
+    if (this.#nameOf(flow).key !== this.#wanted) return
+    this.#found.push({ flow, ...bytesOf(flow) })
+    // Now and then: a hop may have all the connections of the node.
+    if (this.#found.length === 8 * this.#limit) this.#found = this.#most()
+  }
+
+  /** Those with the most bytes first. */
+  flows(): Flow[] {
+    return this.#most().map(({ flow }) => flow)
+  }
+
+  #most(): CarriedFlow[] {
+    return this.#found.toSorted(byBytes).slice(0, this.#limit)
+  }
 }
 
 /** Names the hop of a flow; each pair of namespaces is named once, because flows are many. */
@@ -141,10 +163,10 @@ function hopOf(hops: Map<string, Hop>, { ends, key }: HopName): Hop {
   return hop
 }
 
-function count(hop: Hop, { clientToServer, serverToClient }: Flow): void {
-  const directions = [clientToServer, serverToClient]
-  for (const { unreadBytes } of directions) hop.unreadBytes += BigInt(unreadBytes)
-  if (directions.some(({ path }) => path === 'redirect')) {
+function count(hop: Hop, flow: Flow): void {
+  const { clientToServer, serverToClient } = flow
+  hop.unreadBytes += BigInt(clientToServer.unreadBytes + serverToClient.unreadBytes)
+  if (isEngaged(flow)) {
     hop.engaged += 1
   } else {
     const reason = clientToServer.reason ?? serverToClient.reason ?? 'unknown'

@@ -10,7 +10,6 @@ import {
 } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import { once } from 'node:events'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { defaults } from '../config.ts'
 import { messageOf } from '../errno.ts'
@@ -26,9 +25,6 @@ import type {
   TraceRequest,
 } from './views.ts'
 import { controlService, loadControlService } from './wire.ts'
-
-/** Well below gRPC's 4 MiB a message, and a chunk takes the agent a few milliseconds. */
-const flowsPerChunk = 500
 
 /** Events that wait for a slow client; they come in bursts. */
 const eventsWaiting = 1_000
@@ -94,7 +90,7 @@ function implementation(
   log: Log,
   ending: AbortSignal,
 ): UntypedServiceImplementation {
-  const flows: handleServerStreamingCall<FlowFilter, { flows: FlowView[] }> = (call) => {
+  const flows: handleServerStreamingCall<FlowFilter, { flows: readonly FlowView[] }> = (call) => {
     streamFlows(control, call).catch((error: unknown) => call.emit('error', toStatus(error, log)))
   }
   const trace: handleServerStreamingCall<TraceRequest, TraceEventView> = (call) => {
@@ -106,15 +102,15 @@ function implementation(
   }
   return {
     Status: unary<'Status'>(log, () => control.status()),
-    Pods: unary<'Pods'>(log, () => ({ pods: control.pods() })),
-    Readers: unary<'Readers'>(log, () => ({ readers: control.readers() })),
+    Pods: unary<'Pods'>(log, async () => ({ pods: await control.pods() })),
+    Readers: unary<'Readers'>(log, async () => ({ readers: await control.readers() })),
     Forgive: unary<'Forgive'>(log, (reader) => ({ forgiven: control.forgive(reader) })),
     Flows: flows,
     Trace: trace,
     Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
     Overview: unary<'Overview'>(log, () => control.overview()),
-    HopFlows: unary<'HopFlows'>(log, ({ ends, limit }) => ({
-      flows: control.hopFlows(ends ?? {}, Math.min(limit || 100, 1000)),
+    HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
+      flows: await control.hopFlows(ends ?? {}, Math.min(limit || 100, 1000)),
     })),
     Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({
       already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
@@ -149,22 +145,13 @@ function unary<Name extends keyof ControlMethods>(
 
 async function streamFlows(
   control: Control,
-  call: ServerWritableStream<FlowFilter, { flows: FlowView[] }>,
+  call: ServerWritableStream<FlowFilter, { flows: readonly FlowView[] }>,
 ): Promise<void> {
-  let chunk: FlowView[] = []
-  const send = async (): Promise<void> => {
-    const written = call.write({ flows: chunk })
-    chunk = []
+  for await (const flows of control.flows(call.request)) {
     // A slow reader holds its own call, not the agent.
-    if (!written) await Promise.race([once(call, 'drain'), once(call, 'cancelled')])
-    else await nextTurn()
-  }
-  for (const flow of control.flows(call.request)) {
-    chunk.push(flow)
-    if (chunk.length === flowsPerChunk) await send()
+    if (!call.write({ flows })) await Promise.race([once(call, 'drain'), once(call, 'cancelled')])
     if (call.cancelled) break
   }
-  if (chunk.length > 0) call.write({ flows: chunk })
   call.end()
 }
 

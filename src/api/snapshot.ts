@@ -29,81 +29,112 @@ export function agentState(
   return joined > 0 ? 'draining' : 'disabled'
 }
 
-/** The pods with what their live connections do. */
-export function podViews(seen: readonly SeenPod[], flows: readonly Flow[]): PodView[] {
-  const tally = new Map<bigint, { engaged: number; plain: number; redirectedBytes: bigint }>()
-  for (const flow of flows) {
-    const directions = [flow.clientToServer, flow.serverToClient]
-    const engaged = directions.some(({ path }) => path === 'redirect')
-    const bytes = directions.reduce((sum, { redirectedBytes }) => sum + redirectedBytes, 0n)
-    // Both ends may be in one pod: a sidecar and its application.
-    for (const cookie of new Set(endsOf(flow).map(({ netnsCookie }) => netnsCookie))) {
-      const sums = tally.get(cookie) ?? { engaged: 0, plain: 0, redirectedBytes: 0n }
-      sums[engaged ? 'engaged' : 'plain'] += 1
-      sums.redirectedBytes += bytes
-      tally.set(cookie, sums)
-    }
-  }
-  return seen.map((pod) => {
-    const own =
-      pod.enrolled && pod.netnsCookie !== undefined ? tally.get(pod.netnsCookie) : undefined
-    const { redirectedBytes, ...connections } = own ?? { engaged: 0, plain: 0, redirectedBytes: 0n }
-    return { ...pod, connections, redirectedBytes }
-  })
+/** What counts the live connections as they are read. */
+export interface FlowCounter {
+  add(flow: Flow): void
 }
 
+interface PodSums {
+  engaged: number
+  plain: number
+  redirectedBytes: bigint
+}
+
+/** What the live connections of each pod do. */
+export class PodTally implements FlowCounter {
+  readonly #sums = new Map<bigint, PodSums>()
+
+  add(flow: Flow): void {
+    const { client, server, clientToServer, serverToClient } = flow
+    const engaged = isEngaged(flow)
+    const bytes = clientToServer.redirectedBytes + serverToClient.redirectedBytes
+    if (client) this.#count(client, engaged, bytes)
+    // Both ends may be in one pod: a sidecar and its application.
+    if (server && server.netnsCookie !== client?.netnsCookie) this.#count(server, engaged, bytes)
+  }
+
+  /** The pods with it. */
+  views(seen: readonly SeenPod[]): PodView[] {
+    return seen.map((pod) => {
+      const sums =
+        pod.enrolled && pod.netnsCookie !== undefined ? this.#sums.get(pod.netnsCookie) : undefined
+      const { redirectedBytes, ...connections } = sums ?? noSums
+      return { ...pod, connections, redirectedBytes }
+    })
+  }
+
+  #count({ netnsCookie }: FlowEnd, engaged: boolean, redirectedBytes: bigint): void {
+    let sums = this.#sums.get(netnsCookie)
+    if (!sums) this.#sums.set(netnsCookie, (sums = { ...noSums }))
+    sums[engaged ? 'engaged' : 'plain'] += 1
+    sums.redirectedBytes += redirectedBytes
+  }
+}
+
+const noSums: Readonly<PodSums> = { engaged: 0, plain: 0, redirectedBytes: 0n }
+
+type Reader = Mutable<ReaderView> & { readonly connections: ProofTally }
+
 /** The programs that read in enrolled pods. */
-export function readerViews(
-  seen: readonly SeenPod[],
-  flows: readonly Flow[],
-  quarantined: readonly Quarantined[],
-  programOf: (end: Process) => string = executable(),
-): ReaderView[] {
-  const pods = podsByCookie(seen)
-  const readers = new Map<string, Mutable<ReaderView> & { connections: Tally }>()
-  const readerOf = (
-    process: Process,
-  ): (Mutable<ReaderView> & { connections: Tally }) | undefined => {
-    const pod = pods.get(process.netnsCookie)
-    if (!pod || process.readerPid === 0) return undefined
-    const program = programOf(process)
-    const key = `${podKey(pod)} ${program}`
-    const reader = readers.get(key) ?? {
-      namespace: pod.namespace,
-      name: pod.name,
-      program,
-      quarantined: false,
-      connections: { proven: 0, unproven: {} },
+export class ReaderTally implements FlowCounter {
+  readonly #pods: ReadonlyMap<bigint, SeenPod>
+  readonly #programOf = executable()
+  readonly #readers = new Map<string, Reader>()
+
+  constructor(seen: readonly SeenPod[]) {
+    this.#pods = podsByCookie(seen)
+  }
+
+  add({ client, server }: Flow): void {
+    if (client) this.#count(client)
+    if (server) this.#count(server)
+  }
+
+  /** Those and the ones that are quarantined. */
+  views(quarantined: readonly Quarantined[]): ReaderView[] {
+    for (const program of quarantined) {
+      const reader = this.#readerOf(program)
+      if (!reader) continue
+      reader.quarantined = true
+      reader.evidence = program.reason
     }
-    readers.set(key, reader)
+    return [...this.#readers.values()]
+  }
+
+  #count(end: FlowEnd): void {
+    const reader = this.#readerOf(end)
+    if (!reader) return
+    const { connections } = reader
+    if (end.proven) {
+      connections.proven += 1
+      return
+    }
+    const reason = end.unprovenReason ?? 'unknown'
+    connections.unproven[reason] = (connections.unproven[reason] ?? 0) + 1
+  }
+
+  #readerOf(process: Process): Reader | undefined {
+    const pod = this.#pods.get(process.netnsCookie)
+    if (!pod || process.readerPid === 0) return undefined
+    const program = this.#programOf(process)
+    const key = `${podKey(pod)} ${program}`
+    const known = this.#readers.get(key)
+    if (known) return known
+    const { namespace, name } = pod
+    const connections = { proven: 0, unproven: {} }
+    const reader = { namespace, name, program, quarantined: false, connections }
+    this.#readers.set(key, reader)
     return reader
   }
-  for (const end of flows.flatMap(endsOf)) {
-    const reader = readerOf(end)
-    if (!reader) continue
-    if (end.proven) reader.connections.proven += 1
-    else {
-      const { unproven } = reader.connections
-      const reason = end.unprovenReason ?? 'unknown'
-      unproven[reason] = (unproven[reason] ?? 0) + 1
-    }
-  }
-  for (const program of quarantined) {
-    const reader = readerOf(program)
-    if (!reader) continue
-    reader.quarantined = true
-    reader.evidence = program.reason
-  }
-  return [...readers.values()]
 }
 
 /** Whether a quarantined program is the one that a user names. */
 export function isNamed(
   seen: readonly SeenPod[],
   { namespace, name, program }: ReaderName,
-  programOf: (end: Process) => string = executable(),
 ): (quarantined: Quarantined) => boolean {
   const pods = podsByCookie(seen)
+  const programOf = executable()
   return (quarantined) => {
     const pod = pods.get(quarantined.netnsCookie)
     return pod?.namespace === namespace && pod.name === name && programOf(quarantined) === program
@@ -115,18 +146,40 @@ type Process = Pick<FlowEnd, 'netnsCookie' | 'readerPid' | 'readerComm'>
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-interface Tally {
+interface ProofTally {
   proven: number
   unproven: Record<string, number>
 }
 
-/** The live connections with their pods' names, made one by one. */
-export function* flowViews(
+/** Well below gRPC's 4 MiB a message. */
+const flowsPerChunk = 500
+
+/** Those of the live connections that are asked for, in chunks. */
+export async function* flowViews(
   seen: readonly SeenPod[],
-  flows: readonly Flow[],
-  filter: FlowFilter = {},
-): Generator<FlowView> {
+  flows: AsyncIterable<readonly Flow[]>,
+  filter: FlowFilter,
+): AsyncGenerator<FlowView[]> {
   const pods = podsByCookie(seen)
+  const limit = filter.limit || Infinity
+  let matching = 0
+  let chunk: FlowView[] = []
+  for await (const some of flows) {
+    for (const flow of some) {
+      if (!matches(flow, filter, pods)) continue
+      matching += 1
+      chunk.push(flowView(flow, pods))
+      if (chunk.length < flowsPerChunk && matching < limit) continue
+      yield chunk
+      if (matching === limit) return
+      chunk = []
+    }
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+/** A connection with its pods' names. */
+export function flowView(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): FlowView {
   const end = ({ netnsCookie, address, remoteAddress }: FlowEnd): FlowEndView => {
     const pod = pods.get(netnsCookie)
     return {
@@ -135,22 +188,20 @@ export function* flowViews(
       ...(remoteAddress === undefined ? {} : { remote: remoteAddress }),
     }
   }
-  const limit = filter.limit || Infinity
-  let matching = 0
-  for (const flow of flows) {
-    if (matching === limit) return
-    if (!matches(flow, filter, pods)) continue
-    matching += 1
-    const { identity, state, ageMs, client, server, clientToServer, serverToClient } = flow
-    yield {
-      identity,
-      state,
-      ageMs: BigInt(Math.round(ageMs)),
-      ...(client ? { client: end(client) } : {}),
-      ...(server ? { server: end(server) } : {}),
-      directions: [direction('client', clientToServer), direction('server', serverToClient)],
-    }
+  const { identity, state, ageMs, client, server, clientToServer, serverToClient } = flow
+  return {
+    identity,
+    state,
+    ageMs: BigInt(Math.round(ageMs)),
+    ...(client ? { client: end(client) } : {}),
+    ...(server ? { server: end(server) } : {}),
+    directions: [direction('client', clientToServer), direction('server', serverToClient)],
   }
+}
+
+/** With at least one direction redirected. */
+export function isEngaged({ clientToServer, serverToClient }: Flow): boolean {
+  return clientToServer.path === 'redirect' || serverToClient.path === 'redirect'
 }
 
 function matches(
@@ -164,7 +215,7 @@ function matches(
     return found !== undefined && podKey(found) === pod
   }
   return (
-    (!pod || endsOf(flow).some(isOfPod)) &&
+    (!pod || [flow.client, flow.server].some((end) => end && isOfPod(end))) &&
     (!reason || directions.some((each) => each.reason === reason)) &&
     (!path || directions.some((each) => each.path === path))
   )
@@ -175,10 +226,6 @@ function direction(
   { unreadBytes, ...rest }: FlowDirection,
 ): FlowView['directions'][0] {
   return { from, ...rest, unreadBytes: BigInt(unreadBytes) }
-}
-
-function endsOf({ client, server }: Flow): FlowEnd[] {
-  return [client, server].filter((end) => end !== undefined)
 }
 
 /** The enrolled pods. */

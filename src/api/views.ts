@@ -151,6 +151,29 @@ export interface OverviewView {
   readonly hops: readonly HopView[]
   /** How many hops there are besides. */
   readonly moreHops: number
+  readonly measuring: Measuring
+  /** Those with the most requests. */
+  readonly latencies: readonly PairLatencyView[]
+}
+
+/** What the kernel measures requests by: see `agent --measure`; `refused` where it cannot. */
+export type Measuring = 'off' | 'namespaces' | 'pods' | 'refused'
+
+/** How long requests took from one group of pods to another, by their path, since measuring began. */
+export interface PairLatencyView {
+  /** `namespace`, or `namespace/name` where pods are told apart; `unknown` for one that is not enrolled here, `other`. */
+  readonly source: string
+  readonly destination: string
+  readonly redirect?: LatencyView
+  readonly tcp?: LatencyView
+}
+
+/** From a client's send to the first byte of the answer. Quantiles are estimates: the buckets are powers of two. */
+export interface LatencyView {
+  readonly requests: bigint
+  readonly meanUs: number
+  readonly medianUs: number
+  readonly p99Us: number
 }
 
 /** All live connections from one pod to another, or within one. */
@@ -213,18 +236,18 @@ export type Empty = Readonly<Record<never, never>>
 /** The agent behind the control interface. Methods throw MeshaccelErrors. */
 export interface Control {
   status(): StatusView
-  pods(): PodView[]
-  readers(): ReaderView[]
+  pods(): Promise<PodView[]>
+  readers(): Promise<ReaderView[]>
   /** How many were quarantined. */
   forgive(reader: ReaderName): number
-  /** Made one by one, so that the agent can do something else between them. */
-  flows(filter: FlowFilter): Iterable<FlowView>
+  /** In chunks that fit into a message; the agent does other things between them. */
+  flows(filter: FlowFilter): AsyncIterable<readonly FlowView[]>
   reasons(): Readonly<Record<string, bigint>>
   /** Tells events until disposed of. */
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
-  overview(): OverviewView
+  overview(): Promise<OverviewView>
   /** At most `limit` connections of one hop, those with the most bytes first. */
-  hopFlows(ends: HopEnds, limit: number): FlowView[]
+  hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>
   /** Resolves to whether there was nothing to do. */
   drain(timeoutMs: number): Promise<boolean>
   /** Whether there was nothing to do. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { type BenchEnvironment, runBench } from '../../bench/bench.ts'
-import { modes, proxies, scenarios } from '../../bench/options.ts'
+import { modes, observations, proxies, scenarios } from '../../bench/options.ts'
 import {
   type BenchArguments,
   type KubernetesArguments,
@@ -58,7 +58,12 @@ const command: CommandModule<object, Args> = {
         },
         modes: {
           type: 'string',
-          describe: `List of ${modes.join(', ')} [default: all; quick: iptables,meshaccel,unix]`,
+          describe: `List of ${modes.join(', ')} [default: all but observed; quick: iptables,meshaccel,unix]`,
+          requiresArg: true,
+        },
+        observe: {
+          type: 'string',
+          describe: `With --modes observed: list of ${observations.join(', ')} to switch on [default: all]`,
           requiresArg: true,
         },
         connections: {

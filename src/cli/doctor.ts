@@ -1,7 +1,7 @@
 import { release } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { cgroup2Directory } from '../datapath/cgroup.ts'
-import { consequences, type Probe, type SelfTestResult } from '../datapath/selftest/policy.ts'
+import type { SelfTestResult } from '../datapath/selftest/policy.ts'
 import { selfTest } from '../datapath/selftest/self-test.ts'
 import { type CliEnvironment, environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
@@ -9,6 +9,7 @@ import { cgroupOption, outputOption, pinOption } from './options.ts'
 import { fold, plain } from './plain-text.ts'
 import { wordsOfPolicy } from './policy-words.ts'
 import { print } from './print.ts'
+import { verdictOn } from './probe-words.ts'
 import { requireRoot } from './require-root.ts'
 import { paint, widthOf } from './table.ts'
 
@@ -47,7 +48,10 @@ const command: CommandModule<object, Args> = {
     const cgroupPath = cgroup2Directory(args.cgroup)
     const result = await selfTest({ cgroupPath, pinDir: args.pin })
     const { policy, refusedBecause } = result
-    const probes = result.probes.map((probe) => ({ ...probe, verdict: verdictOn(probe) }))
+    const probes = result.probes.map((probe) => ({
+      ...probe,
+      verdict: verdictOn(probe.name, probe.ok),
+    }))
     const because = refusedBecause === undefined ? {} : { refusedBecause }
     print(environment, args.output, { kernel: release(), policy, ...because, probes }, () =>
       describe(result, environment),
@@ -57,15 +61,6 @@ const command: CommandModule<object, Args> = {
 }
 
 export default command
-
-type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
-
-/** What follows from what a probe found. */
-function verdictOn({ name, ok }: Probe): Verdict {
-  if (ok) return 'ok'
-  const consequence = consequences.find(([probe]) => probe === name)?.[1] ?? 'none'
-  return consequence === 'none' ? 'note' : consequence
-}
 
 const colours = {
   ok: 'green',
@@ -78,12 +73,12 @@ const colours = {
 function describe(result: SelfTestResult, environment: CliEnvironment): string {
   const { policy, refusedBecause, probes } = result
   const nameWidth = Math.max(...probes.map(({ name }) => name.length), 0)
-  const verdictWidth = Math.max(...probes.map((probe) => verdictOn(probe).length), 0)
+  const verdictWidth = Math.max(...probes.map(({ name, ok }) => verdictOn(name, ok).length), 0)
   const indent = ' '.repeat(nameWidth + verdictWidth + 4)
   const foldDetail = (text: string): string =>
     fold(plain(text), Math.max(20, widthOf(environment) - indent.length), '').join(`\n${indent}`)
   const lines = probes.flatMap((probe) => {
-    const verdict = verdictOn(probe)
+    const verdict = verdictOn(probe.name, probe.ok)
     const painted = paint(colours[verdict], verdict.padEnd(verdictWidth), environment)
     return [
       `${painted}  ${probe.name.padEnd(nameWidth)}  ${foldDetail(probe.detail)}`,

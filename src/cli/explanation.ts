@@ -53,7 +53,7 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
     const { means } = wordsOfTraffic(evidence ?? 'unknown')
     sentences.push(
       `${program} is quarantined, because of one of its connections: ${means}.`,
-      `  Next: once it is mended, \`meshaccel readers forgive ${name} ${program}\`.`,
+      `  Next: once it is mended, \`meshaccel readers forgive ${name} ${shellWord(program)}\`.`,
     )
   }
   const counts = [...slow].map(([reason, held]): [string, number] => [reason, held.length])
@@ -65,6 +65,10 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
     sentences: sentences.map(plain),
   }
 }
+
+/** As a shell takes it for one word: a program's path is whatever its pod calls it. */
+const shellWord = (text: string): string =>
+  /^[\w/.@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
 /** What keeps every pod slow. */
 function agentSentences({ state, refusedBecause, podsFileError, source }: StatusView): string[] {

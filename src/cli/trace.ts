@@ -4,6 +4,7 @@ import type { TraceEventView } from '../api/views.ts'
 import { MeshaccelError } from '../errors.ts'
 import { environmentOf } from './environment.ts'
 import { outputOption, socketOption } from './options.ts'
+import { plain } from './plain-text.ts'
 import { toJsonLine } from './print.ts'
 import { wordsOfTraffic } from './reason-words.ts'
 import { paint } from './table.ts'
@@ -78,7 +79,7 @@ const head = columns('TIME', 'EVENT', 'POD', 'PROCESS', 'CONNECTION', 'WHAT')
 
 function line(event: TraceEventView): string {
   const time = new Date(Number(event.timeMs)).toISOString().slice(11, 23)
-  const text = columns(
+  const fields = columns(
     time,
     event.kind,
     event.pod || '?',
@@ -86,7 +87,7 @@ function line(event: TraceEventView): string {
     connection(event),
     what(event),
   ).trimEnd()
-  return `${event.dropped > 0n ? `(${event.dropped} events left out: too many)\n` : ''}${text}\n`
+  return `${event.dropped > 0n ? `(${event.dropped} events left out: too many)\n` : ''}${plain(fields)}\n`
 }
 
 /** The pod's own address first, the arrow as the connection was opened. */

@@ -166,8 +166,8 @@ export interface DatapathEvent {
 }
 
 /**
- * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds; a failed one throws
- * a MeshaccelError and leaves the data path as it was.
+ * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds, 0.3 us for each end
+ * where they walk over all; a failed one throws a MeshaccelError and leaves the data path as it was.
  */
 export interface Datapath {
   readonly policy: Policy
@@ -192,7 +192,8 @@ export interface Datapath {
   resume(): void
 
   survey(): Survey
-  flows(): Flow[]
+  /** The live connections, each once; between two batches everybody else has his turn. */
+  flows(): AsyncIterable<readonly Flow[]>
 
   /** Programs that turned to reading in a way that redirected bytes do not survive. */
   quarantined(): Quarantined[]

@@ -1,5 +1,6 @@
 /** The flow table: the lines of the kernel's iterator, one per end, put together into connections. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { u8 } from '../libbpf/index.ts'
 import type { Flow, FlowDirection, FlowEnd, Path } from './datapath.ts'
 import {
@@ -13,8 +14,27 @@ import {
   ROLE_CLIENT,
 } from './layout.ts'
 
+/** Connections that are decoded at a time: some milliseconds of work. */
+const FLOWS_PER_BATCH = 500
+/** Ends that are put together at a time. */
+const ENDS_PER_BATCH = 5000
+
 /** Decodes what the iterator `meshaccel_flows` wrote. */
 export function parseFlows(output: Uint8Array): Flow[] {
+  return [...flowBatches([output])].flat()
+}
+
+/**
+ * The same, in steps of a few milliseconds, between which somebody else may have his turn: those that read a piece or
+ * put ends together give no connection. Each piece holds whole records.
+ */
+export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
+  const read: Uint8Array[] = []
+  for (const piece of pieces) {
+    read.push(piece)
+    yield []
+  }
+  const output = Buffer.concat(read)
   const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
   // Where the ends of each connection lie: records that are decoded late are garbage that dies young.
   const offsets = new Map<string, { client?: number; server?: number }>()
@@ -26,14 +46,26 @@ export function parseFlows(output: Uint8Array): Flow[] {
     if (both === undefined)
       offsets.set(identity, isClient ? { client: offset } : { server: offset })
     else both[isClient ? 'client' : 'server'] = offset
+    if ((offset / flowEnd.size + 1) % ENDS_PER_BATCH === 0) yield []
   }
   const decode = (offset: number | undefined): FlowEndRecord | undefined =>
     offset === undefined ? undefined : flowEnd.decode(view, offset)
-  const flows: Flow[] = []
+  let flows: Flow[] = []
   for (const [identity, { client, server }] of offsets) {
     flows.push(toFlow(identity, decode(client), decode(server)))
+    if (flows.length < FLOWS_PER_BATCH) continue
+    yield flows
+    flows = []
   }
-  return flows
+  yield flows
+}
+
+/** The same for whoever has other things to do: everything that waits has its turn after each step. */
+export async function* flowsInTurns(pieces: Iterable<Uint8Array>): AsyncGenerator<Flow[]> {
+  for (const flows of flowBatches(pieces)) {
+    if (flows.length > 0) yield flows
+    await nextTurn()
+  }
 }
 
 const { key, role } = flowEnd.members

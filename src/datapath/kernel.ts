@@ -16,7 +16,7 @@ import type {
 } from './datapath.ts'
 import { Events } from './events.ts'
 import { survey } from './survey.ts'
-import { parseFlows } from './flow-table.ts'
+import { flowsInTurns } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './older-connections.ts'
@@ -125,8 +125,8 @@ export class KernelDatapath implements Datapath {
     return survey(this.#programs)
   }
 
-  flows(): Flow[] {
-    return parseFlows(this.#programs.flows.iterate())
+  flows(): AsyncIterable<readonly Flow[]> {
+    return flowsInTurns(this.#programs.flows.pieces())
   }
 
   quarantined(): Quarantined[] {

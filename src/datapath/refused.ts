@@ -1,5 +1,5 @@
 /** The data path of a kernel that the self-test refused: nothing is attached, all traffic takes the normal stack. */
-import type { Datapath, Flow, Measurement, Quarantined, Survey } from './datapath.ts'
+import type { Datapath, Measurement, Quarantined, Survey } from './datapath.ts'
 
 export class RefusedDatapath implements Datapath {
   readonly policy = 'refused'
@@ -40,9 +40,7 @@ export class RefusedDatapath implements Datapath {
     }
   }
 
-  flows(): Flow[] {
-    return []
-  }
+  async *flows(): AsyncGenerator<never> {}
 
   quarantined(): Quarantined[] {
     return []

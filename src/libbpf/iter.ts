@@ -28,11 +28,14 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-function readAll(fd: number, what: string): Buffer {
-  const pieces: Buffer[] = []
+function* piecesOf(fd: number, what: string): Generator<Buffer> {
   for (let size = readChunk(fd, what); size > 0; size = readChunk(fd, what)) {
-    pieces.push(Buffer.from(chunk.subarray(0, size)))
+    yield Buffer.from(chunk.subarray(0, size))
   }
+}
+
+function readAll(fd: number, what: string): Buffer {
+  const pieces = [...piecesOf(fd, what)]
   return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
 }
 
@@ -48,6 +51,16 @@ export class IterLink extends Link {
     const fd = this.#create()
     try {
       return readAll(fd, this.what)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Walks once, a system call for each piece of at most 32 KiB; what the program writes at a time is in one piece. */
+  *pieces(): Generator<Buffer> {
+    const fd = this.#create()
+    try {
+      yield* piecesOf(fd, this.what)
     } finally {
       closeSync(fd)
     }

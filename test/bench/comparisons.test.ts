@@ -62,6 +62,15 @@ void test('the way to Unix sockets is a share of the time per request', (t) => {
   t.end()
 })
 
+void test('what observing costs is told against meshaccel', (t) => {
+  const observed = [...runs, run('observed', 1, 1485), run('observed', 2, 800)]
+  t.match(
+    renderReport({ ...report, runs: observed, comparisons: compare(observed) }),
+    'observed: 0.995x the speed of meshaccel (0.990-1.000)',
+  )
+  t.end()
+})
+
 void test('the report ends each table with a plain line', (t) => {
   const text = renderReport(report)
   t.match(text, 'keepalive: 64 KiB, 16 connections')

@@ -18,6 +18,7 @@ const given: BenchArguments = {
   redirect: undefined,
   scenario: 'keepalive',
   modes: 'iptables,naive',
+  observe: undefined,
   connections: '2',
   payload: '81',
   duration: 0.3,

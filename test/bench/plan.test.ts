@@ -8,6 +8,7 @@ const given: BenchArguments = {
   redirect: 'iptables-nft',
   scenario: 'keepalive',
   modes: undefined,
+  observe: undefined,
   connections: undefined,
   payload: undefined,
   duration: undefined,
@@ -36,6 +37,13 @@ void test('lists cross', (t) => {
     redirect: 'iptables-nft',
   })
   t.same(plan.modes, ['iptables', 'meshaccel', 'naive', 'unix', 'direct'])
+  t.end()
+})
+
+void test('what observing costs is measured where it is asked for', (t) => {
+  const all = { modes: 'meshaccel,observed' }
+  t.same(planBench({ ...given, ...all }).observations, ['measure', 'trace', 'otlp'])
+  t.same(planBench({ ...given, ...all, observe: 'trace' }).observations, ['trace'])
   t.end()
 })
 
@@ -69,6 +77,8 @@ void test('what cannot be meant is refused', (t) => {
     { rate: Number.NaN },
     { rounds: 1.5 },
     { rounds: 0 },
+    { observe: 'trace' },
+    { modes: 'observed', observe: 'all' },
   ]) {
     t.throws(() => planBench({ ...given, ...wrong }), refused, JSON.stringify(wrong))
   }

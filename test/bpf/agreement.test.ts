@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import type { HopFlowsData, PageData } from '../../src/cli/ui/page-types.ts'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import { runCommand } from '../helpers/cli-run.ts'
 import { Mesh } from '../helpers/mesh.ts'
@@ -27,10 +28,10 @@ interface Interval {
   }[]
 }
 
-void test('flows, pods, status, metrics and top agree with what was sent, to the byte', async (t) => {
+void test('flows, pods, status, metrics, top and the page agree with what was sent, to the byte', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 1 })
-  const agent = await mesh.startAgent('--metrics', '127.0.0.1:0')
+  const agent = await mesh.startAgent('--metrics', '127.0.0.1:0', '--measure', 'pods')
   const here = ['--socket', mesh.socket]
   const pod = mesh.pod(0)
 
@@ -41,6 +42,11 @@ void test('flows, pods, status, metrics and top agree with what was sent, to the
     onStdout: (line) => intervals.push(JSON.parse(line)),
   })
   t.teardown(() => end.abort())
+  let address = ''
+  const ui = runCommand(['ui', ...here], {
+    signal: end.signal,
+    onStdout: (line) => (address = line.trim()),
+  })
   await until('top has looked before anything is sent', () => intervals.length > 0)
 
   await using flooded = pod.run<Flooded>('flood')
@@ -70,6 +76,41 @@ void test('flows, pods, status, metrics and top agree with what was sent, to the
   t.equal(all, sent + answered, 'status')
   const { pods } = await agent.client.call('Pods', {})
   t.equal(pods[0]?.redirectedBytes, totals.redirectedBytes, 'pods')
+
+  await until('the page is served', () => address !== '')
+  const { overview } = await get<PageData>(`${address}api/overview`)
+  t.match(overview.status.totals, {
+    redirectedBytes: Number(totals.redirectedBytes),
+    tcpBytes: Number(totals.tcpBytes),
+  })
+  t.match(overview.status.connections, { now: 1, engaged: 1 })
+  t.equal(overview.pods[0]?.redirectedBytes, Number(totals.redirectedBytes), 'the pod on the page')
+  const name = `shop/${pod.name}`
+  t.match(overview.hops, [
+    {
+      ends: { client: name, server: name },
+      engaged: 1,
+      plain: 0,
+      redirectedBytes: Number(totals.redirectedBytes),
+      tcpBytes: Number(totals.tcpBytes),
+      unreadBytes: 0,
+    },
+  ])
+  t.equal(overview.hops.length, 1, 'the hop on the page')
+  const [requests, ...others] = overview.latencies
+  t.match(requests, { source: name, destination: name })
+  t.strictSame(others, [])
+  const timed = (requests?.redirect?.requests ?? 0) + (requests?.tcp?.requests ?? 0)
+  t.equal(timed, answered, 'each request was timed')
+  const hop = new URLSearchParams({ client: name, server: name })
+  const opened = await get<HopFlowsData>(`${address}api/flows?${hop.toString()}`)
+  t.strictSame(
+    opened.flows.map(({ directions }) =>
+      directions.map(({ redirectedBytes, tcpBytes }) => redirectedBytes + tcpBytes),
+    ),
+    [[sent, answered]],
+    'the connection on the page',
+  )
   t.strictSame(
     await metrics(agent, 'redirected_bytes_total', 'tcp_bytes_total', 'unread_bytes'),
     [totals.redirectedBytes, totals.tcpBytes, 0n].map(String),
@@ -88,7 +129,12 @@ void test('flows, pods, status, metrics and top agree with what was sent, to the
 
   end.abort()
   await top
+  await ui
 })
+
+async function get<Answer>(url: string): Promise<Answer> {
+  return JSON.parse(await (await fetch(url)).text())
+}
 
 function total(
   intervalMs: number,

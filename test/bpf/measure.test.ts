@@ -2,6 +2,7 @@ import { test } from 'tap'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import type { Child } from '../helpers/child.ts'
 import type { TraceEventView } from '../../src/api/views.ts'
+import { runCommand } from '../helpers/cli-run.ts'
 import { metricsOf, type Sample } from '../helpers/metrics.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
@@ -76,6 +77,41 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
   t.strictSame(await last, { value: undefined, done: true }, 'it ends without an error')
 })
 
+void test('a reader that sleeps for a second is named before it has slept for another one', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent()
+  await using napper = mesh.pod(0).run<Obeyed>('napper')
+  await ask(napper, 'turn')
+  const end = new AbortController()
+  t.teardown(() => end.abort())
+  let said = ''
+  let lines: string[] = []
+  const tracing = runCommand(['trace', '--slow-read', '500', '--socket', mesh.socket], {
+    signal: end.signal,
+    onStdout: (text) => lines.push(...text.split('\n').filter((line) => / slow-read /.test(line))),
+    onStderr: (text) => (said += text),
+  })
+  await until('it traces', () => said.includes('tracing'))
+  for (const path of ['by TCP', 'redirected'] as const) {
+    if (path === 'redirected') await join(agent, napper)
+    lines = []
+    const sentMs = Date.now()
+    await ask(napper, 'nap')
+    let awake = false
+    const again = ask(napper, 'nap').then(() => (awake = true))
+    await until('it is named', () => awake || lines.length > 0, { pauseMs: 1, attempts: 1e6 })
+    const tookMs = Date.now() - sentMs
+    t.match(lines, [new RegExp(` shop/pod-1 +napper\\[\\d+\\] .* \\d.* unread, ${path}$`)], path)
+    t.notOk(awake, 'in its second nap')
+    t.comment(`${path}: printed ${tookMs} ms after the bytes were sent`)
+    await again
+    await until('both naps are told', () => lines.length === 2)
+  }
+  end.abort()
+  t.match(await tracing, { code: 0 })
+})
+
 void test('a fallback is told with its reason', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 1 })
@@ -145,6 +181,9 @@ void test('what is measured agrees with what was sent', async (t) => {
   const samples = await metricsOf(agent)
   t.equal(sum(samples, 'meshaccel_message_bytes_sum'), 2 * turns * MESSAGE)
   t.equal(sum(samples, 'meshaccel_message_bytes_count'), 2 * turns)
+  // Each message has 100 bytes: buckets are counted up.
+  t.equal(sum(samples, 'meshaccel_message_bytes_bucket', { le: '64' }), 0)
+  t.equal(sum(samples, 'meshaccel_message_bytes_bucket', { le: '128' }), 2 * turns)
   t.equal(sum(samples, 'meshaccel_request_seconds_count'), turns)
   const { totals } = await agent.status()
   for (const [path, messages] of [
@@ -156,11 +195,22 @@ void test('what is measured agrees with what was sent', async (t) => {
     t.equal(sum(samples, 'meshaccel_read_delay_seconds_count', { path }), messages, path)
   }
   t.ok(Number(totals.redirectedMessages) > 0)
-  t.match(samples.find(({ name }) => name === 'meshaccel_request_seconds_bucket')?.labels, {
-    source_namespace: 'shop',
-    destination_namespace: 'shop',
-    source_pod: /^(?:pod-1)?$/,
-  })
+  const ofRequests = samples.filter(({ name }) => name === 'meshaccel_request_seconds_count')
+  const [here, pod] = ['shop', 'pod-1']
+  t.match(
+    ofRequests.map(({ labels }) => labels),
+    ofRequests.map(() => ({
+      source_namespace: here,
+      source_pod: pod,
+      destination_namespace: here,
+      destination_pod: pod,
+    })),
+    'both ends are known from the first request on, long before they are paired',
+  )
+  t.strictSame(
+    ofRequests.map(({ labels }) => labels['path']),
+    ['tcp', 'redirect'],
+  )
 })
 
 /** Begins to trace; resolves once the agent listens. */

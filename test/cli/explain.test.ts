@@ -95,8 +95,14 @@ void test('a pod that is not enrolled, an agent that accelerates nothing, a prog
   }
   t.match(explain({ status, pod, pods: [pod], readers: [reader], flows: [] }).sentences.slice(-2), [
     /^\/usr\/bin\/proxy is quarantined, .* a thread slept/,
-    /readers forgive shop\/cart-0 \/usr\/bin\/proxy/,
+    /readers forgive shop\/cart-0 \/usr\/bin\/proxy`/,
   ])
+  // Whoever follows the advice shall not run what a pod has made up.
+  const hostile = { ...reader, program: "/tmp/a'; reboot" }
+  t.match(
+    explain({ status, pod, pods: [pod], readers: [hostile], flows: [] }).sentences.at(-1),
+    "readers forgive shop/cart-0 '/tmp/a'\\''; reboot'`",
+  )
   t.end()
 })
 

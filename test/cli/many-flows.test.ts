@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { test } from 'tap'
+import { ControlClient } from '../../src/api/client.ts'
 import type { FlowView } from '../../src/api/views.ts'
 import { flowBetween } from '../helpers/flows.ts'
 import { RunningAgent } from '../helpers/running-agent.ts'
@@ -58,4 +60,29 @@ void test('top shows 50,000 connections', async (t) => {
   await using agent = await serving()
   const { stdout } = await agent.run('top', '--once', '--interval', '0.1')
   t.match(stdout, /shop\/cart-0 +50000 +49500 .* stream\n/)
+})
+
+void test('others are answered while the agent looks at its connections', async (t) => {
+  await using agent = await serving()
+  let looks = 0
+  const answered = new AbortController()
+  agent.datapath.flows = async function* look() {
+    looks += 1
+    yield connections.slice(0, 500)
+    if (!answered.signal.aborted) await once(answered.signal, 'abort')
+    yield connections.slice(500, 1000)
+  }
+  using client = await ControlClient.connect(agent.socket)
+  const asked = [client.call('Overview', {}), client.call('Overview', {})] as const
+  const pods = client.call('Pods', {})
+  t.match(await client.call('Status', {}), { state: 'accelerating' })
+  answered.abort()
+  const [one, other] = await Promise.all(asked)
+  t.match(one.hops, [
+    { engaged: 989, plain: 10 },
+    { engaged: 1, plain: 0 },
+  ])
+  t.strictSame(one, other)
+  t.match((await pods).pods, [{ connections: { engaged: 990, plain: 10 } }, {}])
+  t.equal(looks, 2, 'who asks for the same at the same time shares one look')
 })

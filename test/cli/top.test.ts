@@ -18,9 +18,9 @@ async function serving(): Promise<RunningAgent> {
   ])
   // What they have carried grows with each look, as their age does: 1 MiB and 100 KiB.
   let looks = 0n
-  agent.datapath.flows = () => {
+  agent.datapath.flows = async function* flows() {
     looks += 1n
-    return [
+    yield [
       flowBetween(7n, 8n, { redirectedBytes: looks * MiB }, 1),
       flowBetween(7n, undefined, { tcpBytes: (looks * MiB) / 10n, reason: 'remote-peer' }, 2),
     ]

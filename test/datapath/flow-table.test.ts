@@ -1,5 +1,10 @@
 import { test } from 'tap'
-import { formatAddress, parseFlows } from '../../src/datapath/flow-table.ts'
+import {
+  flowBatches,
+  flowsInTurns,
+  formatAddress,
+  parseFlows,
+} from '../../src/datapath/flow-table.ts'
 import { flowEnd, type FlowEndRecord, reasons } from '../../src/datapath/layout.ts'
 
 const JOINED = 3
@@ -92,6 +97,34 @@ void test('an unproven reader is the reason of the direction towards it', async 
     server: { proven: false, unprovenReason: 'waitall' },
     clientToServer: { path: 'tcp', reason: 'waitall' },
   })
+})
+
+void test('many connections are decoded in steps, each of them small', async (t) => {
+  const ends = Array.from({ length: 12_000 }, (_, index) => ({
+    ...base,
+    key: { own: index, peer: 0x22 },
+  }))
+  const pieces = Array.from({ length: 40 }, (_, index) =>
+    encode(...ends.slice(index * 300, (index + 1) * 300)),
+  )
+  const steps = [...flowBatches(pieces)]
+  const sizes = steps.map(({ length }) => length)
+  t.ok(Math.max(...sizes) <= 500)
+  // To read each piece, and to put every 5,000 ends together.
+  t.equal(sizes.filter((size) => size === 0).length, 40 + 2 + 1)
+  const identities = new Set(steps.flat().map(({ identity }) => identity))
+  t.equal(identities.size, 12_000)
+
+  let turns = 0
+  let timer = setImmediate(function again() {
+    turns += 1
+    timer = setImmediate(again)
+  })
+  let flows = 0
+  for await (const some of flowsInTurns(pieces)) flows += some.length
+  clearImmediate(timer)
+  t.equal(flows, 12_000)
+  t.ok(turns >= steps.length, `others had ${turns} turns`)
 })
 
 const v6 = (text: string): Uint8Array =>

@@ -16,7 +16,7 @@ import type {
 export class FakeDatapath implements Datapath {
   policy: Policy = 'strict'
   refusedBecause?: string
-  readonly selfTest = { 'late-join': true, splice: false }
+  selfTest: Readonly<Record<string, boolean>> = { 'late-join': true, splice: false }
   redirecting = true
   readonly pods: Map<bigint, PodNetns | undefined> = new Map<bigint, PodNetns | undefined>()
   /** Every call that changes something, in order: `enrol 7`. */
@@ -89,8 +89,8 @@ export class FakeDatapath implements Datapath {
     return before - this.quarantine.length
   }
 
-  flows(): Flow[] {
-    return this.flowTable
+  async *flows(): AsyncGenerator<readonly Flow[]> {
+    yield this.flowTable
   }
 
   measure(settings: MeasureSettings): void {

@@ -1,4 +1,11 @@
-import type { Counters, Flow, FlowEnd } from '../../src/datapath/datapath.ts'
+import type {
+  Counters,
+  Flow,
+  FlowEnd,
+  Histogram,
+  Measurement,
+} from '../../src/datapath/datapath.ts'
+import { consequences } from '../../src/datapath/selftest/policy.ts'
 import type { PodEntry, RunningAgent } from '../helpers/running-agent.ts'
 
 /** From one pod to another: connections, bytes a second and direction on the fast path and on TCP. */
@@ -52,6 +59,39 @@ export const shopTraffic: readonly Traffic[] = [
   { from: 9, to: 4, connections: 2, fast: 0, tcp: 0.01 * mib, reason: 'waitall' },
 ]
 
+/** So many values of some 2^N us, for each N. */
+function histogram(...ofPowers: readonly number[]): Histogram {
+  const bounds = ofPowers.map((_, power) => 2 ** power / 1e6)
+  const count = ofPowers.reduce((sum, values) => sum + values, 0)
+  const sum = ofPowers.reduce(
+    (total, values, power) => total + (values * 0.75 * 2 ** power) / 1e6,
+    0,
+  )
+  return { bounds, counts: [...ofPowers, 0], count, sum }
+}
+
+const requests = (
+  source: string,
+  destination: string,
+  path: Measurement['path'],
+  requestSeconds: Histogram,
+): Measurement => {
+  const messageBytes = histogram(1)
+  const readDelaySeconds = histogram(1)
+  return { source, destination, path, messageBytes, requestSeconds, readDelaySeconds }
+}
+
+export const shopRequests: readonly Measurement[] = [
+  requests('shop', 'shop', 'redirect', histogram(0, 0, 0, 0, 0, 900, 91_400, 30_200, 2100, 90, 3)),
+  requests('shop', 'shop', 'tcp', histogram(0, 0, 0, 0, 0, 0, 310, 2950, 940, 120, 11)),
+  requests('shop', 'accounts', 'redirect', histogram(0, 0, 0, 0, 0, 0, 0, 0, 0, 1200, 4100, 300)),
+  requests('shop', 'unknown', 'tcp', histogram(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 120, 90, 4)),
+]
+
+export const shopSelfTest: Readonly<Record<string, boolean>> = Object.fromEntries(
+  consequences.map(([name]) => [name, name !== 'splice' && name !== 'fionread-tcp']),
+)
+
 export function pod(namespace: string, name: string, index: number): PodEntry {
   return { namespace, name, netns: `/run/netns/${index + 1}`, mesh: 'istio', enabled: true }
 }
@@ -66,9 +106,9 @@ export function carry(
   traffic: readonly Traffic[],
   secondsNow: () => number,
 ): void {
-  datapath.flows = () => {
+  datapath.flows = async function* flows() {
     const seconds = secondsNow()
-    return traffic.flatMap((hop, index) =>
+    yield traffic.flatMap((hop, index) =>
       Array.from({ length: hop.connections }, (_, number) => flow(hop, index, number, seconds)),
     )
   }

@@ -3,7 +3,15 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { test, type Test } from 'tap'
 import type { PodEntry } from '../helpers/running-agent.ts'
 import { launchBrowser } from './browser.ts'
-import { carry, pod, shopPods, shopTraffic, type Traffic } from './made-up-node.ts'
+import {
+  carry,
+  pod,
+  shopPods,
+  shopRequests,
+  shopSelfTest,
+  shopTraffic,
+  type Traffic,
+} from './made-up-node.ts'
 import { ServedPage } from './served-page.ts'
 
 /** The machine may be slow: a condition has this long to come true. */
@@ -79,11 +87,14 @@ void test('the page in Chromium', async (whole) => {
 
   await whole.test('a busy node: what is fast, what is not, and why', async (t) => {
     const start = performance.now()
-    await using page = await ServedPage.open(shopPods, (agent) => {
+    const prepare = (agent: ServedPage['agent']): void => {
       carry(agent, shopTraffic, () => 60 + (performance.now() - start) / 1000)
       const evidence = { readerPid: 4_194_303, readerComm: 'odd-reader', reason: 'splice' }
       agent.datapath.quarantine = [{ netnsCookie: 10n, ...evidence }]
-    })
+      agent.datapath.measurements = [...shopRequests]
+      agent.datapath.selfTest = shopSelfTest
+    }
+    await using page = await ServedPage.open(shopPods, prepare, '--measure', 'namespaces')
     await using opened = await Tab.open(t, browser, page.url)
     const tab = opened.page
     await sees(t, headline(tab), /^Accelerating: 94 % of bytes on the fast path$/)
@@ -110,6 +121,26 @@ void test('the page in Chromium', async (whole) => {
     )
     await sees(t, tab.locator('#proven'), /^\d+ of \d+ receiving ends have proven/)
     await sees(t, tab.locator('#policy'), /^Policy strict: every reader that proves itself/)
+    const failed = tab.locator('#probes-failed li')
+    t.equal(await failed.count(), 2)
+    await sees(t, failed.first(), /^For information: splice does not find .*never join\.splice$/)
+    await sees(t, failed.last(), /^At best strict: FIONREAD does not count a member's TCP bytes/)
+    const probes = tab.locator('#probes tbody tr')
+    t.equal(await probes.count(), 13)
+    await tab.locator('#probes summary').click()
+    await sees(t, probes, /^late-joina running connection joins, and its bytes arriveok$/)
+    await sees(t, probes, /^splicesplice does not find redirected bytesnote$/)
+    t.equal(await tab.locator('#probes-none').isVisible(), false)
+
+    const latencies = tab.locator('#latency tbody tr')
+    await sees(
+      t,
+      latencies.first(),
+      /^shop to shophalf within 54 µs99 % within 186 µs, mean 62 µs124,693 requestshalf within 104 µs99 % within 443 µs, mean 123 µs4,331 requests$/,
+    )
+    await sees(t, latencies, /^shop to accountshalf within \d+ µs.*µs5,600 requestsnone$/)
+    await sees(t, latencies.last(), /^shop to unknownnonehalf within 1\.\d ms/)
+    await sees(t, tab.locator('#latency-note'), /^From a client's send .* what the server does is/)
     await sees(t, tab.locator('#others li'), /^1 pod: it has no sidecar.*Inject.*batch\/ledger-0/)
     t.equal(await tab.locator('#advice').isVisible(), false, 'there is nothing to advise')
 
@@ -162,6 +193,9 @@ void test('the page in Chromium', async (whole) => {
       const survey = agent.datapath.survey()
       const counters = { ...survey.counters, reasons: { [evil]: 3n } }
       agent.datapath.survey = () => ({ ...survey, counters })
+      const [request] = shopRequests
+      if (request) agent.datapath.measurements = [{ ...request, source: evil, destination: evil }]
+      agent.datapath.selfTest = { [evil]: false }
       const program = { readerPid: 4_194_303, readerComm: evil, reason: evil }
       agent.datapath.quarantine = [{ netnsCookie: 1n, ...program }]
     })
@@ -187,6 +221,8 @@ void test('the page in Chromium', async (whole) => {
     )
     await tab.locator('#counted summary').click()
     await sees(t, tab.locator('#counted tbody th'), /^<img src=x/)
+    await sees(t, tab.locator('#latency tbody th'), /^<img src=x .*> to <img src=x/)
+    await sees(t, tab.locator('#probes-failed li'), /<img src=x onerror=alert\(1\)>$/)
     t.equal(await tab.locator('img, iframe, object').count(), 0)
     opened.provoked = /requires 'TrustedHTML'/
     const refused = await tab.evaluate<string>(
@@ -209,6 +245,34 @@ void test('the page in Chromium', async (whole) => {
       await sees(t, tab.locator('#advice'), advice)
       t.strictSame(await barriers(tab), [])
     }
+    await using silent = await ServedPage.open(shopPods, ({ datapath }) => {
+      datapath.selfTest = {}
+    })
+    await using unmeasured = await Tab.open(t, browser, silent.url)
+    await sees(
+      t,
+      unmeasured.page.locator('#latency-note'),
+      /^Not measured\. .*--measure namespaces/,
+    )
+    t.equal(await unmeasured.page.locator('#latency').isVisible(), false)
+    await sees(
+      t,
+      unmeasured.page.locator('#probes-none'),
+      /It did not run: the agent was told its policy/,
+    )
+    t.equal(await unmeasured.page.locator('#probes').isVisible(), false)
+    for (const [measureError, expected] of [
+      [new Error('no such tracepoint'), /^Not measured: this kernel refuses/],
+      [undefined, /^No request has been answered/],
+    ] as const) {
+      const prepare = ({ datapath }: ServedPage['agent']): void => {
+        datapath.measureError = measureError
+      }
+      await using measuring = await ServedPage.open(shopPods, prepare, '--measure', 'pods')
+      await using opened = await Tab.open(t, browser, measuring.url)
+      await sees(t, opened.page.locator('#latency-note'), expected)
+    }
+
     await says([], () => undefined, /^Ready, but no pod is enrolled$/, /^The agent sees no pods/)
     await says(
       [{ ...pod('shop', 'cart-0', 0), enabled: false }],

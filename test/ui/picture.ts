@@ -5,7 +5,7 @@
 import { chromium } from 'playwright-core'
 import type { PageData } from '../../src/cli/ui/page-types.ts'
 import { findChromium } from './browser.ts'
-import { carry, shopPods, shopTraffic } from './made-up-node.ts'
+import { carry, shopPods, shopRequests, shopSelfTest, shopTraffic } from './made-up-node.ts'
 import { ServedPage } from './served-page.ts'
 
 const [path = 'ui.png', width = '1200', height = '840', scheme = 'light'] = process.argv.slice(2)
@@ -40,7 +40,16 @@ function at(data: PageData, second: number): PageData {
   }
 }
 
-const page = await ServedPage.open(shopPods, (agent) => carry(agent, shopTraffic, () => 1))
+const page = await ServedPage.open(
+  shopPods,
+  (agent) => {
+    carry(agent, shopTraffic, () => 1)
+    agent.datapath.measurements = [...shopRequests]
+    agent.datapath.selfTest = shopSelfTest
+  },
+  '--measure',
+  'namespaces',
+)
 const browser = await chromium.launch({
   executablePath: findChromium() ?? '',
   args: ['--no-sandbox'],

@@ -16,10 +16,11 @@ export class ServedPage {
   static async open(
     pods: readonly PodEntry[],
     prepare: (agent: RunningAgent) => void = () => undefined,
+    ...flags: readonly string[]
   ): Promise<ServedPage> {
     const page = new ServedPage(pods)
     prepare(page.agent)
-    await page.agent.start()
+    await page.agent.start(...flags)
     page.url = await new Promise((resolve, reject) => {
       page.#result = runCommand(['ui', '--socket', page.agent.socket], {
         signal: page.#abort.signal,

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { hostname } from 'node:os'
 import type { FlowView, OverviewView } from '../../api/views.ts'
 import { wordsOfPolicy } from '../policy-words.ts'
+import { verdictOn, wordsOfProbe } from '../probe-words.ts'
 import { wordsOfPod, wordsOfTraffic, type Words } from '../reason-words.ts'
 import type { AgentLink } from './agent-link.ts'
 import type { PageApi } from './page-server.ts'
@@ -23,9 +24,15 @@ export function pageApi(
   const ask = async (atMs: number): Promise<string> => {
     const overview = await agent.call('Overview', {})
     const tookMs = performance.now() - atMs
-    const policyMeans = wordsOfPolicy(overview.status.policy)
+    const { policy, selfTest } = overview.status
+    const policyMeans = wordsOfPolicy(policy)
+    const probes = Object.entries(selfTest).map(([name, ok]) => ({
+      name,
+      verdict: verdictOn(name, ok),
+      ...wordsOfProbe(name, ok),
+    }))
     const words = wordsIn(overview)
-    const page: Page<OverviewView> = { node, atMs, tookMs, overview, policyMeans, words }
+    const page: Page<OverviewView> = { node, atMs, tookMs, overview, policyMeans, probes, words }
     return toJson(page)
   }
   return {

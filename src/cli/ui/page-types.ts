@@ -2,7 +2,9 @@ import type {
   FlowView,
   HopEnds,
   HopView,
+  LatencyView,
   OverviewView,
+  PairLatencyView,
   PodView,
   ReaderView,
   StatusView,
@@ -26,11 +28,21 @@ export interface Page<Overview> {
   readonly tookMs: number
   readonly overview: Overview
   readonly policyMeans: string
+  /** What the self-test has found, in the order of its probes; none where it did not run. */
+  readonly probes: readonly ProbeFinding[]
   /** What the reasons in it mean. */
   readonly words: {
     readonly pods: Readonly<Record<string, Words>>
     readonly traffic: Readonly<Record<string, Words>>
   }
+}
+
+/** As `meshaccel doctor` has it. */
+export interface ProbeFinding {
+  readonly name: string
+  readonly verdict: string
+  readonly means: string
+  readonly hint?: string
 }
 
 /** The connections of one hop. */
@@ -51,6 +63,8 @@ export type HopFlowsData = HopFlows<Flow>
 export type Hop = Json<HopView>
 export type Ends = HopEnds
 export type Flow = Json<FlowView>
+export type Latencies = Json<PairLatencyView>
+export type Latency = Json<LatencyView>
 export type Pod = Json<PodView>
 export type Reader = Json<ReaderView>
 export type Status = Json<StatusView>

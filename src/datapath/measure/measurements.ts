@@ -28,7 +28,7 @@ import {
 const OBJECT_PATH = join(packageRoot, 'build/bpf/measure.bpf.o')
 const PROGRAMS = ['sent', 'answered', 'arrived', 'read']
 /** What it has for itself; all else that it knows is pinned, or not used. */
-const OWN_MAPS = ['timings', 'crossings', 'measured', 'groups', 'measure', 'told']
+const OWN_MAPS = ['timings', 'met', 'crossings', 'measured', 'groups', 'measure', 'told']
 
 /** The maps of the data path that the programs look at. */
 const WATCHED_MAPS = ['ends', 'conns', 'events'] as const

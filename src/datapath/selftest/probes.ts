@@ -16,6 +16,7 @@ import { podRecord } from '../pod-record.ts'
 import { install, Programs } from '../programs.ts'
 import { initialConfig, setConfig } from '../scans.ts'
 import { consequences, type Probe, type ProbeName } from './policy.ts'
+import { probeWords } from './words.ts'
 
 /** More turns and scans than a join needs (TURNS and PROOF_RECEIVES of meshaccel.h). */
 const ROUNDS = 24
@@ -23,26 +24,30 @@ const CAP_BYTES = 1 << 20
 const BPF_PROG_TYPE_SOCK_OPS = 13
 const BPF_PROG_TYPE_SK_MSG = 16
 
-type Answer = Omit<Probe, 'name'>
+interface Answer {
+  readonly ok: boolean
+  /** What was found, besides the words that stand for the answer. */
+  readonly found?: string
+}
 type Pair = ReturnType<typeof TcpSocket.pair>
 
 /** Runs every probe, one after the other; those behind a data path that does not load are left out. */
 export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
   const probes: Probe[] = []
   const ask = (name: ProbeName, question: () => Answer): boolean => {
-    const answer = attempt(question)
-    probes.push({ name, ...answer })
-    return answer.ok
+    const probe = { name, ...attempt(name, question) }
+    probes.push(probe)
+    return probe.ok
   }
   let cookie = 0n
   ask('netns-cookie', () => {
     cookie = currentNetnsCookie()
-    return { ok: true, detail: 'network namespaces can be told apart' }
+    return { ok: true }
   })
   let pins = ''
   const loads = ask('programs-load', () => {
     pins = install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(0n, CAP_BYTES)))
-    return { ok: true, detail: 'the verifier takes every program' }
+    return { ok: true }
   })
   ask('foreign-programs', foreignPrograms)
   if (!loads) return inOrder(probes)
@@ -73,9 +78,12 @@ const inOrder = (probes: readonly Probe[]): Probe[] =>
   consequences.flatMap(([name]) => probes.filter((probe) => probe.name === name))
 
 /** A probe that throws has found something out, too. */
-function attempt(question: () => Answer): Answer {
+function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'name'> {
+  const words = probeWords[name]
   try {
-    return question()
+    const { ok, found } = question()
+    const detail = `${ok ? words.ok : words.failed}${found === undefined ? '' : `: ${found}`}`
+    return { ok, detail, ...(ok || words.hint === undefined ? {} : { hint: words.hint }) }
   } catch (error) {
     const hint = error instanceof MeshaccelError ? error.hint : undefined
     return { ok: false, detail: messageOf(error), ...(hint === undefined ? {} : { hint }) }
@@ -131,32 +139,27 @@ function withJoined(programs: Programs, question: (pair: Pair) => Answer): Answe
   }
 }
 
+/** Of 1000 bytes. */
+const told = (bytes: number): Answer =>
+  bytes === 1000 ? { ok: true } : { ok: false, found: `${bytes} of 1000` }
+
 const lateJoin = (programs: Programs): Answer =>
   withJoined(programs, (pair) => {
     takeTurn(pair)
-    return { ok: true, detail: 'a running connection joins, and its bytes arrive' }
+    return { ok: true }
   })
 
 const receiveAccounting = (programs: Programs): Answer =>
   withJoined(programs, ({ client, server }) => {
     client.send(new Uint8Array(4096))
-    const ok = server.receiveMemory() >= 4096
-    return ok
-      ? { ok, detail: 'redirected bytes are charged to the reader' }
-      : { ok, detail: 'redirected bytes are charged to nobody: a slow reader has no bound' }
+    return { ok: server.receiveMemory() >= 4096 }
   })
 
 const fionreadRedirected = (programs: Programs): Answer =>
   withJoined(programs, ({ client, server }) => {
     client.send(new Uint8Array(1000))
     const seen = server.readable()
-    return seen === 1000
-      ? { ok: true, detail: 'FIONREAD counts redirected bytes' }
-      : {
-          ok: false,
-          detail: `FIONREAD tells ${seen} of 1000 redirected bytes`,
-          hint: 'Only sidecars, which do not ask, get redirected bytes. Newer kernels are right: 6.12.117, 7.2.12.',
-        }
+    return told(seen)
   })
 
 const fionreadTcp = (programs: Programs): Answer =>
@@ -165,13 +168,7 @@ const fionreadTcp = (programs: Programs): Answer =>
     try {
       client.send(new Uint8Array(1000))
       const seen = server.readable()
-      return seen === 1000
-        ? { ok: true, detail: "FIONREAD counts a member's TCP bytes" }
-        : {
-            ok: false,
-            detail: `FIONREAD tells ${seen} of 1000 TCP bytes of a member`,
-            hint: 'So members do not stay on TCP: they leave at once. Newer kernels are right: 6.12.117, 7.2.12.',
-          }
+      return told(seen)
     } finally {
       setConfig(programs, { redirect: 1 })
     }
@@ -182,13 +179,7 @@ const splice = (programs: Programs): Answer =>
   withJoined(programs, ({ client, server }) => {
     client.send(new Uint8Array(1000))
     const moved = server.splice(1000)
-    return moved === 1000
-      ? { ok: true, detail: 'splice finds redirected bytes' }
-      : {
-          ok: false,
-          detail: `splice finds ${moved} of 1000 redirected bytes`,
-          hint: 'Connections whose reader splices never join.',
-        }
+    return told(moved)
   })
 
 /** A reader that turns to splice after it was proven. */
@@ -198,13 +189,7 @@ const spliceWatch = (programs: Programs): Answer =>
     client.send(new Uint8Array(1000))
     server.awaitReadable()
     const moved = server.splice(1000)
-    return moved > 0
-      ? { ok: true, detail: 'a reader that turns to splice is seen in time' }
-      : {
-          ok: false,
-          detail: 'a reader that turns to splice is not seen',
-          hint: 'It takes the tracepoint syscalls/sys_enter_splice (CONFIG_FTRACE_SYSCALLS). Only sidecars get redirected bytes.',
-        }
+    return { ok: moved > 0 }
   })
 
 /** Bytes of every size, the path changing at each drained point. */
@@ -219,7 +204,7 @@ const ordering = (programs: Programs): Answer =>
         const got = server.receiveAll(data.length)
         if (Buffer.compare(got, data) !== 0) throw new Error('bytes are lost or reordered')
       }
-      return { ok: true, detail: 'bytes keep their order over changes of the path' }
+      return { ok: true }
     } finally {
       setConfig(programs, { redirect: 1 })
     }
@@ -231,8 +216,7 @@ const halfClose = (programs: Programs): Answer =>
     client.end()
     const got = server.receiveAll(8)
     expect(server, client, Uint8Array.of(4, 5))
-    const ok = got.length === 3 && server.receive(8).length === 0
-    return { ok, detail: ok ? 'redirected bytes come before the end' : 'the end comes too early' }
+    return { ok: got.length === 3 && server.receive(8).length === 0 }
   })
 
 const reset = (programs: Programs): Answer =>
@@ -242,11 +226,11 @@ const reset = (programs: Programs): Answer =>
       server.receive(8)
     } catch (error) {
       if (error instanceof BpfError && error.code === 'ECONNRESET') {
-        return { ok: true, detail: 'a reset is seen' }
+        return { ok: true }
       }
       throw error
     }
-    return { ok: false, detail: 'a reset looks like an orderly end' }
+    return { ok: false }
   })
 
 /** A plain client of an MPTCP listener: its other end is an MPTCP subflow, or was one. */
@@ -256,7 +240,7 @@ const mptcp = (programs: Programs): Answer => {
     pair = TcpSocket.pair(MPTCP)
   } catch (error) {
     if (error instanceof BpfError && ['EPROTONOSUPPORT', 'ENOPROTOOPT'].includes(error.code)) {
-      return { ok: true, detail: 'this kernel has no MPTCP' }
+      return { ok: true }
     }
     throw error
   }
@@ -265,7 +249,7 @@ const mptcp = (programs: Programs): Answer => {
       takeTurn(pair)
       programs.scan.iterate()
     }
-    return { ok: true, detail: 'bytes arrive through an MPTCP listener' }
+    return { ok: true }
   } finally {
     close(pair)
   }
@@ -277,11 +261,7 @@ function foreignPrograms(): Answer {
   const foreign = loadedPrograms().filter(
     ({ type, name }) => types.includes(type) && !name.startsWith('meshaccel_'),
   )
-  if (foreign.length === 0) return { ok: true, detail: 'no other sockops or sk_msg program' }
+  if (foreign.length === 0) return { ok: true }
   const names = foreign.map(({ id, name }) => `${name || 'unnamed'} (${id})`)
-  return {
-    ok: false,
-    detail: `others: ${names.join(', ')}`,
-    hint: 'A socket in the sockmap of another program cannot join; `bpftool prog show` tells more.',
-  }
+  return { ok: false, found: names.join(', ') }
 }

@@ -30,6 +30,16 @@ export function byId(id) {
 }
 
 /**
+ * The rows of a table, which may lie within the element with this id.
+ * @param {string} id
+ */
+export function bodyOf(id) {
+  const body = byId(id).querySelector('tbody')
+  if (!body) throw new Error(`index.html has no rows in #${id}`)
+  return body
+}
+
+/**
  * Touches the document only where something has changed, so that a selection stays and nothing is laid out anew.
  * @param {Element} target
  * @param {string} text

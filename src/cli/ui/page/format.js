@@ -40,6 +40,15 @@ export function percent(share) {
   return `${Math.min(Math.floor(hundredths * 10) / 10, 99.9)} %`
 }
 
+/**
+ * `85 µs`: two digits at least.
+ * @param {number} us
+ */
+export function duration(us) {
+  const [value, unit] = us < 1000 ? [us, 'µs'] : us < 1e6 ? [us / 1000, 'ms'] : [us / 1e6, 's']
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`
+}
+
 /** @param {number} ms */
 export function age(ms) {
   const seconds = Math.floor(ms / 1000)

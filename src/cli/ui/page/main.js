@@ -1,9 +1,11 @@
 import { byId, setText } from './dom.js'
 import { headlineOf, showHeadline, showTraffic } from './headline.js'
 import { HopTable } from './hops.js'
+import { LatencyTable } from './latency.js'
 import { NodeMap } from './map.js'
-import { OtherPods, Readers, Reasons, showKernel } from './reasons.js'
+import { OtherPods, Readers, Reasons } from './reasons.js'
 import { Samples } from './samples.js'
+import { SelfTest } from './self-test.js'
 
 /** @import { ErrorData, PageData } from '../page-types.ts' */
 
@@ -15,7 +17,7 @@ const patienceMs = 10_000
 const samples = new Samples()
 const hops = new HopTable(samples)
 const map = new NodeMap(samples, (pod) => hops.filter(pod))
-const parts = [new Reasons(), new OtherPods(), new Readers()]
+const parts = [new Reasons(), new OtherPods(), new Readers(), new SelfTest(), new LatencyTable()]
 
 /** @param {PageData} data */
 function show(data) {
@@ -26,7 +28,6 @@ function show(data) {
   map.update(data)
   hops.update(data)
   for (const part of parts) part.update(data)
-  showKernel(data)
   announce(data)
 }
 

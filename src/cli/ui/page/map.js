@@ -1,4 +1,13 @@
-import { byId, element, KeyedList, setAttribute, setText, SteadyOrder, svgElement } from './dom.js'
+import {
+  bodyOf,
+  byId,
+  element,
+  KeyedList,
+  setAttribute,
+  setText,
+  SteadyOrder,
+  svgElement,
+} from './dom.js'
 import { count, elsewhere, podName, rate } from './format.js'
 import { bytesOf, keyOf } from './samples.js'
 import { ShareBar } from './share-bar.js'
@@ -44,9 +53,7 @@ export class NodeMap {
   constructor(samples, onSelect) {
     this.#samples = samples
     this.#onSelect = onSelect
-    const body = byId('pods').querySelector('tbody')
-    if (!body) throw new Error('index.html has no rows of pods')
-    this.#rows = new KeyedList(body, (row) => this.#makeRow(row))
+    this.#rows = new KeyedList(bodyOf('pods'), (row) => this.#makeRow(row))
     this.#arcs = new KeyedList(byId('lines'), makeArc)
     this.#dots = new KeyedList(byId('dots'), makeDot)
     this.#moreButton.type = 'button'

@@ -1,4 +1,4 @@
-import { byId, element, KeyedList, setProse, setText, SteadyOrder } from './dom.js'
+import { bodyOf, byId, element, KeyedList, setProse, setText, SteadyOrder } from './dom.js'
 import { count, counted } from './format.js'
 
 /**
@@ -8,7 +8,7 @@ import { count, counted } from './format.js'
  */
 
 /** @param {Entry} first */
-function makeEntry({ reason }) {
+export function makeEntry({ reason }) {
   const size = element('span', 'size')
   const means = element('span', 'means')
   const next = element('p', 'next')
@@ -88,13 +88,6 @@ function makeCounted({ reason, means }) {
   }
 }
 
-/** @param {string} id */
-function bodyOf(id) {
-  const body = byId(id).querySelector('tbody')
-  if (!body) throw new Error(`index.html has no rows in #${id}`)
-  return body
-}
-
 /** Pods that are not enrolled, by the reason. */
 export class OtherPods {
   #list = new KeyedList(byId('others'), makeEntry)
@@ -162,18 +155,4 @@ function provenWords(readers) {
   return readers.some(({ quarantined }) => quarantined)
     ? ends
     : `${ends} No program is quarantined.`
-}
-
-/**
- * What this kernel allows.
- * @param {PageData} data
- */
-export function showKernel({ overview, policyMeans }) {
-  const { policy, kernel, version, source } = overview.status
-  setProse(
-    byId('policy'),
-    `Policy \`${policy}\`: ${policyMeans}. \`meshaccel doctor\` shows every probe.`,
-  )
-  const pods = source.synced ? `pods from ${source.name}` : `waiting for ${source.name}`
-  setText(byId('kernel'), `Linux ${kernel}, meshaccel ${version}, ${pods}.`)
 }

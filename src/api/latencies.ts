@@ -1,0 +1,49 @@
+import type { Histogram, Measurement } from '../datapath/datapath.ts'
+import type { LatencyView, PairLatencyView } from './views.ts'
+
+/** The latencies of requests, side by side for each pair; those of the pairs with the most requests, `limit` at most. */
+export function pairLatencies(
+  measurements: readonly Measurement[],
+  limit: number,
+): PairLatencyView[] {
+  const pairs = new Map<string, PairLatencyView & { readonly requests: number }>()
+  for (const { source, destination, path, requestSeconds } of measurements) {
+    if (requestSeconds.count === 0) continue
+    const key = JSON.stringify([source, destination])
+    const { requests = 0, ...known } = pairs.get(key) ?? { source, destination }
+    pairs.set(key, {
+      ...known,
+      [path]: latencyOf(requestSeconds),
+      requests: requests + requestSeconds.count,
+    })
+  }
+  return [...pairs.values()]
+    .toSorted((one, other) => other.requests - one.requests)
+    .slice(0, limit)
+    .map(({ requests: _, ...pair }) => pair)
+}
+
+function latencyOf(histogram: Histogram): LatencyView {
+  return {
+    requests: BigInt(histogram.count),
+    meanUs: (histogram.sum / histogram.count) * 1e6,
+    medianUs: quantile(histogram, 0.5) * 1e6,
+    p99Us: quantile(histogram, 0.99) * 1e6,
+  }
+}
+
+/** As Prometheus estimates it: values are spread evenly within a bucket; in the last one they are its lower bound. */
+function quantile({ bounds, counts, count }: Histogram, share: number): number {
+  const rank = share * count
+  let below = 0
+  for (const [index, inBucket] of counts.entries()) {
+    if (below + inBucket < rank) {
+      below += inBucket
+      continue
+    }
+    const lower = bounds[index - 1] ?? 0
+    const upper = bounds[index] ?? lower
+    return lower + ((upper - lower) * (rank - below)) / inBucket
+  }
+  return 0
+}

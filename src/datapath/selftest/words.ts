@@ -1,0 +1,69 @@
+/** What each answer of a probe means. The agent keeps the answers only; the words can be told at any time. */
+import type { ProbeName } from './policy.ts'
+
+interface ProbeWords {
+  readonly ok: string
+  readonly failed: string
+  /** What follows, or what to do, when it failed. */
+  readonly hint?: string
+}
+
+export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
+  'programs-load': {
+    ok: 'the verifier takes every program',
+    failed: 'the verifier does not take every program',
+  },
+  'netns-cookie': {
+    ok: 'network namespaces can be told apart',
+    failed: 'network namespaces cannot be told apart',
+  },
+  'late-join': {
+    ok: 'a running connection joins, and its bytes arrive',
+    failed: 'a running connection does not join, or its bytes do not arrive',
+  },
+  'receive-accounting': {
+    ok: 'redirected bytes are charged to the reader',
+    failed: 'redirected bytes are charged to nobody: a slow reader has no bound',
+  },
+  'fionread-redirected': {
+    ok: 'FIONREAD counts redirected bytes',
+    failed: 'FIONREAD does not count redirected bytes',
+    hint: 'Only sidecars, which do not ask, get redirected bytes. Newer kernels are right: 6.12.117, 7.2.12.',
+  },
+  splice: {
+    ok: 'splice finds redirected bytes',
+    failed: 'splice does not find redirected bytes',
+    hint: 'Connections whose reader splices never join.',
+  },
+  'splice-watch': {
+    ok: 'a reader that turns to splice is seen in time',
+    failed: 'a reader that turns to splice is not seen',
+    hint: 'It takes the tracepoint syscalls/sys_enter_splice (CONFIG_FTRACE_SYSCALLS). Only sidecars get redirected bytes.',
+  },
+  ordering: {
+    ok: 'bytes keep their order over changes of the path',
+    failed: 'bytes are lost or reordered when the path changes',
+  },
+  'fionread-tcp': {
+    ok: "FIONREAD counts a member's TCP bytes",
+    failed: "FIONREAD does not count a member's TCP bytes",
+    hint: 'So members do not stay on TCP: they leave at once. Newer kernels are right: 6.12.117, 7.2.12.',
+  },
+  'half-close': {
+    ok: 'redirected bytes come before the end',
+    failed: 'the end comes too early',
+  },
+  reset: {
+    ok: 'a reset is seen',
+    failed: 'a reset looks like an orderly end',
+  },
+  mptcp: {
+    ok: 'bytes arrive through an MPTCP listener, where the kernel has MPTCP',
+    failed: 'bytes do not arrive through an MPTCP listener',
+  },
+  'foreign-programs': {
+    ok: 'no other sockops or sk_msg program',
+    failed: 'there are other sockops or sk_msg programs',
+    hint: 'A socket in the sockmap of another program cannot join; `bpftool prog show` tells more.',
+  },
+}

@@ -1,0 +1,201 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PageData } from '../../src/cli/ui/page-types.ts'
+import { ProcessCost } from '../churn/process-cost.ts'
+import { type AgentProcess, cli } from '../helpers/agent-process.ts'
+import type { Child } from '../helpers/child.ts'
+import type { Mesh } from '../helpers/mesh.ts'
+import { until } from '../helpers/retry.ts'
+
+export interface ManyFlowsOptions {
+  readonly flows: number
+  readonly seconds: number
+}
+
+/** What the agent takes while so many connections are open. */
+export interface ManyFlowsReport {
+  readonly flows: number
+  /** With both directions redirected. */
+  readonly engaged: number
+  readonly openedAfterMs: number
+  /** From then on, with some turns on each connection. */
+  readonly joinedAfterMs: number
+  /** Nobody sends, nobody asks. */
+  readonly idle: Cost
+  /** A turn in each pod every millisecond. */
+  readonly busy: Cost
+  /** Busy, and the page and the metrics are asked for once a second. */
+  readonly watched: Cost
+  /** Meanwhile; `flows` is the whole command, all connections in JSON. */
+  readonly answerMs: Readonly<Record<'page' | 'metrics' | 'flows', Spread>>
+  /** What somebody waits for who asks whether the agent lives: how long it does nothing else. */
+  readonly healthzMs: Spread
+}
+
+interface Cost {
+  /** Of one core. */
+  readonly cpuPercent: number
+  readonly highestRssMiB: number
+}
+
+interface Spread {
+  readonly count: number
+  readonly median: number
+  readonly longest: number
+}
+
+/** What test/traffic/crowd.c says. */
+interface Crowded {
+  readonly event: string
+  readonly turns: number
+}
+
+/** Opens the connections in all pods of the mesh, has them join, and asks for all that the agent tells. */
+export async function manyFlows(
+  mesh: Mesh,
+  { flows, seconds }: ManyFlowsOptions,
+  say: (text: string) => void,
+): Promise<ManyFlowsReport> {
+  const agent = await mesh.startAgent('--metrics', '127.0.0.1:0')
+  const began = performance.now()
+  const crowds = mesh.pods.map((pod, index) => {
+    const share = Math.floor((flows + index) / mesh.pods.length)
+    return pod.run<Crowded>('crowd', [String(share)])
+  })
+  await using _ = { [Symbol.asyncDispose]: () => endAll(crowds) }
+  await Promise.all(crowds.map((crowd) => crowd.take('ready', 300_000)))
+  const opened = performance.now()
+  say(`${flows} connections are open`)
+  let engaged = 0
+  await until(
+    'they join',
+    async () => {
+      await Promise.all(crowds.map((crowd) => ask(crowd, 'turn')))
+      ;({ engaged } = (await agent.status()).connections)
+      say(`${engaged} are engaged`)
+      return engaged >= flows
+    },
+    { pauseMs: 500, attempts: 60 },
+  )
+  const joined = performance.now()
+
+  const cost = new ProcessCost(agent.pid)
+  const phase = async (name: string, work: () => Promise<unknown>): Promise<Cost> => {
+    cost.begin()
+    await work()
+    const result = cost.end()
+    say(`${name}: ${JSON.stringify(result)}`)
+    return result
+  }
+  const rest = (): Promise<void> => sleep(seconds * 1000)
+  const idle = await phase('idle', rest)
+  for (const crowd of crowds) crowd.write('busy\n')
+  const busy = await phase('busy', rest)
+  const asked = new Questions(agent, mesh.socket)
+  const watched = await phase('watched', () => asked.askFor(seconds * 1000))
+  return {
+    flows,
+    engaged,
+    openedAfterMs: opened - began,
+    joinedAfterMs: joined - opened,
+    idle,
+    busy,
+    watched,
+    ...asked.report(),
+  }
+}
+
+async function ask(crowd: Child<Crowded>, command: string): Promise<void> {
+  crowd.write(`${command}\n`)
+  await crowd.take(command, 300_000)
+}
+
+async function endAll(crowds: readonly AsyncDisposable[]): Promise<void> {
+  for (const crowd of crowds) await crowd[Symbol.asyncDispose]()
+}
+
+/** Asks as those do who look on, the commands as processes of their own, and keeps how long each answer took. */
+class Questions {
+  readonly #agent: AgentProcess
+  readonly #socket: string
+  readonly #took: Took = { page: [], metrics: [], flows: [], healthz: [] }
+
+  constructor(agent: AgentProcess, socket: string) {
+    this.#agent = agent
+    this.#socket = socket
+  }
+
+  async askFor(forMs: number): Promise<void> {
+    const port = /"port":(\d+),"msg":"serves probes and metrics"/.exec(this.#agent.log)?.[1]
+    const http = `http://127.0.0.1:${port}`
+    const ui = this.#command('pipe', 'ui')
+    const [page] = await once(ui.stdout ?? ui, 'data')
+    const over = new AbortController()
+    const asking = [
+      this.#again('page', 1000, over.signal, async () => {
+        const text = await get(`${String(page).trim()}api/overview`)
+        const { overview }: PageData = JSON.parse(text)
+        if (overview.hops.length === 0) throw new Error('the page shows nothing')
+      }),
+      this.#again('metrics', 1000, over.signal, () => get(`${http}/metrics`)),
+      this.#again('flows', 1000, over.signal, async () => {
+        const [code] = await once(this.#command('ignore', 'flows', '-o', 'json'), 'close')
+        if (code !== 0) throw new Error(`flows: ${code}`)
+      }),
+      this.#again('healthz', 5, over.signal, () => get(`${http}/healthz`)),
+    ]
+    try {
+      await Promise.race([sleep(forMs), Promise.all(asking)])
+    } finally {
+      over.abort()
+      ui.kill()
+      await Promise.all(asking)
+    }
+  }
+
+  report(): Pick<ManyFlowsReport, 'answerMs' | 'healthzMs'> {
+    const { page, metrics, flows, healthz } = this.#took
+    return {
+      answerMs: { page: spread(page), metrics: spread(metrics), flows: spread(flows) },
+      healthzMs: spread(healthz),
+    }
+  }
+
+  #command(stdout: 'pipe' | 'ignore', ...argv: string[]): ChildProcess {
+    const args = [cli, ...argv, '--socket', this.#socket]
+    return spawn(process.execPath, args, { stdio: ['ignore', stdout, 'ignore'] })
+  }
+
+  async #again(
+    name: keyof Took,
+    everyMs: number,
+    signal: AbortSignal,
+    question: () => Promise<unknown>,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      const asked = performance.now()
+      await question()
+      this.#took[name].push(performance.now() - asked)
+      await sleep(Math.max(0, everyMs - (performance.now() - asked)))
+    }
+  }
+}
+
+type Took = Record<'page' | 'metrics' | 'flows' | 'healthz', number[]>
+
+async function get(url: string): Promise<string> {
+  const response = await fetch(url)
+  const text = await response.text()
+  if (response.status !== 200) throw new Error(text)
+  return text
+}
+
+function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((one, other) => one - other)
+  return {
+    count: sorted.length,
+    median: sorted[Math.floor(sorted.length / 2)] ?? 0,
+    longest: sorted.at(-1) ?? 0,
+  }
+}
