@@ -15,10 +15,15 @@ import { parseFlows } from '../flow-table.ts'
 import { podRecord } from '../pod-record.ts'
 import { install, Programs } from '../programs.ts'
 import { initialConfig, setConfig } from '../scans.ts'
-import { consequences, type Probe, type ProbeName } from './policy.ts'
+import type { Probe, ProbeName } from './policy.ts'
 
 /** More turns and scans than a join needs (TURNS and PROOF_RECEIVES of meshaccel.h). */
 const ROUNDS = 24
+/** Of a join that is not complete by then nothing is left (JOINING_NS): turns that take so long prove nothing. */
+const JOINING_MS = 1_000
+/** On a busy machine. */
+const ASKED_AT_MOST = 3
+const TIMED_OUT = 'ETIMEDOUT'
 const CAP_BYTES = 1 << 20
 const BPF_PROG_TYPE_SOCK_OPS = 13
 const BPF_PROG_TYPE_SK_MSG = 16
@@ -26,12 +31,11 @@ const BPF_PROG_TYPE_SK_MSG = 16
 type Answer = Omit<Probe, 'name'>
 type Pair = ReturnType<typeof TcpSocket.pair>
 
-/** Runs every probe, one after the other; those behind a data path that does not load are left out. */
-export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
-  const probes: Probe[] = []
+/** Asks one probe after the other, and tells each answer; those behind a data path that does not load are left out. */
+export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Probe) => void): void {
   const ask = (name: ProbeName, question: () => Answer): boolean => {
     const answer = attempt(question)
-    probes.push({ name, ...answer })
+    tell({ name, ...answer })
     return answer.ok
   }
   let cookie = 0n
@@ -45,7 +49,7 @@ export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
     return { ok: true, detail: 'the verifier takes every program' }
   })
   ask('foreign-programs', foreignPrograms)
-  if (!loads) return inOrder(probes)
+  if (!loads) return
 
   using programs = new Programs(pins)
   programs.pods.update(cookie, podRecord({ proxyUid: 0 }))
@@ -62,36 +66,48 @@ export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
     ['mptcp', mptcp],
   ]
   for (const [name, question] of questions) {
-    ask(name, () => question(programs))
-    // This very program reads in all of them.
-    for (const key of programs.quarantine.keys()) programs.quarantine.delete(key)
+    ask(name, () => {
+      // This very program reads in all of them.
+      for (const key of programs.quarantine.keys()) programs.quarantine.delete(key)
+      return question(programs)
+    })
   }
-  return inOrder(probes)
 }
 
-const inOrder = (probes: readonly Probe[]): Probe[] =>
-  consequences.flatMap(([name]) => probes.filter((probe) => probe.name === name))
-
-/** A probe that throws has found something out, too. */
-function attempt(question: () => Answer): Answer {
-  try {
-    return question()
-  } catch (error) {
-    const hint = error instanceof MeshaccelError ? error.hint : undefined
-    return { ok: false, detail: messageOf(error), ...(hint === undefined ? {} : { hint }) }
+/** A probe that throws has found something out, too; one that waited in vain is asked again. */
+export function attempt(question: () => Answer): Answer {
+  for (let asked = 1; ; asked += 1) {
+    try {
+      return question()
+    } catch (error) {
+      const { code, hint } = error instanceof MeshaccelError ? error : {}
+      const timedOut = code === TIMED_OUT
+      if (timedOut && asked < ASKED_AT_MOST) continue
+      return {
+        ok: false,
+        detail: messageOf(error),
+        ...(hint !== undefined && { hint }),
+        ...(timedOut && { timedOut }),
+      }
+    }
   }
 }
 
 /** Takes turns until both ends redirect. */
 function joined(programs: Programs): Pair {
   const pair = TcpSocket.pair()
+  const begin = performance.now()
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       takeTurn(pair)
       programs.scan.iterate()
       if (redirects(programs)) return pair
     }
-    throw new Error(`a connection did not join within ${ROUNDS} turns`)
+    const tookMs = performance.now() - begin
+    throw new MeshaccelError(`it did not within ${ROUNDS} turns`, {
+      code: tookMs > JOINING_MS ? TIMED_OUT : 'NOT_JOINED',
+      operation: 'join a connection',
+    })
   } catch (error) {
     close(pair)
     throw error
