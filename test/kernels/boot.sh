@@ -88,5 +88,5 @@ timeout 1800 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -
 	-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory \
 	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \
 	-kernel "$image" -initrd "$scratch/initramfs" \
-	-append 'console=ttyS0 quiet panic=-1 mitigations=off' </dev/null | stdbuf -oL tr -d '\r' | tee "$scratch/output"
+	-append 'console=ttyS0 quiet panic=-1 mitigations=off no_timer_check no5lvl highres=off' </dev/null | stdbuf -oL tr -d '\r' | tee "$scratch/output"
 exit "$(sed -n 's/^exit-code \([0-9]*\)$/\1/p' "$scratch/output" | grep . || echo 1)"

@@ -47,7 +47,9 @@ await build({
   target: 'node20',
   logLevel: 'warning',
   // For the CommonJS packages in it; one of them looks for a file beside itself.
-  define: { __dirname: JSON.stringify(join(packageRoot, 'node_modules/grpc-health-check/build/src')) },
+  define: {
+    __dirname: JSON.stringify(join(packageRoot, 'node_modules/grpc-health-check/build/src')),
+  },
   banner: {
     js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
   },
