@@ -143,6 +143,21 @@ void test('a refused kernel: stays up, enrols nothing, says why', async (t) => {
   t.strictSame(agent.datapath.calls, [])
 })
 
+void test('a kernel that is judged after all: its pods are enrolled', async (t) => {
+  await using agent = new RunningAgent([cart])
+  agent.datapath.policy = 'refused'
+  agent.datapath.refusedBecause = 'too slow to tell'
+  await agent.start()
+  t.strictSame(agent.datapath.calls, [])
+  agent.datapath.policy = 'full'
+  delete agent.datapath.refusedBecause
+  await agent.said('"msg":"enrolled"')
+  t.strictSame(agent.datapath.calls, ['enrol 7'])
+  const { stdout } = await agent.run('status', '-o', 'json')
+  t.match(JSON.parse(stdout), { state: 'accelerating', policy: 'full' })
+  t.notMatch(stdout, /refusedBecause/)
+})
+
 void test('a data path that cannot be opened leaves nothing', async (t) => {
   await using agent = new RunningAgent([cart])
   const parts = {

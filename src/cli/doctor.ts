@@ -47,12 +47,15 @@ const command: CommandModule<object, Args> = {
     requireRoot(environment, 'run the self-test')
     const cgroupPath = cgroup2Directory(args.cgroup)
     const result = await selfTest({ cgroupPath, pinDir: args.pin })
-    const { policy, refusedBecause } = result
+    const { policy, refusedBecause, undecided } = result
     const probes = result.probes.map((probe) => ({
       ...probe,
       verdict: verdictOn(probe.name, probe.ok),
     }))
-    const because = refusedBecause === undefined ? {} : { refusedBecause }
+    const because = {
+      ...(refusedBecause !== undefined && { refusedBecause }),
+      ...(undecided && { undecided }),
+    }
     print(environment, args.output, { kernel: release(), policy, ...because, probes }, () =>
       describe(result, environment),
     )
@@ -91,11 +94,13 @@ function describe(result: SelfTestResult, environment: CliEnvironment): string {
     ...fold(`kernel ${release()}, policy ${painted}: ${wordsOfPolicy(policy)}`, width, '  '),
     ...(refusedBecause === undefined ? [] : fold(`because ${plain(refusedBecause)}`, width, '  ')),
     ...lines,
-    ...fold(`next: ${next[policy === 'refused' ? 'refused' : 'capable']}`, width, '  '),
+    ...fold(`next: ${nextAfter(result)}`, width, '  '),
   ].join('\n')}\n`
 }
 
-const next = {
-  capable: 'start `meshaccel agent`, or ask the one that runs: `meshaccel status`',
-  refused: 'a newer kernel; an agent stays up meanwhile, says why, and leaves all traffic alone',
+function nextAfter({ policy, undecided }: SelfTestResult): string {
+  if (undecided) return 'try again when this machine is less busy, as an agent does by itself'
+  return policy === 'refused'
+    ? 'a newer kernel; an agent stays up meanwhile, says why, and leaves all traffic alone'
+    : 'start `meshaccel agent`, or ask the one that runs: `meshaccel status`'
 }

@@ -171,7 +171,7 @@ export interface DatapathEvent {
  */
 export interface Datapath {
   readonly policy: Policy
-  readonly refusedBecause?: string
+  readonly refusedBecause?: string | undefined
   /** Whether each probe of the self-test found what it hoped for; none where it was told not to run. */
   readonly selfTest: Readonly<Record<string, boolean>>
 

@@ -24,6 +24,7 @@ import { drainAll, initialConfig, readConfig } from './scans.ts'
 import type { SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
+import { UndecidedDatapath } from './undecided.ts'
 
 /** How long another version's connections may take to leave. */
 const VERSION_CHANGE_TIMEOUT_MS = 10_000
@@ -33,7 +34,7 @@ const VERSION_CHANGE_TIMEOUT_MS = 10_000
  * version's pins are kept until ours are attached, so that what fails before that leaves them as they were.
  */
 export async function openKernelDatapath(options: KernelDatapathOptions): Promise<Datapath> {
-  const { pinDir, cgroupPath, log } = options
+  const { pinDir, log } = options
   const lock = lockPins(pinDir)
   const giveUp = (): void => {
     try {
@@ -44,55 +45,78 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
     }
   }
   try {
-    const current = currentPins(pinDir)
-    const cgroupId = BigInt(statSync(cgroupPath).ino)
-    const tested = await putInPlace(current, cgroupId, options)
-    if (tested?.policy === 'refused') {
-      const because = tested.refusedBecause ?? 'the self-test failed'
-      return new RefusedDatapath(because, probesOf(probeBits(tested.probes)), giveUp)
+    const tested = await putInPlace(options)
+    if (tested?.policy !== 'refused') return adopt(tested, lock, options)
+    const refused = refusedDatapath(tested, giveUp)
+    if (!tested.undecided) return refused
+    const open = async (signal: AbortSignal): Promise<Datapath | undefined> => {
+      const again = await putInPlace(options, signal)
+      if (again?.undecided) return undefined
+      return again?.policy === 'refused'
+        ? refusedDatapath(again, giveUp)
+        : adopt(again, lock, options)
     }
-    const programs = new Programs(current)
-    try {
-      const found = readConfig(programs)
-      if (found.cgroup_id !== cgroupId) {
-        throw new MeshaccelError(`its pins are attached to another cgroup than ${cgroupPath}`, {
-          code: 'OTHER_CGROUP',
-          operation: `adopt ${current}`,
-          hint: 'Run `meshaccel cleanup` first, or name the same --cgroup.',
-        })
-      }
-      // Pins do not outlive the kernel that they were tested on, nor change their object.
-      const policy =
-        tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
-      log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
-      if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
-      return new KernelDatapath(programs, policy, lock, options)
-    } catch (error) {
-      programs[Symbol.dispose]()
-      throw error
-    }
+    return new UndecidedDatapath({ refused, open, log })
   } catch (error) {
     giveUp()
     throw error
   }
 }
 
+const refusedDatapath = (
+  { refusedBecause = 'the self-test failed', probes }: SelfTestResult,
+  release: () => void,
+): Datapath => new RefusedDatapath(refusedBecause, probesOf(probeBits(probes)), release)
+
+/** Opens what is pinned; `tested` if that was just put in place. */
+function adopt(
+  tested: SelfTestResult | undefined,
+  lock: Disposable,
+  options: KernelDatapathOptions,
+): Datapath {
+  const { cgroupPath, log } = options
+  const current = currentPins(options.pinDir)
+  const programs = new Programs(current)
+  try {
+    const found = readConfig(programs)
+    if (found.cgroup_id !== cgroupIdOf(cgroupPath)) {
+      throw new MeshaccelError(`its pins are attached to another cgroup than ${cgroupPath}`, {
+        code: 'OTHER_CGROUP',
+        operation: `adopt ${current}`,
+        hint: 'Run `meshaccel cleanup` first, or name the same --cgroup.',
+      })
+    }
+    // Pins do not outlive the kernel that they were tested on, nor change their object.
+    const policy = tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
+    log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
+    if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
+    return new KernelDatapath(programs, policy, lock, options)
+  } catch (error) {
+    programs[Symbol.dispose]()
+    throw error
+  }
+}
+
+const cgroupIdOf = (cgroupPath: string): bigint => BigInt(statSync(cgroupPath).ino)
+
 /**
- * Sees to it that `current` is what is pinned, and alone, or nothing where the self-test refuses. Resolves to what that
- * found; to undefined where `current` was there before.
+ * Sees to it that the current version is what is pinned, and alone, or nothing where the self-test refuses. Resolves to
+ * what that found; to undefined where the current version was there before.
  */
 async function putInPlace(
-  current: string,
-  cgroupId: bigint,
   options: KernelDatapathOptions,
+  signal?: AbortSignal,
 ): Promise<SelfTestResult | undefined> {
   const { pinDir, cgroupPath, capBytes, log } = options
+  const current = currentPins(pinDir)
+  const cgroupId = cgroupIdOf(cgroupPath)
   removeDeadSelfTests(pinDir)
   removePartial(pinDir)
   const adopts = isComplete(current)
   if (!adopts && existsSync(current)) await drainAndRemove(current, VERSION_CHANGE_TIMEOUT_MS)
   const others = pinnedVersions(pinDir).filter((version) => version !== current)
-  const tested = adopts ? undefined : await testedPolicy(options)
+  const tested = adopts ? undefined : await testedPolicy(options, signal)
+  signal?.throwIfAborted()
   const attaches = tested && tested.policy !== 'refused'
   if (attaches) {
     install(pinDir, cgroupPath, (config) =>
@@ -110,14 +134,12 @@ async function putInPlace(
 }
 
 /** What the self-test allows, or what was asked for. */
-async function testedPolicy({
-  policy,
-  pinDir,
-  cgroupPath,
-  log,
-}: KernelDatapathOptions): Promise<SelfTestResult> {
+async function testedPolicy(
+  { policy, pinDir, cgroupPath, log }: KernelDatapathOptions,
+  signal?: AbortSignal,
+): Promise<SelfTestResult> {
   if (policy !== 'auto') return { policy, probes: [] }
-  const result = await selfTest({ cgroupPath, pinDir })
+  const result = await selfTest({ cgroupPath, pinDir }, { ...(signal && { signal }) })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
   log.info({ policy: result.policy, failed }, 'self-test')
   return result

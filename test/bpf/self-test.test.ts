@@ -61,6 +61,22 @@ void test('what cannot be tested is refused', async (t) => {
   t.match(await selfTest(place), { policy: 'refused', refusedBecause: /self-test: .*ENOENT/ })
 })
 
+void test('a self-test that hears nothing for too long is no verdict, and leaves nothing', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 0 })
+  const before = ours()
+  const place = { cgroupPath: mesh.cgroup, pinDir: mesh.pinDir }
+  const result = await selfTest(place, { silenceMs: 1 })
+  t.match(result, {
+    policy: 'refused',
+    undecided: true,
+    refusedBecause: 'self-test: no answer for 0.001 s after its start',
+  })
+  t.notOk(readdirSync(mesh.cgroup).some((name) => name.startsWith('meshaccel-')))
+  t.notOk(readdirSync('/sys/fs/bpf').some((name) => name.startsWith(basename(mesh.pinDir))))
+  await until('no program is left', () => ours().every((id) => before.includes(id)))
+})
+
 const PROXY_UID = 1337
 
 for (const who of ['the sidecar', 'anybody else'] as const) {

@@ -3,6 +3,7 @@ import type { Compared, ComparedCase, JoinedArm } from './comparison.ts'
 import { joinedArms } from './comparison.ts'
 import type { Explanation } from './differences.ts'
 import type { Elsewhere, Kernel } from './elsewhere.ts'
+import type { Entry } from '../kernels/matrix.ts'
 
 const titles: Readonly<Record<JoinedArm, string>> = {
   joined: 'joined before',
@@ -33,6 +34,7 @@ export function renderDocument(
   cases: readonly ComparedCase[],
   explanations: Readonly<Record<string, Explanation>>,
   others: readonly Elsewhere[],
+  kernels: readonly Entry[] = [],
 ): string {
   const differing = cases.filter(differs)
   const byDefault = differing.filter(differsByDefault)
@@ -46,14 +48,27 @@ export function renderDocument(
     ...cases.map(renderRow),
     '\n## Differences\n',
     ...differing.map((each) => renderDifference(each, explanations[each.name])),
+    ...renderKernels(kernels),
     ...renderElsewhere(others),
   ].join('\n')
+}
+
+function renderKernels(kernels: readonly Entry[]): string[] {
+  if (kernels.length === 0) return []
+  return [
+    '## Kernels\n',
+    'What `npm run test:kernels` boots, and the policy that each of them is to earn:\n',
+    row(['kernel', "Debian's", 'policy', 'why']),
+    row(['---', '---', '---', '---']),
+    ...kernels.map(({ suite, series, policy, why }) => row([series, suite, `\`${policy}\``, why])),
+    '',
+  ]
 }
 
 function renderElsewhere(others: readonly Elsewhere[]): string[] {
   if (others.length === 0) return []
   return [
-    '## Other kernels\n',
+    'What they answer otherwise than above:\n',
     row(['kernels', 'case', ...joinedArms.map((arm) => titles[arm]), 'why']),
     row(Array.from({ length: joinedArms.length + 3 }, () => '---')),
     ...others.flatMap(({ where, cases, why }) =>

@@ -17,7 +17,7 @@ for (const [policy, more] of Object.entries(beyondDefault)) {
     if (!requireRoot(t)) return
     const mesh = await Mesh.make(t, { pods: PODS })
     const suite = new Suite(mesh)
-    const { cases } = await suite.compare(await suite.plain(), '--policy', policy)
+    const { cases } = await suite.compare(await suite.plain(), { flags: ['--policy', policy] })
     const unexplained = cases.filter((each) => differs(each) && !differences[each.name])
     t.strictSame(
       unexplained.map(({ name }) => name),

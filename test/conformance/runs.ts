@@ -1,7 +1,7 @@
 /** All cases of one arm, side by side, and when their connections join. */
 import type { FlowEndView, FlowView } from '../../src/api/views.ts'
 import type { AgentProcess } from '../helpers/agent-process.ts'
-import { until } from '../helpers/retry.ts'
+import { patience, until } from '../helpers/retry.ts'
 import type { ProbeRun } from './probe-run.ts'
 
 export interface Outcome {
@@ -32,6 +32,10 @@ const barring: ReadonlySet<string> = new Set([
   'quarantined',
 ])
 
+/** In the middle of a case its connection rests: with bytes unread it leaves again as often as it has joined, and when that
+ * is seen depends on how fast one looks. */
+const resting: ReadonlySet<string> = new Set([...barring, 'tcp-unread', 'join-timeout'])
+
 /** So many looks must find the same: a walk over a table that changes may miss an end. */
 const LOOKS = 10
 
@@ -39,6 +43,8 @@ export class Runs implements AsyncDisposable {
   readonly #all: readonly ProbeRun[]
   readonly #memberships = new Map<ProbeRun, string>()
   readonly #looks = new Map<ProbeRun, number>()
+  /** What the last look found. */
+  readonly #found = new Map<ProbeRun, string>()
 
   constructor(all: readonly ProbeRun[]) {
     this.#all = all
@@ -65,7 +71,9 @@ export class Runs implements AsyncDisposable {
   async joinTogether(agent: AgentProcess): Promise<void> {
     await this.#until('all join or are kept out', async () => {
       const flows = await agent.flows()
-      return this.#waiting().filter((run) => !this.#settle(run, flows, isMember)).length === 0
+      return (
+        this.#waiting().filter((run) => !this.#settle(run, flows, isMember, resting)).length === 0
+      )
     })
     for (const run of this.#waiting()) run.answer('go')
   }
@@ -94,12 +102,18 @@ export class Runs implements AsyncDisposable {
   }
 
   /** Notes what has become of the connection that a run waits with. Returns whether that is its last word. */
-  #settle(run: ProbeRun, flows: readonly FlowView[], isIn: (flow: FlowView) => boolean): boolean {
+  #settle(
+    run: ProbeRun,
+    flows: readonly FlowView[],
+    isIn: (flow: FlowView) => boolean,
+    bars: ReadonlySet<string> = barring,
+  ): boolean {
     if (this.#memberships.has(run)) return true
     const flow = findFlow(run, flows)
     const barred = flow
-      ? flow.directions.find(({ reason }) => barring.has(reason ?? ''))?.reason
+      ? flow.directions.find(({ reason }) => bars.has(reason ?? ''))?.reason
       : 'not watched'
+    this.#found.set(run, flow ? inWords(flow) : 'not watched')
     const looks = barred === undefined ? 0 : (this.#looks.get(run) ?? 0) + 1
     this.#looks.set(run, looks)
     if (flow && isIn(flow)) this.#memberships.set(run, 'joined')
@@ -110,10 +124,12 @@ export class Runs implements AsyncDisposable {
   /** Names those that it does not come about for. */
   async #until(what: string, look: () => Promise<boolean> | boolean): Promise<void> {
     try {
-      await until(what, look)
+      // To look costs a slow machine as much as what it looks for.
+      await until(what, look, { pauseMs: 100 * patience, attempts: Math.ceil(300 / patience) })
     } catch (cause) {
       const left = this.#all.filter((run) => !run.over && !this.#memberships.has(run))
-      throw new Error(`left over: ${left.map(({ name }) => name).join(' ')}`, { cause })
+      const words = left.map((run) => `${run.name} (${this.#found.get(run) ?? 'never seen'})`)
+      throw new Error(`left over: ${words.join(', ')}`, { cause })
     }
   }
 }
@@ -124,6 +140,10 @@ function isRedirected({ state, directions }: FlowView): boolean {
     state === 'joined' &&
     directions.every(({ path, reason }) => path === 'redirect' || reason === 'unknown-reader')
   )
+}
+
+function inWords({ state, directions }: FlowView): string {
+  return [state, ...directions.map(({ path, reason }) => reason ?? path)].join(' ')
 }
 
 function isMember({ state }: FlowView): boolean {

@@ -1,14 +1,14 @@
 /** Runs every case in every arm. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, readdirSync } from 'node:fs'
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AgentProcess } from '../helpers/agent-process.ts'
+import { compile } from '../helpers/compile.ts'
 import type { Mesh, Pod } from '../helpers/mesh.ts'
-import { type ComparedCase, compareAll } from './comparison.ts'
+import { patience } from '../helpers/retry.ts'
+import { type ComparedCase, compareAll, type JoinedArm, joinedArms } from './comparison.ts'
 import { type Arm, ProbeRun } from './probe-run.ts'
 import { type Outcomes, Runs } from './runs.ts'
-
-const sources = new URL('probe/', import.meta.url).pathname
 
 export interface Case {
   readonly name: string
@@ -32,20 +32,27 @@ export const PODS = 4
 /** Seconds after which the connection tracker of its pod forgets a connection that it hears nothing of. */
 const CONNTRACK_S = 3
 
+const none: Outcomes = new Map()
+
+/** The names of those that fail without an agent: what they see under one tells nothing. */
+export function brokenCases(plain: Outcomes): string[] {
+  return [...plain].flatMap(([name, { transcript }]) => (transcript.some(isFailure) ? [name] : []))
+}
+
+const isFailure = (line: string): boolean => line === 'hangs' || line.startsWith('the probe failed')
+
 /** The compiled probe; each run has a copy of its own, because a quarantine goes by the executable. */
 export class Suite {
   readonly cases: readonly Case[]
   readonly #mesh: Mesh
   readonly #probe: string
+  readonly #say: (text: string) => void
   #copies = 0
 
-  constructor(mesh: Mesh) {
+  constructor(mesh: Mesh, say: (text: string) => void = () => undefined) {
     this.#mesh = mesh
-    this.#probe = join(mesh.directory, 'probe')
-    const files = readdirSync(sources).filter((file) => file.endsWith('.c'))
-    const flags = ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Wno-missing-field-initializers']
-    flags.push('-Werror', '-pthread', '-o', this.#probe)
-    execFileSync('gcc', [...flags, ...files.map((file) => join(sources, file))])
+    this.#say = say
+    this.#probe = compile('conformance/probe', 'probe', mesh.directory)
     const list = execFileSync(this.#probe, ['list'], { encoding: 'utf8' })
     this.cases = list
       .trim()
@@ -56,6 +63,7 @@ export class Suite {
 
   /** Without an agent. */
   async plain(): Promise<Outcomes> {
+    this.#say('plain begins')
     await using runs = new Runs(this.#start('plain'))
     return await runs.outcomes()
   }
@@ -63,16 +71,21 @@ export class Suite {
   /** What the other arms saw under an agent with the flags, beside what they saw without one; and the agent's policy. */
   async compare(
     plain: Outcomes,
-    ...flags: string[]
+    {
+      flags = [],
+      arms = joinedArms,
+    }: { flags?: readonly string[]; arms?: readonly JoinedArm[] } = {},
   ): Promise<{ policy: string; cases: ComparedCase[] }> {
     const agent = await this.#mesh.startAgent(...flags)
     const { policy } = await agent.status()
-    const joined = await this.#joined(agent, 'joined')
-    const trusted = await this.#joined(agent, 'trusted')
-    const mid = await this.#mid(agent)
+    const others = { joined: none, mid: none, trusted: none }
+    for (const arm of arms) {
+      this.#say(`${arm} begins`)
+      others[arm] = arm === 'mid' ? await this.#mid(agent) : await this.#joined(agent, arm)
+    }
     await agent.kill('SIGKILL')
     AgentProcess.cleanup(this.#mesh)
-    return { policy, cases: compareAll(plain, { joined, mid, trusted }) }
+    return { policy, cases: compareAll(plain, others) }
   }
 
   /** Joined before the case begins: after a warm-up with the case's own habit, or in `trusted` without it. */
@@ -84,7 +97,7 @@ export class Suite {
 
   /** Joined where the cases say: all of them at once, when redirecting is resumed. */
   async #mid(agent: AgentProcess): Promise<Outcomes> {
-    await agent.client.call('Drain', { timeoutMs: 30_000 })
+    await agent.client.call('Drain', { timeoutMs: 30_000 * patience })
     await using runs = new Runs(this.#start('mid'))
     await runs.reachTheirMiddle()
     await agent.client.call('Resume', {})
@@ -96,7 +109,7 @@ export class Suite {
     return this.cases
       .filter(({ trusted }) => arm !== 'trusted' || trusted)
       .map(({ name }) => {
-        const copy = `${this.#probe}-${this.#copies++}`
+        const copy = join(this.#mesh.directory, `probe-${this.#copies++}`)
         copyFileSync(this.#probe, copy)
         return new ProbeRun(this.#mesh.pod(places[name] ?? 0), copy, arm, name)
       })

@@ -5,12 +5,16 @@ import { ControlClient } from '../../src/api/client.ts'
 import type { FlowView, StatusView } from '../../src/api/views.ts'
 import { sumCounters } from '../../src/datapath/counters.ts'
 import { counters, type CountersRecord } from '../../src/datapath/layout.ts'
+import { messageOf } from '../../src/errno.ts'
 import { BpfMap, u32 } from '../../src/libbpf/index.ts'
+import { packageRoot } from '../../src/package.ts'
 import { spawn, type ChildProcess } from 'node:child_process'
+import { ready } from './compile.ts'
 import type { Mesh } from './mesh.ts'
 import { patience, until } from './retry.ts'
 
-export const cli: string = new URL('../../dist/src/cli.js', import.meta.url).pathname
+export const cli: string =
+  ready === undefined ? join(packageRoot, 'dist/src/cli.js') : join(ready, 'cli.mjs')
 
 type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsOrigin'>
 
@@ -57,10 +61,14 @@ export class AgentProcess implements AsyncDisposable {
   }
 
   async runs(): Promise<void> {
-    await until(`the agent runs: ${this.log}`, () => {
-      if (this.#process.exitCode !== null) throw new Error(`the agent has ended: ${this.log}`)
-      return this.log.includes('agent runs')
-    })
+    try {
+      await until('the agent runs', () => {
+        if (this.#process.exitCode !== null) throw new Error('the agent has ended')
+        return this.log.includes('agent runs')
+      })
+    } catch (cause) {
+      throw new Error(`${messageOf(cause)}: ${this.log}`, { cause })
+    }
     this.#client = await ControlClient.connect(this.#place.socket)
   }
 

@@ -1,11 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Child } from './child.ts'
+import { compile } from './compile.ts'
 import type { Pod } from './mesh.ts'
-
-const sources = new URL('../traffic/', import.meta.url).pathname
 
 /** What a traffic program has seen; test/traffic/stress/report.c. */
 export interface TrafficReport {
@@ -37,15 +35,8 @@ export class TrafficPrograms implements Disposable {
   path(name: string): string {
     let path = this.#compiled.get(name)
     if (path === undefined) {
-      path = join(this.#directory, name)
-      const files =
-        name === 'stress'
-          ? readdirSync(join(sources, name))
-              .filter((file) => file.endsWith('.c'))
-              .map((file) => join(sources, name, file))
-          : [join(sources, `${name}.c`)]
-      const flags = ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread']
-      execFileSync('gcc', [...flags, '-o', path, ...files, '-lm'])
+      const source = name === 'stress' ? 'traffic/stress' : `traffic/${name}.c`
+      path = compile(source, name, this.#directory)
       this.#compiled.set(name, path)
     }
     return path

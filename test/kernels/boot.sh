@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# boot.sh KERNEL COMMAND...: boots a Debian kernel under qemu (no KVM), with this machine's root read-only below an
-# overlay in memory, and runs COMMAND there in the current directory. Exits as COMMAND does.
-# KERNEL is what fetch.sh has unpacked.
+# boot.sh KERNEL TOLD COMMAND...: boots a Debian kernel under qemu (no KVM), with this machine's root read-only below an
+# overlay in memory, and runs COMMAND there in the current directory. What it writes to /dev/ttyS1 comes into the file
+# TOLD, where the kernel's messages do not come between. Exits as COMMAND does. KERNEL is what fetch.sh has unpacked.
 set -euo pipefail
 
 kernel=$(realpath "$1")
-shift
+told=$2
+shift 2
 release=$(basename "$kernel"/lib/modules/*)
 # Since 7.0 it lies beside the modules.
 image=$kernel/lib/modules/$release/vmlinuz
@@ -59,7 +60,8 @@ mount -t bpf bpf /sys/fs/bpf
 mkdir -p /lib/modules
 [[ -e /lib/modules/$release ]] || ln -s $kernel/lib/modules/$release /lib/modules/$release
 ip link set lo up
-export PATH=$PATH HOME=/root
+stty -F /dev/ttyS1 raw
+export PATH=$PATH HOME=/root MESHACCEL_PROGRAMS=${MESHACCEL_PROGRAMS:-} MESHACCEL_PATIENCE=${MESHACCEL_PATIENCE:-1}
 cd $PWD
 $(cat "$scratch/command")
 echo "exit-code \$?"
@@ -80,10 +82,11 @@ done
 # 6.12's early code meets a bug of the emulated cmpxchg16b; since 7.0 socket-local storage cannot do without it.
 cpu=max
 [[ $release == 6.12.* ]] && cpu+=,-cx16
-# An hour is enough for a guest that does not hang.
-timeout 3600 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
+# Half an hour is enough for a guest that does not hang.
+timeout 1800 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
+	-serial file:"$told" \
 	-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory \
 	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \
 	-kernel "$image" -initrd "$scratch/initramfs" \
-	-append 'console=ttyS0 quiet panic=-1' </dev/null | stdbuf -oL tr -d '\r' | tee "$scratch/output"
+	-append 'console=ttyS0 quiet panic=-1 mitigations=off no_timer_check no5lvl highres=off' </dev/null | stdbuf -oL tr -d '\r' | tee "$scratch/output"
 exit "$(sed -n 's/^exit-code \([0-9]*\)$/\1/p' "$scratch/output" | grep . || echo 1)"

@@ -1,6 +1,6 @@
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import { Mesh } from '../helpers/mesh.ts'
-import { until } from '../helpers/retry.ts'
+import { patience, until } from '../helpers/retry.ts'
 import { Traffic, type TrafficReport } from '../helpers/traffic.ts'
 import { footprint, type Footprint } from './footprint.ts'
 import { Random } from './random.ts'
@@ -112,7 +112,7 @@ class Soak implements AsyncDisposable {
       },
       enable: async () => this.#enableAll(),
       drain: async () => {
-        await this.#running.client.call('Drain', { timeoutMs: 30_000 })
+        await this.#running.client.call('Drain', { timeoutMs: 30_000 * patience })
         if (this.#random.chance(0.5)) await pause(this.#random.magnitude(1, 1000))
         await this.#running.client.call('Resume', {})
       },

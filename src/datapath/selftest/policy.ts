@@ -8,6 +8,8 @@ export interface Probe {
   readonly ok: boolean
   readonly detail: string
   readonly hint?: string
+  /** It waited in vain: for a kernel that never answers, or on a machine that is too busy to. */
+  readonly timedOut?: true
 }
 
 export type ProbeName =
@@ -48,23 +50,34 @@ export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
 export interface SelfTestResult {
   readonly policy: Policy
   readonly refusedBecause?: string
+  /** Refused, though nothing but the clock speaks against this kernel: worth another try. */
+  readonly undecided?: true
   readonly probes: readonly Probe[]
 }
 
-/** The policy that every probe allows. A probe that did not run is one that failed: nobody knows. */
+/**
+ * The policy that every probe allows. A probe that did not run is one that failed: nobody knows. Where evidence and a
+ * time-out both refuse, the evidence counts.
+ */
 export function judge(probes: readonly Probe[]): SelfTestResult {
-  const firstFailed = (policy: Policy): ProbeName | undefined =>
-    consequences.find(
-      ([name, consequence]) =>
-        consequence === policy && !probes.some((probe) => probe.name === name && probe.ok),
-    )?.[0]
-  const refused = firstFailed('refused')
-  if (refused !== undefined) {
-    const probe = probes.find(({ name }) => name === refused)
-    const refusedBecause = `${refused}: ${probe?.detail ?? 'the self-test did not come so far'}`
-    return { policy: 'refused', refusedBecause, probes }
+  const failed = (policy: Policy): { name: ProbeName; probe: Probe | undefined }[] =>
+    consequences.flatMap(([name, consequence]) => {
+      const probe = probes.find((each) => each.name === name)
+      return consequence === policy && !probe?.ok ? [{ name, probe }] : []
+    })
+  const refusing = failed('refused')
+  const evidence = refusing.find(({ probe }) => probe && !probe.timedOut)
+  const first = evidence ?? refusing[0]
+  if (first) {
+    const refusedBecause = `${first.name}: ${first.probe?.detail ?? 'the self-test did not come so far'}`
+    return {
+      policy: 'refused',
+      refusedBecause,
+      ...(!evidence && { undecided: true as const }),
+      probes,
+    }
   }
   const narrower: readonly Policy[] = ['proxies-only', 'strict']
-  const policy = narrower.find((each) => firstFailed(each) !== undefined)
+  const policy = narrower.find((each) => failed(each).length > 0)
   return { policy: policy ?? 'full', probes }
 }

@@ -15,11 +15,16 @@ import { parseFlows } from '../flow-table.ts'
 import { podRecord } from '../pod-record.ts'
 import { install, Programs } from '../programs.ts'
 import { initialConfig, setConfig } from '../scans.ts'
-import { consequences, type Probe, type ProbeName } from './policy.ts'
+import type { Probe, ProbeName } from './policy.ts'
 import { probeWords } from './words.ts'
 
 /** More turns and scans than a join needs (TURNS and PROOF_RECEIVES of meshaccel.h). */
 const ROUNDS = 24
+/** Of a join that is not complete by then nothing is left (JOINING_NS): turns that take so long prove nothing. */
+const JOINING_MS = 1_000
+/** On a busy machine. */
+const ASKED_AT_MOST = 3
+const TIMED_OUT = 'ETIMEDOUT'
 const CAP_BYTES = 1 << 20
 const BPF_PROG_TYPE_SOCK_OPS = 13
 const BPF_PROG_TYPE_SK_MSG = 16
@@ -31,13 +36,12 @@ interface Answer {
 }
 type Pair = ReturnType<typeof TcpSocket.pair>
 
-/** Runs every probe, one after the other; those behind a data path that does not load are left out. */
-export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
-  const probes: Probe[] = []
+/** Asks one probe after the other, and tells each answer; those behind a data path that does not load are left out. */
+export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Probe) => void): void {
   const ask = (name: ProbeName, question: () => Answer): boolean => {
-    const probe = { name, ...attempt(name, question) }
-    probes.push(probe)
-    return probe.ok
+    const answer = attempt(name, question)
+    tell({ name, ...answer })
+    return answer.ok
   }
   let cookie = 0n
   ask('netns-cookie', () => {
@@ -50,7 +54,7 @@ export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
     return { ok: true }
   })
   ask('foreign-programs', foreignPrograms)
-  if (!loads) return inOrder(probes)
+  if (!loads) return
 
   using programs = new Programs(pins)
   programs.pods.update(cookie, podRecord({ proxyUid: 0 }))
@@ -67,39 +71,51 @@ export function runProbes(pinDir: string, cgroupPath: string): Probe[] {
     ['mptcp', mptcp],
   ]
   for (const [name, question] of questions) {
-    ask(name, () => question(programs))
-    // This very program reads in all of them.
-    for (const key of programs.quarantine.keys()) programs.quarantine.delete(key)
+    ask(name, () => {
+      // This very program reads in all of them.
+      for (const key of programs.quarantine.keys()) programs.quarantine.delete(key)
+      return question(programs)
+    })
   }
-  return inOrder(probes)
 }
 
-const inOrder = (probes: readonly Probe[]): Probe[] =>
-  consequences.flatMap(([name]) => probes.filter((probe) => probe.name === name))
-
-/** A probe that throws has found something out, too. */
-function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'name'> {
+/** A probe that throws has found something out, too; one that waited in vain is asked again. */
+export function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'name'> {
   const words = probeWords[name]
-  try {
-    const { ok, found } = question()
-    const detail = `${ok ? words.ok : words.failed}${found === undefined ? '' : `: ${found}`}`
-    return { ok, detail, ...(ok || words.hint === undefined ? {} : { hint: words.hint }) }
-  } catch (error) {
-    const hint = error instanceof MeshaccelError ? error.hint : undefined
-    return { ok: false, detail: messageOf(error), ...(hint === undefined ? {} : { hint }) }
+  for (let asked = 1; ; asked += 1) {
+    try {
+      const { ok, found } = question()
+      const detail = `${ok ? words.ok : words.failed}${found === undefined ? '' : `: ${found}`}`
+      return { ok, detail, ...(ok || words.hint === undefined ? {} : { hint: words.hint }) }
+    } catch (error) {
+      const { code, hint } = error instanceof MeshaccelError ? error : {}
+      const timedOut = code === TIMED_OUT
+      if (timedOut && asked < ASKED_AT_MOST) continue
+      return {
+        ok: false,
+        detail: messageOf(error),
+        ...(hint !== undefined && { hint }),
+        ...(timedOut && { timedOut }),
+      }
+    }
   }
 }
 
 /** Takes turns until both ends redirect. */
 function joined(programs: Programs): Pair {
   const pair = TcpSocket.pair()
+  const begin = performance.now()
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       takeTurn(pair)
       programs.scan.iterate()
       if (redirects(programs)) return pair
     }
-    throw new Error(`a connection did not join within ${ROUNDS} turns`)
+    const tookMs = performance.now() - begin
+    throw new MeshaccelError(`it did not within ${ROUNDS} turns`, {
+      code: tookMs > JOINING_MS ? TIMED_OUT : 'NOT_JOINED',
+      operation: 'join a connection',
+    })
   } catch (error) {
     close(pair)
     throw error

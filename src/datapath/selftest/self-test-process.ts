@@ -1,8 +1,8 @@
-/** The process of the probes: `self-test-process CGROUP PIN-DIRECTORY` prints them as JSON. */
+/** The process of the probes: `self-test-process CGROUP PIN-DIRECTORY` prints each as a line of JSON. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProbes } from './probes.ts'
 
 const [cgroup = '', pinDir = ''] = process.argv.slice(2)
 writeFileSync(join(cgroup, 'cgroup.procs'), String(process.pid))
-process.stdout.write(JSON.stringify(runProbes(pinDir, cgroup)))
+runProbes(pinDir, cgroup, (probe) => process.stdout.write(`${JSON.stringify(probe)}\n`))

@@ -6,14 +6,15 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../errno.ts'
 import { makeSelfTestPins, removeAll } from '../pin-directory.ts'
-import { judge, type Probe, type SelfTestResult } from './policy.ts'
+import { consequences, judge, type Probe, type SelfTestResult } from './policy.ts'
 
-/** Against a kernel that hangs: a busy node may well take ten times the usual second. */
-const TIMEOUT_MS = 60_000
+/** Against a kernel that hangs: on a busy node the next answer may well take a hundred times the usual. */
+const SILENCE_MS = 60_000
 const RELEASE_TRIES = 400
 const RELEASE_PAUSE_MS = 5
 
@@ -24,14 +25,24 @@ export interface SelfTestPlace {
   readonly pinDir: string
 }
 
+export interface SelfTestOptions {
+  /** How long no answer may come. */
+  readonly silenceMs?: number
+  /** Ends it early; the result is refused then. */
+  readonly signal?: AbortSignal
+}
+
 /** Runs the probes and judges them. Never throws: what cannot be tested is refused. */
-export async function selfTest(place: SelfTestPlace): Promise<SelfTestResult> {
+export async function selfTest(
+  place: SelfTestPlace,
+  options: SelfTestOptions = {},
+): Promise<SelfTestResult> {
   const cgroup = join(place.cgroupPath, `meshaccel-selftest-${process.pid}`)
   try {
     mkdirSync(cgroup)
     const pinDir = makeSelfTestPins(place.pinDir)
     try {
-      return judge(await probesOf(cgroup, pinDir))
+      return await ask(cgroup, pinDir, options)
     } finally {
       // First what is attached, then what it is attached to; the kernel lets go of an ended process a little later.
       removeAll(pinDir)
@@ -44,32 +55,45 @@ export async function selfTest(place: SelfTestPlace): Promise<SelfTestResult> {
   }
 }
 
-/** Resolves to what the process of the probes has printed. */
-function probesOf(cgroup: string, pinDir: string): Promise<Probe[]> {
+/** Judges what the process of the probes tells until it ends, or is ended because it is silent for too long. */
+async function ask(
+  cgroup: string,
+  pinDir: string,
+  { silenceMs = SILENCE_MS, signal }: SelfTestOptions,
+): Promise<SelfTestResult> {
   const here = fileURLToPath(import.meta.url)
   const program = join(here, '..', `self-test-process${extname(here)}`)
   const child = spawn(process.execPath, [...process.execArgv, program, cgroup, pinDir], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
+    ...(signal && { signal }),
   })
-  let output = ''
+  const probes: Probe[] = []
+  let isSilent = false
+  const silence = setTimeout(() => {
+    isSilent = true
+    child.kill('SIGKILL')
+  }, silenceMs)
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    probes.push(JSON.parse(line))
+    silence.refresh()
+  })
   let errors = ''
-  child.stdout.on('data', (data: Buffer) => (output += data.toString()))
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-  return new Promise((resolve, reject) => {
+  const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code, signal) => {
-      if (code === 0) {
-        const probes: Probe[] = JSON.parse(output)
-        resolve(probes)
-      } else {
-        const why = signal === 'SIGKILL' ? `not over after ${TIMEOUT_MS / 1000} s` : `exit ${code}`
-        reject(new Error(`${why}: ${errors.trim()}`))
-      }
-    })
-  })
+    child.on('close', resolve)
+  }).finally(() => clearTimeout(silence))
+  if (code !== 0 && !isSilent) throw new Error(`exit ${code}: ${errors.trim()}`)
+  const result = judge(inOrder(probes))
+  if (!isSilent || !result.undecided) return result
+  const last = probes.at(-1)?.name ?? 'its start'
+  const refusedBecause = `self-test: no answer for ${silenceMs / 1000} s after ${last}`
+  return { ...result, refusedBecause }
 }
+
+const inOrder = (probes: readonly Probe[]): Probe[] =>
+  consequences.flatMap(([name]) => probes.filter((probe) => probe.name === name))
 
 function removed(cgroup: string): boolean {
   try {

@@ -1,4 +1,6 @@
 import { test } from 'tap'
+import { attempt } from '../../../src/datapath/selftest/probes.ts'
+import { MeshaccelError } from '../../../src/errors.ts'
 import { probeBits, probesOf } from '../../../src/datapath/selftest/probe-bits.ts'
 import {
   consequences,
@@ -36,6 +38,46 @@ void test('a probe that did not run is one that failed', async (t) => {
     const { policy } = judge(found().filter(({ name }) => name !== missing))
     t.equal(policy, judge(found(missing)).policy, missing)
   }
+})
+
+void test('where only the clock speaks against a kernel, nobody can tell', async (t) => {
+  const late = (...failed: ProbeName[]): Probe[] =>
+    found(...failed).map((probe) => (probe.ok ? probe : { ...probe, timedOut: true }))
+  t.match(judge(late('ordering', 'reset')), {
+    policy: 'refused',
+    undecided: true,
+    refusedBecause: 'ordering: what ordering found',
+  })
+  t.match(judge(found().slice(0, 3)), { policy: 'refused', undecided: true }, 'it was cut short')
+  const both = late('late-join', 'ordering').map(({ timedOut, ...probe }) => ({
+    ...probe,
+    ...(timedOut && probe.name === 'late-join' && { timedOut }),
+  }))
+  const judged = judge(both)
+  t.match(judged, { policy: 'refused', refusedBecause: 'ordering: what ordering found' })
+  t.notOk(judged.undecided, 'evidence counts more')
+  t.notOk(judge(late('splice-watch')).undecided, 'what is not refused can be used')
+})
+
+const timeout = (): never => {
+  throw new MeshaccelError('nothing came', { code: 'ETIMEDOUT', operation: 'receive' })
+}
+
+void test('a question that waits in vain is put again, and any other answer taken', async (t) => {
+  let asked = 0
+  const answered = attempt('reset', () => (++asked < 3 ? timeout() : { ok: true, found: 'at last' }))
+  t.strictSame(answered, { ok: true, detail: 'a reset is seen: at last' })
+  asked = 0
+  const never = attempt('reset', () => (asked++, timeout()))
+  t.match(never, { ok: false, timedOut: true, detail: 'receive: nothing came' })
+  t.equal(asked, 3)
+  asked = 0
+  const wrong = attempt('reset', () => {
+    asked++
+    throw new Error('other bytes arrived')
+  })
+  t.strictSame(wrong, { ok: false, detail: 'other bytes arrived' })
+  t.equal(asked, 1, 'evidence is evidence')
 })
 
 void test('what the probes found survives in the settings', async (t) => {
