@@ -1,11 +1,19 @@
 import { release } from 'node:os'
 import type { Observer } from './agent-observer.ts'
 import { flowsOfHop, HopMeter } from './api/hops.ts'
-import { agentState, flowViews, isNamed, podViews, readerViews } from './api/snapshot.ts'
+import {
+  agentState,
+  flowViews,
+  isNamed,
+  podsByCookie,
+  podViews,
+  readerViews,
+} from './api/snapshot.ts'
 import { textPage, type Pages } from './api/http.ts'
-import type { Control, SourceView } from './api/views.ts'
+import type { Control, DrainRequest, SourceView } from './api/views.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import { MeshaccelError } from './errors.ts'
+import { podKey } from './observed-pod.ts'
 import { version } from './package.ts'
 import type { SeenPod } from './reconcile/desired.ts'
 
@@ -16,7 +24,7 @@ export interface ControlledAgent {
   /** Where pods come from, and how that is doing. */
   readonly source: Readonly<SourceView>
   /** Removes everything and lets the agent end once the caller has its answer. */
-  readonly cleanup: (timeoutMs: number) => Promise<void>
+  readonly cleanup: (request: DrainRequest) => Promise<void>
 }
 
 /** More hops than that make no picture. */
@@ -60,10 +68,14 @@ export function agentControl({
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: () => datapath.survey().counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
-    drain: async (timeoutMs) => {
+    drain: async (request) => {
       const state = agentState(datapath, datapath.survey().connections)
       if (state === 'refused') return true
-      await datapath.drain(timeoutMs)
+      const podOf = (netnsCookie: bigint): string | undefined => {
+        const pod = podsByCookie(seen()).get(netnsCookie)
+        return pod && podKey(pod)
+      }
+      await datapath.drain({ ...request, podOf })
       return state === 'disabled'
     },
     resume: () => {

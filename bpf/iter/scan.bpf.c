@@ -758,6 +758,35 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
+/* Over meshaccel_ends: has those connections reset that cannot leave because nobody reads. Once
+ * they are closed they leave with what was redirected, unless something came by TCP behind it: it
+ * would be read in its place. */
+SEC("iter/bpf_sk_storage_map")
+int meshaccel_reset(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct tcp_sock *tp;
+	struct isn_pair key;
+	struct conn *conn;
+	struct end *end;
+
+	if (!ctx->sk)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, ctx->sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(ctx->sk);
+	if (!end || !tp)
+		return 0;
+	if (end->gone) {
+		key = end->key;
+		if (tp->rcv_nxt == tp->copied_seq)
+			bpf_map_delete_elem(&meshaccel_members, &key);
+		return 0;
+	}
+	conn = conn_of(end);
+	if (conn && conn->state == CONN_SEALED && !redirect_drained(conn, !(end->role & 1)))
+		doom(conn, end->conn - 1, end->role);
+	return 0;
+}
+
 /* Over meshaccel_ends: the flow table, a struct flow_end for each open end. */
 SEC("iter/bpf_sk_storage_map")
 int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
