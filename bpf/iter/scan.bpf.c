@@ -748,7 +748,7 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	conn = conn_of(end);
 	gauge->ends++;
 	if (!end->gone) {
-		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
+		gauge->tcp_bytes += tcp_bytes_of(tp, end);
 		gauge->unread_bytes += unread_by(end, tp, conn);
 	}
 	if (conn)
@@ -814,7 +814,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
 	flow.reader_tgid = end->reader_tgid;
 	__builtin_memcpy(flow.reader_comm, end->reader_comm, sizeof(flow.reader_comm));
-	flow.received_tcp_bytes = tp->bytes_received - end->bytes_before;
+	flow.received_tcp_bytes = tcp_bytes_of(tp, end);
 	conn = conn_of(end);
 	if (conn) {
 		const struct direction *direction = &conn->directions[role];
