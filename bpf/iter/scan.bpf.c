@@ -221,7 +221,8 @@ static __always_inline enum reason enter(struct sock *sk, struct end *end, struc
 }
 
 /* Both are members: from here on the verdict decides. */
-static __always_inline void engage(struct conn *conn, __u32 slot)
+static __always_inline void engage(struct seq_file *seq, struct conn *conn, __u32 slot,
+				   const struct config *config)
 {
 	struct counters *counters = counters_get();
 	int role;
@@ -229,6 +230,9 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 	for (role = 0; role < ROLES; role++) {
 		struct direction *direction = &conn->directions[role];
 
+		/* So that the socket hears of its packets should the agent die: see watch.bpf.c. */
+		if (!config->stop_when_stale)
+			bpf_seq_write(seq, &conn->ends[role].netns_cookie, sizeof(__u64));
 		direction->path = PATH_TCP;
 		direction->reason = REASON_NONE;
 		direction->run_messages = 0;
@@ -238,7 +242,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		conn->ends[role].stuck = 0;
 	}
 	conn->join++;
-	conn->keepalive = 3;
+	conn->settings = 3;
 	conn->reason = REASON_NONE;
 	conn->since_ns = bpf_ktime_get_ns();
 	__sync_lock_test_and_set(&conn->state, CONN_JOINED);
@@ -330,7 +334,7 @@ static __always_inline void visit(struct seq_file *seq, struct sock *sk, struct 
 				count(reason);
 		}
 		if (me->member && peer->member) {
-			engage(conn, slot);
+			engage(seq, conn, slot, config);
 			unwant(sk, end);
 		}
 		return;

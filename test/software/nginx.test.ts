@@ -26,7 +26,7 @@ void test('nginx takes request bodies of 1 B to 100 MiB and gives them back', as
     connections: 1,
     sizes: [100 << 20, 1],
   })
-  await liveThrough(t, mesh, [small, big], [...SIDECARS, PORT], { believesFionread: true })
+  await liveThrough(t, mesh, [small, big], [...SIDECARS, PORT])
 })
 
 function nginxConfig(directory: string): string {
