@@ -769,14 +769,15 @@ SEC("iter/bpf_sk_storage_map")
 int meshaccel_reset(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct tcp_sock *tp;
+	struct sock *sk = ctx->sk;
 	struct isn_pair key;
 	struct conn *conn;
 	struct end *end;
 
-	if (!ctx->sk)
+	if (!sk)
 		return 0;
-	end = bpf_sk_storage_get(&meshaccel_ends, ctx->sk, NULL, 0);
-	tp = bpf_skc_to_tcp_sock(ctx->sk);
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
 	if (!end || !tp)
 		return 0;
 	if (end->gone) {
