@@ -13,9 +13,10 @@ import {
 } from './api/snapshot.ts'
 import { textPage, type Pages } from './api/http.ts'
 import { pairLatencies } from './api/latencies.ts'
-import type { Control, OverviewView, SourceView } from './api/views.ts'
+import type { Control, DrainRequest, OverviewView, SourceView } from './api/views.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import { MeshaccelError } from './errors.ts'
+import { podKey } from './observed-pod.ts'
 import { version } from './package.ts'
 import type { SeenPod } from './reconcile/desired.ts'
 
@@ -26,7 +27,7 @@ export interface ControlledAgent {
   /** Where pods come from, and how that is doing. */
   readonly source: Readonly<SourceView>
   /** Removes everything and lets the agent end once the caller has its answer. */
-  readonly cleanup: (timeoutMs: number) => Promise<void>
+  readonly cleanup: (request: DrainRequest) => Promise<void>
 }
 
 /** More make no picture. */
@@ -100,10 +101,14 @@ export function agentControl({
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: () => datapath.survey().counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
-    drain: async (timeoutMs) => {
+    drain: async (request) => {
       const state = agentState(datapath, datapath.survey().connections)
       if (state === 'refused') return true
-      await datapath.drain(timeoutMs)
+      const podOf = (netnsCookie: bigint): string | undefined => {
+        const pod = podsByCookie(seen()).get(netnsCookie)
+        return pod && podKey(pod)
+      }
+      await datapath.drain({ ...request, podOf })
       return state === 'disabled'
     },
     resume: () => {

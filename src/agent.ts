@@ -5,8 +5,9 @@ import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
 import { HttpServer } from './api/http.ts'
 import { Metrics } from './api/metrics.ts'
 import { ControlServer } from './api/server.ts'
+import type { DrainRequest } from './api/views.ts'
 import { defaults, type AgentConfig } from './config.ts'
-import type { Datapath } from './datapath/datapath.ts'
+import type { Datapath, DrainOptions } from './datapath/datapath.ts'
 import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from './datapath/open.ts'
 import { identifyNetns, resolveNetns } from './datapath/netns.ts'
 import type { Log } from './log.ts'
@@ -18,9 +19,9 @@ import { Reconciler } from './reconcile/reconciler.ts'
 export interface AgentParts {
   readonly openDatapath: (config: DatapathConfig, log: Log) => Datapath | Promise<Datapath>
   /** Drains what an agent has left behind; resolves to whether it was drained before. */
-  readonly drainDatapath: (pinDir: string, timeoutMs: number) => Promise<boolean>
+  readonly drainDatapath: (pinDir: string, options: DrainOptions) => Promise<boolean>
   /** Drains, detaches and unpins what an agent has left behind. */
-  readonly cleanupDatapath: (pinDir: string, timeoutMs: number) => Promise<void>
+  readonly cleanupDatapath: (pinDir: string, options: DrainOptions) => Promise<void>
   readonly netns: NetnsLookup
 }
 
@@ -29,8 +30,8 @@ export type DatapathConfig = Pick<AgentConfig, 'cgroupPath' | 'pinDir' | 'capByt
 export const kernelParts: AgentParts = {
   openDatapath: ({ cgroupPath, pinDir, capBytes, policy }, log) =>
     openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log }),
-  drainDatapath: (pinDir, timeoutMs) => drainKernelDatapath({ pinDir, timeoutMs }),
-  cleanupDatapath: (pinDir, timeoutMs) => cleanupKernelDatapath({ pinDir, timeoutMs }),
+  drainDatapath: drainKernelDatapath,
+  cleanupDatapath: cleanupKernelDatapath,
   netns: { resolve: (ref, wantsIps) => resolveNetns(ref, { wantsIps }), identify: identifyNetns },
 }
 
@@ -109,12 +110,9 @@ async function start(
   const cni = await listenToCni(source, config.socketPath, log)
   inner.onStop(() => cni?.close())
 
-  const drain = async (timeoutMs: number): Promise<void> => {
-    if (datapath.policy !== 'refused') await datapath.drain(timeoutMs)
-  }
-  const remove = async (timeoutMs: number): Promise<void> => {
+  const remove = async (request: DrainRequest): Promise<void> => {
     await inner.stop()
-    await parts.cleanupDatapath(config.pinDir, timeoutMs)
+    await parts.cleanupDatapath(config.pinDir, request)
   }
   const ending = new Ending(outer, log)
   const control = agentControl({
@@ -122,9 +120,9 @@ async function start(
     seen: () => reconciler.seen,
     observer,
     source: followed,
-    cleanup: async (timeoutMs) => {
-      await drain(timeoutMs)
-      const removed = remove(timeoutMs)
+    cleanup: async (request) => {
+      await control.drain(request)
+      const removed = remove(request)
       // The next turn, because the socket closes once the calls under way are answered: this is one of them.
       await removed.finally(() => setImmediate(() => void ending.begin(removed)))
     },
@@ -142,8 +140,8 @@ async function start(
   }
   log.info({ socket: config.socketPath, policy: datapath.policy, version }, 'agent runs')
 
-  const { drainTimeoutMs } = defaults
-  const cleanup = (): Promise<void> => drain(drainTimeoutMs).then(() => remove(drainTimeoutMs))
+  const request = { timeoutMs: defaults.drainTimeoutMs }
+  const cleanup = (): Promise<void> => control.drain(request).then(() => remove(request))
   return {
     ended: ending.done,
     stop: () => ending.begin(config.cleanupOnExit ? cleanup() : Promise.resolve()),

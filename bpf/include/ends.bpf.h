@@ -10,6 +10,7 @@
 #define MESHACCEL_ENDS_BPF_H
 
 #include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
 
 /* Flags that the tracepoint's receives may carry (include/linux/socket.h). */
 #define MSG_OOB	     0x1
@@ -22,6 +23,15 @@
 static __always_inline __u32 received_beyond_tcp(__u32 received, __u32 copied_seq, __u32 base)
 {
 	return received - (copied_seq - base);
+}
+
+/* Bytes that came by TCP since the record was made. The kernel counts the peer's FIN as one. */
+static __always_inline __u64 tcp_bytes_of(const struct tcp_sock *tp, const struct end *end)
+{
+	const struct sock_common *common = &tp->inet_conn.icsk_inet.sk.__sk_common;
+	bool fin = common->skc_flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE));
+
+	return tp->bytes_received - end->bytes_before - fin;
 }
 
 /* The flag goes up before the record is made and down after it is deleted: it may say yes for too

@@ -149,6 +149,12 @@ static __always_inline struct config *config_get(void)
 	return bpf_map_lookup_elem(&meshaccel_config, &zero);
 }
 
+/* Whether the agent has not scanned for so long. */
+static __always_inline bool no_scan_for(const struct config *config, __u64 ns)
+{
+	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)ns;
+}
+
 static __always_inline struct counters *counters_get(void)
 {
 	return bpf_map_lookup_elem(&meshaccel_counters, &zero);

@@ -389,9 +389,9 @@ struct conn {
 	/* Bit per role: a rule of that end's pod excludes it. */
 	__u32 excluded;
 	__u64 not_before_ns;
-	/* Bit per role: the reader gets a fresh edge; the socket wants keepalive. */
+	/* Bit per role: the reader gets a fresh edge; the socket gets the settings of a member. */
 	__u32 kick;
-	__u32 keepalive;
+	__u32 settings;
 	/* Number of the join, so that a verdict can tell that a whole leave and join have passed it
 	 * by. */
 	__u32 join;

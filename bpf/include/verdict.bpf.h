@@ -57,12 +57,6 @@ static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const stru
 	return proto->memory_allocated->counter < config->tcp_memory_pages;
 }
 
-/* Whether the agent has not scanned for so long. */
-static __always_inline bool no_scan_for(const struct config *config, __u64 ns)
-{
-	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)ns;
-}
-
 /* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor,
  * so it is looked at only when all that was redirected since the last look may not fit. */
 static __always_inline enum reason bounded(const struct tcp_sock *tp, struct direction *direction,
@@ -257,7 +251,8 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		return pass(conn, slot, direction, reason);
 	}
 
-	if (is_stream(end, direction, size))
+	/* Without an agent it would be on TCP, and stay a member. */
+	if (is_stream(end, direction, size) && !no_scan_for(config, ABSENT_NS))
 		stop(conn, slot, REASON_STREAM);
 	return redirect(msg, end, conn, slot, direction, size, join);
 }

@@ -221,7 +221,8 @@ static __always_inline enum reason enter(struct sock *sk, struct end *end, struc
 }
 
 /* Both are members: from here on the verdict decides. */
-static __always_inline void engage(struct conn *conn, __u32 slot)
+static __always_inline void engage(struct seq_file *seq, struct conn *conn, __u32 slot,
+				   const struct config *config)
 {
 	struct counters *counters = counters_get();
 	int role;
@@ -229,6 +230,9 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 	for (role = 0; role < ROLES; role++) {
 		struct direction *direction = &conn->directions[role];
 
+		/* So that the socket hears of its packets should the agent die: see watch.bpf.c. */
+		if (!config->stop_when_stale)
+			bpf_seq_write(seq, &conn->ends[role].netns_cookie, sizeof(__u64));
 		direction->path = PATH_TCP;
 		direction->reason = REASON_NONE;
 		direction->run_messages = 0;
@@ -238,7 +242,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		conn->ends[role].stuck = 0;
 	}
 	conn->join++;
-	conn->keepalive = 3;
+	conn->settings = 3;
 	conn->reason = REASON_NONE;
 	conn->since_ns = bpf_ktime_get_ns();
 	__sync_lock_test_and_set(&conn->state, CONN_JOINED);
@@ -330,7 +334,7 @@ static __always_inline void visit(struct seq_file *seq, struct sock *sk, struct 
 				count(reason);
 		}
 		if (me->member && peer->member) {
-			engage(conn, slot);
+			engage(seq, conn, slot, config);
 			unwant(sk, end);
 		}
 		return;
@@ -748,13 +752,43 @@ int meshaccel_survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	conn = conn_of(end);
 	gauge->ends++;
 	if (!end->gone) {
-		gauge->tcp_bytes += tp->bytes_received - end->bytes_before;
+		gauge->tcp_bytes += tcp_bytes_of(tp, end);
 		gauge->unread_bytes += unread_by(end, tp, conn);
 	}
 	if (conn)
 		ask_rules(sk, end, conn, config);
 	if (!end->barred && end->proof >= PROOF_RECEIVES && end->turns >= end->turns_needed)
 		want(sk, end);
+	return 0;
+}
+
+/* Over meshaccel_ends: has those connections reset that cannot leave because nobody reads. Once
+ * they are closed they leave with what was redirected, unless something came by TCP behind it: it
+ * would be read in its place. */
+SEC("iter/bpf_sk_storage_map")
+int meshaccel_reset(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct tcp_sock *tp;
+	struct sock *sk = ctx->sk;
+	struct isn_pair key;
+	struct conn *conn;
+	struct end *end;
+
+	if (!sk)
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !tp)
+		return 0;
+	if (end->gone) {
+		key = end->key;
+		if (tp->rcv_nxt == tp->copied_seq)
+			bpf_map_delete_elem(&meshaccel_members, &key);
+		return 0;
+	}
+	conn = conn_of(end);
+	if (conn && conn->state == CONN_SEALED && !redirect_drained(conn, !(end->role & 1)))
+		doom(conn, end->conn - 1, end->role);
 	return 0;
 }
 
@@ -785,7 +819,7 @@ int meshaccel_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
 	flow.reader_tgid = end->reader_tgid;
 	__builtin_memcpy(flow.reader_comm, end->reader_comm, sizeof(flow.reader_comm));
-	flow.received_tcp_bytes = tp->bytes_received - end->bytes_before;
+	flow.received_tcp_bytes = tcp_bytes_of(tp, end);
 	conn = conn_of(end);
 	if (conn) {
 		const struct direction *direction = &conn->directions[role];

@@ -13,6 +13,7 @@
 #define SO_RCVLOWAT		  18
 #define TCP_KEEPIDLE		  4
 #define SOCK_KEEPOPEN		  3
+#define WRITE_HDR_OPT_CB_FLAG	  (1 << 6)
 
 static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 {
@@ -159,8 +160,10 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 /* Since Linux 6.5. */
 extern int bpf_sock_destroy(struct sock_common *sk) __ksym __weak;
 
-/* Gives the readers that the scan named a fresh edge, and members that never probe their peer a
- * keepalive: an accelerated connection sends no packets, and its conntrack entries would expire. */
+/* Gives the readers that the scan named a fresh edge, and new members their settings: one that
+ * never probes its peer a keepalive, because an accelerated connection sends no packets, and its
+ * conntrack entries would expire; and a call for each packet where it may have to fend for itself
+ * (watch.bpf.c). */
 SEC("iter/tcp")
 int meshaccel_kick(struct bpf_iter__tcp *ctx)
 {
@@ -200,8 +203,16 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 		if (counters)
 			counters->kicks++;
 	}
-	if (conn->keepalive & bit && config->keepalive_s) {
-		conn->keepalive &= ~bit;
+	if (!(conn->settings & bit))
+		return 0;
+	conn->settings &= ~bit;
+	if (!config->stop_when_stale) {
+		/* Since Linux 6.11. */
+		int flags = tp->bpf_sock_ops_cb_flags | WRITE_HDR_OPT_CB_FLAG;
+
+		bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags));
+	}
+	if (config->keepalive_s) {
 		if (!(tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))) {
 			int idle = config->keepalive_s;
 

@@ -22,6 +22,9 @@ static __always_inline void prove(struct end *end, const struct tcp_sock *tp,
 		end->proof++;
 		return;
 	}
+	/* The last bytes and the FIN, which is numbered as a byte, in one receive. */
+	if (excess == -1U && tp->inet_conn.icsk_inet.sk.sk_shutdown & RCV_SHUTDOWN)
+		return;
 	/* Bytes left the queue by another way (splice, a kernel reader, a mapped receive). The
 	 * first receive of an adopted end may only have begun before the record did. */
 	if (end->adopted)
@@ -191,7 +194,7 @@ int BPF_PROG(meshaccel_closed, const struct sock *sk, int oldstate, int newstate
 
 		counters->closed++;
 		if (tp)
-			counters->tcp_bytes += tp->bytes_received - end->bytes_before;
+			counters->tcp_bytes += tcp_bytes_of(tp, end);
 	}
 	if (!end->joined)
 		count(end->barred ?: end->why);

@@ -3,6 +3,9 @@
 #include "drained.bpf.h"
 #include "identity.bpf.h"
 
+#define SOL_SOCKET  1
+#define SO_RCVLOWAT 18
+
 /* Takes an end out of the sockhash if all that was redirected to it has been read. */
 static __always_inline void leave_if_drained(struct conn *conn, const struct end *end)
 {
@@ -49,6 +52,44 @@ static __always_inline void state_changed(struct bpf_sock_ops *ctx)
 		leave_if_drained(conn, end);
 }
 
+/* Where the kernel hides a member's TCP bytes from FIONREAD, their reader may sleep on, and no
+ * agent is there to wake it and let it leave. Each packet that its socket sends is an occasion: it
+ * acknowledges those bytes, and answers the probes of a peer that waits for room.
+ */
+static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
+{
+	const struct config *config = config_get();
+	struct bpf_sock *sk = ctx->sk;
+	const struct tcp_sock *tp;
+	struct conn *conn;
+	struct end *end;
+	__u32 state;
+	int lowat;
+
+	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
+	conn = end ? conn_of(end) : NULL;
+	if (!conn || conn->state < CONN_JOINING) {
+		/* It is no member any more. */
+		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags &
+						   ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		return;
+	}
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !config || !no_scan_for(config, ABSENT_NS) || tp->rcv_nxt == tp->copied_seq)
+		return;
+	state = conn->state;
+	if (state != CONN_SEALED) {
+		if (__sync_val_compare_and_swap(&conn->state, state, CONN_SEALED) != state)
+			return;
+		conn->reason = REASON_AGENT_STALE;
+		attend(conn, end->conn - 1);
+	}
+	leave_if_drained(conn, end);
+	/* Wakes the reader: tcp_set_rcvlowat(). The value is the application's. */
+	lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+}
+
 SEC("sockops")
 int meshaccel_watch(struct bpf_sock_ops *ctx)
 {
@@ -66,6 +107,9 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		state_changed(ctx);
+		return 1;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		fend_for_itself(ctx);
 		return 1;
 	default:
 		return 1;

@@ -19,6 +19,7 @@ import { errorMetadata } from './error-metadata.ts'
 import type {
   Control,
   ControlMethods,
+  DrainRequest,
   FlowFilter,
   FlowView,
   TraceEventView,
@@ -112,16 +113,21 @@ function implementation(
     HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
       flows: await control.hopFlows(ends ?? {}, Math.min(limit || 100, 1000)),
     })),
-    Drain: unary<'Drain'>(log, async ({ timeoutMs }) => ({
-      already: await control.drain(timeoutMs || defaults.drainTimeoutMs),
+    Drain: unary<'Drain'>(log, async (request) => ({
+      already: await control.drain(withDefaults(request)),
     })),
     Resume: unary<'Resume'>(log, () => ({ already: control.resume() })),
-    Cleanup: unary<'Cleanup'>(log, async ({ timeoutMs }) => {
-      await control.cleanup(timeoutMs || defaults.drainTimeoutMs)
+    Cleanup: unary<'Cleanup'>(log, async (request) => {
+      await control.cleanup(withDefaults(request))
       return {}
     }),
   }
 }
+
+const withDefaults = (request: DrainRequest): DrainRequest => ({
+  ...request,
+  timeoutMs: request.timeoutMs || defaults.drainTimeoutMs,
+})
 
 type Request<Name extends keyof ControlMethods> = ControlMethods[Name]['request']
 type Response<Name extends keyof ControlMethods> = ControlMethods[Name]['response']

@@ -218,14 +218,20 @@ export interface ControlMethods {
     readonly response: { readonly flows: FlowView[] }
   }
   readonly Drain: {
-    readonly request: { readonly timeoutMs: number }
+    readonly request: DrainRequest
     readonly response: { readonly already: boolean }
   }
   readonly Resume: { readonly request: Empty; readonly response: { readonly already: boolean } }
   readonly Cleanup: {
-    readonly request: { readonly timeoutMs: number }
+    readonly request: DrainRequest
     readonly response: Empty
   }
+}
+
+export interface DrainRequest {
+  readonly timeoutMs: number
+  /** Resets the connections whose readers do not read, rather than failing. */
+  readonly force?: boolean
 }
 
 /** A program of a pod. */
@@ -249,9 +255,9 @@ export interface Control {
   /** At most `limit` connections of one hop, those with the most bytes first. */
   hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>
   /** Resolves to whether there was nothing to do. */
-  drain(timeoutMs: number): Promise<boolean>
+  drain(request: DrainRequest): Promise<boolean>
   /** Whether there was nothing to do. */
   resume(): boolean
   /** Drains and removes everything; the agent ends once this is answered. */
-  cleanup(timeoutMs: number): Promise<void>
+  cleanup(request: DrainRequest): Promise<void>
 }

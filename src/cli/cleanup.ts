@@ -13,22 +13,26 @@ const command: CommandModule<object, DrainArgs> = {
       usage: 'cleanup',
       about:
         'Drains, then detaches and unpins everything of meshaccel. A running agent does it and ends; without one the ' +
-        'command does it itself. Nothing is left on the node.',
-      examples: [['cleanup', 'uninstall from this node']],
+        'command does it itself. Nothing is left on the node, but for what the connections need whose readers do not read: ' +
+        'those are named, and stay as they are.',
+      examples: [
+        ['cleanup', 'uninstall from this node'],
+        ['cleanup --force', 'the same, and reset the connections of those that do not read'],
+      ],
       exit: '0 nothing is left, 1 something is, 2 the command line cannot be meant',
     }),
   handler: async (args) => {
     const environment = environmentOf(args)
-    const timeoutMs = timeoutMsOf(args)
+    const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'clean up')
     if (client) {
-      await client.call('Cleanup', { timeoutMs })
+      await client.call('Cleanup', request)
       environment.stderr.write('everything removed; the agent has ended\n')
       return
     }
     await inPlaceOfAgent(args.socket, () => {
       const { cleanupDatapath } = environment.agentParts ?? kernelParts
-      return cleanupDatapath(args.pin, timeoutMs)
+      return cleanupDatapath(args.pin, request)
     })
     environment.stderr.write('nothing of meshaccel is left\n')
   },

@@ -17,18 +17,19 @@ const command: CommandModule<object, DrainArgs> = {
       examples: [
         ['drain', 'at most as long as it takes by default'],
         ['drain --timeout 120', 'when readers are slow'],
+        ['drain --force', 'resets the connections of those that do not read at all'],
       ],
       exit: '0 drained, now or before; 1 some connections are still leaving; 2 the command line cannot be meant',
     }),
   handler: async (args) => {
     const environment = environmentOf(args)
-    const timeoutMs = timeoutMsOf(args)
+    const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'drain')
     const already = client
-      ? (await client.call('Drain', { timeoutMs })).already
+      ? (await client.call('Drain', request)).already
       : await inPlaceOfAgent(args.socket, () => {
           const { drainDatapath } = environment.agentParts ?? kernelParts
-          return drainDatapath(args.pin, timeoutMs)
+          return drainDatapath(args.pin, request)
         })
     environment.stderr.write(already ? 'already drained\n' : 'drained\n')
   },

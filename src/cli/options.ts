@@ -54,16 +54,23 @@ export interface DrainArgs {
   readonly pin: string
   readonly cgroup: string | undefined
   readonly timeout: number
+  readonly force: boolean
 }
 
 export const drainOptions: {
   readonly socket: typeof socketOption
   readonly timeout: typeof timeoutOption
+  readonly force: Options & { readonly type: 'boolean'; readonly default: false }
   readonly pin: typeof pinOption
   readonly cgroup: typeof cgroupOption
 } = {
   socket: socketOption,
   timeout: timeoutOption,
+  force: {
+    type: 'boolean',
+    default: false,
+    describe: 'After that, reset the connections that cannot leave because nobody reads',
+  },
   pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
   cgroup: { ...cgroupOption, describe: 'Accepted; the pins know their cgroup' },
 }

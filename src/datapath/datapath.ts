@@ -165,6 +165,15 @@ export interface DatapathEvent {
   }
 }
 
+/** How long connections may take to leave, and what then. */
+export interface DrainOptions {
+  readonly timeoutMs: number
+  /** Resets those that cannot leave because nobody reads, rather than giving up. */
+  readonly force?: boolean
+  /** What the error calls a pod. */
+  readonly podOf?: (netnsCookie: bigint) => string | undefined
+}
+
 /**
  * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds, 0.3 us for each end
  * where they walk over all; a failed one throws a MeshaccelError and leaves the data path as it was.
@@ -187,8 +196,11 @@ export interface Datapath {
 
   /** Whether redirecting is on: false from `drain()` to `resume()`, and kept over a restart of the agent. */
   readonly redirecting: boolean
-  /** Stops redirecting; resolves when no socket is a member any more. Rejects after `timeoutMs`, draining on. */
-  drain(timeoutMs: number): Promise<void>
+  /**
+   * Stops redirecting; resolves when no socket is a member any more. Rejects after `timeoutMs` with DRAIN_TIMEOUT, which
+   * names who does not read; draining goes on.
+   */
+  drain(options: DrainOptions): Promise<void>
   resume(): void
 
   survey(): Survey

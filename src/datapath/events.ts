@@ -24,6 +24,8 @@ export class Events implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // What was told last may be the reason for the end.
+    if (!this.#ring.disposed) this.#ring.consume()
     this.#listeners.clear()
     this.#ring[Symbol.dispose]()
   }

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts'
 import type {
   Datapath,
   DatapathEvent,
+  DrainOptions,
   Flow,
   Measurement,
   MeasureSettings,
@@ -15,8 +16,9 @@ import type {
   Survey,
 } from './datapath.ts'
 import { Events } from './events.ts'
+import { tellHolders } from './holders.ts'
 import { survey } from './survey.ts'
-import { flowsInTurns } from './flow-table.ts'
+import { flowsInTurns, parseFlows } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './older-connections.ts'
@@ -38,12 +40,18 @@ export interface KernelDatapathOptions {
   readonly log: Log
 }
 
-/** Moves connections for as long as it is open; `lock` is its right to. */
+/** What ends with a data path: its right to move connections, and its care for other versions. */
+interface Holdings {
+  readonly lock: Disposable
+  readonly others: Disposable
+}
+
+/** Moves connections for as long as it is open. */
 export class KernelDatapath implements Datapath {
   readonly policy: Policy
   readonly selfTest: Readonly<Record<string, boolean>>
   readonly #programs: Programs
-  readonly #lock: Disposable
+  readonly #holdings: Holdings
   readonly #log: Log
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
@@ -57,11 +65,11 @@ export class KernelDatapath implements Datapath {
   constructor(
     programs: Programs,
     policy: Policy,
-    lock: Disposable,
+    holdings: Holdings,
     options: KernelDatapathOptions,
   ) {
     this.#programs = programs
-    this.#lock = lock
+    this.#holdings = holdings
     this.#log = options.log
     this.policy = policy
     this.selfTest = probesOf(readConfig(programs))
@@ -112,8 +120,10 @@ export class KernelDatapath implements Datapath {
     return readConfig(this.#programs).redirect !== 0
   }
 
-  async drain(timeoutMs: number): Promise<void> {
-    await drainAll(this.#programs, this.#netnsPaths, timeoutMs)
+  async drain(options: DrainOptions): Promise<void> {
+    const holders = (): string =>
+      tellHolders(parseFlows(this.#programs.flows.iterate()), options.podOf)
+    await drainAll(this.#programs, this.#netnsPaths, options, holders)
   }
 
   resume(): void {
@@ -181,7 +191,8 @@ export class KernelDatapath implements Datapath {
     // Where members stay redirected without an agent, the higher cap applies from now on.
     if (this.policy === 'strict') setConfig(this.#programs, { heartbeat_ns: 0n })
     this.#programs[Symbol.dispose]()
-    this.#lock[Symbol.dispose]()
+    this.#holdings.others[Symbol.dispose]()
+    this.#holdings.lock[Symbol.dispose]()
   }
 
   /** Before the pod's record goes, or loses its rules: its connections may come back without them. */

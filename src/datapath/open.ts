@@ -1,26 +1,32 @@
 /** Opens the data path, or removes what is left of one: who holds the lock on the pins may. */
 
 import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import { BpfMap, bytes, u64 } from '../libbpf/index.ts'
-import type { Datapath, Policy } from './datapath.ts'
+import type { Log } from '../log.ts'
+import type { Datapath, DrainOptions, Policy } from './datapath.ts'
+import { parseFlows } from './flow-table.ts'
+import { tellHolders } from './holders.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel.ts'
 import type { ConfigRecord } from './layout.ts'
+import { LeavingVersions } from './leaving-versions.ts'
 import {
   assertOurs,
   completePartial,
   hasLinks,
+  isLeaving,
   lockPins,
   pinnedVersions,
   removeEmpty,
   removeDeadSelfTests,
   removePartial,
   removeVersion,
+  setAside,
 } from './pin-directory.ts'
 import { currentPins, install, isComplete, Pins, Programs } from './programs.ts'
 import { RefusedDatapath } from './refused.ts'
-import { drainAll, initialConfig, readConfig } from './scans.ts'
+import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig } from './scans.ts'
 import type { SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
@@ -45,16 +51,16 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
     }
   }
   try {
-    const tested = await putInPlace(options)
-    if (tested?.policy !== 'refused') return adopt(tested, lock, options)
+    const { tested, leaving } = await putInPlace(options)
+    if (tested?.policy !== 'refused') return adopt(tested, { lock, leaving }, options)
     const refused = refusedDatapath(tested, giveUp)
     if (!tested.undecided) return refused
     const open = async (signal: AbortSignal): Promise<Datapath | undefined> => {
       const again = await putInPlace(options, signal)
-      if (again?.undecided) return undefined
-      return again?.policy === 'refused'
-        ? refusedDatapath(again, giveUp)
-        : adopt(again, lock, options)
+      if (again.tested?.undecided) return undefined
+      return again.tested?.policy === 'refused'
+        ? refusedDatapath(again.tested, giveUp)
+        : adopt(again.tested, { lock, leaving: again.leaving }, options)
     }
     return new UndecidedDatapath({ refused, open, log })
   } catch (error) {
@@ -68,10 +74,10 @@ const refusedDatapath = (
   release: () => void,
 ): Datapath => new RefusedDatapath(refusedBecause, probesOf(probeBits(probes)), release)
 
-/** Opens what is pinned; `tested` if that was just put in place. */
+/** Opens what is pinned; `tested` if that was just put in place, `leaving` what is pinned besides. */
 function adopt(
   tested: SelfTestResult | undefined,
-  lock: Disposable,
+  { lock, leaving }: { readonly lock: Disposable; readonly leaving: readonly string[] },
   options: KernelDatapathOptions,
 ): Datapath {
   const { cgroupPath, log } = options
@@ -90,7 +96,8 @@ function adopt(
     const policy = tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
     log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
     if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
-    return new KernelDatapath(programs, policy, lock, options)
+    const others = new LeavingVersions(leaving, log)
+    return new KernelDatapath(programs, policy, { lock, others }, options)
   } catch (error) {
     programs[Symbol.dispose]()
     throw error
@@ -100,20 +107,22 @@ function adopt(
 const cgroupIdOf = (cgroupPath: string): bigint => BigInt(statSync(cgroupPath).ino)
 
 /**
- * Sees to it that the current version is what is pinned, and alone, or nothing where the self-test refuses. Resolves to
- * what that found; to undefined where the current version was there before.
+ * Sees to it that the current version is what is pinned, or nothing where the self-test refuses, and alone but for what
+ * is `leaving`. Resolves to what the self-test found; to undefined where the current version was there before.
  */
 async function putInPlace(
   options: KernelDatapathOptions,
   signal?: AbortSignal,
-): Promise<SelfTestResult | undefined> {
+): Promise<{ tested: SelfTestResult | undefined; leaving: string[] }> {
   const { pinDir, cgroupPath, capBytes, log } = options
   const current = currentPins(pinDir)
   const cgroupId = cgroupIdOf(cgroupPath)
   removeDeadSelfTests(pinDir)
   removePartial(pinDir)
   const adopts = isComplete(current)
-  if (!adopts && existsSync(current)) await drainAndRemove(current, VERSION_CHANGE_TIMEOUT_MS)
+  if (!adopts && existsSync(current)) {
+    await drainAndRemove(current, { timeoutMs: VERSION_CHANGE_TIMEOUT_MS })
+  }
   const others = pinnedVersions(pinDir).filter((version) => version !== current)
   const tested = adopts ? undefined : await testedPolicy(options, signal)
   signal?.throwIfAborted()
@@ -123,14 +132,31 @@ async function putInPlace(
       config.update(0, { ...initialConfig(cgroupId, capBytes), ...probeBits(tested.probes) }),
     )
   }
-  for (const other of others) {
+  const leaving = others.filter(isLeaving)
+  const drained: string[] = []
+  for (const other of others.filter((version) => !isLeaving(version))) {
     log.info({ pins: other }, 'draining the data path of another version')
     assertOurs(other)
-    await drainVersion(other, VERSION_CHANGE_TIMEOUT_MS)
+    if (await drainsInTime(other, log)) drained.push(other)
+    else leaving.push(setAside(other))
   }
   if (attaches) completePartial(pinDir, current)
-  for (const other of others) removeVersion(other)
-  return tested
+  for (const other of drained) removeVersion(other)
+  return { tested, leaving }
+}
+
+/** Who never reads must not keep the node from its new version. */
+async function drainsInTime(version: string, log: Log): Promise<boolean> {
+  try {
+    await drainVersion(version, { timeoutMs: VERSION_CHANGE_TIMEOUT_MS })
+    return true
+  } catch (error) {
+    if (!(error instanceof MeshaccelError) || error.code !== DRAIN_TIMEOUT) throw error
+    log.warn({ pins: version, err: error }, 'kept for connections whose readers do not read')
+    using pins = new Pins(version)
+    pins.withdrawAll()
+    return false
+  }
 }
 
 /** What the self-test allows, or what was asked for. */
@@ -150,14 +176,14 @@ const policyOf = (config: ConfigRecord): Policy =>
   config.proxies_only ? 'proxies-only' : config.stop_when_stale ? 'full' : 'strict'
 
 /** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
-async function drainAndRemove(version: string, timeoutMs: number): Promise<void> {
+async function drainAndRemove(version: string, options: DrainOptions): Promise<void> {
   assertOurs(version)
-  await drainVersion(version, timeoutMs)
+  await drainVersion(version, options)
   removeVersion(version)
 }
 
 /** Resolves to whether it was drained before. */
-async function drainVersion(version: string, timeoutMs: number): Promise<boolean> {
+async function drainVersion(version: string, options: DrainOptions): Promise<boolean> {
   let pins: Pins
   try {
     pins = new Pins(version)
@@ -173,10 +199,17 @@ async function drainVersion(version: string, timeoutMs: number): Promise<boolean
     })
   }
   try {
-    return await drainAll(pins, new Map(), timeoutMs)
+    return await drainAll(pins, new Map(), options, () => holdersOf(version))
   } finally {
     pins[Symbol.dispose]()
   }
+}
+
+/** Who does not read, where the version's flow table is one that this version can read. */
+function holdersOf(version: string): string {
+  if (!basename(version).includes(basename(currentPins(dirname(version))))) return ''
+  using programs = new Programs(version)
+  return tellHolders(parseFlows(programs.flows.iterate()))
 }
 
 /** Pins that are not complete: surely nobody is a member? */
@@ -191,16 +224,13 @@ function isEmpty(version: string): boolean {
 }
 
 /** Drains what is pinned, without an agent; the pins stay. Resolves to whether it was drained before. */
-export async function drainKernelDatapath(options: {
-  readonly pinDir: string
-  readonly timeoutMs: number
-}): Promise<boolean> {
+export async function drainKernelDatapath(pinDir: string, options: DrainOptions): Promise<boolean> {
   return withPins(
-    options.pinDir,
+    pinDir,
     async (versions) => {
       let already = true
       for (const version of versions) {
-        if (!(await drainVersion(version, options.timeoutMs))) already = false
+        if (!(await drainVersion(version, options))) already = false
       }
       return already
     },
@@ -208,19 +238,17 @@ export async function drainKernelDatapath(options: {
   )
 }
 
-/** Drains, detaches and unpins what is there, without an agent. Idempotent. */
-export async function cleanupKernelDatapath({
-  pinDir,
-  timeoutMs,
-}: {
-  readonly pinDir: string
-  readonly timeoutMs: number
-}): Promise<void> {
+/** Drains, detaches and unpins what is there, without an agent: each version that lets it. Idempotent. */
+export async function cleanupKernelDatapath(pinDir: string, options: DrainOptions): Promise<void> {
   removeDeadSelfTests(pinDir)
   await withPins(
     pinDir,
     async (versions) => {
-      for (const version of versions) await drainAndRemove(version, timeoutMs)
+      const failures: unknown[] = []
+      for (const version of versions) {
+        await drainAndRemove(version, options).catch((error: unknown) => failures.push(error))
+      }
+      if (failures.length > 0) throw failures[0]
       removePartial(pinDir)
       const left = removeEmpty(pinDir)
       if (left.length === 0) return

@@ -1,8 +1,9 @@
 /**
  * The directory of the pins, and what may be in it:
  *
- *     PIN/<hash>    a version's pins, complete
- *     PIN/partial   a version's pins that are not complete yet, or no more
+ *     PIN/<hash>              a version's pins, complete
+ *     PIN/leaving-<hash>-<n>  the same, set aside: its last members have bytes unread, and it is not adopted again
+ *     PIN/partial             a version's pins that are not complete yet, or no more
  *
  * One rename makes a partial directory complete, and the reverse: whoever dies leaves one that the next one removes.
  * A self-test has a directory like it beside PIN. Only pins of objects whose name in the kernel begins with
@@ -30,6 +31,7 @@ import { inspectPin, openFd, tryLock } from '../libbpf/index.ts'
 const PARTIAL = 'partial'
 const SELF_TEST = '-selftest-'
 const VERSION = /^[0-9a-f]{16}$/
+const LEAVING = /^leaving-[0-9a-f]{16}-\d+$/
 /** BPF_FS_MAGIC of linux/magic.h. */
 const BPFFS_MAGIC = 0xcafe4a11
 
@@ -79,11 +81,26 @@ function isOwn(path: string): boolean {
   return found.isDirectory() && found.uid === process.geteuid?.()
 }
 
-/** Complete directories of pins: of this version and of others. */
+/** Complete directories of pins: of this version and of others, those that were set aside last. */
 export function pinnedVersions(pinDir: string): string[] {
-  return list(pinDir)
-    .filter((name) => VERSION.test(name))
-    .map((name) => join(pinDir, name))
+  const names = list(pinDir)
+  return [VERSION, LEAVING].flatMap((pattern) =>
+    names.filter((name) => pattern.test(name)).map((name) => join(pinDir, name)),
+  )
+}
+
+/** Whether it was set aside. */
+export function isLeaving(version: string): boolean {
+  return LEAVING.test(basename(version))
+}
+
+/** Sets a version aside. Returns where it is now. */
+export function setAside(version: string): string {
+  const name = join(dirname(version), `leaving-${basename(version)}-`)
+  let number = 1
+  while (existsSync(`${name}${number}`)) number++
+  renameSync(version, `${name}${number}`)
+  return `${name}${number}`
 }
 
 /** Whether the directory is there and holds pins of all these names. */

@@ -51,6 +51,7 @@ const ITERATORS = {
   sight: undefined,
   adopt: undefined,
   kick: undefined,
+  reset: 'meshaccel_ends',
 } as const
 const MAPS = [
   'config',
@@ -85,16 +86,18 @@ const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), Object.keys(
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
- * with `__u32 redirect`; the sockhash holds the members; the iterators move connections on, and `scan` writes the netns
- * cookies of the sockets that `kick` is to wake.
+ * with `__u32 redirect`; the pods are known by netns cookie; the sockhash holds the members; the iterators move connections on, and `scan` writes the netns
+ * cookies of the sockets that `kick` is to wake. Where there is `reset`, it dooms what cannot leave.
  */
 export class Pins implements Disposable {
   readonly #stack = new DisposableStackLike()
   readonly #settings: BpfMap<number, Uint8Array>
   readonly #members: BpfMap<Uint8Array, bigint>
+  readonly #enrolled: BpfMap<bigint, Uint8Array>
   readonly scan: IterLink
   readonly survey: IterLink
   readonly kick: IterLink
+  readonly reset: IterLink | undefined
 
   /** Opens a complete directory of pins. */
   constructor(directory: string) {
@@ -103,9 +106,15 @@ export class Pins implements Disposable {
       using anySettings = AnyMap.openPin(settings)
       this.#settings = this.use(BpfMap.fromPin(settings, u32, bytes(anySettings.info.valueSize)))
       this.#members = this.use(BpfMap.fromPin(join(directory, 'members'), bytes(8), u64))
+      const pods = join(directory, 'pods')
+      using anyPods = AnyMap.openPin(pods)
+      this.#enrolled = this.use(BpfMap.fromPin(pods, u64, bytes(anyPods.info.valueSize)))
       this.scan = this.use(IterLink.fromPin(join(directory, 'scan')))
       this.survey = this.use(IterLink.fromPin(join(directory, 'survey')))
       this.kick = this.use(IterLink.fromPin(join(directory, 'kick')))
+      this.reset = holdsPins(directory, ['reset'])
+        ? this.use(IterLink.fromPin(join(directory, 'reset')))
+        : undefined
     } catch (error) {
       this[Symbol.dispose]()
       throw error
@@ -119,6 +128,11 @@ export class Pins implements Disposable {
     value.fill(0, 0, u32.size)
     this.#settings.update(0, value)
     return wasOn
+  }
+
+  /** Watches no pod any more. */
+  withdrawAll(): void {
+    for (const cookie of this.#enrolled.keys()) this.#enrolled.delete(cookie)
   }
 
   /** Sockets in the sockhash. */

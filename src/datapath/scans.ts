@@ -5,9 +5,15 @@ import { totalmem } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { type IterLink, withNetns } from '../libbpf/index.ts'
+import type { DrainOptions } from './datapath.ts'
 import type { ConfigRecord } from './layout.ts'
 import { findNetns } from './netns-finder.ts'
 import type { Pins, Programs } from './programs.ts'
+
+/** The code of the error that somebody does not read. */
+export const DRAIN_TIMEOUT = 'DRAIN_TIMEOUT'
+/** How long connections that are reset may take to be gone. */
+const RESET_MS = 5_000
 
 /** Between two scans while connections are joining or leaving. */
 const BUSY_SCAN_INTERVAL_MS = 50
@@ -56,32 +62,56 @@ export function cookiesIn(output: Buffer): Set<bigint> {
   return cookies
 }
 
-/** Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. */
+/**
+ * Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. `holders`
+ * says whose sockets still are, when the time is over.
+ */
 export async function drainAll(
   pins: Pins,
   netnsPaths: ReadonlyMap<bigint, string>,
-  timeoutMs: number,
+  { timeoutMs, force = false }: DrainOptions,
+  holders: () => string,
 ): Promise<boolean> {
   const already = !pins.stopRedirecting() && pins.countMembers() === 0
+  let members = await leaving(pins, netnsPaths, timeoutMs)
+  // Sockets that were reset are in no flow table.
+  const who = members > 0 ? holders() : ''
+  if (members > 0 && force) {
+    members = await leaving(pins, netnsPaths, RESET_MS, () => pins.reset?.run())
+  }
+  if (members === 0) return already
+  throw new MeshaccelError(`${members} sockets are still members${who && `: ${who}`}`, {
+    code: DRAIN_TIMEOUT,
+    operation: 'drain',
+    hint: force
+      ? 'All else is back on TCP. These are reset, but still open: end the processes that hold them, and try again.'
+      : 'All else is back on TCP, and these follow once they have been read or closed: try again then. ' +
+        '`--force` resets them.',
+    retryable: true,
+  })
+}
+
+/** Scans until no socket is a member, or the time is over, with `help` before each. Resolves to how many still are. */
+async function leaving(
+  pins: Pins,
+  netnsPaths: ReadonlyMap<bigint, string>,
+  timeoutMs: number,
+  help: () => void = () => undefined,
+): Promise<number> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
-    pins.survey.run()
-    scan(pins, netnsPaths)
-    const members = pins.countMembers()
-    if (members === 0) return already
-    if (performance.now() > deadline) {
-      throw new MeshaccelError(
-        `${members} sockets are still members: nobody reads what was redirected to them`,
-        {
-          code: 'DRAIN_TIMEOUT',
-          operation: 'drain',
-          hint: 'Nothing is redirected any more. `meshaccel flows` names them; try again once they have been read or closed.',
-          retryable: true,
-        },
-      )
-    }
+    help()
+    const members = drainOnce(pins, netnsPaths)
+    if (members === 0 || performance.now() > deadline) return members
     await new Promise((resolve) => setTimeout(resolve, BUSY_SCAN_INTERVAL_MS / 2))
   }
+}
+
+/** One step towards no members. Returns how many sockets still are. */
+export function drainOnce(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): number {
+  pins.survey.run()
+  scan(pins, netnsPaths)
+  return pins.countMembers()
 }
 
 export function readConfig(programs: Programs): ConfigRecord {

@@ -7,6 +7,7 @@ import type { Log } from '../log.ts'
 import type {
   Datapath,
   DatapathEvent,
+  DrainOptions,
   Flow,
   Measurement,
   MeasureSettings,
@@ -72,8 +73,8 @@ export class UndecidedDatapath implements Datapath {
     this.#now.withdraw(netnsCookie)
   }
 
-  drain(timeoutMs: number): Promise<void> {
-    return this.#now.drain(timeoutMs)
+  drain(options: DrainOptions): Promise<void> {
+    return this.#now.drain(options)
   }
 
   resume(): void {

@@ -130,6 +130,27 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
   end.abort()
   await top
   await ui
+
+  await flooded[Symbol.asyncDispose]()
+  await until('it is closed', async () => (await agent.flows()).length === 0)
+  const closed = (await agent.status()).totals
+  t.equal(
+    Number(closed.redirectedBytes + closed.tcpBytes),
+    sent + answered,
+    'status, without the FINs',
+  )
+})
+
+void test('the last bytes and the end of file in one receive are accounted for', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent()
+  await using napper = mesh.pod(0).run<{ event: string; error: number }>('napper')
+  napper.write('bye\n')
+  t.equal((await napper.take('bye')).error, 0)
+  await napper[Symbol.asyncDispose]()
+  await until('it is closed', async () => (await agent.flows()).length === 0)
+  t.match((await agent.status()).reasons, { unaccounted: 0n, short: 2n })
 })
 
 async function get<Answer>(url: string): Promise<Answer> {

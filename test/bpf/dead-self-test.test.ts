@@ -19,7 +19,7 @@ void test('cleanup removes the pins of a self-test whose process has died', asyn
     execFileSync('bpftool', [...map, 'name', 'meshaccel_config'.slice(0, 15)])
     return directory
   })
-  await cleanupKernelDatapath({ pinDir, timeoutMs: 1000 })
+  await cleanupKernelDatapath(pinDir, { timeoutMs: 1000 })
   t.notOk(existsSync(left ?? ''), 'what a dead process has left is gone')
   t.ok(existsSync(running ?? ''), 'what a live one works on is there')
 })

@@ -77,7 +77,7 @@ async function leftBehind(mesh: Mesh, load: Load): Promise<void> {
 
 /** What the next cleanup leaves: nothing. */
 async function cleanUp(t: Test, { pinDir, cgroup }: Mesh, what: string): Promise<void> {
-  await cleanupKernelDatapath({ pinDir, timeoutMs: 10_000 })
+  await cleanupKernelDatapath(pinDir, { timeoutMs: 10_000 })
   if (existsSync(pinDir)) t.fail(`${what}: pins are left: ${readdirSync(pinDir).join(', ')}`)
   // The kernel lets go a little later.
   await until(`${what}: nothing is attached`, () => {

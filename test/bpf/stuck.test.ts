@@ -62,6 +62,23 @@ void test('a connection whose reader sleeps over redirected bytes is reset, one 
   t.equal(await ask(writing, 'drain'), 0, 'and goes on')
 })
 
+void test('a reader that sleeps in poll, and does not watch for reading, pushes back', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t)
+  const agent = await mesh.startAgent()
+  await using napper = mesh.pod(0).run<Obeyed>('napper')
+  await join(agent, napper, 'pod-1')
+  let unread = 0
+  const nap = ask(napper, 'nap')
+  await until('it naps over redirected bytes', async () => {
+    unread = await unreadOf(agent, 'pod-1')
+    return unread > 0
+  })
+  t.equal(await nap, 0, 'it goes on where it was')
+  t.equal(await ask(napper, 'turn'), 0)
+  t.match((await agent.status()).reasons, { reset: 0n, stuck: 0n })
+})
+
 /** Redirected bytes that the pod's server has not read. */
 async function unreadOf(agent: AgentProcess, pod: string): Promise<number> {
   const flow = (await agent.flows()).find(({ server }) => server?.pod === `shop/${pod}`)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import * as fc from 'fast-check'
 import { test } from 'tap'
-import { pinnedVersions } from '../../src/datapath/pin-directory.ts'
+import { isLeaving, pinnedVersions, setAside } from '../../src/datapath/pin-directory.ts'
 
 const hash = fc.stringMatching(/^[0-9a-f]{16}$/)
 /** What an agent that died, an administrator or another program may have left: names, also almost ours. */
@@ -27,6 +27,23 @@ void test('only complete versions of ours are found, whatever else is in the dir
       }
     }),
   )
+})
+
+void test('a version may be set aside more than once, and is found last', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'meshaccel-pins-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const version = join(directory, 'fedcba9876543210')
+  const aside = [1, 2].map(() => {
+    mkdirSync(version)
+    return setAside(version)
+  })
+  t.strictSame(aside, [
+    `${directory}/leaving-fedcba9876543210-1`,
+    `${directory}/leaving-fedcba9876543210-2`,
+  ])
+  mkdirSync(version)
+  t.strictSame(pinnedVersions(directory), [version, ...aside])
+  t.strictSame(pinnedVersions(directory).map(isLeaving), [false, true, true])
 })
 
 void test('without a directory there is none', async (t) => {

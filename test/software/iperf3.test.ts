@@ -1,12 +1,11 @@
 import { test } from 'tap'
-import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { Client, listening, liveThrough } from './life.ts'
+import { meshedPods } from './sidecars.ts'
 
 void test('iperf3 in both directions', async (t) => {
   if (!requireRoot(t)) return
-  const mesh = await Mesh.make(t)
-  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const { mesh, client, server } = await meshedPods(t)
   const clients: Client[] = []
   // One at a time per server.
   for (const [port, flags] of [

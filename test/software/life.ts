@@ -79,16 +79,12 @@ export async function redirected(agent: AgentProcess, ports: readonly number[]):
  * Everything that can happen to an agent, while the clients' traffic goes on: it starts, is killed, comes back, makes
  * place for another version, drains, resumes, and is cleaned up. In the end no exchange has failed and no byte is wrong.
  * Resolves to how many bytes the last version redirected.
- *
- * A reader that believes FIONREAD waits, where the policy is `strict`, for an agent to kick it once TCP bytes wait on a
- * member: while the agent is dead its connections may stand still.
  */
 export async function liveThrough(
   t: Test,
   mesh: Mesh,
   clients: readonly Client[],
   ports: readonly number[],
-  { believesFionread = false }: { believesFionread?: boolean } = {},
 ): Promise<bigint> {
   const goOn = async (): Promise<void> => {
     await Promise.all(clients.map((client) => client.goesOn()))
@@ -99,14 +95,13 @@ export async function liveThrough(
     t.comment(`${name}: ${((performance.now() - began) / 1000).toFixed(1)} s`)
   }
   let agent = await mesh.startAgent()
-  const mayWait = believesFionread && (await agent.status()).policy === 'strict'
   await phase('joined', async () => {
     await redirected(agent, ports)
     await goOn()
   })
   await phase('killed', async () => {
     await agent.kill('SIGKILL')
-    if (!mayWait) await goOn()
+    await goOn()
   })
   await phase('adopted', async () => {
     agent = await mesh.startAgent()

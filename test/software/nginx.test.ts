@@ -1,16 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { Client, listening, liveThrough } from './life.ts'
+import { meshedPods, SIDECARS } from './sidecars.ts'
 
 const PORT = 8080
 
 void test('nginx takes request bodies of 1 B to 100 MiB and gives them back', async (t) => {
   if (!requireRoot(t)) return
-  const mesh = await Mesh.make(t)
-  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const { mesh, client, server } = await meshedPods(t)
   const config = join(mesh.directory, 'nginx.conf')
   writeFileSync(config, nginxConfig(mesh.directory))
   server.start('nginx', '-p', mesh.directory, '-c', config)
@@ -27,7 +26,7 @@ void test('nginx takes request bodies of 1 B to 100 MiB and gives them back', as
     connections: 1,
     sizes: [100 << 20, 1],
   })
-  await liveThrough(t, mesh, [small, big], [PORT], { believesFionread: true })
+  await liveThrough(t, mesh, [small, big], [...SIDECARS, PORT])
 })
 
 function nginxConfig(directory: string): string {

@@ -1,12 +1,11 @@
 import { test } from 'tap'
-import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { Client, liveThrough } from './life.ts'
+import { meshedPods, SIDECARS } from './sidecars.ts'
 
 void test("Node's http and http2 as both ends", async (t) => {
   if (!requireRoot(t)) return
-  const mesh = await Mesh.make(t)
-  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const { mesh, client, server } = await meshedPods(t)
   const host = server.address
   await server.script('echo-server', { host, http: 8081, http2: 8082, tcp: 8083 }).take('ready')
   const sizes = [1, 100, 5000, 70_000, 1_000_000]
@@ -23,5 +22,5 @@ void test("Node's http and http2 as both ends", async (t) => {
     connections: 2,
     sizes,
   })
-  await liveThrough(t, mesh, [http, http2], [8081, 8082])
+  await liveThrough(t, mesh, [http, http2], [...SIDECARS, 8081, 8082])
 })

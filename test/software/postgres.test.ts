@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { until } from '../helpers/retry.ts'
 import { Client, liveThrough } from './life.ts'
+import { meshedPods, SIDECARS } from './sidecars.ts'
 
 const PORT = 5432
 /** It does not run as root. */
@@ -16,8 +16,7 @@ void test('PostgreSQL under pgbench and psql', async (t) => {
   const directory = mkdtempSync('/dev/shm/meshaccel-postgres-')
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   execFileSync('chown', ['postgres', directory])
-  const mesh = await Mesh.make(t)
-  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const { mesh, client, server } = await meshedPods(t)
   const [version = ''] = readdirSync('/usr/lib/postgresql')
   const binary = (name: string): string => `/usr/lib/postgresql/${version}/bin/${name}`
   const data = join(directory, 'data')
@@ -47,7 +46,7 @@ void test('PostgreSQL under pgbench and psql', async (t) => {
     command: [...benchmark, '-t', '200', '-S', '-M', 'prepared'],
     expected: '800/800\nnumber of failed transactions: 0 ',
   })
-  await liveThrough(t, mesh, [psql, transactions, prepared], [PORT])
+  await liveThrough(t, mesh, [psql, transactions, prepared], [...SIDECARS, PORT])
   const sums =
     'SELECT sum(abalance) FROM pgbench_accounts UNION SELECT sum(delta) FROM pgbench_history'
   t.match(client.exec('psql', url, '-Atc', sums), /^-?\d+\n$/, 'the accounts add up')

@@ -1,14 +1,13 @@
 import { test } from 'tap'
-import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { Client, listening, liveThrough } from './life.ts'
+import { meshedPods, SIDECARS } from './sidecars.ts'
 
 const PORT = 6379
 
 void test('Redis under redis-cli and redis-benchmark', async (t) => {
   if (!requireRoot(t)) return
-  const mesh = await Mesh.make(t)
-  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const { mesh, client, server } = await meshedPods(t)
   const host = server.address
   const flags = ['--save', '', '--appendonly', 'no', '--protected-mode', 'no']
   server.start('redis-server', '--bind', host, '--port', `${PORT}`, ...flags)
@@ -28,5 +27,5 @@ void test('Redis under redis-cli and redis-benchmark', async (t) => {
     command: [...benchmark, '-c', '4', '-P', '16', '-d', '100', '-t', 'set,get,mset'],
     expected: 'MSET.*requests per second',
   })
-  await liveThrough(t, mesh, [echo, one, pipelined], [PORT])
+  await liveThrough(t, mesh, [echo, one, pipelined], [...SIDECARS, PORT])
 })

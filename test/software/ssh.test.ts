@@ -2,16 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
 import { Client, listening, liveThrough } from './life.ts'
+import { meshedPods, SIDECARS } from './sidecars.ts'
 
 const PORT = 2222
 
 void test('SSH, where the server speaks first', async (t) => {
   if (!requireRoot(t)) return
-  const mesh = await Mesh.make(t)
-  const [client, server] = [mesh.pod(0), mesh.pod(1)]
+  const { mesh, client, server } = await meshedPods(t)
   const file = (name: string): string => join(mesh.directory, name)
   for (const key of ['host', 'user']) {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(key)])
@@ -37,5 +36,5 @@ void test('SSH, where the server speaks first', async (t) => {
     connections: 4,
     sizes: [1, 100, 5000, 70_000, 1_000_000],
   })
-  await liveThrough(t, mesh, [cat], [PORT])
+  await liveThrough(t, mesh, [cat], [...SIDECARS, PORT])
 })

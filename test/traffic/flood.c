@@ -5,6 +5,7 @@
  *	turns N		N bytes there and one back, a hundred times
  *	flood N		non-blocking sends of N bytes each until the sender has been refused for
  *			as long as REFUSALS polls take
+ *	send N		N bytes there, and no answer
  *	drain		reads all that was sent and checks it
  *	waitall		reads with MSG_WAITALL from now on
  *	numbers		tells the sequence numbers of the sender's and the reader's first bytes
@@ -174,6 +175,8 @@ int main(void)
 		sscanf(line, "%15s %zu", command, &length);
 		if (!strcmp(command, "turns"))
 			take_turns(length);
+		else if (!strcmp(command, "send"))
+			send_bytes(length);
 		else if (!strcmp(command, "flood"))
 			flood(length);
 		else if (!strcmp(command, "drain"))

@@ -4,7 +4,10 @@
  * answered by a line of JSON, with the errno if it failed:
  *
  *	turn	a message there and the same one back
- *	nap	the same, and the server sleeps a second before it reads
+ *	nap	the same, and for a second before it reads the server sleeps in a poll that does not
+ *		watch for reading, as programs do that push back
+ *	bye	the same, and the client half-closes, so that the server reads the message and the
+ *		end of file at once
  */
 #include "loopback.h"
 #include <fcntl.h>
@@ -12,8 +15,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define MESSAGE	 100
-#define NAP_USEC 1000000
+#define MESSAGE 100
+#define NAP_MS	1000
 
 static int client, server;
 static atomic_int nap;
@@ -21,6 +24,7 @@ static atomic_int nap;
 static void *serve(void *unused)
 {
 	struct pollfd ready = {.fd = server, .events = POLLIN};
+	struct pollfd hung_up = {.fd = server, .events = POLLRDHUP};
 	char message[MESSAGE];
 
 	(void)unused;
@@ -30,7 +34,7 @@ static void *serve(void *unused)
 		if (poll(&ready, 1, -1) < 0)
 			die("poll");
 		if (atomic_exchange(&nap, 0))
-			usleep(NAP_USEC);
+			poll(&hung_up, 1, NAP_MS);
 		got = recv(server, message, sizeof(message), 0);
 		if (got < 0 && errno == EAGAIN)
 			continue;
@@ -39,12 +43,13 @@ static void *serve(void *unused)
 	}
 }
 
-static int take_turn(void)
+static int take_turn(int last)
 {
 	char message[MESSAGE] = {0};
 	size_t got = 0;
 
-	if (send(client, message, sizeof(message), MSG_NOSIGNAL) != MESSAGE)
+	if (send(client, message, sizeof(message), MSG_NOSIGNAL) != MESSAGE ||
+	    (last && shutdown(client, SHUT_WR)))
 		return errno;
 	while (got < sizeof(message)) {
 		ssize_t more = recv(client, message, sizeof(message) - got, 0);
@@ -65,8 +70,8 @@ int main(void)
 	pthread_create(&thread, NULL, serve, NULL);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
-		nap = !strcmp(line, "nap");
-		printf("{\"event\":\"%s\",\"error\":%d}\n", line, take_turn());
+		nap = strcmp(line, "turn");
+		printf("{\"event\":\"%s\",\"error\":%d}\n", line, take_turn(!strcmp(line, "bye")));
 		fflush(stdout);
 	}
 	return 0;

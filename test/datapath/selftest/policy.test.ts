@@ -65,7 +65,9 @@ const timeout = (): never => {
 
 void test('a question that waits in vain is put again, and any other answer taken', async (t) => {
   let asked = 0
-  const answered = attempt('reset', () => (++asked < 3 ? timeout() : { ok: true, found: 'at last' }))
+  const answered = attempt('reset', () =>
+    ++asked < 3 ? timeout() : { ok: true, found: 'at last' },
+  )
   t.strictSame(answered, { ok: true, detail: 'a reset is seen: at last' })
   asked = 0
   const never = attempt('reset', () => (asked++, timeout()))

@@ -1,0 +1,32 @@
+import type { Flow, FlowDirection, FlowEnd } from './datapath.ts'
+
+/** More of them would hide what to do. */
+const TOLD = 5
+
+/** Who keeps connections from leaving, in words: the pod, the process, how many bytes it has not read, and where. */
+export function tellHolders(
+  flows: readonly Flow[],
+  podOf: (netnsCookie: bigint) => string | undefined = () => undefined,
+): string {
+  const told = flows.flatMap(({ client, server, clientToServer, serverToClient }) => [
+    ...held(clientToServer, client, server),
+    ...held(serverToClient, server, client),
+  ])
+  const more = told.length - TOLD
+  return [...told.slice(0, TOLD), ...(more > 0 ? [`${more} more`] : [])].join('; ')
+
+  function held(
+    { unreadBytes }: FlowDirection,
+    sender: FlowEnd | undefined,
+    reader: FlowEnd | undefined,
+  ): string[] {
+    if (unreadBytes === 0 || !reader) return []
+    const pod = podOf(reader.netnsCookie) ?? `a pod with netns cookie ${reader.netnsCookie}`
+    const process = reader.readerPid
+      ? `${reader.readerComm} (pid ${reader.readerPid})`
+      : 'a process that has read nothing yet'
+    const from = sender?.address ?? reader.remoteAddress ?? 'a socket that is gone'
+    const connection = `the TCP connection from ${from} to ${reader.address}`
+    return [`${process} of ${pod} has not read ${unreadBytes} bytes of ${connection}`]
+  }
+}
