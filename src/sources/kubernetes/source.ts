@@ -176,7 +176,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
 
   /** Before the first search, the pods of an earlier agent would be withdrawn for want of a namespace. */
   async #tellFirst(): Promise<void> {
-    await this.#searchForPods()
+    await this.#searchFor([...this.#pods.entries()])
     this.#searched = true
     // An agent that runs as a pod is one itself.
     const [one] = this.#pods.entries()
@@ -184,9 +184,9 @@ export class KubernetesSource implements PodSource, SandboxListener {
     this.#tellSoon()
   }
 
-  /** Settles when each new pod has been looked for once. */
-  #searchForPods(): Promise<void> {
-    const wanted = [...this.#pods.entries()].flatMap(([, { observed, runtimeUid }]) => {
+  /** Settles when each new one of all pods has been looked for once. */
+  #searchFor(pods: readonly (readonly [string, PodFacts])[]): Promise<void> {
+    const wanted = pods.flatMap(([, { observed, runtimeUid }]) => {
       const { namespace, name, mesh, hostNetwork, finished, ips = [] } = observed
       if (mesh === undefined || hostNetwork || finished) return []
       return [{ namespace, name, uid: runtimeUid, fingerprint: ips.join(' ') }]
@@ -209,9 +209,9 @@ export class KubernetesSource implements PodSource, SandboxListener {
     this.#toldAt = performance.now()
     const listener = this.#listener
     if (!listener) return
-    // What it finds is told next.
-    void this.#searchForPods()
     const pods = [...this.#pods.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1))
+    // What it finds is told next.
+    void this.#searchFor(pods)
     this.#warn(pods)
     const uids = new Map(pods.map(([key, { runtimeUid }]) => [key, runtimeUid]))
     // Those that come during the next step are not part of it.
