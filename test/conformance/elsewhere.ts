@@ -19,10 +19,16 @@ export interface Elsewhere {
 
 export const elsewhere: readonly Elsewhere[] = [
   {
-    where: 'those that have kTLS',
-    applies: () => true,
+    where: 'policy full',
+    applies: ({ policy }) => policy === 'full',
     cases: { 'ktls-after-connect': { joined: 'differs', mid: 'differs' } },
-    why: 'A member does not take the keys of kTLS: EINVAL for TLS_TX and TLS_RX, though TCP_ULP has succeeded. OpenSSL goes on without. One that sets TCP_ULP before it has joined is never joined.',
+    why: 'A member does not take the keys of kTLS: EINVAL for TLS_TX and TLS_RX, though TCP_ULP has succeeded. Programs that set kTLS up late have to go on without. One that sets TCP_ULP before it has joined is never joined.',
+  },
+  {
+    where: 'other policies',
+    applies: ({ policy }) => policy !== 'full',
+    cases: { 'ktls-after-connect': { joined: 'same', mid: 'same' } },
+    why: 'Older kernels let a member have kTLS.',
   },
   {
     where: '6.12',
