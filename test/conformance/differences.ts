@@ -111,6 +111,10 @@ export const differences: Readonly<Record<string, Explanation>> = {
     remedy:
       'One that uses it from the start is never joined. One that turns to it leaves, and is quarantined.',
   },
+  'half-close-while-waiting': {
+    ...blockingEagain,
+    who: 'Programs that half-close while another thread of theirs waits for the answer: EAGAIN once the end is acknowledged, if the answer comes later than that.',
+  },
   'shutdown-wakes-own-reader': {
     ...blockingEagain,
     who: 'Programs that end a blocked thread by shutting its socket down: EAGAIN instead of end of file.',

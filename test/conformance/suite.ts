@@ -121,5 +121,5 @@ function forgetIdleConnections(pod: Pod): void {
   const setting = (name: string, value: number): string =>
     pod.exec('sysctl', '-q', '-w', `net.netfilter.nf_conntrack_tcp_${name}=${value}`)
   setting('loose', 0)
-  setting('timeout_established', CONNTRACK_S)
+  setting('timeout_established', CONNTRACK_S * patience)
 }

@@ -75,6 +75,8 @@ static void waiting_for_answer(void)
 	GOT(recv(server, buffer, 10, 0));
 	SAW(shutdown(client, SHUT_WR));
 	GOT(recv(server, buffer, 10, 0));
+	/* An answer that takes longer than the acknowledgement of the end. */
+	settle();
 	SAW(send(server, "answer", 6, 0));
 	SAW(close(server));
 	finish(reader);

@@ -10,6 +10,7 @@
 
 #define WARM_UP 16
 #define TURN_MS 8000
+#define REST_MS 1000
 
 static const struct probe *const groups[] = {
     receive_probes, peek_probes,      send_probes,   zerocopy_probes, urgent_probes,
@@ -40,14 +41,18 @@ static int port_of(int fd)
 	return ntohs(((struct sockaddr_in *)&name)->sin_port);
 }
 
-/* Whether the driver wants more. */
-static bool ask(const char *event)
+static void tell(const char *event)
 {
-	char line[16] = "";
-
 	printf("{\"event\":\"%s\",\"client\":%d,\"server\":%d}\n", event, port_of(client),
 	       port_of(server));
 	fflush(stdout);
+}
+
+/* Whether the driver wants more. */
+static bool more(void)
+{
+	char line[16] = "";
+
 	if (!fgets(line, sizeof(line), stdin))
 		exit(1);
 	return line[0] == 'm';
@@ -58,7 +63,8 @@ void mid(void)
 	if (arm != MID || had_middle)
 		return;
 	had_middle = true;
-	ask("mid");
+	tell("mid");
+	more();
 	watch_for_hang();
 }
 
@@ -87,6 +93,19 @@ static void move(ssize_t (*receive)(int, void *, size_t), int from, int to)
 	}
 }
 
+/* A connection that rests while a slow driver thinks would be forgotten by a tracker. */
+static bool more_turns(ssize_t (*receive)(int, void *, size_t))
+{
+	struct pollfd answer = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	tell("turned");
+	while (!poll(&answer, 1, REST_MS)) {
+		move(receive, client, server);
+		move(receive, server, client);
+	}
+	return more();
+}
+
 static void take_turns(ssize_t (*receive)(int, void *, size_t))
 {
 	int turn;
@@ -113,7 +132,7 @@ static void run(const struct probe *probe)
 		probe->habit();
 	do
 		take_turns(receive);
-	while ((arm == JOINED || arm == TRUSTED) && ask("turned"));
+	while ((arm == JOINED || arm == TRUSTED) && more_turns(receive));
 	if (probe->habit && arm == TRUSTED)
 		probe->habit();
 	settle();

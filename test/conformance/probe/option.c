@@ -66,7 +66,7 @@ static long now_ms(void)
  * has to pass it. */
 static void outlive_conntrack(void)
 {
-	long end = now_ms() + LONGER_THAN_CONNTRACK_MS;
+	long end = now_ms() + LONGER_THAN_CONNTRACK_MS * patience();
 	int failed = 0;
 
 	mid();
