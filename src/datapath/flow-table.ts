@@ -124,8 +124,9 @@ function toDirection(
 function pathReason(sender: FlowEndRecord | undefined, reader: FlowEndRecord | undefined): string {
   if (!sender || !reader) return 'remote-peer'
   if (sender.path_reason !== 0) return reasonName(sender.path_reason)
-  if (!reader.proven) return reasonName(reader.why)
-  return reasonName(sender.why)
+  const why = reasonName(reader.proven ? sender.why : reader.why)
+  // An end that wants to join waits for its peer for two seconds; here the peer is, but it was not ready within them.
+  return why === 'remote-peer' ? 'short' : why
 }
 
 /** `10.0.0.1:80` or `[fd00::1]:80`; an IPv4 address inside IPv6 is shown as IPv4. */

@@ -99,6 +99,14 @@ void test('an unproven reader is the reason of the direction towards it', async 
   })
 })
 
+void test('a peer that is here is not remote, whatever its end has given up', async (t) => {
+  const why = reasons.indexOf('remote-peer')
+  const waited = { ...base, path: 0, state: 0, why }
+  const server = { ...waited, role: 1, key: { own: 0x22, peer: 0x11 } }
+  const [flow] = parseFlows(encode(waited, server))
+  t.match(flow, { clientToServer: { reason: 'short' }, serverToClient: { reason: 'short' } })
+})
+
 void test('many connections are decoded in steps, each of them small', async (t) => {
   const ends = Array.from({ length: 12_000 }, (_, index) => ({
     ...base,
