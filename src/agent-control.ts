@@ -53,7 +53,7 @@ export function agentControl({
     await countFlows(tally, readers, hopLook)
     const hops = meter.hopsOf(hopLook)
     return {
-      status: control.status(),
+      status: await control.status(),
       pods: tally.views(pods),
       readers: readers.views(datapath.quarantined()),
       hops: hops.slice(0, hopLimit),
@@ -64,8 +64,8 @@ export function agentControl({
   }
   let looking: Promise<OverviewView> | undefined
   const control: Control = {
-    status: () => {
-      const { counters, connections, unreadBytes } = datapath.survey()
+    status: async () => {
+      const { counters, connections, unreadBytes } = await datapath.survey()
       const { reasons, ...totals } = counters
       const pods = seen()
       const { name, synced, error } = source
@@ -98,10 +98,10 @@ export function agentControl({
     },
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
-    reasons: () => datapath.survey().counters.reasons,
+    reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
     drain: async (timeoutMs) => {
-      const state = agentState(datapath, datapath.survey().connections)
+      const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true
       await datapath.drain(timeoutMs)
       return state === 'disabled'

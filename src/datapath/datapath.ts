@@ -191,7 +191,7 @@ export interface Datapath {
   drain(timeoutMs: number): Promise<void>
   resume(): void
 
-  survey(): Survey
+  survey(): Promise<Survey>
   /** The live connections, each once; between two batches everybody else has his turn. */
   flows(): AsyncIterable<readonly Flow[]>
 

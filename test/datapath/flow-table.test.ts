@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import {
+  countConnections,
   flowBatches,
   flowsInTurns,
   formatAddress,
@@ -71,6 +72,13 @@ void test('two ends with mirrored numbers are one connection, whichever comes fi
       serverToClient: { path: 'redirect', redirectedBytes: 300n, tcpBytes: 20n, unreadBytes: 5 },
     })
   }
+})
+
+void test('a connection whose both ends are watched is one', async (t) => {
+  const server = { ...base, role: 1, key: { own: 0x22, peer: 0x11 } }
+  const remote = { ...base, key: { own: 0x33, peer: 0x44 } }
+  t.equal(await countConnections([encode(base, remote), encode(server)]), 2)
+  t.equal(await countConnections([]), 0)
 })
 
 void test('an end whose peer is elsewhere says so', async (t) => {

@@ -149,10 +149,11 @@ class Questions {
     ]
     try {
       await Promise.race([sleep(forMs), Promise.all(asking)])
+      over.abort()
+      await Promise.all(asking)
     } finally {
       over.abort()
       ui.kill()
-      await Promise.all(asking)
     }
   }
 
