@@ -54,7 +54,7 @@ export function agentControl({
     await countFlows(tally, readers, hopLook)
     const hops = meter.hopsOf(hopLook)
     return {
-      status: control.status(),
+      status: await control.status(),
       pods: tally.views(pods),
       readers: readers.views(datapath.quarantined()),
       hops: hops.slice(0, hopLimit),
@@ -65,8 +65,8 @@ export function agentControl({
   }
   let looking: Promise<OverviewView> | undefined
   const control: Control = {
-    status: () => {
-      const { counters, connections, unreadBytes } = datapath.survey()
+    status: async () => {
+      const { counters, connections, unreadBytes } = await datapath.survey()
       const { reasons, ...totals } = counters
       const pods = seen()
       const { name, synced, error } = source
@@ -99,10 +99,10 @@ export function agentControl({
     },
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
-    reasons: () => datapath.survey().counters.reasons,
+    reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
     drain: async (request) => {
-      const state = agentState(datapath, datapath.survey().connections)
+      const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true
       const podOf = (netnsCookie: bigint): string | undefined => {
         const pod = podsByCookie(seen()).get(netnsCookie)

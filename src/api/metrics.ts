@@ -81,7 +81,7 @@ export class Metrics {
     measured: () => readonly Measurement[],
   ): () => Promise<Page> {
     return async (): Promise<Page> => {
-      this.#set(control.status())
+      this.#set(await control.status())
       const measurements = measured()
       this.#requests.measurements = measurements
         .filter(({ requestSeconds }) => requestSeconds.count > 0)

@@ -108,7 +108,7 @@ function implementation(
     Forgive: unary<'Forgive'>(log, (reader) => ({ forgiven: control.forgive(reader) })),
     Flows: flows,
     Trace: trace,
-    Reasons: unary<'Reasons'>(log, () => ({ reasons: control.reasons() })),
+    Reasons: unary<'Reasons'>(log, async () => ({ reasons: await control.reasons() })),
     Overview: unary<'Overview'>(log, () => control.overview()),
     HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
       flows: await control.hopFlows(ends ?? {}, Math.min(limit || 100, 1000)),

@@ -241,14 +241,14 @@ export type Empty = Readonly<Record<never, never>>
 
 /** The agent behind the control interface. Methods throw MeshaccelErrors. */
 export interface Control {
-  status(): StatusView
+  status(): Promise<StatusView>
   pods(): Promise<PodView[]>
   readers(): Promise<ReaderView[]>
   /** How many were quarantined. */
   forgive(reader: ReaderName): number
   /** In chunks that fit into a message; the agent does other things between them. */
   flows(filter: FlowFilter): AsyncIterable<readonly FlowView[]>
-  reasons(): Readonly<Record<string, bigint>>
+  reasons(): Promise<Readonly<Record<string, bigint>>>
   /** Tells events until disposed of. */
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
   overview(): Promise<OverviewView>

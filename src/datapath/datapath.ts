@@ -203,7 +203,7 @@ export interface Datapath {
   drain(options: DrainOptions): Promise<void>
   resume(): void
 
-  survey(): Survey
+  survey(): Promise<Survey>
   /** The live connections, each once; between two batches everybody else has his turn. */
   flows(): AsyncIterable<readonly Flow[]>
 

@@ -29,6 +29,35 @@ export function parseFlows(output: Uint8Array): Flow[] {
  * put ends together give no connection. Each piece holds whole records.
  */
 export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
+  const { view, offsets } = yield* putTogether(pieces)
+  const decode = (offset: number | undefined): FlowEndRecord | undefined =>
+    offset === undefined ? undefined : flowEnd.decode(view, offset)
+  let flows: Flow[] = []
+  for (const [identity, { client, server }] of offsets) {
+    flows.push(toFlow(identity, decode(client), decode(server)))
+    if (flows.length < FLOWS_PER_BATCH) continue
+    yield flows
+    flows = []
+  }
+  yield flows
+}
+
+/** How many connections there are, counted in such steps: one whose both ends are watched is one. */
+export async function countConnections(pieces: Iterable<Uint8Array>): Promise<number> {
+  const steps = putTogether(pieces)
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value.offsets.size
+    await nextTurn()
+  }
+}
+
+interface Ends {
+  readonly view: DataView
+  /** Where they lie, by the connection's identity: records that are decoded late are garbage that dies young. */
+  readonly offsets: ReadonlyMap<string, { client?: number; server?: number }>
+}
+
+function* putTogether(pieces: Iterable<Uint8Array>): Generator<[], Ends> {
   const read: Uint8Array[] = []
   for (const piece of pieces) {
     read.push(piece)
@@ -36,7 +65,6 @@ export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
   }
   const output = Buffer.concat(read)
   const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
-  // Where the ends of each connection lie: records that are decoded late are garbage that dies young.
   const offsets = new Map<string, { client?: number; server?: number }>()
   for (let offset = 0; offset + flowEnd.size <= view.byteLength; offset += flowEnd.size) {
     const { own, peer } = isnPair.decode(view, offset + key.offset)
@@ -48,16 +76,7 @@ export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
     else both[isClient ? 'client' : 'server'] = offset
     if ((offset / flowEnd.size + 1) % ENDS_PER_BATCH === 0) yield []
   }
-  const decode = (offset: number | undefined): FlowEndRecord | undefined =>
-    offset === undefined ? undefined : flowEnd.decode(view, offset)
-  let flows: Flow[] = []
-  for (const [identity, { client, server }] of offsets) {
-    flows.push(toFlow(identity, decode(client), decode(server)))
-    if (flows.length < FLOWS_PER_BATCH) continue
-    yield flows
-    flows = []
-  }
-  yield flows
+  return { view, offsets }
 }
 
 /** The same for whoever has other things to do: everything that waits has its turn after each step. */
@@ -124,8 +143,9 @@ function toDirection(
 function pathReason(sender: FlowEndRecord | undefined, reader: FlowEndRecord | undefined): string {
   if (!sender || !reader) return 'remote-peer'
   if (sender.path_reason !== 0) return reasonName(sender.path_reason)
-  if (!reader.proven) return reasonName(reader.why)
-  return reasonName(sender.why)
+  const why = reasonName(reader.proven ? sender.why : reader.why)
+  // An end that wants to join waits for its peer for two seconds; here the peer is, but it was not ready within them.
+  return why === 'remote-peer' ? 'short' : why
 }
 
 /** `10.0.0.1:80` or `[fd00::1]:80`; an IPv4 address inside IPv6 is shown as IPv4. */

@@ -17,7 +17,7 @@ import type {
 } from './datapath.ts'
 import { Events } from './events.ts'
 import { tellHolders } from './holders.ts'
-import { survey } from './survey.ts'
+import { survey, surveyGauge } from './survey.ts'
 import { flowsInTurns, parseFlows } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
@@ -131,7 +131,7 @@ export class KernelDatapath implements Datapath {
     this.#programs.survey.run()
   }
 
-  survey(): Survey {
+  survey(): Promise<Survey> {
     return survey(this.#programs)
   }
 
@@ -258,7 +258,8 @@ export class KernelDatapath implements Datapath {
   #keepAlive(): void {
     this.#forgetPaths()
     setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
-    if (this.survey().connections.joined === 0) return
+    const { joined, leaving } = surveyGauge(this.#programs)
+    if (joined + leaving === 0) return
     for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
   }
 }

@@ -31,7 +31,7 @@ export class RefusedDatapath implements Datapath {
 
   resume(): void {}
 
-  survey(): Survey {
+  async survey(): Promise<Survey> {
     const none = { redirectedBytes: 0n, redirectedMessages: 0n, tcpBytes: 0n, tcpMessages: 0n }
     return {
       counters: { ...none, reasons: {} },

@@ -2,16 +2,18 @@
 
 import { sumCounters } from './counters.ts'
 import type { ConnectionGauge, Survey } from './datapath.ts'
+import { countConnections } from './flow-table.ts'
 import { type GaugeRecord, reasons } from './layout.ts'
 import type { Programs } from './programs.ts'
 
-/** Walks over every watched end, which takes some 0.3 us each. */
-export function survey(programs: Programs): Survey {
+/** Walks over every watched end, which takes some 0.3 us each; over those of connections that are not paired twice. */
+export async function survey(programs: Programs): Promise<Survey> {
   // In this order: a connection that closes in between counts twice rather than not at all, and no total goes back.
-  programs.survey.run()
-  const gauge = programs.gauge.lookup(0)
+  const gauge = surveyGauge(programs)
   const totals = sumCounters(programs.counters.lookupPerCpu(0) ?? [])
-  if (gauge === undefined) throw new Error('the gauge map is an array of one')
+  // Connections are paired when they are to join; before, only their numbers tell which ends belong together.
+  const now =
+    gauge.ends === 2 * gauge.paired ? gauge.paired : await countConnections(programs.flows.pieces())
   return {
     counters: {
       redirectedBytes: totals.redirected_bytes,
@@ -22,21 +24,23 @@ export function survey(programs: Programs): Survey {
         reasons.flatMap((name, code) => (code === 0 ? [] : [[name, totals.reasons[code] ?? 0n]])),
       ),
     },
-    connections: connectionsOf(gauge),
+    connections: connectionsOf(gauge, now),
     unreadBytes: gauge.unread_bytes,
   }
 }
 
-function connectionsOf({
-  ends,
-  paired,
-  joined,
-  engaged,
-  mixed,
-  leaving,
-}: GaugeRecord): ConnectionGauge {
-  // Two watched ends make a connection once they are paired; each other end is a connection of its own.
-  const now = Math.max(paired, ends - paired)
+/** The kernel's part of it. */
+export function surveyGauge(programs: Programs): GaugeRecord {
+  programs.survey.run()
+  const gauge = programs.gauge.lookup(0)
+  if (gauge === undefined) throw new Error('the gauge map is an array of one')
+  return gauge
+}
+
+function connectionsOf(
+  { joined, engaged, mixed, leaving }: GaugeRecord,
+  now: number,
+): ConnectionGauge {
   const members = Math.min(now, joined + leaving)
   return {
     now,

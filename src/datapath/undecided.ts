@@ -81,7 +81,7 @@ export class UndecidedDatapath implements Datapath {
     this.#now.resume()
   }
 
-  survey(): Survey {
+  survey(): Promise<Survey> {
     return this.#now.survey()
   }
 

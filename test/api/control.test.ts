@@ -40,7 +40,7 @@ const hop: HopView = {
 const latency = { requests: huge, meanUs: 0.25, medianUs: 1e6, p99Us: 1 / 3 }
 
 const control: Control = {
-  status: () => ({
+  status: async () => ({
     state: 'accelerating',
     policy: 'strict',
     kernel: '6.18',
@@ -85,10 +85,10 @@ const control: Control = {
     },
   ],
   flows: async function* flows() {},
-  reasons: () => ({ stream: 1n }),
+  reasons: async () => ({ stream: 1n }),
   trace: () => ({ [Symbol.dispose]: () => undefined }),
   overview: async () => ({
-    status: control.status(),
+    status: await control.status(),
     pods: await control.pods(),
     readers: await control.readers(),
     hops: [hop, { ...hop, ends: { client: '', server: 'a/b' } }],
@@ -138,10 +138,10 @@ async function serving(
 
 void test('messages arrive as they were sent, to the last bit', async (t) => {
   const client = await serving(t)
-  t.strictSame(await client.call('Status', {}), control.status())
+  t.strictSame(await client.call('Status', {}), await control.status())
   t.strictSame(await client.call('Pods', {}), { pods: await control.pods() })
   t.strictSame(await client.call('Readers', {}), { readers: await control.readers() })
-  t.strictSame(await client.call('Reasons', {}), { reasons: control.reasons() })
+  t.strictSame(await client.call('Reasons', {}), { reasons: await control.reasons() })
   t.strictSame(await client.call('Overview', {}), await control.overview())
   t.strictSame(await client.call('Drain', { timeoutMs: 1 }), { already: true })
 })

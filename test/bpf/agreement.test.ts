@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import type { FlowView } from '../../src/api/views.ts'
 import type { HopFlowsData, PageData } from '../../src/cli/ui/page-types.ts'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import { runCommand } from '../helpers/cli-run.ts'
@@ -49,6 +50,10 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
   })
   await until('top has looked before anything is sent', () => intervals.length > 0)
 
+  // Both its ends are watched, and it takes no turns: it is never paired.
+  await using idle = pod.run<Flooded>('flood')
+  idle.write('drain\n')
+  await idle.take('drain')
   await using flooded = pod.run<Flooded>('flood')
   let asked = 0
   const turns = (bytes: number): Promise<Flooded> => {
@@ -56,22 +61,26 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
     flooded.write(`turns ${bytes}\n`)
     return flooded.take('turns')
   }
+  const joined = async (): Promise<FlowView | undefined> =>
+    (await agent.flows()).find(({ directions }) =>
+      directions.every(({ path }) => path === 'redirect'),
+    )
   await until('it joins', async () => {
     await turns(100)
-    const [flow] = await agent.flows()
-    return flow?.directions.every(({ path }) => path === 'redirect')
+    return joined()
   })
   const { sent, received } = await turns(20_000)
   t.equal(received, sent)
   const answered = asked * ANSWERS
 
-  const [flow] = await agent.flows()
-  const carried = (flow?.directions ?? []).map(({ redirectedBytes, tcpBytes }) =>
+  const carried = ((await joined())?.directions ?? []).map(({ redirectedBytes, tcpBytes }) =>
     Number(redirectedBytes + tcpBytes),
   )
   t.strictSame(carried, [sent, answered], 'flows, each direction')
 
-  const { totals } = await agent.status()
+  const { totals, connections } = await agent.status()
+  t.equal((await agent.flows()).length, 2)
+  t.match(connections, { now: 2, engaged: 1, plain: 1 }, 'status, a connection is one')
   const all = Number(totals.redirectedBytes + totals.tcpBytes)
   t.equal(all, sent + answered, 'status')
   const { pods } = await agent.client.call('Pods', {})
@@ -83,14 +92,14 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
     redirectedBytes: Number(totals.redirectedBytes),
     tcpBytes: Number(totals.tcpBytes),
   })
-  t.match(overview.status.connections, { now: 1, engaged: 1 })
+  t.match(overview.status.connections, { now: 2, engaged: 1 })
   t.equal(overview.pods[0]?.redirectedBytes, Number(totals.redirectedBytes), 'the pod on the page')
   const name = `shop/${pod.name}`
   t.match(overview.hops, [
     {
       ends: { client: name, server: name },
       engaged: 1,
-      plain: 0,
+      plain: 1,
       redirectedBytes: Number(totals.redirectedBytes),
       tcpBytes: Number(totals.tcpBytes),
       unreadBytes: 0,
@@ -108,7 +117,10 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
     opened.flows.map(({ directions }) =>
       directions.map(({ redirectedBytes, tcpBytes }) => redirectedBytes + tcpBytes),
     ),
-    [[sent, answered]],
+    [
+      [sent, answered],
+      [0, 0],
+    ],
     'the connection on the page',
   )
   t.strictSame(
@@ -125,7 +137,7 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
     sum(rows.map((row) => total(intervalMs, row))),
   )
   t.equal(Math.round(sum(ofPod)), sent + answered, 'top, of the pod')
-  t.match(intervals.at(-1)?.pods, [{ pod: `shop/${pod.name}`, connections: 1, engaged: 1 }])
+  t.match(intervals.at(-1)?.pods, [{ pod: name, connections: 2, engaged: 1 }])
 
   end.abort()
   await top

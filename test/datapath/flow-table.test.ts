@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import {
+  countConnections,
   flowBatches,
   flowsInTurns,
   formatAddress,
@@ -73,6 +74,13 @@ void test('two ends with mirrored numbers are one connection, whichever comes fi
   }
 })
 
+void test('a connection whose both ends are watched is one', async (t) => {
+  const server = { ...base, role: 1, key: { own: 0x22, peer: 0x11 } }
+  const remote = { ...base, key: { own: 0x33, peer: 0x44 } }
+  t.equal(await countConnections([encode(base, remote), encode(server)]), 2)
+  t.equal(await countConnections([]), 0)
+})
+
 void test('an end whose peer is elsewhere says so', async (t) => {
   const [flow] = parseFlows(encode({ ...base, path: 0, state: 0 }))
   t.match(flow, {
@@ -97,6 +105,14 @@ void test('an unproven reader is the reason of the direction towards it', async 
     server: { proven: false, unprovenReason: 'waitall' },
     clientToServer: { path: 'tcp', reason: 'waitall' },
   })
+})
+
+void test('a peer that is here is not remote, whatever its end has given up', async (t) => {
+  const why = reasons.indexOf('remote-peer')
+  const waited = { ...base, path: 0, state: 0, why }
+  const server = { ...waited, role: 1, key: { own: 0x22, peer: 0x11 } }
+  const [flow] = parseFlows(encode(waited, server))
+  t.match(flow, { clientToServer: { reason: 'short' }, serverToClient: { reason: 'short' } })
 })
 
 void test('many connections are decoded in steps, each of them small', async (t) => {

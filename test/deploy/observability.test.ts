@@ -38,7 +38,7 @@ const rules = alerts.groups.flatMap((group) => group.rules)
 async function told(): Promise<Map<string, Set<string>>> {
   const metrics = new Metrics()
   const measurements: Measurement[] = [sampleMeasurement('shop', 'shop')]
-  const { body } = await metrics.page({ status: () => sampleStatus }, () => measurements)()
+  const { body } = await metrics.page({ status: async () => sampleStatus }, () => measurements)()
   const names = new Map<string, Set<string>>()
   for (const { name, labels } of parseMetrics(body)) {
     const known = names.get(name) ?? new Set(['instance', 'le'])

@@ -71,7 +71,7 @@ export class FakeDatapath implements Datapath {
     this.redirecting = true
   }
 
-  survey(): Survey {
+  async survey(): Promise<Survey> {
     return {
       counters: this.counted,
       connections: this.gauge,

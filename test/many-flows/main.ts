@@ -22,10 +22,16 @@ if (!(flows > 0 && pods > 0 && seconds > 0) || process.getuid?.() !== 0) {
 const rounded = (_: string, value: unknown): unknown =>
   typeof value === 'number' ? Math.round(value * 10) / 10 : value
 
+const say = (text: string): void => console.error(text)
+const interrupted = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => reject(new Error(`${signal}: what was set up is taken down`)))
+  }
+})
 const undo: (() => unknown)[] = []
 try {
   const mesh = await Mesh.make({ teardown: (step) => undo.push(step) }, { pods })
-  const report = await manyFlows(mesh, { flows, seconds }, (text) => console.error(text))
+  const report = await Promise.race([manyFlows(mesh, { flows, seconds }, say), interrupted])
   console.log(JSON.stringify(report, rounded, 2))
 } catch (error) {
   console.error(error)
@@ -33,3 +39,5 @@ try {
 } finally {
   for (const step of undo.toReversed()) await step()
 }
+// What was interrupted would go on.
+process.exit()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PageData } from '../../src/cli/ui/page-types.ts'
 import { ProcessCost } from '../churn/process-cost.ts'
-import { type AgentProcess, cli } from '../helpers/agent-process.ts'
+import { type AgentProcess, cli, tally } from '../helpers/agent-process.ts'
 import type { Child } from '../helpers/child.ts'
 import type { Mesh } from '../helpers/mesh.ts'
 import { until } from '../helpers/retry.ts'
@@ -77,7 +77,9 @@ export async function manyFlows(
       return engaged >= flows
     },
     { pauseMs: 500, attempts: 60 },
-  )
+  ).catch(async (cause: unknown) => {
+    throw new Error(tally(await agent.flows()), { cause })
+  })
   const joined = performance.now()
 
   const cost = new ProcessCost(agent.pid)
@@ -147,10 +149,11 @@ class Questions {
     ]
     try {
       await Promise.race([sleep(forMs), Promise.all(asking)])
+      over.abort()
+      await Promise.all(asking)
     } finally {
       over.abort()
       ui.kill()
-      await Promise.all(asking)
     }
   }
 

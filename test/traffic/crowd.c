@@ -2,7 +2,8 @@
 /* `crowd N`: both ends of N connections inside a pod. Commands on the standard input; each is
  * answered by a line of JSON:
  *
- *	turn	a message there and back on each connection
+ *	turn	some messages there and back on each connection, so that both ends want to join
+ *		at the same time
  *	busy	one on another connection every millisecond, until the next command
  */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@
 
 #define MESSAGE 100
 #define BACKLOG 64
+#define TURNS	12
 
 static int *clients, *servers;
 
@@ -93,8 +95,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
-		for (i = 0; !strcmp(line, "turn") && i < connections; i++, turns++)
-			take_turn(i);
+		for (i = 0; !strcmp(line, "turn") && i < connections * TURNS; i++, turns++)
+			take_turn(i / TURNS);
 		while (!strcmp(line, "busy") && !poll(&command, 1, 1))
 			take_turn(turns++ % connections);
 		printf("{\"event\":\"%s\",\"turns\":%lu}\n", line, turns);

@@ -132,7 +132,7 @@ export function carry(
     plain: now - engaged,
     mixed: 0,
   }
-  datapath.survey = () => ({ counters: counted(), connections, unreadBytes: 0n })
+  datapath.survey = async () => ({ counters: counted(), connections, unreadBytes: 0n })
 }
 
 function flow(hop: Traffic, index: number, number: number, seconds: number): Flow {

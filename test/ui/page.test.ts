@@ -190,9 +190,11 @@ void test('the page in Chromium', async (whole) => {
     const evil = '<img src=x onerror=alert(1)>'
     await using page = await ServedPage.open([pod('shop', 'cart-0', 0)], (agent) => {
       carry(agent, [{ from: 0, to: 0, connections: 1, fast: 0, tcp: 9000, reason: evil }], () => 9)
-      const survey = agent.datapath.survey()
-      const counters = { ...survey.counters, reasons: { [evil]: 3n } }
-      agent.datapath.survey = () => ({ ...survey, counters })
+      const survey = agent.datapath.survey.bind(agent.datapath)
+      agent.datapath.survey = async () => {
+        const seen = await survey()
+        return { ...seen, counters: { ...seen.counters, reasons: { [evil]: 3n } } }
+      }
       const [request] = shopRequests
       if (request) agent.datapath.measurements = [{ ...request, source: evil, destination: evil }]
       agent.datapath.selfTest = { [evil]: false }
