@@ -89,7 +89,6 @@ async function stress(mesh: Mesh): Promise<Finding> {
   if (report.leaks.length > 0) throw new Error(`left behind: ${report.leaks.join('; ')}`)
   const actions = Object.values(report.actions).reduce((sum, count) => sum + count, 0)
   return {
-    redirectedBytes: Number(report.redirectedBytes),
-    done: `${actions} actions, ${report.connections} connections, ${report.checkedBytes} bytes compared`,
+    done: `${actions} actions, ${report.connections} connections, ${report.checkedBytes} bytes compared, ${report.redirectedBytes} redirected`,
   }
 }

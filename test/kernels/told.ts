@@ -16,7 +16,6 @@ export interface Told {
   readonly broken?: readonly string[]
   /** What the stress has done, in words. */
   readonly done?: string
-  readonly redirectedBytes?: number
 }
 
 export type Finding = Omit<Told, 'part' | 'seconds'>

@@ -66,10 +66,11 @@ static long now_ms(void)
  * has to pass it. */
 static void outlive_conntrack(void)
 {
-	long end = now_ms() + LONGER_THAN_CONNTRACK_MS * patience();
 	int failed = 0;
+	long end;
 
 	mid();
+	end = now_ms() + LONGER_THAN_CONNTRACK_MS * patience();
 	while (now_ms() < end) {
 		failed += send(client, "question", 8, 0) != 8;
 		failed += recv(server, buffer, 100, 0) != 8;
