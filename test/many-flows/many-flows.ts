@@ -26,12 +26,17 @@ export interface ManyFlowsReport {
   /** A turn in each pod every millisecond. */
   readonly busy: Cost
   /** Busy, and the page and the metrics are asked for once a second. */
-  readonly watched: Cost
-  /** Meanwhile; `flows` is the whole command, all connections in JSON. */
-  readonly answerMs: Readonly<Record<'page' | 'metrics' | 'flows', Spread>>
-  /** What somebody waits for who asks whether the agent lives: how long it does nothing else. */
-  readonly healthzMs: Spread
+  readonly watched: Asked
+  /** The same, and beside it again and again the whole list of connections in JSON, by the command. */
+  readonly listed: Asked
 }
+
+interface Asked extends Cost {
+  /** `healthz` is what somebody waits for who asks whether the agent lives: how long it does nothing else. */
+  readonly answerMs: Readonly<Partial<Record<Question, Spread>>>
+}
+
+type Question = 'page' | 'metrics' | 'flows' | 'healthz'
 
 interface Cost {
   /** Of one core. */
@@ -94,8 +99,16 @@ export async function manyFlows(
   const idle = await phase('idle', rest)
   for (const crowd of crowds) crowd.write('busy\n')
   const busy = await phase('busy', rest)
-  const asked = new Questions(agent, mesh.socket)
-  const watched = await phase('watched', () => asked.askFor(seconds * 1000))
+  const questions = new Questions(agent, mesh.socket)
+  const asked = async (name: string, ...all: Question[]): Promise<Asked> => {
+    let answerMs: Asked['answerMs'] = {}
+    const taken = await phase(name, async () => {
+      answerMs = await questions.ask(all, seconds * 1000)
+    })
+    return { ...taken, answerMs }
+  }
+  const watched = await asked('watched', 'page', 'metrics', 'healthz')
+  const listed = await asked('listed', 'page', 'metrics', 'healthz', 'flows')
   return {
     flows,
     engaged,
@@ -104,7 +117,7 @@ export async function manyFlows(
     idle,
     busy,
     watched,
-    ...asked.report(),
+    listed,
   }
 }
 
@@ -117,51 +130,46 @@ async function endAll(crowds: readonly AsyncDisposable[]): Promise<void> {
   for (const crowd of crowds) await crowd[Symbol.asyncDispose]()
 }
 
-/** Asks as those do who look on, the commands as processes of their own, and keeps how long each answer took. */
+/** Asks as those do who look on, the commands as processes of their own. */
 class Questions {
   readonly #agent: AgentProcess
   readonly #socket: string
-  readonly #took: Took = { page: [], metrics: [], flows: [], healthz: [] }
 
   constructor(agent: AgentProcess, socket: string) {
     this.#agent = agent
     this.#socket = socket
   }
 
-  async askFor(forMs: number): Promise<void> {
+  /** Asks them all, each again and again. Resolves to how long the answers took. */
+  async ask(questions: readonly Question[], forMs: number): Promise<Asked['answerMs']> {
     const port = /"port":(\d+),"msg":"serves probes and metrics"/.exec(this.#agent.log)?.[1]
     const http = `http://127.0.0.1:${port}`
     const ui = this.#command('pipe', 'ui')
     const [page] = await once(ui.stdout ?? ui, 'data')
-    const over = new AbortController()
-    const asking = [
-      this.#again('page', 1000, over.signal, async () => {
-        const text = await get(`${String(page).trim()}api/overview`)
-        const { overview }: PageData = JSON.parse(text)
+    const ways: Readonly<Record<Question, () => Promise<unknown>>> = {
+      page: async () => {
+        const { overview }: PageData = JSON.parse(await get(`${String(page).trim()}api/overview`))
         if (overview.hops.length === 0) throw new Error('the page shows nothing')
-      }),
-      this.#again('metrics', 1000, over.signal, () => get(`${http}/metrics`)),
-      this.#again('flows', 1000, over.signal, async () => {
+      },
+      metrics: () => get(`${http}/metrics`),
+      flows: async () => {
         const [code] = await once(this.#command('ignore', 'flows', '-o', 'json'), 'close')
         if (code !== 0) throw new Error(`flows: ${code}`)
-      }),
-      this.#again('healthz', 5, over.signal, () => get(`${http}/healthz`)),
-    ]
+      },
+      healthz: () => get(`${http}/healthz`),
+    }
+    const over = new AbortController()
+    const asking = questions.map(async (name) => {
+      const everyMs = name === 'healthz' ? 5 : 1000
+      return [name, spread(await again(everyMs, over.signal, ways[name]))] as const
+    })
     try {
       await Promise.race([sleep(forMs), Promise.all(asking)])
       over.abort()
-      await Promise.all(asking)
+      return Object.fromEntries(await Promise.all(asking))
     } finally {
       over.abort()
       ui.kill()
-    }
-  }
-
-  report(): Pick<ManyFlowsReport, 'answerMs' | 'healthzMs'> {
-    const { page, metrics, flows, healthz } = this.#took
-    return {
-      answerMs: { page: spread(page), metrics: spread(metrics), flows: spread(flows) },
-      healthzMs: spread(healthz),
     }
   }
 
@@ -169,23 +177,23 @@ class Questions {
     const args = [cli, ...argv, '--socket', this.#socket]
     return spawn(process.execPath, args, { stdio: ['ignore', stdout, 'ignore'] })
   }
-
-  async #again(
-    name: keyof Took,
-    everyMs: number,
-    signal: AbortSignal,
-    question: () => Promise<unknown>,
-  ): Promise<void> {
-    while (!signal.aborted) {
-      const asked = performance.now()
-      await question()
-      this.#took[name].push(performance.now() - asked)
-      await sleep(Math.max(0, everyMs - (performance.now() - asked)))
-    }
-  }
 }
 
-type Took = Record<'page' | 'metrics' | 'flows' | 'healthz', number[]>
+/** Asks until it is over. Resolves to the milliseconds that each answer took. */
+async function again(
+  everyMs: number,
+  signal: AbortSignal,
+  question: () => Promise<unknown>,
+): Promise<number[]> {
+  const took: number[] = []
+  while (!signal.aborted) {
+    const asked = performance.now()
+    await question()
+    took.push(performance.now() - asked)
+    await sleep(Math.max(0, everyMs - (performance.now() - asked)))
+  }
+  return took
+}
 
 async function get(url: string): Promise<string> {
   const response = await fetch(url)
