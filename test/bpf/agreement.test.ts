@@ -144,7 +144,8 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
   await ui
 
   await flooded[Symbol.asyncDispose]()
-  await until('it is closed', async () => (await agent.flows()).length === 0)
+  await idle[Symbol.asyncDispose]()
+  await until('they are closed', async () => (await agent.flows()).length === 0)
   const closed = (await agent.status()).totals
   t.equal(
     Number(closed.redirectedBytes + closed.tcpBytes),
