@@ -86,8 +86,9 @@ const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), Object.keys(
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
- * with `__u32 redirect`; the pods are known by netns cookie; the sockhash holds the members; the iterators move connections on, and `scan` writes the netns
- * cookies of the sockets that `kick` is to wake. Where there is `reset`, it dooms what cannot leave.
+ * with `__u32 redirect`; the pods are known by netns cookie; the sockhash holds the members; the iterators move
+ * connections on, and `scan` writes the netns cookies of the sockets that `kick` is to wake. Where there is `reset`, it
+ * dooms what cannot leave.
  */
 export class Pins implements Disposable {
   readonly #stack = new DisposableStackLike()

@@ -36,7 +36,8 @@ export class AnotherVersion implements Disposable {
     const changed = text.replace(new RegExp(`#define ${name}\\s+\\d+`), `#define ${name} ${value}`)
     if (changed === text) throw new Error('the header is not changed')
     writeFileSync(header, changed)
-    execFileSync('bash', [join(this.#directory, 'scripts/build.sh')], { stdio: 'pipe' })
+    const build = join(this.#directory, 'scripts/build-bpf.sh')
+    execFileSync('bash', [build, 'build'], { stdio: 'pipe' })
   }
 
   /** Leaves an object that does not load. */

@@ -3,10 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bash scripts/setup.sh
-for command in qemu-system-x86_64 busybox cpio curl modprobe; do
-	command -v "$command" >/dev/null && continue
-	echo "kernels: installing what is missing ($command)" >&2
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		qemu-system-x86 busybox-static cpio curl kmod >&2
-	break
-done
+bash scripts/need.sh test/kernels \
+	qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio curl:curl modprobe:kmod
