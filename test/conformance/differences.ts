@@ -113,7 +113,7 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'half-close-while-waiting': {
     ...blockingEagain,
-    who: 'Programs that half-close while another thread of theirs waits for the answer: EAGAIN once the end is acknowledged, if the answer comes later than that.',
+    who: 'Programs that half-close while another thread of theirs waits for the answer, or before they have read what has come: EAGAIN once the end is acknowledged, if the answer comes later than that.',
   },
   'shutdown-wakes-own-reader': {
     ...blockingEagain,

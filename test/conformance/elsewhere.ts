@@ -36,7 +36,25 @@ export const elsewhere: readonly Elsewhere[] = [
     cases: { 'send-bad-buffer': { joined: 'same', mid: 'same' } },
     why: 'Its `tcp_bpf_sendmsg` still returns the error.',
   },
+  {
+    where: 'policy proxies-only',
+    applies: ({ policy }) => policy === 'proxies-only',
+    cases: {
+      ...sameWhenJoined('bad-buffer', 'tcp-inq', 'msg-oob-unexpected', 'close-unread'),
+      ...same('msg-more', 'tcp-cork', 'close-half-read', 'killed-with-unread'),
+      ...same('tcp-repair-checkpoint', 'conntrack-expires', 'tcp-info', 'packets-dropped'),
+    },
+    why: 'What is sent to programs other than sidecars goes by TCP. They are members all the same, and what depends on that alone is as elsewhere.',
+  },
 ]
+
+function same(...names: readonly string[]): Record<string, Verdicts> {
+  return Object.fromEntries(names.map((name) => [name, { joined: 'same', mid: 'same' }]))
+}
+
+function sameWhenJoined(...names: readonly string[]): Record<string, Verdicts> {
+  return Object.fromEntries(names.map((name) => [name, { joined: 'same' }]))
+}
 
 /** Cases in which one thread has to be faster than another one for a difference to be seen: a slow kernel may see none. */
 const races: ReadonlySet<string> = new Set(['many-readers'])

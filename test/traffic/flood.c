@@ -7,6 +7,7 @@
  *			as long as REFUSALS polls take
  *	send N		N bytes there, and no answer
  *	drain		reads all that was sent and checks it
+ *	inquire		the same, but waits for edges, and at each reads only what FIONREAD tells of
  *	waitall		reads with MSG_WAITALL from now on
  *	numbers		tells the sequence numbers of the sender's and the reader's first bytes
  */
@@ -19,11 +20,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define REFUSALS  20
 #define POLL_MS	  50
+#define EDGE_MS	  60000
 #define TURNS	  100
 #define BUFFER	  (1 << 20)
 #define FLOOD_TAG 0x666c6f6f64ULL
@@ -84,21 +88,47 @@ static void send_bytes(size_t length)
 	}
 }
 
+/* Returns whether there was something. */
+static int receive(void)
+{
+	ssize_t done = recv(reader, buffer, BUFFER, flags);
+
+	if (done == 0 || (done < 0 && errno != EAGAIN))
+		die("recv");
+	if (done < 0)
+		return 0;
+	if (pattern_check(FLOOD_TAG, received, buffer, done) != (size_t)done)
+		die("wrong bytes");
+	received += done;
+	return 1;
+}
+
 static void drain(void)
 {
-	while (received < sent) {
-		ssize_t done = recv(reader, buffer, BUFFER, flags);
-
-		if (done == 0 || (done < 0 && errno != EAGAIN))
-			die("recv");
-		if (done < 0) {
+	while (received < sent)
+		if (!receive())
 			wait_for(reader, POLLIN);
-			continue;
+}
+
+static void inquire(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int there, edges = epoll_create1(0);
+
+	if (epoll_ctl(edges, EPOLL_CTL_ADD, reader, &event))
+		die("epoll_ctl");
+	while (received < sent) {
+		if (epoll_wait(edges, &event, 1, EDGE_MS) != 1)
+			die("no edge");
+		for (;;) {
+			if (ioctl(reader, FIONREAD, &there))
+				die("FIONREAD");
+			if (!there)
+				break;
+			receive();
 		}
-		if (pattern_check(FLOOD_TAG, received, buffer, done) != (size_t)done)
-			die("wrong bytes");
-		received += done;
 	}
+	close(edges);
 }
 
 static void take_turns(size_t length)
@@ -181,6 +211,8 @@ int main(void)
 			flood(length);
 		else if (!strcmp(command, "drain"))
 			drain();
+		else if (!strcmp(command, "inquire"))
+			inquire();
 		else if (!strcmp(command, "waitall"))
 			flags = MSG_WAITALL;
 		else if (!strcmp(command, "numbers"))

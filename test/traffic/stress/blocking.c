@@ -136,7 +136,9 @@ void run_blocking(struct connection *c)
 			connection_received(c, buffer, received);
 		else if (!received)
 			connection_eof(c);
-		else if (errno != EINTR)
+		/* A member's receive may take the acknowledgement of its own FIN for a time-out:
+		 * half-close-while-waiting in docs/SEMANTICS.md. */
+		else if (errno != EINTR && !(errno == EAGAIN && c->shut))
 			connection_fail(c, "receive failed with errno", errno);
 		if (options.zerocopy)
 			drop_notes(c);
