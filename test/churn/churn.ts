@@ -99,7 +99,7 @@ export async function churn(
   }
 
   // What belongs to the start, such as the first look at older connections, is over.
-  await sleep(3_000)
+  await seenConnections(node, agent)
   const idle = await phase('idle', resting)
   const loggedBefore = agent.log.length
   const churned = await phase('churn', replacing)

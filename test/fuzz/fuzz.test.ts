@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -14,6 +14,7 @@ for (const name of targets) {
 
   void test(`${name}: a few seconds of fuzzing`, async (t) => {
     const findings = mkdtempSync(join(tmpdir(), 'meshaccel-findings-'))
+    t.teardown(() => rmSync(findings, { recursive: true }))
     const { summary, crash, output } = await fuzz(name, 3, findings)
     t.comment(crash ? output : summary)
     t.match(summary, /cov: [1-9]/, 'it is guided by coverage')

@@ -9,7 +9,7 @@ import { meshedPods, SIDECARS } from './sidecars.ts'
 
 const PORT = 5432
 /** It does not run as root. */
-const asPostgres = ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups']
+const asPostgres = ['--reuid=postgres', '--regid=postgres', '--clear-groups']
 
 void test('PostgreSQL under pgbench and psql', async (t) => {
   if (!requireRoot(t)) return
@@ -20,12 +20,15 @@ void test('PostgreSQL under pgbench and psql', async (t) => {
   const [version = ''] = readdirSync('/usr/lib/postgresql')
   const binary = (name: string): string => `/usr/lib/postgresql/${version}/bin/${name}`
   const data = join(directory, 'data')
+  const asUser = (...command: string[]): string => server.exec('setpriv', ...asPostgres, ...command)
   const initdb = [binary('initdb'), '-D', data, '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C']
-  server.exec(asPostgres[0] ?? '', ...asPostgres.slice(1), ...initdb)
+  asUser(...initdb)
   writeFileSync(join(data, 'pg_hba.conf'), 'host all all all trust\n')
   const settings = [`listen_addresses=${server.address}`, `unix_socket_directories=`, 'fsync=off']
   const flags = ['-D', data, '-p', `${PORT}`, ...settings.flatMap((setting) => ['-c', setting])]
-  server.start(asPostgres[0] ?? '', ...asPostgres.slice(1), binary('postgres'), ...flags)
+  server.start('setpriv', ...asPostgres, binary('postgres'), ...flags)
+  // Killed, it would leave its shared memory behind.
+  t.teardown(() => asUser(binary('pg_ctl'), 'stop', '-D', data, '-m', 'fast'))
   const url = `postgresql://postgres@${server.address}:${PORT}/postgres`
   await until('it answers', () => ready(() => client.exec('psql', url, '-c', 'SELECT 1')))
   client.exec(binary('pgbench'), '-i', '-q', url)

@@ -8,8 +8,9 @@ import { NetnsSearch, type AnnouncedSandbox, type SearchTimes } from '../netns/s
 import type { PodSource, SandboxListener, SourceListener } from '../source.ts'
 import { KubeApi } from './api.ts'
 import { EventWriter } from './event-writer.ts'
-import { ListWatch, type ListWatchTimes } from './list-watch.ts'
+import { ListWatch, type ListWatchTimes, usualTimes } from './list-watch.ts'
 import { namespaceFacts, podFacts, type NamespaceFacts, type PodFacts } from './pod-facts.ts'
+import { Rest } from './rest.ts'
 
 export interface KubernetesSourceOptions {
   readonly config: KubeConfig
@@ -61,13 +62,14 @@ export class KubernetesSource implements PodSource, SandboxListener {
   #toldAt = -Infinity
   /** Who waits for a pod to be acted upon. */
   #announced: Announced[] = []
+  readonly #rest: Rest
 
   constructor({
     config,
     node,
     finders,
     log,
-    times,
+    times = usualTimes,
     searchTimes,
     isNetns,
   }: KubernetesSourceOptions) {
@@ -76,6 +78,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
     // Each request under way listens to it.
     setMaxListeners(0, this.#stop.signal)
     const api = new KubeApi(config)
+    this.#rest = new Rest(times.restMs, () => this.#announced.length > 0)
     this.#pods = new ListWatch(
       api,
       {
@@ -134,6 +137,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
     this.#search.announce(sandbox)
     return new Promise((resolve) => {
       this.#announced.push({ sandbox, resolve })
+      this.#rest.end()
       this.#tellSoon()
     })
   }
@@ -147,6 +151,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
   [Symbol.dispose](): void {
     this.#listener = undefined
     this.#stop.abort()
+    this.#rest.end()
     clearTimeout(this.#telling)
     this.#settle(() => true)
     this.#search[Symbol.dispose]()
@@ -165,6 +170,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
         this.#log.info({ what: name }, 'the API server answers again')
         if (this.#errors.size === 0) this.#listener?.recovered?.()
       },
+      rested: () => this.#rest.take(),
     }
   }
 
@@ -213,15 +219,16 @@ export class KubernetesSource implements PodSource, SandboxListener {
     // What it finds is told next.
     void this.#searchFor(pods)
     this.#warn(pods)
-    const uids = new Map(pods.map(([key, { runtimeUid }]) => [key, runtimeUid]))
     // Those that come during the next step are not part of it.
-    const waiting = new Set(this.#announced)
+    const told = new Set(this.#announced.filter(({ sandbox }) => this.#knows(sandbox)))
     await listener.pods(pods.map(([, pod]) => this.#observe(pod)))
-    this.#settle((announced) => {
-      const uid = uids.get(podKey(announced.sandbox))
-      const isTold = uid !== undefined && (announced.sandbox.uid ?? uid) === uid
-      return isTold && waiting.has(announced)
-    })
+    this.#settle((announced) => told.has(announced))
+  }
+
+  /** Whether the API server has told of the pod: one of the same name may have been there before. */
+  #knows(sandbox: AnnouncedSandbox): boolean {
+    const uid = this.#pods.get(podKey(sandbox))?.runtimeUid
+    return uid !== undefined && (sandbox.uid ?? uid) === uid
   }
 
   /** Lets those who have announced a sandbox go on. */
