@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /**
  * The time between two looks at what the API server has told: to be woken for each of many events takes longer than to
  * read all of them at once.
@@ -5,7 +7,7 @@
 export class Rest {
   readonly #ms: number
   readonly #isUrgent: () => boolean
-  readonly #resting = new Set<() => void>()
+  readonly #resting = new Set<AbortController>()
 
   constructor(ms: number, isUrgent: () => boolean) {
     this.#ms = ms
@@ -13,21 +15,16 @@ export class Rest {
   }
 
   /** Resolves after the time, or when there is none to lose. */
-  take(): Promise<void> {
-    if (this.#isUrgent()) return Promise.resolve()
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer)
-        this.#resting.delete(end)
-        resolve()
-      }
-      const timer = setTimeout(end, this.#ms)
-      this.#resting.add(end)
-    })
+  async take(): Promise<void> {
+    if (this.#isUrgent()) return
+    const early = new AbortController()
+    this.#resting.add(early)
+    await sleep(this.#ms, undefined, { signal: early.signal }).catch(() => undefined)
+    this.#resting.delete(early)
   }
 
   /** Ends all that are being taken. */
   end(): void {
-    for (const end of this.#resting) end()
+    for (const early of this.#resting) early.abort()
   }
 }
