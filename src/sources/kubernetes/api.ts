@@ -49,19 +49,15 @@ export class KubeApi {
   }
 
   /**
-   * Begins a watch: its lines, to be read to their end, which is when the server ends it. What comes during a `rest` comes
-   * after it. Both steps throw MeshaccelErrors (api-error.ts).
+   * Begins a watch: its lines as they come, to be read to their end, which is when the server ends it.
+   * Both steps throw MeshaccelErrors (api-error.ts).
    */
-  async watch(
-    request: ApiRequest,
-    signal: AbortSignal,
-    rest: () => Promise<void>,
-  ): Promise<AsyncGenerator<string>> {
+  async watch(request: ApiRequest, signal: AbortSignal): Promise<AsyncGenerator<string>> {
     const limit = new Limit(signal)
     try {
       const response = await this.#send(request, limit.signal)
       limit.answered()
-      return this.#lines(request, response, limit, rest)
+      return this.#lines(request, response, limit)
     } catch (error) {
       limit[Symbol.dispose]()
       throw error
@@ -72,7 +68,6 @@ export class KubeApi {
     request: ApiRequest,
     response: IncomingMessage,
     limit: Limit,
-    rest: () => Promise<void>,
   ): AsyncGenerator<string> {
     let chunks: Buffer[] = []
     let bytes = 0
@@ -91,8 +86,6 @@ export class KubeApi {
         chunks.push(chunk.subarray(start))
         bytes += chunk.length - start
         if (bytes > maxLineBytes) throw new Error('a line of the watch has no end')
-        // In the middle of a line the next part is on its way.
-        if (bytes === 0) await rest()
       }
     } catch (error) {
       throw error instanceof MeshaccelError

@@ -25,8 +25,6 @@ export interface ListWatchListener {
   failed(error: MeshaccelError): void
   /** The API server answers. */
   answered(): void
-  /** Resolves when it is time for more events. */
-  rested(): Promise<void>
 }
 
 export interface ListWatchTimes {
@@ -36,8 +34,6 @@ export interface ListWatchTimes {
   readonly silenceMs: number
   /** How long a watch is asked to last, half of it by chance. */
   readonly watchMs: number
-  /** Between two reads of a watch: see rest.ts. */
-  readonly restMs: number
 }
 
 /** Servers send a bookmark about every minute. */
@@ -46,7 +42,6 @@ export const usualTimes: ListWatchTimes = {
   longestRetryMs: 30_000,
   silenceMs: 180_000,
   watchMs: 600_000,
-  restMs: 200,
 }
 
 /** A watch that ends sooner has not worked. */
@@ -150,9 +145,7 @@ export class ListWatch<Kept> {
     const began = performance.now()
     let events = 0
     try {
-      const lines = await this.#api.watch(this.#watchRequest(), silence.signal, () =>
-        this.#listener.rested(),
-      )
+      const lines = await this.#api.watch(this.#watchRequest(), silence.signal)
       this.#listener.answered()
       for await (const line of lines) {
         heard.refresh()

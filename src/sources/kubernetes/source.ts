@@ -8,9 +8,8 @@ import { NetnsSearch, type AnnouncedSandbox, type SearchTimes } from '../netns/s
 import type { PodSource, SandboxListener, SourceListener } from '../source.ts'
 import { KubeApi } from './api.ts'
 import { EventWriter } from './event-writer.ts'
-import { ListWatch, type ListWatchTimes, usualTimes } from './list-watch.ts'
+import { ListWatch, type ListWatchTimes } from './list-watch.ts'
 import { namespaceFacts, podFacts, type NamespaceFacts, type PodFacts } from './pod-facts.ts'
-import { Rest } from './rest.ts'
 
 export interface KubernetesSourceOptions {
   readonly config: KubeConfig
@@ -62,14 +61,13 @@ export class KubernetesSource implements PodSource, SandboxListener {
   #toldAt = -Infinity
   /** Who waits for a pod to be acted upon. */
   #announced: Announced[] = []
-  readonly #rest: Rest
 
   constructor({
     config,
     node,
     finders,
     log,
-    times = usualTimes,
+    times,
     searchTimes,
     isNetns,
   }: KubernetesSourceOptions) {
@@ -78,7 +76,6 @@ export class KubernetesSource implements PodSource, SandboxListener {
     // Each request under way listens to it.
     setMaxListeners(0, this.#stop.signal)
     const api = new KubeApi(config)
-    this.#rest = new Rest(times.restMs, () => this.#announced.length > 0)
     this.#pods = new ListWatch(
       api,
       {
@@ -137,7 +134,6 @@ export class KubernetesSource implements PodSource, SandboxListener {
     this.#search.announce(sandbox)
     return new Promise((resolve) => {
       this.#announced.push({ sandbox, resolve })
-      this.#rest.end()
       this.#tellSoon()
     })
   }
@@ -151,7 +147,6 @@ export class KubernetesSource implements PodSource, SandboxListener {
   [Symbol.dispose](): void {
     this.#listener = undefined
     this.#stop.abort()
-    this.#rest.end()
     clearTimeout(this.#telling)
     this.#settle(() => true)
     this.#search[Symbol.dispose]()
@@ -170,7 +165,6 @@ export class KubernetesSource implements PodSource, SandboxListener {
         this.#log.info({ what: name }, 'the API server answers again')
         if (this.#errors.size === 0) this.#listener?.recovered?.()
       },
-      rested: () => this.#rest.take(),
     }
   }
 

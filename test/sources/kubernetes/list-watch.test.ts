@@ -31,16 +31,8 @@ async function following(t: Test, times: Partial<ListWatchTimes> = {}): Promise<
       changed: () => undefined,
       failed: ({ code, message }) => said.push(`${code} ${message}`),
       answered: () => said.push('answered'),
-      rested: () => Promise.resolve(),
     },
-    {
-      firstRetryMs: 5,
-      longestRetryMs: 20,
-      silenceMs: 60_000,
-      watchMs: 600_000,
-      restMs: 5,
-      ...times,
-    },
+    { firstRetryMs: 5, longestRetryMs: 20, silenceMs: 60_000, watchMs: 600_000, ...times },
   )
   let running = Promise.resolve()
   t.teardown(async () => {

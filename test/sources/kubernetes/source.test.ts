@@ -26,7 +26,6 @@ const times: ListWatchTimes = {
   longestRetryMs: 20,
   silenceMs: 60_000,
   watchMs: 600_000,
-  restMs: 5,
 }
 
 interface Running {
@@ -303,24 +302,6 @@ void test('what the CNI plugin announces comes first, and the pod waits until it
   const unreachable = { ...sandbox, containerId: 'c2', netnsPath: '/elsewhere/1' }
   await source.announce(unreachable)
   t.match(told(), [{ netns: { pid: 1 } }], 'a path that cannot be used from here is not')
-})
-
-void test('events that come together are read together, but not while the start of a pod waits', async (t) => {
-  const { api, source, told, tells, start } = await running(t, { restMs: 1_000_000 })
-  start()
-  await tells('none', (pods) => pods.length === 0)
-  api.set('pods', kubePod('a/one'))
-  await tells('the first', (pods) => pods.length === 1)
-  api.set('pods', kubePod('a/two'))
-  api.set('pods', kubePod('a/three'))
-  await until('they have been sent', () => api.told === 3)
-  t.equal(told()?.length, 1)
-  const sandbox = { namespace: 'a', name: 'four', uid: 'uid-four', containerId: 'c4' }
-  const done = source.announce({ ...sandbox, netnsPath: '/netns/4' })
-  await tells('all that came', (pods) => pods.length === 3)
-  api.set('pods', kubePod('a/four'))
-  await done
-  t.match(told(), [{ name: 'four', netns: { path: '/netns/4' } }, {}, {}, {}])
 })
 
 void test('the runtime is asked for pods that have an address, and at the start for all', async (t) => {
