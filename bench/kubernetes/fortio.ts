@@ -20,9 +20,13 @@ export interface FortioResult {
   readonly latencyDistributionUs: Distribution
 }
 
-/** Finds the result in a pod's log, among what else it may have said; throws unless all requests were answered with 200. */
+/**
+ * Finds the result in a pod's log, where lines of the standard error may lie within it; throws unless all requests were
+ * answered with 200.
+ */
 export function parseFortio(log: string): FortioResult {
-  const json = /^\{\n[\s\S]*?^\}$/m.exec(log)?.[0]
+  const printed = log.match(/^(?:[{}]$| .*$)/gm)?.join('\n') ?? ''
+  const json = /^\{\n[\s\S]*?^\}$/m.exec(printed)?.[0]
   if (json === undefined) throw failed(`it printed no result: ${log.slice(-2000).trim()}`)
   const {
     Version: version,
