@@ -23,14 +23,11 @@ interface EndpointSlice {
 export async function injectSidecars(t: Test): Promise<void> {
   const webhooks = await kubectl('get', 'mutatingwebhookconfigurations', '-o', 'name')
   if (webhooks.includes('istio')) return
-  t.teardown(() =>
-    kubectl(
-      'delete',
-      'mutatingwebhookconfiguration,clusterrole,clusterrolebinding',
-      clusterWide,
-      '--ignore-not-found',
-    ),
-  )
+  t.teardown(async () => {
+    const objects = 'mutatingwebhookconfiguration,clusterrole,clusterrolebinding'
+    await kubectl('delete', objects, clusterWide, '--ignore-not-found')
+    await kubectl('delete', 'pod', '-n', system, name, '--ignore-not-found')
+  })
   const { key, cert } = identity(`${name}.${system}.svc`)
   await apply(...account(), ...workload({ 'tls.key': key, 'tls.crt': cert }))
   await ready(system, name)

@@ -23,12 +23,14 @@ export async function missingAgent(story: Test, world: World): Promise<void> {
       )
       return known.some(({ at }) => at > ready) && known
     })
-    const gaps = answers.slice(1).map((next, index) => ({ last: answers[index] ?? next, next }))
-    const length = ({ last, next }: (typeof gaps)[number]): number => next.at - last.at
-    const [longest] = gaps.toSorted((one, other) => length(other) - length(one))
+    const gaps = answers.slice(1).map((next, index) => {
+      const last = answers[index] ?? next
+      return { last, next, ms: next.at - last.at }
+    })
+    const [longest] = gaps.toSorted((one, other) => other.ms - one.ms)
     if (!longest) throw new Error('the agent was never gone')
-    const { last, next } = longest
-    t.comment(`no agent for ${next.at - last.at} ms`)
+    const { last, next, ms } = longest
+    t.comment(`no agent for ${ms} ms`)
     // The kernel has gone on counting, since what it counts in is pinned.
     t.ok(
       (next.redirectedBytes ?? 0) > (last.redirectedBytes ?? Infinity),

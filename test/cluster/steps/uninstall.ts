@@ -25,6 +25,12 @@ export async function uninstall(story: Test, world: World): Promise<void> {
     'for pin in $(find /host/sys/fs/bpf/meshaccel -type f); do bpftool map show pinned $pin; done 2>/dev/null'
   const maps = idsIn(await world.onNode('sh', '-c', `${pins}; true`))
   story.ok(maps.length > 0, `${maps.length} maps`)
+  // While the runtime has to disconnect a pod through the plugin, its binary stays. The pods of the bench were deleted
+  // without grace, which the API server does not wait for.
+  await until('nobody is connected through the plugin', async () => {
+    const configurations = `sed -n 's/.*"config":"\\([^"]*\\)".*/\\1/p' /host/var/lib/cni/results/* | base64 -d`
+    return !(await world.onNode('sh', '-c', configurations)).includes('meshaccel')
+  })
   await story.test('with traffic on the fast path', async (t) => {
     await world.redirects(Date.now())
     await run('helm', ['uninstall', release, '-n', system, '--wait', '--timeout=5m'])
