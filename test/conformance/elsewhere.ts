@@ -17,6 +17,8 @@ export interface Elsewhere {
   readonly why: string
 }
 
+const bothSame: Verdicts = { joined: 'same', mid: 'same' }
+
 export const elsewhere: readonly Elsewhere[] = [
   {
     where: 'policy full',
@@ -27,33 +29,32 @@ export const elsewhere: readonly Elsewhere[] = [
   {
     where: 'other policies',
     applies: ({ policy }) => policy !== 'full',
-    cases: { 'ktls-after-connect': { joined: 'same', mid: 'same' } },
+    cases: { 'ktls-after-connect': bothSame },
     why: 'Older kernels let a member have kTLS.',
   },
   {
     where: '6.12',
     applies: ({ series }) => series === '6.12',
-    cases: { 'send-bad-buffer': { joined: 'same', mid: 'same' } },
+    cases: { 'send-bad-buffer': bothSame },
     why: 'Its `tcp_bpf_sendmsg` still returns the error.',
   },
   {
     where: 'policy proxies-only',
     applies: ({ policy }) => policy === 'proxies-only',
     cases: {
-      ...sameWhenJoined('bad-buffer', 'tcp-inq', 'msg-oob-unexpected', 'close-unread'),
-      ...same('msg-more', 'tcp-cork', 'close-half-read', 'killed-with-unread'),
-      ...same('tcp-repair-checkpoint', 'conntrack-expires', 'tcp-info', 'packets-dropped'),
+      ...each(['bad-buffer', 'tcp-inq', 'msg-oob-unexpected', 'close-unread'], { joined: 'same' }),
+      ...each(['msg-more', 'tcp-cork', 'close-half-read', 'killed-with-unread'], bothSame),
+      ...each(
+        ['tcp-repair-checkpoint', 'conntrack-expires', 'tcp-info', 'packets-dropped'],
+        bothSame,
+      ),
     },
     why: 'What is sent to programs other than sidecars goes by TCP. They are members all the same, and what depends on that alone is as elsewhere.',
   },
 ]
 
-function same(...names: readonly string[]): Record<string, Verdicts> {
-  return Object.fromEntries(names.map((name) => [name, { joined: 'same', mid: 'same' }]))
-}
-
-function sameWhenJoined(...names: readonly string[]): Record<string, Verdicts> {
-  return Object.fromEntries(names.map((name) => [name, { joined: 'same' }]))
+function each(names: readonly string[], verdicts: Verdicts): Record<string, Verdicts> {
+  return Object.fromEntries(names.map((name) => [name, verdicts]))
 }
 
 /** Cases in which one thread has to be faster than another one for a difference to be seen: a slow kernel may see none. */

@@ -7,7 +7,7 @@
  *			as long as REFUSALS polls take
  *	send N		N bytes there, and no answer
  *	drain		reads all that was sent and checks it
- *	inquire		the same, but waits for edges, and at each reads only what FIONREAD tells of
+ *	inquire		the same, but waits for edges, and reads only while FIONREAD tells of bytes
  *	waitall		reads with MSG_WAITALL from now on
  *	numbers		tells the sequence numbers of the sender's and the reader's first bytes
  */
