@@ -57,7 +57,7 @@ void test('the doctor prints it, and the agent follows it', async (t) => {
 })
 
 void test('what cannot be tested is refused', async (t) => {
-  const place = { cgroupPath: '/nonexistent', pinDir: '/sys/fs/bpf/meshaccel-test-none' }
+  const place = { cgroupPath: '/proc/nonexistent', pinDir: '/sys/fs/bpf/meshaccel-test-none' }
   t.match(await selfTest(place), { policy: 'refused', refusedBecause: /self-test: .*ENOENT/ })
 })
 

@@ -34,7 +34,7 @@ void test('says what to do when there is none', async (t) => {
 
 void test('a named directory must be of the hierarchy', async (t) => {
   const none = { code: 'NO_CGROUP2', hint: /--cgroup/ }
-  t.throws(() => cgroup2Directory('/nonexistent'), { ...none, message: /: there is none$/ })
+  t.throws(() => cgroup2Directory('/proc/nonexistent'), { ...none, message: /: there is none$/ })
   t.throws(() => cgroup2Directory('/proc'), { ...none, message: /not on a cgroup v2/ })
   const root = findCgroup2()
   t.equal(cgroup2Directory(undefined), root)
