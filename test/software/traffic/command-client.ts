@@ -25,7 +25,7 @@ async function attempt(left: number): Promise<{ stdout: string; stderr: string }
   }
 }
 
-await runRounds(1, async () => ({
+await runRounds({ connections: 1 }, async () => ({
   round: async () => {
     const { stdout, stderr } = await attempt(ATTEMPTS)
     if (!new RegExp(expected).test(stdout)) throw new Error(`${stdout.slice(-500)}${stderr}`)

@@ -17,7 +17,7 @@ const { requestSerialize: write, responseDeserialize: read } = unary
 
 const Client = makeGenericClientConstructor({}, 'Echo')
 
-await runRounds(connections, async (index) => {
+await runRounds({ connections }, async (index) => {
   // A connection of its own.
   const client = new Client(`${host}:${port}`, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,

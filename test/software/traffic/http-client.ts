@@ -7,6 +7,8 @@ interface Options {
   readonly host: string
   readonly port: number
   readonly connections: number
+  /** How many exchanges a connection makes; any number if not given. */
+  readonly lifetime?: number
   /** The bodies' lengths in turn. */
   readonly sizes: readonly number[]
   readonly how: 'echo' | 'store'
@@ -15,7 +17,7 @@ interface Options {
 }
 const options: Options = JSON.parse(process.argv[2] ?? '{}')
 
-await runRounds(options.connections, async (index) => {
+await runRounds(options, async (index) => {
   // One connection that is kept: Node never retries by itself.
   const agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: 0 })
   return {

@@ -12,7 +12,7 @@ interface Options {
 }
 const { host, port, connections, sizes }: Options = JSON.parse(process.argv[2] ?? '{}')
 
-await runRounds(connections, async (index) => {
+await runRounds({ connections }, async (index) => {
   const session = connect(`http://${host}:${port}`)
   session.on('error', () => session.destroy())
   return {

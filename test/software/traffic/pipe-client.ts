@@ -15,7 +15,7 @@ interface Options {
 }
 const options: Options = JSON.parse(process.argv[2] ?? '{}')
 
-await runRounds(options.connections, async (index) => {
+await runRounds(options, async (index) => {
   const { before = '', after = '', sizes } = options
   const [command = '', ...args] = options.command
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })

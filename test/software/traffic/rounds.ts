@@ -23,10 +23,11 @@ export interface Exchange {
 
 /**
  * Keeps the connections busy and tells on standard output: `ready` when each has made its first round, `progress` at
- * SIGUSR1, and `end` after the rounds that were under way at SIGTERM.
+ * SIGUSR1, and `end` after the rounds that were under way at SIGTERM. Each is opened anew after `lifetime` rounds, if
+ * that is given.
  */
 export async function runRounds(
-  connections: number,
+  { connections, lifetime = Infinity }: { connections: number; lifetime?: number | undefined },
   open: (index: number) => Promise<Exchange>,
 ): Promise<void> {
   const done = Array.from({ length: connections }, () => 0)
@@ -48,7 +49,7 @@ export async function runRounds(
       let exchange: Exchange | undefined
       try {
         exchange = await open(index)
-        while (!over.signal.aborted) {
+        for (let round = 0; round < lifetime && !over.signal.aborted; round++) {
           await exchange.round(done[index] ?? 0)
           const count = (done[index] ?? 0) + 1
           done[index] = count

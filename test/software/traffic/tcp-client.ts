@@ -7,12 +7,15 @@ interface Options {
   readonly host: string
   readonly port: number
   readonly connections: number
+  /** How many messages a connection carries; any number if not given. */
+  readonly lifetime?: number
   /** The messages' lengths in turn. */
   readonly sizes: readonly number[]
 }
-const { host, port, connections, sizes }: Options = JSON.parse(process.argv[2] ?? '{}')
+const options: Options = JSON.parse(process.argv[2] ?? '{}')
+const { host, port, sizes } = options
 
-await runRounds(connections, async (index) => {
+await runRounds(options, async (index) => {
   const wire = await Wire.open(host, port)
   return {
     round: async (count) => {

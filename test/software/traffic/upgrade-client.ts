@@ -19,7 +19,7 @@ interface Options {
 }
 const options: Options = JSON.parse(process.argv[2] ?? '{}')
 
-await runRounds(options.connections, async (index) => {
+await runRounds(options, async (index) => {
   const { host, port, protocol, before, after, eager, sizes } = options
   let wire: Wire | undefined
   return {
