@@ -13,9 +13,10 @@
  * reader has received all of it has nothing unread and nothing under way: the ends may leave the
  * sockhash. Until then they may not: the kernel would throw queued bytes away.
  *
- * Output: the netns cookie (u64) of each socket that waits to be kicked; a 0 if the scan has more
- *to do soon; and all ones if it has at once, because one end of a connection is a member and its
- *peer, which was met before, is not: meanwhile FIONREAD may hide what it receives.
+ * Output: the netns cookie (u64) of each socket that waits to be kicked, with SETTINGS_ONLY where
+ * that may take its time; a 0 if the scan has more to do soon; and all ones if it has at once: one
+ * end of a connection is a member and its peer, which was met before, is not, so FIONREAD may hide
+ * what it receives.
  */
 #include "address.bpf.h"
 #include "ends.bpf.h"
@@ -29,6 +30,8 @@
 #define O_NONBLOCK 00004000
 /* Threads that wait on one socket, of which a sweep looks at no more. */
 #define WAITERS_MAX 16
+/* The kernel counts netns cookies up from 1. */
+#define SETTINGS_ONLY (1ULL << 63)
 
 extern const void woken_wake_function __ksym __weak;
 
@@ -229,10 +232,11 @@ static __always_inline void engage(struct seq_file *seq, struct conn *conn, __u3
 
 	for (role = 0; role < ROLES; role++) {
 		struct direction *direction = &conn->directions[role];
+		__u64 cookie = conn->ends[role].netns_cookie | SETTINGS_ONLY;
 
 		/* So that the socket hears of its packets should the agent die: see watch.bpf.c. */
 		if (!config->stop_when_stale)
-			bpf_seq_write(seq, &conn->ends[role].netns_cookie, sizeof(__u64));
+			bpf_seq_write(seq, &cookie, sizeof(cookie));
 		direction->path = PATH_TCP;
 		direction->reason = REASON_NONE;
 		direction->run_messages = 0;

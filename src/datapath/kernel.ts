@@ -26,6 +26,7 @@ import { hasRules, podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
 import { probesOf } from './selftest/probe-bits.ts'
 import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
+import { SpacedWalks } from './spaced-walks.ts'
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
@@ -58,6 +59,8 @@ export class KernelDatapath implements Datapath {
   #scanTimer: NodeJS.Timeout | undefined
   #surveyTimer: NodeJS.Timeout | undefined
   readonly #older: OlderConnections
+  /** They give new members their settings. */
+  readonly #settingsWalks: SpacedWalks
   readonly #keepaliveTimer: NodeJS.Timeout
   readonly #events: Events
   readonly #measurements: Measurements
@@ -84,6 +87,7 @@ export class KernelDatapath implements Datapath {
       log: this.#log,
       found: () => this.#surveySoon(),
     })
+    this.#settingsWalks = new SpacedWalks((cookie) => this.#kick(cookie))
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
       this.#log.error({ err: error }, 'cannot read events'),
@@ -188,11 +192,21 @@ export class KernelDatapath implements Datapath {
     clearInterval(this.#keepaliveTimer)
     this.#measurements[Symbol.dispose]()
     this.#events[Symbol.dispose]()
-    // Where members stay redirected without an agent, the higher cap applies from now on.
-    if (this.policy === 'strict') setConfig(this.#programs, { heartbeat_ns: 0n })
+    if (this.policy === 'strict') this.#leaveMembersAlone()
     this.#programs[Symbol.dispose]()
     this.#holdings.others[Symbol.dispose]()
     this.#holdings.lock[Symbol.dispose]()
+  }
+
+  /** Members stay redirected without an agent. */
+  #leaveMembersAlone(): void {
+    try {
+      this.#settingsWalks.walkNow()
+    } catch (error) {
+      this.#log.error({ err: error }, 'members were left without their settings')
+    }
+    // The higher cap applies from now on.
+    setConfig(this.#programs, { heartbeat_ns: 0n })
   }
 
   /** Before the pod's record goes, or loses its rules: its connections may come back without them. */
@@ -214,7 +228,8 @@ export class KernelDatapath implements Datapath {
     clearTimeout(this.#scanTimer)
     let waitMs = FAILED_SCAN_INTERVAL_MS
     try {
-      waitMs = scan(this.#programs, this.#netnsPaths)
+      waitMs = scan(this.#programs, this.#netnsPaths, (cookie) => this.#settingsWalks.ask(cookie))
+      this.#settingsWalks.walkIfDue()
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
     }
@@ -260,6 +275,10 @@ export class KernelDatapath implements Datapath {
     setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
     const { joined, leaving } = surveyGauge(this.#programs)
     if (joined + leaving === 0) return
-    for (const cookie of this.enrolled()) runInNetns(this.#programs.kick, cookie, this.#netnsPaths)
+    for (const cookie of this.enrolled()) this.#kick(cookie)
+  }
+
+  #kick(netnsCookie: bigint): void {
+    runInNetns(this.#programs.kick, netnsCookie, this.#netnsPaths)
   }
 }

@@ -23,15 +23,27 @@ const IDLE_SCAN_INTERVAL_MS = 200
 /** What a scan writes beside the cookies of namespaces: there is more to do soon, or at once. */
 const SOON = 0n
 const AT_ONCE = 2n ** 64n - 1n
+/** Set in the cookie of a namespace where all that a member waits for are its settings. */
+const SETTINGS_ONLY = 2n ** 63n
 
-/** One scan, and a kick for each socket that it names. Returns how long to wait before the next one, in ms. */
-export function scan(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): number {
+/**
+ * One scan, and a kick for each socket that it names. Returns how long to wait before the next one, in ms.
+ * `giveSettings` hears of the namespaces in which there are new members without their settings.
+ */
+export function scan(
+  pins: Pins,
+  netnsPaths: ReadonlyMap<bigint, string>,
+  giveSettings: (netnsCookie: bigint) => void = () => undefined,
+): number {
   const output = pins.scan.iterate()
   if (output.length === 0) return IDLE_SCAN_INTERVAL_MS
   const cookies = cookiesIn(output)
   cookies.delete(SOON)
   const atOnce = cookies.delete(AT_ONCE)
-  for (const cookie of cookies) runInNetns(pins.kick, cookie, netnsPaths)
+  for (const cookie of cookies) {
+    if (cookie >= SETTINGS_ONLY) giveSettings(cookie - SETTINGS_ONLY)
+    else runInNetns(pins.kick, cookie, netnsPaths)
+  }
   return atOnce ? 0 : BUSY_SCAN_INTERVAL_MS
 }
 

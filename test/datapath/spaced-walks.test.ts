@@ -1,0 +1,63 @@
+import { test } from 'tap'
+import { SpacedWalks } from '../../src/datapath/spaced-walks.ts'
+
+void test('walks come at once where few are asked for, and share rounds where many are', async (t) => {
+  let now = 0
+  const walked: bigint[] = []
+  const walks = new SpacedWalks(
+    (cookie) => {
+      walked.push(cookie)
+      now++
+    },
+    () => now,
+  )
+  walks.walkIfDue()
+  t.strictSame(walked, [], 'nobody has asked')
+  walks.ask(1n)
+  walks.ask(2n)
+  walks.ask(1n)
+  walks.walkIfDue()
+  t.strictSame(walked.splice(0), [1n, 2n], 'at once, each once')
+
+  // Two pods are asked for all the time, each of whose walks takes 1.
+  for (; now < 10_000; now++) {
+    walks.ask(1n)
+    walks.ask(2n)
+    walks.walkIfDue()
+  }
+  t.equal(walked.filter((cookie) => cookie === 1n).length, walked.length / 2)
+  t.ok(walked.length <= 500, `${walked.length} of 10,000`)
+  t.ok(walked.length > 450, `${walked.length} of 10,000`)
+
+  walked.length = 0
+  now += 10_000
+  walks.walkIfDue()
+  walks.ask(3n)
+  walks.walkIfDue()
+  t.notOk(walked.includes(3n), 'the one before has only just ended')
+  walks.walkNow()
+  t.ok(walked.includes(3n), 'unless it must be now')
+})
+
+void test('a walk that fails is not forgotten', async (t) => {
+  let now = 0
+  let fails = true
+  const walked: bigint[] = []
+  const walks = new SpacedWalks(
+    (cookie) => {
+      now++
+      if (cookie === 2n && fails) throw new Error('no memory')
+      walked.push(cookie)
+    },
+    () => now,
+  )
+  for (const cookie of [1n, 2n, 3n]) walks.ask(cookie)
+  t.throws(() => walks.walkIfDue(), { message: 'no memory' })
+  t.strictSame(walked.splice(0), [1n])
+  walks.walkIfDue()
+  t.strictSame(walked, [], 'nor tried at every turn')
+  fails = false
+  now += 100
+  walks.walkIfDue()
+  t.strictSame(walked, [2n, 3n])
+})
