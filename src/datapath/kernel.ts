@@ -87,7 +87,7 @@ export class KernelDatapath implements Datapath {
       log: this.#log,
       found: () => this.#surveySoon(),
     })
-    this.#settingsWalks = new SpacedWalks((cookie) => this.#kick(cookie))
+    this.#settingsWalks = new SpacedWalks((cookie) => this.#giveSettings(cookie))
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
       this.#log.error({ err: error }, 'cannot read events'),
@@ -192,21 +192,14 @@ export class KernelDatapath implements Datapath {
     clearInterval(this.#keepaliveTimer)
     this.#measurements[Symbol.dispose]()
     this.#events[Symbol.dispose]()
-    if (this.policy === 'strict') this.#leaveMembersAlone()
+    if (this.policy === 'strict') {
+      this.#settingsWalks.walkNow()
+      // Where members stay redirected without an agent, the higher cap applies from now on.
+      setConfig(this.#programs, { heartbeat_ns: 0n })
+    }
     this.#programs[Symbol.dispose]()
     this.#holdings.others[Symbol.dispose]()
     this.#holdings.lock[Symbol.dispose]()
-  }
-
-  /** Members stay redirected without an agent. */
-  #leaveMembersAlone(): void {
-    try {
-      this.#settingsWalks.walkNow()
-    } catch (error) {
-      this.#log.error({ err: error }, 'members were left without their settings')
-    }
-    // The higher cap applies from now on.
-    setConfig(this.#programs, { heartbeat_ns: 0n })
   }
 
   /** Before the pod's record goes, or loses its rules: its connections may come back without them. */
@@ -275,10 +268,18 @@ export class KernelDatapath implements Datapath {
     setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
     const { joined, leaving } = surveyGauge(this.#programs)
     if (joined + leaving === 0) return
-    for (const cookie of this.enrolled()) this.#kick(cookie)
+    for (const cookie of this.enrolled()) this.#giveSettings(cookie)
   }
 
-  #kick(netnsCookie: bigint): void {
-    runInNetns(this.#programs.kick, netnsCookie, this.#netnsPaths)
+  /** To the new members of a pod. What fails, the next round of keepalive settings makes up for. */
+  #giveSettings(netnsCookie: bigint): void {
+    try {
+      runInNetns(this.#programs.kick, netnsCookie, this.#netnsPaths)
+    } catch (error) {
+      this.#log.error(
+        { err: error, netnsCookie: String(netnsCookie) },
+        'new members are without their settings',
+      )
+    }
   }
 }

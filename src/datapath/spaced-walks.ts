@@ -12,7 +12,7 @@ export class SpacedWalks {
   readonly #waiting = new Set<bigint>()
   #notBefore = 0
 
-  /** `now` in any unit. */
+  /** `walk` does not throw. `now` is in any unit. */
   constructor(walk: (netnsCookie: bigint) => void, now: () => number = () => performance.now()) {
     this.#walk = walk
     this.#now = now
@@ -22,21 +22,15 @@ export class SpacedWalks {
     this.#waiting.add(netnsCookie)
   }
 
-  /** Walks if it is time. A walk that fails throws; it is asked for still, and so are those behind it. */
   walkIfDue(): void {
     if (this.#waiting.size > 0 && this.#now() >= this.#notBefore) this.walkNow()
   }
 
   walkNow(): void {
     const begun = this.#now()
-    try {
-      for (const cookie of this.#waiting) {
-        this.#walk(cookie)
-        this.#waiting.delete(cookie)
-      }
-    } finally {
-      const ended = this.#now()
-      this.#notBefore = ended + (ended - begun) * REST
-    }
+    for (const cookie of this.#waiting) this.#walk(cookie)
+    this.#waiting.clear()
+    const ended = this.#now()
+    this.#notBefore = ended + (ended - begun) * REST
   }
 }

@@ -38,26 +38,3 @@ void test('walks come at once where few are asked for, and share rounds where ma
   walks.walkNow()
   t.ok(walked.includes(3n), 'unless it must be now')
 })
-
-void test('a walk that fails is not forgotten', async (t) => {
-  let now = 0
-  let fails = true
-  const walked: bigint[] = []
-  const walks = new SpacedWalks(
-    (cookie) => {
-      now++
-      if (cookie === 2n && fails) throw new Error('no memory')
-      walked.push(cookie)
-    },
-    () => now,
-  )
-  for (const cookie of [1n, 2n, 3n]) walks.ask(cookie)
-  t.throws(() => walks.walkIfDue(), { message: 'no memory' })
-  t.strictSame(walked.splice(0), [1n])
-  walks.walkIfDue()
-  t.strictSame(walked, [], 'nor tried at every turn')
-  fails = false
-  now += 100
-  walks.walkIfDue()
-  t.strictSame(walked, [2n, 3n])
-})
