@@ -138,6 +138,8 @@ struct cidr {
 struct pod {
 	__u32 enabled;
 	__u32 proxy_uid;
+	/* Whether its user accepts that connections with blocking readers join. */
+	__u32 blocking_readers;
 	/* What its user wants to stay on TCP (exclude.bpf.h): how many of each. */
 	__u32 port_rules;
 	__u32 cidr_rules;
@@ -461,7 +463,7 @@ struct flow_end {
 };
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
-_Static_assert(sizeof(struct pod) == 1428, "layout");
+_Static_assert(sizeof(struct pod) == 1432, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");

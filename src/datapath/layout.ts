@@ -96,6 +96,7 @@ export const cidr: StructCodec<CidrRecord> = struct({
 export interface PodRecord {
   enabled: number
   proxy_uid: number
+  blocking_readers: number
   port_rules: number
   cidr_rules: number
   uid_rules: number
@@ -106,6 +107,7 @@ export interface PodRecord {
 export const pod: StructCodec<PodRecord> = struct({
   enabled: u32,
   proxy_uid: u32,
+  blocking_readers: u32,
   port_rules: u32,
   cidr_rules: u32,
   uid_rules: u32,

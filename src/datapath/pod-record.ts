@@ -8,11 +8,13 @@ import { AF_INET, AF_INET6, type CidrRecord, type PodRecord } from './layout.ts'
 /** Pure. Throws a RangeError on more rules than fit, which no source lets through. */
 export function podRecord({
   proxyUid,
+  blockingReaders,
   exclusions: { ports, cidrs, uids } = { ports: [], cidrs: [], uids: [] },
-}: Pick<PodNetns, 'proxyUid' | 'exclusions'>): PodRecord {
+}: Pick<PodNetns, 'proxyUid' | 'blockingReaders' | 'exclusions'>): PodRecord {
   return {
     enabled: 1,
     proxy_uid: proxyUid,
+    blocking_readers: blockingReaders === 'accelerate' ? 1 : 0,
     port_rules: ports.length,
     cidr_rules: cidrs.length,
     uid_rules: uids.length,
