@@ -42,16 +42,22 @@ import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 
-/** Iterators, and the map that each walks over; those over TCP sockets walk over a network namespace. */
+/** A task that every process can name: the first one of its pid namespace. */
+const ANY_TASK = 1
+
+/** Programs that the agent runs, or attaches when it needs them. */
+const PROGRAMS = ['visit'] as const
+
+/** Iterators that run once each time, and those that walk over the TCP sockets of a network namespace. */
 const ITERATORS = {
-  scan: 'meshaccel_wanted',
-  survey: 'meshaccel_ends',
-  flows: 'meshaccel_ends',
-  sight_watched: 'meshaccel_ends',
-  sight: undefined,
-  adopt: undefined,
-  kick: undefined,
-  reset: 'meshaccel_ends',
+  scan: 'once',
+  survey: 'once',
+  flows: 'once',
+  sight_watched: 'once',
+  reset: 'once',
+  sight: 'sockets',
+  adopt: 'sockets',
+  kick: 'sockets',
 } as const
 const MAPS = [
   'config',
@@ -82,7 +88,7 @@ const ATTACHMENTS: Readonly<Record<string, Attach>> = {
 /** The one that a kernel may lack. */
 const OPTIONAL = 'splice'
 
-const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), Object.keys(ATTACHMENTS)].flat()
+const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), PROGRAMS, Object.keys(ATTACHMENTS)].flat()
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
@@ -237,9 +243,10 @@ export function install(
     prepare(object.map('meshaccel_config', u32, config))
 
     for (const [name, over] of Object.entries(ITERATORS)) {
-      const target = over === undefined ? undefined : object.anyMap(over)
+      const target = over === 'once' ? { tid: ANY_TASK } : undefined
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
+    for (const name of PROGRAMS) object.program(`meshaccel_${name}`).pin(join(partial, name))
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       const attachment = attach(object, cgroupPath)
       if (attachment) stack.use(attachment).pin(join(partial, name))

@@ -23,6 +23,8 @@ const IDLE_SCAN_INTERVAL_MS = 200
 /** What a scan writes beside the cookies of namespaces: there is more to do soon, or at once. */
 const SOON = 0n
 const AT_ONCE = 2n ** 64n - 1n
+/** The splice watch is needed. */
+const WATCH = 2n ** 64n - 2n
 /** Set in the cookie of a namespace where all that a member waits for are its settings. */
 const SETTINGS_ONLY = 2n ** 63n
 
@@ -40,6 +42,7 @@ export function scan(
   const cookies = cookiesIn(output)
   cookies.delete(SOON)
   const atOnce = cookies.delete(AT_ONCE)
+  const watch = cookies.delete(WATCH)
   for (const cookie of cookies) {
     if (cookie >= SETTINGS_ONLY) giveSettings(cookie - SETTINGS_ONLY)
     else runInNetns(pins.kick, cookie, netnsPaths)
@@ -165,8 +168,25 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     rules: 0,
     probes_run: 0,
     probes_ok: 0,
+    splice_watched: 1,
+    sweep: 0,
     pad: 0,
+    ...memoryBudgets(),
   }
+}
+
+/** R3: each connection that joins takes 16 KiB of its pod's budget, so this bounds connections, too. */
+const POD_MEMORY_SHARE = 64
+const NODE_MEMORY_SHARE = 16
+const LEAST_POD_MEMORY_BYTES = 32 * 2 ** 20
+
+/** Kernel memory for messages that were redirected and are unread: a part of the machine's. */
+export function memoryBudgets(
+  totalBytes: number = totalmem(),
+): Pick<ConfigRecord, 'pod_memory_bytes' | 'node_memory_bytes'> {
+  const podBytes = Math.max(LEAST_POD_MEMORY_BYTES, Math.floor(totalBytes / POD_MEMORY_SHARE))
+  const nodeBytes = Math.max(2 * podBytes, Math.floor(totalBytes / NODE_MEMORY_SHARE))
+  return { pod_memory_bytes: BigInt(podBytes), node_memory_bytes: BigInt(nodeBytes) }
 }
 
 /** Scans write to the map as well, from this thread only. */
