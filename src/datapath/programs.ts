@@ -97,7 +97,8 @@ export class Pins implements Disposable {
   readonly #enrolled: BpfMap<bigint, Uint8Array>
   readonly scan: IterLink
   readonly survey: IterLink
-  readonly kick: IterLink
+  /** A pin: a process apart walks with it (netns/walks.ts). */
+  readonly kick: string
   readonly reset: IterLink | undefined
 
   /** Opens a complete directory of pins. */
@@ -112,7 +113,7 @@ export class Pins implements Disposable {
       this.#enrolled = this.use(BpfMap.fromPin(pods, u64, bytes(anyPods.info.valueSize)))
       this.scan = this.use(IterLink.fromPin(join(directory, 'scan')))
       this.survey = this.use(IterLink.fromPin(join(directory, 'survey')))
-      this.kick = this.use(IterLink.fromPin(join(directory, 'kick')))
+      this.kick = iteratorPin(join(directory, 'kick'))
       this.reset = holdsPins(directory, ['reset'])
         ? this.use(IterLink.fromPin(join(directory, 'reset')))
         : undefined
@@ -165,8 +166,9 @@ export class Programs extends Pins {
   readonly conns: AnyMap
   readonly flows: IterLink
   readonly sightWatched: IterLink
-  readonly sight: IterLink
-  readonly adopt: IterLink
+  /** Pins, as `kick`. */
+  readonly sight: string
+  readonly adopt: string
 
   constructor(directory: string) {
     super(directory)
@@ -181,13 +183,19 @@ export class Programs extends Pins {
       this.conns = this.use(AnyMap.openPin(join(directory, 'conns')))
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
       this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
-      this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
-      this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
+      this.sight = iteratorPin(join(directory, 'sight'))
+      this.adopt = iteratorPin(join(directory, 'adopt'))
     } catch (error) {
       this[Symbol.dispose]()
       throw error
     }
   }
+}
+
+/** The path of a pinned iterator; throws if it is none. */
+function iteratorPin(path: string): string {
+  IterLink.fromPin(path)[Symbol.dispose]()
+  return path
 }
 
 /** Disposes of what was used, last first; Node 20 has no DisposableStack. */

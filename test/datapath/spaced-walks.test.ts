@@ -5,7 +5,7 @@ void test('walks come at once where few are asked for, and share rounds where ma
   let now = 0
   const walked: bigint[] = []
   const walks = new SpacedWalks(
-    (cookie) => {
+    async (cookie) => {
       walked.push(cookie)
       now++
     },
