@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { MeshaccelError } from '../../errors.ts'
 import { BpfError } from '../../libbpf/index.ts'
@@ -10,8 +11,8 @@ const PROGRAM = join(packageRoot, 'build/netns/meshaccel-walk')
 /** Makes one walk at a time over the TCP sockets of a network namespace. */
 export interface Walker extends Disposable {
   /**
-   * Walks with a pinned iterator; resolves to what it wrote. Rejects with a BpfError, or with WALKER_ENDED if the walker
-   * has ended.
+   * Walks with a pinned iterator; resolves to what it wrote, and to nothing if the namespace is gone. Rejects with a
+   * BpfError, or with WALKER_ENDED if the walker has ended.
    */
   walk(pin: string, netnsPath: string): Promise<Buffer>
   /** Whether it waits for a lock now, so that more processor time does not help. */
@@ -21,8 +22,9 @@ export interface Walker extends Disposable {
 /** enum frame_kind of walk.c. */
 const PIECE = 0
 const END = 1
+const FAILED_OPEN = 2
 /** What has failed, from the third kind on. */
-const FAILURES = ['enter', 'open the iterator for', 'enter', 'start to walk over', 'walk over']
+const FAILURES = ['open', 'open the iterator for', 'enter', 'start to walk over', 'walk over']
 /** struct frame: kind, errno and length, each a u32. */
 const FRAME_BYTES = 12
 
@@ -102,7 +104,11 @@ export class WalkProcess implements Walker {
     }
     this.#request = undefined
     if (kind === END) return request.resolve(Buffer.concat(request.pieces))
-    const failure = FAILURES[kind - END - 1] ?? `(${kind})`
+    // A pod that ends takes its namespace along before anybody hears of it.
+    if (kind === FAILED_OPEN && errno === constants.errno.ENOENT) {
+      return request.resolve(Buffer.alloc(0))
+    }
+    const failure = FAILURES[kind - FAILED_OPEN] ?? `(${kind})`
     request.reject(new BpfError(`${failure} network namespace ${request.netnsPath}`, errno))
   }
 

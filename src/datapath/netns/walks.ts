@@ -12,8 +12,8 @@ const LIMIT_MS = 25
 /** A walk that needs more than so many limits counts as blocked, whatever its process does. */
 const MAX_LIMITS = 40
 /**
- * A blocked process takes some 110 KiB, most of it in the kernel: all together take less than 4 MiB. Each pod has one
- * at most.
+ * A blocked process takes some 130 KiB, half of it in the kernel: all together take some 4 MiB. Each pod has one at
+ * most.
  */
 const MAX_BLOCKED = 32
 /** A pod that holds a lock for longer is told of. */
@@ -23,6 +23,7 @@ export interface WalksOptions {
   readonly log?: Log
   readonly start?: () => Walker
   readonly limitMs?: number
+  readonly maxLimits?: number
   readonly maxBlocked?: number
   readonly toldAfterMs?: number
 }
@@ -38,6 +39,7 @@ export class Walks implements Disposable {
   readonly #log: Log | undefined
   readonly #start: () => Walker
   readonly #limitMs: number
+  readonly #maxLimits: number
   readonly #maxBlocked: number
   readonly #toldAfterMs: number
   /** Settles when all walks that were asked for before are made, or blocked. */
@@ -55,12 +57,14 @@ export class Walks implements Disposable {
     log,
     start = () => new WalkProcess(),
     limitMs = LIMIT_MS,
+    maxLimits = MAX_LIMITS,
     maxBlocked = MAX_BLOCKED,
     toldAfterMs = TOLD_AFTER_MS,
   }: WalksOptions) {
     this.#log = log
     this.#start = start
     this.#limitMs = limitMs
+    this.#maxLimits = maxLimits
     this.#maxBlocked = maxBlocked
     this.#toldAfterMs = toldAfterMs
   }
@@ -126,8 +130,6 @@ export class Walks implements Disposable {
         throw error
       }
       this.#idle = walker
-      // A pod that ends takes its namespace along before anybody hears of it.
-      if (errnoOf(error) === 'ENOENT') return Buffer.alloc(0)
       throw error
     } finally {
       this.#active = undefined
@@ -154,7 +156,7 @@ export class Walks implements Disposable {
       for (let limits = 1; ; limits++) {
         const limit = delay(this.#limitMs, false, { signal: end.signal })
         if (await Promise.race([ended, limit])) return true
-        if (limits >= MAX_LIMITS || walker.waits()) return false
+        if (limits >= this.#maxLimits || walker.waits()) return false
       }
     } finally {
       end.abort()
