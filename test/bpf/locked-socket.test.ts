@@ -21,7 +21,7 @@ type Faulting = Child<Obeyed>
 void test('older connections of a pod that holds a lock, and of one that does not', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 3, enabled: false })
-  const agent = await mesh.startAgent()
+  const agent = await mesh.startAgent('--policy', 'strict')
   await using faulting = mesh.pod(2).run<Obeyed>('faulting')
   t.equal(await ask(faulting, 'turns'), 0)
   await using load = await Load.start(mesh)
