@@ -8,35 +8,35 @@ const LOOK_INTERVAL_MS = 1_000
 
 /** Versions that were set aside: removes each as soon as its last members have been read, until disposed of. */
 export class LeavingVersions implements Disposable {
-  readonly #scans: Map<string, Scans>
+  readonly #versions: Map<string, { readonly pins: Pins; readonly scans: Scans }>
   readonly #log: Log
   #timer: NodeJS.Timeout | undefined
   #disposed = false
 
   constructor(versions: readonly string[], walks: Walks, log: Log) {
     const netnsPaths = new Map()
-    this.#scans = new Map(
-      versions.map((version) => [
-        version,
-        new Scans({ pins: new Pins(version), walks, netnsPaths }),
-      ]),
+    this.#versions = new Map(
+      versions.map((version) => {
+        const pins = new Pins(version)
+        return [version, { pins, scans: new Scans({ pins, walks, netnsPaths }) }]
+      }),
     )
     this.#log = log
     this.#plan()
   }
 
   #plan(): void {
-    if (this.#scans.size === 0 || this.#disposed) return
+    if (this.#versions.size === 0 || this.#disposed) return
     this.#timer = setTimeout(() => void this.#look(), LOOK_INTERVAL_MS)
   }
 
   async #look(): Promise<void> {
-    for (const [version, scans] of this.#scans) {
+    for (const [version, { scans }] of this.#versions) {
       try {
         const { members, unkicked } = await scans.drainOnce()
         if (this.#disposed) return
         if (members > 0 || unkicked.length > 0) continue
-        this.#forget(version, scans)
+        this.#forget(version)
         removeVersion(version)
         this.#log.info({ pins: version }, 'the last connections of another version have left')
       } catch (error) {
@@ -46,15 +46,16 @@ export class LeavingVersions implements Disposable {
     this.#plan()
   }
 
-  #forget(version: string, scans: Scans): void {
-    scans[Symbol.dispose]()
-    scans.pins[Symbol.dispose]()
-    this.#scans.delete(version)
+  #forget(version: string): void {
+    const { pins, scans } = this.#versions.get(version) ?? {}
+    scans?.[Symbol.dispose]()
+    pins?.[Symbol.dispose]()
+    this.#versions.delete(version)
   }
 
   [Symbol.dispose](): void {
     this.#disposed = true
     clearTimeout(this.#timer)
-    for (const [version, scans] of this.#scans) this.#forget(version, scans)
+    for (const version of this.#versions.keys()) this.#forget(version)
   }
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
+import type { IterLink } from '../libbpf/index.ts'
 import type { DrainOptions } from './datapath.ts'
 import type { ConfigRecord } from './layout.ts'
 import type { Walks } from './netns/walks.ts'
@@ -25,9 +26,16 @@ const AT_ONCE = 2n ** 64n - 1n
 /** Set in the cookie of a namespace where all that a member waits for are its settings. */
 const SETTINGS_ONLY = 2n ** 63n
 
+/** Of the pins of any version: scans and drains take no more of them. */
+export interface ScannedPins extends Pick<Pins, 'kick' | 'stopRedirecting' | 'countMembers'> {
+  readonly scan: Pick<IterLink, 'iterate'>
+  readonly survey: Pick<IterLink, 'run'>
+  readonly reset: Pick<IterLink, 'run'> | undefined
+}
+
 export interface ScansOptions {
-  readonly pins: Pins
-  readonly walks: Walks
+  readonly pins: ScannedPins
+  readonly walks: Pick<Walks, 'walk'>
   /** How to enter the pods' namespaces, by cookie. */
   readonly netnsPaths: ReadonlyMap<bigint, string>
   /** Hears of the namespaces in which there are new members without their settings. */
@@ -51,7 +59,7 @@ export class Scans implements Disposable {
     this.#options = options
   }
 
-  get pins(): Pins {
+  get pins(): ScannedPins {
     return this.#options.pins
   }
 
