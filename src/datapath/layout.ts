@@ -259,6 +259,16 @@ export const gauge: StructCodec<GaugeRecord> = struct({
   unread_bytes: u64,
 })
 
+/** Where the flow table goes on. */
+export interface CursorRecord {
+  next: number
+  pad: number
+}
+export const cursor: StructCodec<CursorRecord> = struct({
+  next: u32,
+  pad: u32,
+})
+
 /** One line of the flow table. */
 export interface FlowEndRecord {
   key: IsnPair

@@ -135,9 +135,7 @@ export class Program extends Handle {
             iter_info_len: linkInfo.length,
             target_btf_id: 0,
           }
-    const fd = check(`attach ${what}`, () =>
-      ffi.bpf_link_create(this.fd, 0, BPF_TRACE_ITER, opts),
-    )
+    const fd = check(`attach ${what}`, () => ffi.bpf_link_create(this.fd, 0, BPF_TRACE_ITER, opts))
     return new IterLink(new Fd(fd, what))
   }
 
