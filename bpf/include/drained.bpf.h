@@ -19,25 +19,36 @@
 #include "conn.bpf.h"
 #include "peek.bpf.h"
 
+#define queue_drained	    GLOBAL(meshaccel_queue_drained)
+#define books_balance	    GLOBAL(meshaccel_books_balance)
+#define redirect_drained_in GLOBAL(meshaccel_redirect_drained)
+#define doom		    GLOBAL(meshaccel_doom)
+
 /* No bytes of this direction are in the reader's queue or on their way into it. `own` references to
  * the sender's psock are the caller's. Sealed or under the sender's lock, it stays so. */
-static __always_inline bool queue_drained(struct conn *conn, int sender, int own)
+GLOBAL_FUNCTION int queue_drained(struct conn *conn, __u32 sender, int own)
 {
-	__u64 psock = psock_of(&conn->ends[sender & 1]);
+	__u64 psock;
 
+	if (!conn)
+		return 0;
+	psock = psock_of(&conn->ends[sender & 1]);
 	if (psock && users_of(psock) != own)
-		return false;
+		return 0;
 	__sync_lock_test_and_set(&conn->fence, 0);
-	psock = psock_of(&conn->ends[!sender]);
+	psock = psock_of(&conn->ends[~sender & 1]);
 	return !psock || queue_empty(psock);
 }
 
 /* The reader's receives account for all that was announced to it. */
-static __always_inline bool books_balance(struct conn *conn, int sender)
+GLOBAL_FUNCTION int books_balance(struct conn *conn, __u32 sender)
 {
-	const struct conn_end *reader = &conn->ends[!sender];
+	const struct conn_end *reader;
 	__u32 received, excess, sent;
 
+	if (!conn)
+		return 0;
+	reader = &conn->ends[~sender & 1];
 	/* In this order: see accounting.bpf.h. */
 	received = peek_end(reader->end, received);
 	__sync_lock_test_and_set(&conn->fence, 0);
@@ -53,39 +64,42 @@ static __always_inline bool books_balance(struct conn *conn, int sender)
  * it has, it has for good, and the answer is kept. The number of the join is read before the state:
  * a whole leave and join may lie between the two, and the next join is not drained because the last
  * one was. */
-static __always_inline bool redirect_drained_in(struct conn *conn, int sender, __u32 join)
+GLOBAL_FUNCTION int redirect_drained_in(struct conn *conn, __u32 sender, __u32 join)
 {
-	struct conn_end *reader = &conn->ends[!sender];
+	struct conn_end *reader;
 
+	if (!conn)
+		return 0;
+	reader = &conn->ends[~sender & 1];
 	if (reader->closed || READ_ONCE(reader->drained) == join)
-		return true;
+		return 1;
 	if (!books_balance(conn, sender)) {
 		if (!queue_drained(conn, sender, 0))
-			return false;
+			return 0;
 		reader->resync = 1;
 	}
 	WRITE_ONCE(reader->drained, join);
-	return true;
+	return 1;
 }
 
 /* The same, for callers that keep the connection from joining again meanwhile. */
-static __always_inline bool redirect_drained(struct conn *conn, int sender)
+static __always_inline bool redirect_drained(struct conn *conn, __u32 sender)
 {
 	return redirect_drained_in(conn, sender, READ_ONCE(conn->join));
 }
 
 /* Redirected bytes are unread that this reader will not see: both ends are to be reset. */
-static __always_inline void doom(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
+GLOBAL_FUNCTION int doom(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
-	const struct conn_end *reader = &conn->ends[role & 1];
-	struct event event = {
-	    .netns_cookie = reader->netns_cookie,
-	    .kind = EVENT_RESET,
-	    .reason = reason,
-	    .tgid = peek_end(reader->end, reader_tgid),
-	};
+	const struct conn_end *reader;
+	struct event event = {.kind = EVENT_RESET, .reason = reason};
 
+	if (!conn)
+		return 0;
+	reader = &conn->ends[role & 1];
+	event.netns_cookie = reader->netns_cookie;
 	if (!conn->doomed) {
+		event.tgid = peek_end(reader->end, reader_tgid);
 		bpf_probe_read_kernel(event.comm, sizeof(event.comm),
 				      ((struct end *)reader->end)->reader_comm);
 		conn->doomed = 1;
@@ -93,6 +107,7 @@ static __always_inline void doom(struct conn *conn, __u32 slot, __u32 role, __u3
 		tell(&event);
 	}
 	attend(conn, slot);
+	return 0;
 }
 
 #endif

@@ -92,17 +92,23 @@ static __always_inline bool is_excluded(const struct conn *conn, __u32 role)
 
 /* Asks the rules of its pod about an end of a paired connection, if they may have changed since.
  * All of the node's rules have one number, so both ends are asked anew. */
-static __always_inline void ask_rules(struct conn *conn, __u32 role, const struct config *config)
+#define ask_rules GLOBAL(meshaccel_ask_rules)
+GLOBAL_FUNCTION int ask_rules(struct conn *conn, __u32 role)
 {
-	struct conn_end *end = &conn->ends[role & 1];
+	const struct config *config = config_get();
+	struct conn_end *end;
 
+	if (!conn || !config)
+		return 0;
+	end = &conn->ends[role & 1];
 	if (end->rules == config->rules)
-		return;
+		return 0;
 	end->rules = config->rules;
 	if (is_excluded(conn, role))
 		conn->excluded |= 1U << (role & 1);
 	else
 		conn->excluded &= ~(1U << (role & 1));
+	return 0;
 }
 
 #endif

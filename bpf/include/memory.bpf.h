@@ -18,6 +18,7 @@
 #define MESHACCEL_MEMORY_BPF_H
 
 #include "maps.bpf.h"
+#include "peek.bpf.h"
 
 /* Under this key, the sums over all pods; no namespace has it. */
 #define ALL_PODS 0
@@ -93,17 +94,18 @@ static __always_inline bool has_room(const struct share *share, __u64 budget, __
 }
 
 /* Any program's. Several that ask at once may pass the budget by a chunk each. */
-static __always_inline bool take_memory(__u64 netns_cookie, __u32 bytes,
-					const struct config *config)
+#define take_memory GLOBAL(meshaccel_take_memory)
+GLOBAL_FUNCTION int take_memory(__u64 netns_cookie, __u32 bytes)
 {
 	struct share *pod = share_of(netns_cookie), *all = share_of(ALL_PODS);
+	const struct config *config = config_get();
 
-	if (!pod || !all || !has_room(pod, config->pod_memory_bytes, bytes) ||
+	if (!config || !pod || !all || !has_room(pod, config->pod_memory_bytes, bytes) ||
 	    !has_room(all, config->node_memory_bytes, bytes))
-		return false;
+		return 0;
 	__sync_fetch_and_add(&pod->bytes, (__s64)bytes);
 	__sync_fetch_and_add(&all->bytes, (__s64)bytes);
-	return true;
+	return 1;
 }
 
 static __always_inline void return_memory(__u64 netns_cookie, __u32 bytes)

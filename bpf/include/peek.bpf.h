@@ -6,6 +6,10 @@
 #include "maps.bpf.h"
 #include <bpf/bpf_core_read.h>
 
+/* A global function: the verifier looks at it once, not once for each path that calls it. All
+ * objects share one, but for those that peek in another way. */
+#define GLOBAL_FUNCTION __weak __noinline
+
 #ifdef PEEK_BY_CAST
 /* Since Linux 6.2: no call, the verifier turns the cast into a move and each field into a load.
  * With probes the verdict takes half as long again. (One object only: libbpf 1.1 cannot link two
@@ -17,7 +21,9 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym;
 /* A field of a kernel struct at an address. */
 #define peek(type, address, field) (as_struct(type, address)->field)
 #define sender_of(msg)		   as_struct(struct tcp_sock, (msg)->sk)
+#define GLOBAL(name)		   name##_by_cast
 #else
+#define GLOBAL(name) name
 #define peek(type, address, field)                                                                 \
 	({                                                                                         \
 		type *at = (void *)(address);                                                      \

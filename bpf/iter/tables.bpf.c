@@ -14,7 +14,7 @@ struct open_end {
 	__u64 sk;
 };
 
-static __always_inline bool open_end(__u32 index, struct open_end *open)
+static __noinline bool open_end(__u32 index, struct open_end *open)
 {
 	const struct watched *watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
 	__u64 cookie = watched ? watched->cookie : 0;
@@ -28,7 +28,7 @@ static __always_inline bool open_end(__u32 index, struct open_end *open)
 
 /* Redirected to an end and not yet read. Its queue decides: after a missed count or a redirect that
  * failed the accounting would blame a reader that has read everything. */
-static __always_inline __u32 unread_by(const struct open_end *open, const struct conn *conn)
+static __noinline __u32 unread_by(const struct open_end *open, const struct conn *conn)
 {
 	const struct end *end = &open->end;
 	__u64 psock = peek_psock(open->sk);
@@ -57,9 +57,8 @@ static __always_inline __u64 tcp_bytes_by(const struct open_end *open)
 static long survey_conn(__u32 slot, struct gauge *gauge)
 {
 	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
-	const struct config *config = config_get();
 
-	if (!conn || !config)
+	if (!conn)
 		return 0;
 	switch (state_of(conn)) {
 	case CONN_FREE:
@@ -82,8 +81,8 @@ static long survey_conn(__u32 slot, struct gauge *gauge)
 		break;
 	}
 	gauge->paired++;
-	ask_rules(conn, ROLE_CLIENT, config);
-	ask_rules(conn, ROLE_SERVER, config);
+	ask_rules(conn, ROLE_CLIENT);
+	ask_rules(conn, ROLE_SERVER);
 	/* A pod may have been disabled: the next scan decides. */
 	if (is_member_state(state_of(conn)))
 		attend(conn, slot);

@@ -106,9 +106,9 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 }
 
 /* R3: what both directions may hold without asking. */
-static __always_inline bool pay_for_join(struct conn *conn, const struct config *config)
+static __always_inline bool pay_for_join(struct conn *conn)
 {
-	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, ROLES * DIRECTION_BYTES, config))
+	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, ROLES * DIRECTION_BYTES))
 		return false;
 	WRITE_ONCE(conn->directions[ROLE_CLIENT].allowed, DIRECTION_BYTES);
 	WRITE_ONCE(conn->directions[ROLE_SERVER].allowed, DIRECTION_BYTES);
@@ -193,7 +193,7 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 		unwant(end);
 		return false;
 	}
-	if (!pay_for_join(conn, config)) {
+	if (!pay_for_join(conn)) {
 		me->wanted = 0;
 		count(REASON_MEMORY_BUDGET);
 		postpone(end, REASON_MEMORY_BUDGET);
@@ -258,7 +258,7 @@ static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp
 	if (!conn)
 		return false;
 	slot = end->conn - 1;
-	ask_rules(conn, end->role, config);
+	ask_rules(conn, end->role);
 	state = state_of(conn);
 	if (state == CONN_JOINING ||
 	    (state == CONN_WATCHED && begin_join(tp, end, conn, slot, config)))

@@ -22,11 +22,15 @@
 
 /* Bytes redirected from one end to the other and not yet read; an upper bound. The caller is the
  * only sendmsg of its own that counts, so if no other thread is inside, an empty queue decides. */
-static __always_inline __u32 unread_bytes(struct conn *conn, __u32 role)
+GLOBAL_FUNCTION __u32 unread_bytes(struct conn *conn, __u32 role)
 {
-	const struct conn_end *reader = &conn->ends[!role];
-	struct sk_psock *psock = (void *)reader->psock;
+	const struct conn_end *reader;
+	struct sk_psock *psock;
 
+	if (!conn)
+		return 0;
+	reader = &conn->ends[~role & 1];
+	psock = (void *)reader->psock;
 	if (bpf_core_field_exists(psock->msg_tot_len))
 		return peek(struct sk_psock, psock, msg_tot_len);
 	if (queue_drained(conn, role, 1))
@@ -37,19 +41,32 @@ static __always_inline __u32 unread_bytes(struct conn *conn, __u32 role)
 				   peek_end(reader->end, base));
 }
 
-/* R3. The list changes meanwhile; only the estimate can suffer. */
-static __noinline __u32 count_messages(__u64 psock)
-{
-	struct list_head *head = &((struct sk_psock *)psock)->ingress_msg;
-	struct list_head *node = peek(struct sk_psock, psock, ingress_msg.next);
+struct counting {
+	struct list_head *head;
+	struct list_head *node;
 	__u32 messages;
+	__u32 pad;
+};
 
-	for (messages = 0; messages < CAP_MESSAGES * HARD_CAP_FACTOR; messages++) {
-		if (!node || node == head)
-			break;
-		node = peek(struct list_head, node, next);
-	}
-	return messages;
+static long count_one(__u32 index, struct counting *counting)
+{
+	if (!counting->node || counting->node == counting->head)
+		return 1;
+	counting->node = peek(struct list_head, counting->node, next);
+	counting->messages++;
+	return 0;
+}
+
+/* R3. The list changes meanwhile; only the estimate can suffer. */
+GLOBAL_FUNCTION __u32 count_messages(__u64 psock)
+{
+	struct counting counting = {
+	    .head = &((struct sk_psock *)psock)->ingress_msg,
+	    .node = peek(struct sk_psock, psock, ingress_msg.next),
+	};
+
+	bpf_loop(CAP_MESSAGES * HARD_CAP_FACTOR, count_one, &counting, 0);
+	return counting.messages;
 }
 
 /* R3, over all flows: redirected bytes are charged to TCP's memory, so its own total bounds them.
@@ -117,7 +134,7 @@ static __always_inline enum reason bounded(const struct tcp_sock *tp, struct con
 		return REASON_NONE;
 	more = direction->queued + cost - READ_ONCE(direction->allowed);
 	more = (more + CHUNK_BYTES - 1) / CHUNK_BYTES * CHUNK_BYTES;
-	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, more, config))
+	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, more))
 		return REASON_MEMORY_BUDGET;
 	__sync_fetch_and_add(&direction->allowed, more);
 	return REASON_NONE;
@@ -173,11 +190,14 @@ static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 	return REASON_NONE;
 }
 
-static __always_inline int pass(struct conn *conn, __u32 slot, struct direction *direction,
-				enum reason reason)
+GLOBAL_FUNCTION int pass(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
 	struct counters *counters = counters_get();
+	struct direction *direction;
 
+	if (!conn)
+		return SK_PASS;
+	direction = &conn->directions[role & 1];
 	direction->reason = reason;
 	direction->tcp_messages++;
 	if (counters)
@@ -191,14 +211,15 @@ static __always_inline int pass(struct conn *conn, __u32 slot, struct direction 
 
 /* A connection that is leaving takes TCP, whatever is unread of what was redirected: recv finds
  * that first. Splice does not: what follows must not reach it, so the connection is reset. */
-static __always_inline int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role,
-					struct direction *direction, enum reason reason)
+GLOBAL_FUNCTION int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
-	if (READ_ONCE(conn->ends[!role].spliced) && !redirect_drained(conn, role))
+	if (!conn)
+		return SK_PASS;
+	if (READ_ONCE(conn->ends[~role & 1].spliced) && !redirect_drained(conn, role))
 		doom(conn, slot, !role, REASON_SPLICE);
 	if (conn->doomed)
 		return SK_DROP;
-	return pass(conn, slot, direction, reason);
+	return pass(conn, slot, role, reason);
 }
 
 static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
@@ -213,12 +234,12 @@ static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end
 	if ((state != CONN_JOINED && state != CONN_STOPPING) || READ_ONCE(conn->join) != join) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		WRITE_ONCE(direction->path, PATH_MIXED);
-		return leave_by_tcp(conn, slot, end->role & 1, direction, REASON_LEAVING);
+		return leave_by_tcp(conn, slot, end->role & 1, REASON_LEAVING);
 	}
 	if (bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS) != SK_PASS) {
 		__sync_fetch_and_add(&direction->sent, -size);
 		WRITE_ONCE(direction->path, PATH_MIXED);
-		return pass(conn, slot, direction, REASON_PEER_GONE);
+		return pass(conn, slot, end->role & 1, REASON_PEER_GONE);
 	}
 	direction->queued += size + MESSAGE_BYTES;
 	direction->redirected_bytes += size;
@@ -248,14 +269,13 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	/* R6 */
 	socket_state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
 	if (socket_state != TCP_ESTABLISHED && socket_state != TCP_CLOSE_WAIT)
-		return pass(conn, slot, direction, REASON_STATE);
+		return pass(conn, slot, role, REASON_STATE);
 
 	state = state_of(conn);
 	if (state < CONN_JOINED || state == CONN_SEALED)
-		return leave_by_tcp(conn, slot, role, direction, reason_of(conn) ?: REASON_LEAVING);
+		return leave_by_tcp(conn, slot, role, reason_of(conn) ?: REASON_LEAVING);
 	if (direction->path == PATH_MIXED)
-		return leave_by_tcp(conn, slot, role, direction,
-				    direction->reason ?: REASON_LEAVING);
+		return leave_by_tcp(conn, slot, role, direction->reason ?: REASON_LEAVING);
 
 	reason = must_stop(conn, config, reader);
 	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {
@@ -263,7 +283,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		if (!reason)
 			reason = tcp_drained(tp, direction, reader);
 		if (reason)
-			return pass(conn, slot, direction, reason);
+			return pass(conn, slot, role, reason);
 		WRITE_ONCE(direction->path_seq, tp->write_seq);
 		WRITE_ONCE(direction->path, PATH_REDIRECT);
 		direction->queued = 0;
@@ -272,13 +292,13 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	/* R1, from redirect to TCP: only once the reader has consumed what was redirected. */
 	if (reason && !unread_bytes(conn, role)) {
 		WRITE_ONCE(direction->path, PATH_TCP);
-		return pass(conn, slot, direction, reason);
+		return pass(conn, slot, role, reason);
 	}
 
 	reason = bounded(tp, conn, role, config, size);
 	if (reason) {
 		WRITE_ONCE(direction->path, unread_bytes(conn, role) ? PATH_MIXED : PATH_TCP);
-		return pass(conn, slot, direction, reason);
+		return pass(conn, slot, role, reason);
 	}
 
 	/* Without an agent it would be on TCP, and stay a member. */
