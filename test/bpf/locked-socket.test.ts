@@ -75,15 +75,15 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     const { mesh, agent, faulting, load } = await joined(t)
     t.equal(await ask(faulting, 'hold'), 0)
     await using second = await blockWalk(t, mesh, agent)
-    const walkers = await blockedWalks(agent, 1)
+    const blocked = await blockedWalks(agent, 1)
     await agent.kill(signal)
-    t.ok(walkers.every(isThere), 'its walk waits still')
+    t.ok(blocked.every(isThere), 'its walk waits still')
 
     const next = await mesh.startAgent('--policy', 'strict')
     t.match(next.log, /"msg":"adopted"/)
     await accelerated(next, load)
     t.equal(await ask(faulting, 'release'), 0)
-    await until('the walk of the first agent has ended', () => !walkers.some(isThere))
+    await until('the walk of the first agent has ended', () => !blocked.some(isThere))
     await until('its connection joins', async () => {
       await ask(faulting, 'turns')
       await ask(second, 'turns')
