@@ -77,6 +77,16 @@ void test('scans never overlap, and none begins once they are closed', async (t)
   t.equal(pins.scans, 2)
 })
 
+void test('a drain that the end of the agent cuts short has not drained', async (t) => {
+  const { pins, scans } = fixture(done)
+  pins.members = 1
+  const draining = drainAll(scans, { timeoutMs: 60_000 }, () => '')
+  await until('it scans', () => pins.scans > 0, { pauseMs: 1 })
+  pins.members = 0
+  await scans.close()
+  await t.rejects(draining, { code: 'AGENT_ENDS' })
+})
+
 void test('drained is only who has been woken, too', async (t) => {
   let isBlocked = true
   const { pins, scans } = fixture(async () => (isBlocked ? undefined : done()))

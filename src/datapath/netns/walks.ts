@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf } from '../../errno.ts'
 import type { Log } from '../../log.ts'
 import { findNetns } from '../netns-finder.ts'
@@ -148,23 +147,22 @@ export class Walks implements Disposable {
   }
 
   /** Resolves to false once the walk is blocked. A busy machine makes walks slow, not blocked. */
-  async #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
-    const end = new AbortController()
-    const ended = output.then(
-      () => true,
-      () => true,
-    )
-    try {
-      let waiting = 0
-      for (let looks = 1; looks <= this.#maxLooks && waiting < WAITING_LOOKS; looks++) {
-        const pause = delay(this.#lookMs, false, { signal: end.signal })
-        if (await Promise.race([ended, pause])) return true
-        waiting = walker.waits() ? waiting + 1 : 0
+  #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (isInTime: boolean): void => {
+        clearInterval(looking)
+        resolve(isInTime)
       }
-      return false
-    } finally {
-      end.abort()
-    }
+      let looks = 0
+      let waiting = 0
+      const looking = setInterval(() => {
+        looks += 1
+        waiting = walker.waits() ? waiting + 1 : 0
+        if (looks >= this.#maxLooks || waiting >= WAITING_LOOKS) settle(false)
+      }, this.#lookMs)
+      const ended = (): void => settle(true)
+      output.then(ended, ended)
+    })
   }
 
   #setAside(output: Promise<Buffer>, walker: Walker, netnsCookie: bigint): void {
