@@ -142,6 +142,7 @@ export const eventKinds = [
   'slow-request',
   'fallback',
   'refused',
+  'watch-splice',
 ] as const
 
 export type EventKind = (typeof eventKinds)[number]

@@ -19,7 +19,7 @@ import { Events } from './events.ts'
 import { tellHolders } from './holders.ts'
 import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './survey.ts'
-import { flowsInTurns, parseFlows } from './flow-table.ts'
+import { flowPieces, flowsInTurns, parseFlows } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './older-connections.ts'
@@ -29,6 +29,8 @@ import { probesOf } from './selftest/probe-bits.ts'
 import { ScanLoop } from './scan-loop.ts'
 import { drainAll, readConfig, Scans, setConfig, tcpMemoryPages } from './scans.ts'
 import { SpacedWalks } from './spaced-walks.ts'
+import { SpliceWatch } from './splice-watch.ts'
+import { visit } from './visit.ts'
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
@@ -60,6 +62,7 @@ export class KernelDatapath implements Datapath {
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
   readonly #scans: Scans
+  readonly #spliceWatch: SpliceWatch
   readonly #scanLoop: ScanLoop
   #surveyTimer: NodeJS.Timeout | undefined
   readonly #older: OlderConnections
@@ -92,6 +95,7 @@ export class KernelDatapath implements Datapath {
       log: this.#log,
       found: () => this.#surveySoon(),
     })
+    this.#spliceWatch = new SpliceWatch(programs, this.#log)
     this.#settingsWalks = new SpacedWalks((cookie) => this.#giveSettings(cookie))
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
@@ -104,6 +108,8 @@ export class KernelDatapath implements Datapath {
       walks: holdings.walks,
       netnsPaths: this.#netnsPaths,
       giveSettings: (cookie) => this.#settingsWalks.ask(cookie),
+      visit: (cookie) => visit(programs, cookie, this.#netnsPaths),
+      watchSplice: () => this.#spliceWatch.need(),
     })
     this.#scanLoop = new ScanLoop(() => this.#scan())
   }
@@ -137,7 +143,7 @@ export class KernelDatapath implements Datapath {
 
   async drain(options: DrainOptions): Promise<void> {
     await drainAll(this.#scans, options, (unkicked) =>
-      tellHolders(parseFlows(this.#programs.flows.iterate()), options.podOf, unkicked),
+      tellHolders(parseFlows(...flowPieces(this.#programs)), options.podOf, unkicked),
     )
   }
 
@@ -151,7 +157,7 @@ export class KernelDatapath implements Datapath {
   }
 
   flows(): AsyncIterable<readonly Flow[]> {
-    return flowsInTurns(this.#programs.flows.pieces())
+    return flowsInTurns(flowPieces(this.#programs))
   }
 
   quarantined(): Quarantined[] {
@@ -205,10 +211,13 @@ export class KernelDatapath implements Datapath {
     this.#events[Symbol.dispose]()
     await this.#scans.close()
     if (this.policy === 'strict') {
+      // Its members stay redirected, and nobody is there to attach it when one of them needs it.
+      this.#spliceWatch.need()
       await this.#settingsWalks.walkNow()
       // Where members stay redirected without an agent, the higher cap applies from now on.
       setConfig(this.#programs, { heartbeat_ns: 0n })
     }
+    this.#spliceWatch[Symbol.dispose]()
     this.#programs[Symbol.dispose]()
     this.#holdings.others[Symbol.dispose]()
     this.#holdings.walks[Symbol.dispose]()
@@ -232,6 +241,7 @@ export class KernelDatapath implements Datapath {
   async #scan(): Promise<number> {
     try {
       const { waitMs } = await this.#scans.scan()
+      this.#spliceWatch.rest()
       return waitMs
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
@@ -256,6 +266,7 @@ export class KernelDatapath implements Datapath {
   }
 
   #onEvent({ kind, netnsCookie, pid, comm, reason }: DatapathEvent): void {
+    if (kind === 'watch-splice') this.#spliceWatch.need()
     if (kind !== 'quarantined' && kind !== 'reset') return
     this.#log.warn(
       { netnsCookie: String(netnsCookie), pid, comm, reason },

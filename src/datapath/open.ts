@@ -6,7 +6,7 @@ import { MeshaccelError } from '../errors.ts'
 import { BpfMap, bytes, u64 } from '../libbpf/index.ts'
 import type { Log } from '../log.ts'
 import type { Datapath, DrainOptions, Policy } from './datapath.ts'
-import { parseFlows } from './flow-table.ts'
+import { flowPieces, parseFlows } from './flow-table.ts'
 import { tellHolders } from './holders.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel.ts'
 import type { ConfigRecord } from './layout.ts'
@@ -214,7 +214,7 @@ function holdersOf(version: string, unkicked: readonly bigint[]): string {
   const isKnown = basename(version).includes(basename(currentPins(dirname(version))))
   if (!isKnown) return tellHolders([], undefined, unkicked)
   using programs = new Programs(version)
-  return tellHolders(parseFlows(programs.flows.iterate()), undefined, unkicked)
+  return tellHolders(parseFlows(...flowPieces(programs)), undefined, unkicked)
 }
 
 /** Pins that are not complete: surely nobody is a member? */

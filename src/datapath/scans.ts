@@ -20,11 +20,16 @@ const BUSY_SCAN_INTERVAL_MS = 50
 /** Between two scans while nothing happens: what is worth joining waits this long at most. */
 const IDLE_SCAN_INTERVAL_MS = 200
 
-/** What a scan writes beside the cookies of namespaces: there is more to do soon, or at once. */
+/** What a scan writes beside the cookies of namespaces: there is more to do soon. */
 const SOON = 0n
+/** The same, at once: what versions before 0.2 write. */
 const AT_ONCE = 2n ** 64n - 1n
+/** The splice watch is needed. */
+const WATCH = 2n ** 64n - 2n
 /** Set in the cookie of a namespace where all that a member waits for are its settings. */
 const SETTINGS_ONLY = 2n ** 63n
+/** Set in the cookie of a namespace that has ends which are worth joining. */
+const VISIT = 2n ** 62n
 
 /** Of the pins of any version: scans and drains take no more of them. */
 export interface ScannedPins extends Pick<Pins, 'kick' | 'stopRedirecting' | 'countMembers'> {
@@ -40,6 +45,10 @@ export interface ScansOptions {
   readonly netnsPaths: ReadonlyMap<bigint, string>
   /** Hears of the namespaces in which there are new members without their settings. */
   readonly giveSettings?: (netnsCookie: bigint) => void
+  /** Has the wanted ends of a namespace join; returns whether to scan at once. Absent: none joins. */
+  readonly visit?: (netnsCookie: bigint) => boolean
+  /** The splice watch is needed. */
+  readonly watchSplice?: () => void
 }
 
 export interface Scanned {
@@ -96,17 +105,20 @@ export class Scans implements Disposable {
   }
 
   async #scan(): Promise<Scanned> {
-    const { pins, walks, netnsPaths, giveSettings } = this.#options
+    const { pins, walks, netnsPaths, giveSettings, visit, watchSplice } = this.#options
     const unkicked: bigint[] = []
     if (this.#disposed) return { waitMs: IDLE_SCAN_INTERVAL_MS, unkicked }
     const output = pins.scan.iterate()
     if (output.length === 0) return { waitMs: IDLE_SCAN_INTERVAL_MS, unkicked }
     const cookies = cookiesIn(output)
     cookies.delete(SOON)
-    const atOnce = cookies.delete(AT_ONCE)
+    let atOnce = cookies.delete(AT_ONCE)
+    // First: a direction may become mixed only once it is attached.
+    if (cookies.delete(WATCH)) watchSplice?.()
     for (const cookie of cookies) {
       if (this.#disposed) break
       if (cookie >= SETTINGS_ONLY) giveSettings?.(cookie - SETTINGS_ONLY)
+      else if (cookie >= VISIT) atOnce = visit?.(cookie - VISIT) || atOnce
       else if (!(await walks.walk(pins.kick, cookie, netnsPaths))) unkicked.push(cookie)
     }
     return { waitMs: atOnce ? 0 : BUSY_SCAN_INTERVAL_MS, unkicked }
@@ -219,8 +231,25 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     rules: 0,
     probes_run: 0,
     probes_ok: 0,
+    splice_watched: 1,
+    sweep: 0,
     pad: 0,
+    ...memoryBudgets(),
   }
+}
+
+/** R3: each connection that joins takes 16 KiB of its pod's budget, so this bounds connections, too. */
+const POD_MEMORY_SHARE = 64
+const NODE_MEMORY_SHARE = 16
+const LEAST_POD_MEMORY_BYTES = 32 * 2 ** 20
+
+/** Kernel memory for messages that were redirected and are unread: a part of the machine's. */
+export function memoryBudgets(
+  totalBytes: number = totalmem(),
+): Pick<ConfigRecord, 'pod_memory_bytes' | 'node_memory_bytes'> {
+  const podBytes = Math.max(LEAST_POD_MEMORY_BYTES, Math.floor(totalBytes / POD_MEMORY_SHARE))
+  const nodeBytes = Math.max(2 * podBytes, Math.floor(totalBytes / NODE_MEMORY_SHARE))
+  return { pod_memory_bytes: BigInt(podBytes), node_memory_bytes: BigInt(nodeBytes) }
 }
 
 /** Scans write to the map as well, from this thread only. */
