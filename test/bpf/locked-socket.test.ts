@@ -114,13 +114,13 @@ async function joined(
 
 /** A second connection of the pod joins, so that the pod is walked over, which the first one's lock blocks. */
 async function blockWalk(t: Test, mesh: Mesh, agent: AgentProcess): Promise<Faulting> {
-  const before = await faultingFlows(agent)
+  const before = new Set((await faultingFlows(agent)).map(({ identity }) => identity))
   const second = mesh.pod(2).run<Obeyed>('faulting')
   t.teardown(() => second[Symbol.asyncDispose]())
   await until('the second connection joins', async () => {
     await ask(second, 'turns')
     const flows = await faultingFlows(agent)
-    return flows.length > before.length && flows.every(({ state }) => state === 'joined')
+    return flows.some(({ identity, state }) => state === 'joined' && !before.has(identity))
   })
   await blockedWalks(agent, 1)
   return second
