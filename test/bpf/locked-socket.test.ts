@@ -57,7 +57,7 @@ void test('a member whose reader holds its lock, while everything is to leave', 
   t.match(stderr, /of shop\/pod-3 has not read 100 bytes/, 'it says who holds what')
   t.equal(stderr.match(/has not read/g)?.length, 1, 'all others have left')
   await agent.status()
-  t.match(await run(mesh, 'resume'), { code: 0 })
+  t.match(await runCommand(['resume', '--socket', mesh.socket]), { code: 0 })
   await accelerated(agent, load)
 
   t.equal(await ask(faulting, 'release'), 0)
