@@ -34,12 +34,12 @@ export class LeavingVersions implements Disposable {
     for (const [version, { scans }] of this.#versions) {
       try {
         const { members, unkicked } = await scans.drainOnce()
-        if (this.#disposed) return
         if (members > 0 || unkicked.length > 0) continue
         this.#forget(version)
         removeVersion(version)
         this.#log.info({ pins: version }, 'the last connections of another version have left')
       } catch (error) {
+        if (this.#disposed) return
         this.#log.error({ err: error, pins: version }, 'cannot drain another version')
       }
     }

@@ -83,7 +83,14 @@ export class Scans implements Disposable {
   async drainOnce(): Promise<Left> {
     this.pins.survey.run()
     const { unkicked } = await this.scan()
-    return { members: this.#disposed ? 0 : this.pins.countMembers(), unkicked }
+    if (this.#disposed) {
+      throw new MeshaccelError('the agent ends', {
+        code: 'AGENT_ENDS',
+        operation: 'drain',
+        hint: 'Run `meshaccel drain` again: it works without an agent, too.',
+      })
+    }
+    return { members: this.pins.countMembers(), unkicked }
   }
 
   /** Resolves once no scan is under way. None begins from now on. */

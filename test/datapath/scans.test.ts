@@ -60,7 +60,7 @@ void test('a scan kicks in each pod that it names, and says which could not be w
 })
 
 void test('scans never overlap, and none begins once they are closed', async (t) => {
-  let letGo = (): void => undefined
+  let letGo: (() => void) | undefined
   const { pins, scans } = fixture(async () => {
     await new Promise<void>((resolve) => (letGo = resolve))
     return Buffer.alloc(0)
@@ -68,13 +68,23 @@ void test('scans never overlap, and none begins once they are closed', async (t)
   pins.output = [1n]
   const both = [scans.scan(), scans.scan()]
   await until('the first one walks', () => pins.scans === 1, { pauseMs: 1 })
-  letGo()
+  letGo?.()
   await until('then the second one', () => pins.scans === 2, { pauseMs: 1 })
   const closed = scans.close()
-  letGo()
+  letGo?.()
   await Promise.all([...both, closed])
   await scans.scan()
   t.equal(pins.scans, 2)
+})
+
+void test('a drain that the end of the agent cuts short has not drained', async (t) => {
+  const { pins, scans } = fixture(done)
+  pins.members = 1
+  const draining = drainAll(scans, { timeoutMs: 60_000 }, () => '')
+  await until('it scans', () => pins.scans > 0, { pauseMs: 1 })
+  pins.members = 0
+  await scans.close()
+  await t.rejects(draining, { code: 'AGENT_ENDS' })
 })
 
 void test('drained is only who has been woken, too', async (t) => {
@@ -82,7 +92,7 @@ void test('drained is only who has been woken, too', async (t) => {
   const { pins, scans } = fixture(async () => (isBlocked ? undefined : done()))
   pins.output = [7n]
   const drain = (): Promise<boolean> =>
-    drainAll(scans, { timeoutMs: 0 }, (unkicked) => `pod ${unkicked}`)
+    drainAll(scans, { timeoutMs: 0 }, (unkicked) => `pod ${unkicked.join()}`)
   await t.rejects(drain(), {
     code: 'DRAIN_TIMEOUT',
     message: 'drain: the readers of 1 pods could not be woken: pod 7',

@@ -44,7 +44,7 @@ void test('walks come at once where few are asked for, and share rounds where ma
 
 void test('rounds never overlap, and walkNow waits for the one that is under way', async (t) => {
   const walked: bigint[] = []
-  let letGo = (): void => undefined
+  let letGo: (() => void) | undefined
   const walks = new SpacedWalks(async (cookie) => {
     walked.push(cookie)
     await new Promise<void>((resolve) => (letGo = resolve))
@@ -56,9 +56,9 @@ void test('rounds never overlap, and walkNow waits for the one that is under way
   await setImmediate()
   t.strictSame(walked, [1n], 'the second round waits')
   const done = walks.walkNow()
-  letGo()
+  letGo?.()
   await setImmediate()
   t.strictSame(walked, [1n, 2n])
-  letGo()
+  letGo?.()
   await done
 })

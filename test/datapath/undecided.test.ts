@@ -51,7 +51,7 @@ void test('tries again after longer and longer pauses, whatever went wrong, unti
   datapath.enrol({ netnsCookie: 7n, netnsPath: '/run/netns/a', proxyUid: 1 })
   t.strictSame(opened.calls, ['enrol 7'])
   t.equal(refused.closed, 0, "its lock is the new one's")
-  datapath.close()
+  await datapath.close()
   t.equal(opened.closed, 1)
 })
 
@@ -65,7 +65,7 @@ void test('one that is refused by evidence at last is not tried again', async (t
   })
   t.equal(asked.length, 1)
   t.strictSame(pausesS(), [0.001], 'and no more tries are planned')
-  datapath.close()
+  await datapath.close()
 })
 
 void test('closed while it is opened again, it leaves nothing open', async (t) => {
@@ -83,7 +83,7 @@ void test('closed while it is opened again, it leaves nothing open', async (t) =
     firstPauseMs: 1,
   })
   await until('it tries', () => signals.length > 0, { pauseMs: 1 })
-  datapath.close()
+  await datapath.close()
   t.ok(signals[0]?.aborted, 'the self-test is to end')
   answers[0]?.(opened)
   await until('what came too late is closed', () => opened.closed === 1, { pauseMs: 1 })

@@ -89,4 +89,8 @@ void test('in the image, with the capabilities of the chart, the self-test finds
     stderr: /no network is configured in \/tmp/,
   })
   t.ok(existsSync(join(root, 'tmp/bin/meshaccel-cni')))
+
+  // It runs without a library of the image; a parent that is not its own is refused.
+  const walk = spawnSync('chroot', [root, '/app/build/netns/meshaccel-walk', '0'])
+  t.match({ status: walk.status, error: walk.error }, { status: 1, error: undefined })
 })

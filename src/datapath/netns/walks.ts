@@ -1,16 +1,17 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf } from '../../errno.ts'
 import type { Log } from '../../log.ts'
 import { findNetns } from '../netns-finder.ts'
 import { WalkProcess, type Walker } from './walk-process.ts'
 
 /**
- * A walk takes some 2 ms, up to 4 ms on a node with 10,000 connections. The product with MAX_BLOCKED is below a second:
- * so long may a round of walks take if every pod that it meets holds a lock.
+ * Between two looks at the process of a walk. A walk takes some 2 ms, up to 4 ms on a node with 10,000 connections. Twice
+ * this times MAX_BLOCKED is below a second: so long may a round of walks take if every pod that it meets holds a lock.
  */
-const LIMIT_MS = 25
-/** A walk that needs more than so many limits counts as blocked, whatever its process does. */
-const MAX_LIMITS = 40
+const LOOK_MS = 12
+/** A process waits now and then for something else, such as memory. It waits for a lock if so many looks find it waiting. */
+const WAITING_LOOKS = 2
+/** A walk that needs more looks counts as blocked, whatever its process does. */
+const MAX_LOOKS = 80
 /**
  * A blocked process takes some 130 KiB, half of it in the kernel: all together take some 4 MiB. Each pod has one at
  * most.
@@ -22,24 +23,24 @@ const TOLD_AFTER_MS = 1_000
 export interface WalksOptions {
   readonly log?: Log
   readonly start?: () => Walker
-  readonly limitMs?: number
-  readonly maxLimits?: number
+  readonly lookMs?: number
+  readonly maxLooks?: number
   readonly maxBlocked?: number
   readonly toldAfterMs?: number
 }
 
 /**
  * Walks over the TCP sockets of pods, which takes each socket's lock. A process of the pod can hold that lock for as long
- * as it likes: it only has to fault inside recv(). So walks are made by processes that nobody waits for beyond a limit.
+ * as it likes: it only has to fault inside recv(). So walks are made by processes that nobody waits for in vain.
  *
- * One walk is made at a time. A walk that waits for a lock beyond the limit is blocked: its process finishes it alone,
- * another process makes the next ones, and its namespace is not walked over again before.
+ * One walk is made at a time. A walk whose process waits for a lock at two looks in a row is blocked: its process finishes
+ * it alone, another process makes the next ones, and its namespace is not walked over again before.
  */
 export class Walks implements Disposable {
   readonly #log: Log | undefined
   readonly #start: () => Walker
-  readonly #limitMs: number
-  readonly #maxLimits: number
+  readonly #lookMs: number
+  readonly #maxLooks: number
   readonly #maxBlocked: number
   readonly #toldAfterMs: number
   /** Settles when all walks that were asked for before are made, or blocked. */
@@ -56,15 +57,15 @@ export class Walks implements Disposable {
   constructor({
     log,
     start = () => new WalkProcess(),
-    limitMs = LIMIT_MS,
-    maxLimits = MAX_LIMITS,
+    lookMs = LOOK_MS,
+    maxLooks = MAX_LOOKS,
     maxBlocked = MAX_BLOCKED,
     toldAfterMs = TOLD_AFTER_MS,
   }: WalksOptions) {
     this.#log = log
     this.#start = start
-    this.#limitMs = limitMs
-    this.#maxLimits = maxLimits
+    this.#lookMs = lookMs
+    this.#maxLooks = maxLooks
     this.#maxBlocked = maxBlocked
     this.#toldAfterMs = toldAfterMs
   }
@@ -145,22 +146,23 @@ export class Walks implements Disposable {
     return isFull
   }
 
-  /** Resolves to false once the walk waits for a lock at the limit. A busy machine makes walks slow, not blocked. */
-  async #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
-    const end = new AbortController()
-    const ended = output.then(
-      () => true,
-      () => true,
-    )
-    try {
-      for (let limits = 1; ; limits++) {
-        const limit = delay(this.#limitMs, false, { signal: end.signal })
-        if (await Promise.race([ended, limit])) return true
-        if (limits >= this.#maxLimits || walker.waits()) return false
+  /** Resolves to false once the walk is blocked. A busy machine makes walks slow, not blocked. */
+  #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (isInTime: boolean): void => {
+        clearInterval(looking)
+        resolve(isInTime)
       }
-    } finally {
-      end.abort()
-    }
+      let looks = 0
+      let waiting = 0
+      const looking = setInterval(() => {
+        looks += 1
+        waiting = walker.waits() ? waiting + 1 : 0
+        if (looks >= this.#maxLooks || waiting >= WAITING_LOOKS) settle(false)
+      }, this.#lookMs)
+      const ended = (): void => settle(true)
+      output.then(ended, ended)
+    })
   }
 
   #setAside(output: Promise<Buffer>, walker: Walker, netnsCookie: bigint): void {

@@ -38,7 +38,7 @@ class FakeWalker implements Walker {
   }
 }
 
-function fixture(options: { maxBlocked?: number; maxLimits?: number } = {}): {
+function fixture(options: { maxBlocked?: number; maxLooks?: number } = {}): {
   walks: Walks
   walkers: FakeWalker[]
   walk: (netns: number) => Promise<string | undefined>
@@ -52,8 +52,8 @@ function fixture(options: { maxBlocked?: number; maxLimits?: number } = {}): {
     walkers.push(walker)
     return walker
   }
-  const limits = { limitMs: 1, maxLimits: Infinity, toldAfterMs: 1 }
-  const walks = new Walks({ log, start, ...limits, ...options })
+  const looks = { lookMs: 1, maxLooks: Infinity, toldAfterMs: 1 }
+  const walks = new Walks({ log, start, ...looks, ...options })
   const paths = new Map([1n, 2n, 3n].map((cookie) => [cookie, `/ns/${cookie}`]))
   const walk = async (netns: number): Promise<string | undefined> =>
     (await walks.walk('/kick', BigInt(netns), paths))?.toString()
@@ -98,7 +98,7 @@ void test('a walk that is slow, but waits for no lock, is waited for', async (t)
 })
 
 void test('a walk that neither comes back nor waits is given up in the end', async (t) => {
-  const { walks, walk } = fixture({ maxLimits: 3 })
+  const { walks, walk } = fixture({ maxLooks: 3 })
   t.equal(await walk(1), undefined)
   t.ok(walks.isBlocked(1n))
 })
