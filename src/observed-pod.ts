@@ -5,6 +5,10 @@ import type { Exclusions } from './exclusions.ts'
 /** Where a pod's network namespace can be found. */
 export type NetnsRef = { readonly path: string } | { readonly pid: number }
 
+/** Whether connections whose reader blocks may join, or are left on TCP, as by default. */
+export const blockingReaders = ['accelerate', 'leave'] as const
+export type BlockingReaders = (typeof blockingReaders)[number]
+
 export type Mesh = 'istio' | 'linkerd' | 'kuma' | 'consul'
 
 /** A pod as its source sees it. */
@@ -28,6 +32,8 @@ export interface ObservedPod {
   readonly finished?: boolean
   /** Absent: the agent's default applies. */
   readonly enabled?: boolean
+  /** Absent: its user does not say. */
+  readonly blockingReaders?: BlockingReaders
   /** What its user wants to stay on TCP; `invalid`: something, and nobody can read what. */
   readonly exclusions?: Exclusions | 'invalid'
   /** What its user has written wrong, on it or on its namespace: a sentence without its full stop. */

@@ -171,7 +171,7 @@ function seenAs(
 }
 
 function enrolmentOf(
-  { mesh, proxyUid = mesh && meshUid[mesh], exclusions }: ObservedPod,
+  { mesh, proxyUid = mesh && meshUid[mesh], blockingReaders, exclusions }: ObservedPod,
   { netnsCookie, netnsPath }: FoundNetns,
 ): PodNetns {
   // notEnrolledBecause lets none pass that has neither.
@@ -180,6 +180,7 @@ function enrolmentOf(
     netnsCookie,
     netnsPath,
     proxyUid,
+    ...(blockingReaders === 'accelerate' ? { blockingReaders } : {}),
     ...(typeof exclusions === 'object' ? { exclusions } : {}),
   }
 }

@@ -78,6 +78,17 @@ void test('rules that keep connections on TCP are part of the enrolment', async 
   t.equal(reasonOf({ ...one, exclusions, enabled: false }), 'disabled')
 })
 
+void test('blocking readers join only where their user says so', async (t) => {
+  const choice = (pod: ObservedPod): unknown =>
+    desiredState([pod], resolutions, options).enrolments.get(1n)
+  const enrolment = { netnsCookie: 1n, netnsPath: '/n/1', proxyUid: 1337 }
+  t.strictSame(choice({ ...one, blockingReaders: 'accelerate' }), {
+    ...enrolment,
+    blockingReaders: 'accelerate',
+  })
+  t.strictSame(choice({ ...one, blockingReaders: 'leave' }), enrolment, 'as without a word')
+})
+
 void test('a pod whose namespace nobody has found has its own reason', async (t) => {
   const { netns, ...unfound } = one
   t.ok(netns)

@@ -7,11 +7,13 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../../exclusions.ts'
-import { meantValue } from './misspelt.ts'
+import { blockingReaders, type BlockingReaders } from '../../observed-pod.ts'
+import { meantChoice, meantValue } from './misspelt.ts'
 
 /** What users write on pods and namespaces. */
 export const annotationPrefix = 'meshaccel.io/'
 const enabledKey = `${annotationPrefix}enabled`
+const blockingReadersKey = `${annotationPrefix}blocking-readers`
 const excludeKeys = {
   ports: `${annotationPrefix}exclude-ports`,
   cidrs: `${annotationPrefix}exclude-cidrs`,
@@ -28,13 +30,31 @@ interface Reading<Value> {
 
 /** `meshaccel.io/enabled`; whatever is neither "true" nor "false" counts as absent. Pure. */
 export function readEnabled(annotations: Annotations): Reading<boolean> {
-  const text = annotations[enabledKey]
+  const { value, problem } = readWord(annotations, enabledKey, ['true', 'false'], meantValue)
+  if (problem !== undefined) return { problem }
+  return value === undefined ? {} : { value: value === 'true' }
+}
+
+/** `meshaccel.io/blocking-readers`; any other text than the two words counts as absent. Pure. */
+export function readBlockingReaders(annotations: Annotations): Reading<BlockingReaders> {
+  return readWord(annotations, blockingReadersKey, blockingReaders, meantChoice)
+}
+
+/** One of two words. */
+function readWord<Word extends string>(
+  annotations: Annotations,
+  key: string,
+  words: readonly [Word, Word],
+  meant: (text: string) => Word | undefined,
+): Reading<Word> {
+  const text = annotations[key]
   if (text === undefined) return {}
-  if (text === 'true' || text === 'false') return { value: text === 'true' }
-  const guess = meantValue(text)
+  const value = words.find((word) => word === text)
+  if (value !== undefined) return { value }
+  const guess = meant(text)
   return {
     problem:
-      `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` +
+      `${key} must be "${words[0]}" or "${words[1]}", not ${quote(text)}: it is ignored` +
       (guess === undefined ? '' : `; did you mean "${guess}"?`),
   }
 }

@@ -1,7 +1,8 @@
 import { nearest } from '../../edit-distance.ts'
+import { blockingReaders, type BlockingReaders } from '../../observed-pod.ts'
 
 /** What users may write below `meshaccel.io/`. */
-const known = ['enabled', 'exclude-ports', 'exclude-cidrs', 'exclude-uids'].map(
+const known = ['enabled', 'blocking-readers', 'exclude-ports', 'exclude-cidrs', 'exclude-uids'].map(
   (name) => `meshaccel.io/${name}`,
 )
 
@@ -52,6 +53,14 @@ export function meantValue(text: string): 'true' | 'false' | undefined {
   if (['true', 'yes', 'y', 'on', '1', 'enable', 'enabled'].includes(word)) return 'true'
   if (['false', 'no', 'n', 'off', '0', 'disable', 'disabled'].includes(word)) return 'false'
   return nearest(word, ['true', 'false'] as const)
+}
+
+/** What was meant by a value that is neither "accelerate" nor "leave". */
+export function meantChoice(text: string): BlockingReaders | undefined {
+  const word = text.trim().toLowerCase()
+  if (meantValue(word) === 'true') return 'accelerate'
+  if (meantValue(word) === 'false') return 'leave'
+  return nearest(word, blockingReaders)
 }
 
 /** The user chose it: as long as Kubernetes allows names to be, and without anything that is not in them. */

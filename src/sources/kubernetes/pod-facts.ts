@@ -1,5 +1,5 @@
-import type { ObservedPod } from '../../observed-pod.ts'
-import { readEnabled, readExclusions } from './annotations.ts'
+import type { BlockingReaders, ObservedPod } from '../../observed-pod.ts'
+import { readBlockingReaders, readEnabled, readExclusions } from './annotations.ts'
 import { misspelt } from './misspelt.ts'
 import { recognise, type PodSpecFacts } from './recognise.ts'
 
@@ -33,6 +33,7 @@ export interface PodFacts {
 export interface NamespaceFacts {
   readonly uid: string
   readonly enabled?: boolean
+  readonly blockingReaders?: BlockingReaders
   readonly problems: readonly string[]
 }
 
@@ -43,6 +44,7 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror'
 export function podFacts(pod: KubeObject): PodFacts {
   const { name = '', namespace = '', uid = '', annotations = {}, labels = {} } = pod.metadata ?? {}
   const enabled = readEnabled(annotations)
+  const blocking = readBlockingReaders(annotations)
   const exclusions = readExclusions(annotations)
   const recognised = recognise(pod)
   const phase = pod.status?.phase
@@ -60,11 +62,12 @@ export function podFacts(pod: KubeObject): PodFacts {
       ...(pod.spec?.hostNetwork ? { hostNetwork: true } : {}),
       ...(phase === 'Succeeded' || phase === 'Failed' ? { finished: true } : {}),
       ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
+      ...(blocking.value === undefined ? {} : { blockingReaders: blocking.value }),
       ...(exclusions.value === undefined ? {} : { exclusions: exclusions.value }),
     },
     runtimeUid: annotations[mirrorAnnotation] ?? uid,
     problems: [
-      ...(enabled.problem === undefined ? [] : [enabled.problem]),
+      ...problemsOf(enabled, blocking),
       ...exclusions.problems,
       ...misspelt(annotations, labels),
     ],
@@ -74,8 +77,17 @@ export function podFacts(pod: KubeObject): PodFacts {
 /** Keeps of a namespace what its pods need; undefined when it says nothing, as most do. Pure. */
 export function namespaceFacts(namespace: KubeObject): NamespaceFacts | undefined {
   const { uid = '', annotations = {}, labels = {} } = namespace.metadata ?? {}
-  const { value, problem } = readEnabled(annotations)
-  const problems = [...(problem === undefined ? [] : [problem]), ...misspelt(annotations, labels)]
-  if (value === undefined && problems.length === 0) return undefined
-  return { uid, ...(value === undefined ? {} : { enabled: value }), problems }
+  const enabled = readEnabled(annotations)
+  const blocking = readBlockingReaders(annotations)
+  const problems = [...problemsOf(enabled, blocking), ...misspelt(annotations, labels)]
+  const facts = {
+    ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
+    ...(blocking.value === undefined ? {} : { blockingReaders: blocking.value }),
+  }
+  if (Object.keys(facts).length === 0 && problems.length === 0) return undefined
+  return { uid, ...facts, problems }
+}
+
+function problemsOf(...readings: readonly { readonly problem?: string }[]): string[] {
+  return readings.flatMap(({ problem }) => problem ?? [])
 }

@@ -277,6 +277,7 @@ function observedPod(
   netns: NetnsRef | undefined,
 ): ObservedPod {
   const enabled = observed.enabled ?? namespace?.enabled
+  const blockingReaders = observed.blockingReaders ?? namespace?.blockingReaders
   const ofNamespace = (namespace?.problems ?? []).map(
     (problem) => `namespace ${observed.namespace}: ${problem}`,
   )
@@ -286,5 +287,6 @@ function observedPod(
     ...(problem === '' ? {} : { problem }),
     ...(netns === undefined ? {} : { netns }),
     ...(enabled === undefined ? {} : { enabled }),
+    ...(blockingReaders === undefined ? {} : { blockingReaders }),
   }
 }

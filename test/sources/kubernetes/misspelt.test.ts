@@ -10,6 +10,8 @@ void test('annotations that were meant to be ours', async (t) => {
     'Meshaccel.io/Enabled': 'meshaccel.io/enabled',
     'meshaccel.io/inject': 'meshaccel.io/enabled',
     'sidecar.meshaccel.io/acceleration': 'meshaccel.io/enabled',
+    'meshaccel.io/blocking-reader': 'meshaccel.io/blocking-readers',
+    'meshaccel.io/blockingReaders': 'meshaccel.io/blocking-readers',
     'meshaccel.io/exclude-port': 'meshaccel.io/exclude-ports',
     'meshaccel.io/excludeInboundPorts': 'meshaccel.io/exclude-ports',
     'meshaccel.io/exclude-cidr': 'meshaccel.io/exclude-cidrs',
@@ -30,6 +32,7 @@ void test('our annotations as labels', async (t) => {
 void test('what is right, and what others write, is left alone', async (t) => {
   const annotations = {
     'meshaccel.io/enabled': 'true',
+    'meshaccel.io/blocking-readers': 'accelerate',
     'meshaccel.io/exclude-ports': '1',
     'meshaccel.io/exclude-cidrs': '::1',
     'meshaccel.io/exclude-uids': '1',

@@ -145,6 +145,31 @@ void test('an annotation of the namespace counts, and that of the pod counts mor
   await tells('the edit of the pod', ([, two]) => two?.enabled === false)
 })
 
+void test('blocking readers: the namespace counts, and what the pod says counts more', async (t) => {
+  const { api, told, tells, start } = await running(t)
+  const key = 'meshaccel.io/blocking-readers'
+  const choices = (): unknown => told()?.map((pod) => pod.blockingReaders)
+  api.set('namespaces', kubeNamespace('a', undefined, { [key]: 'accelerate' }))
+  api.set('pods', kubePod('a/one'))
+  api.set('pods', kubePod('a/two', { annotations: { [key]: 'leave' } }))
+  api.set('pods', kubePod('a/wrong', { annotations: { [key]: 'acelerate' } }))
+  start()
+  await tells('all', (pods) => pods.length === 3)
+  t.strictSame(choices(), ['accelerate', 'leave', 'accelerate'])
+  await until('the Event', () => api.events.length === 1)
+  t.match(api.events, [
+    {
+      involvedObject: { kind: 'Pod', name: 'wrong' },
+      message: /it is ignored; did you mean "accelerate"\?$/,
+    },
+  ])
+  api.set('namespaces', kubeNamespace('a'))
+  await tells('the removal', ([one]) => one?.blockingReaders === undefined)
+  t.strictSame(choices(), [undefined, 'leave', undefined])
+  api.set('pods', kubePod('a/two', { annotations: { [key]: 'accelerate' } }))
+  await tells('the edit of the pod', ([, two]) => two?.blockingReaders === 'accelerate')
+})
+
 void test('resumes a broken watch where it broke off', async (t) => {
   const { api, tells, start } = await running(t)
   api.set('pods', kubePod('a/one'))
