@@ -36,6 +36,8 @@ export interface ObservedPod {
   readonly blockingReaders?: BlockingReaders
   /** What its user wants to stay on TCP; `invalid`: something, and nobody can read what. */
   readonly exclusions?: Exclusions | 'invalid'
+  /** It or its namespace has an annotation that looks like one of ours, and nobody knows it. */
+  readonly unknownAnnotation?: boolean
   /** What its user has written wrong, on it or on its namespace: a sentence without its full stop. */
   readonly problem?: string
 }

@@ -24,6 +24,8 @@ export const notEnrolledReasons = [
   'no-mesh',
   /** Its user excludes traffic, and nobody can read which. */
   'exclusions-invalid',
+  /** Its user wants something, and nobody can read what. */
+  'annotation-unknown',
   /** Nobody has found its network namespace yet. */
   'netns-unknown',
   /** An earlier pod of the source has the same network namespace. */
@@ -90,6 +92,7 @@ export function notEnrolledBecause(
   if (pod.ambient) return 'ambient'
   if (pod.mesh === undefined && pod.proxyUid === undefined) return 'no-mesh'
   if (pod.exclusions === 'invalid') return 'exclusions-invalid'
+  if (pod.unknownAnnotation) return 'annotation-unknown'
   return undefined
 }
 

@@ -67,6 +67,12 @@ void test('what is not enrolled has one reason', async (t) => {
   t.equal(reasonOf({ ...meshless, ambient: true }), 'ambient')
   t.equal(reasonOf({ ...meshless, hostNetwork: true }), 'host-network', 'rather than no-mesh')
   t.equal(reasonOf({ ...one, exclusions: 'invalid' }), 'exclusions-invalid')
+  t.equal(reasonOf({ ...one, unknownAnnotation: true }), 'annotation-unknown')
+  t.equal(
+    reasonOf({ ...one, exclusions: 'invalid', unknownAnnotation: true }),
+    'exclusions-invalid',
+    'the narrower of the two',
+  )
   t.equal(reasonOf(one, found, { refused: true }), 'refused')
 })
 

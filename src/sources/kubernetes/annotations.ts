@@ -14,13 +14,16 @@ import { meantChoice, meantValue } from './misspelt.ts'
 export const annotationPrefix = 'meshaccel.io/'
 const enabledKey = `${annotationPrefix}enabled`
 const blockingReadersKey = `${annotationPrefix}blocking-readers`
-const excludeKeys = {
+export const excludeKeys: Readonly<Record<keyof Exclusions, string>> = {
   ports: `${annotationPrefix}exclude-ports`,
   cidrs: `${annotationPrefix}exclude-cidrs`,
   uids: `${annotationPrefix}exclude-uids`,
-} as const
+}
 
 export type Annotations = Readonly<Record<string, string>>
+
+/** The subject of sentences about the annotations of a pod or of a namespace. */
+export type Whose = 'the pod is' | 'its pods are'
 
 /** A value that is there, or what is wrong with the text of it: a sentence for the user. */
 interface Reading<Value> {
@@ -60,16 +63,19 @@ function readWord<Word extends string>(
 }
 
 /**
- * The `meshaccel.io/exclude-*` of a pod. One that cannot be read makes them all `invalid`, which keeps the pod from
- * enrolment: whatever it was to keep on TCP stays there. Pure.
+ * The `meshaccel.io/exclude-*` of a pod or a namespace. One that cannot be read makes them all `invalid`, which keeps the
+ * pods from enrolment: whatever it was to keep on TCP stays there. `whose`: for the sentences. Pure.
  */
-export function readExclusions(annotations: Annotations): {
+export function readExclusions(
+  annotations: Annotations,
+  whose: Whose = 'the pod is',
+): {
   readonly value?: Exclusions | 'invalid'
   readonly problems: readonly string[]
 } {
-  const ports = readList(annotations, excludeKeys.ports, portRule)
-  const cidrs = readList(annotations, excludeKeys.cidrs, cidrRule)
-  const uids = readList(annotations, excludeKeys.uids, uidRule)
+  const ports = readList(annotations, excludeKeys.ports, portRule, whose)
+  const cidrs = readList(annotations, excludeKeys.cidrs, cidrRule, whose)
+  const uids = readList(annotations, excludeKeys.uids, uidRule, whose)
   const problems = [ports, cidrs, uids].flatMap(({ problem }) => problem ?? [])
   if (problems.length > 0) return { value: 'invalid', problems }
   const value = nonEmpty({
@@ -85,9 +91,10 @@ function readList<Rule>(
   annotations: Annotations,
   key: string,
   { what, parse }: RuleKind<Rule>,
+  whose: Whose,
 ): Reading<readonly Rule[]> {
   const bad = (why: string): Reading<never> => ({
-    problem: `${key}: ${why}: the pod is not accelerated`,
+    problem: `${key}: ${why}: ${whose} not accelerated`,
   })
   const text = annotations[key]?.trim()
   if (!text) return {}

@@ -1,7 +1,6 @@
-import type { BlockingReaders, ObservedPod } from '../../observed-pod.ts'
-import { readBlockingReaders, readEnabled, readExclusions } from './annotations.ts'
-import { misspelt } from './misspelt.ts'
+import type { ObservedPod } from '../../observed-pod.ts'
 import { recognise, type PodSpecFacts } from './recognise.ts'
+import { readSettings, type Settings } from './settings.ts'
 
 /** An object as the API server writes it; only the fields that are read. */
 export interface KubeObject extends PodSpecFacts {
@@ -32,8 +31,8 @@ export interface PodFacts {
 /** What is kept of a namespace that says anything. */
 export interface NamespaceFacts {
   readonly uid: string
-  readonly enabled?: boolean
-  readonly blockingReaders?: BlockingReaders
+  readonly settings: Settings
+  /** What is wrong with its annotations, in sentences for its user. */
   readonly problems: readonly string[]
 }
 
@@ -43,9 +42,7 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror'
 /** Keeps of a pod what enrolment needs. Pure. */
 export function podFacts(pod: KubeObject): PodFacts {
   const { name = '', namespace = '', uid = '', annotations = {}, labels = {} } = pod.metadata ?? {}
-  const enabled = readEnabled(annotations)
-  const blocking = readBlockingReaders(annotations)
-  const exclusions = readExclusions(annotations)
+  const { settings, problems } = readSettings({ annotations, labels }, 'the pod is')
   const recognised = recognise(pod)
   const phase = pod.status?.phase
   const ips = (pod.status?.podIPs ?? [{ ip: pod.status?.podIP }]).flatMap(({ ip }) => ip || [])
@@ -61,33 +58,17 @@ export function podFacts(pod: KubeObject): PodFacts {
       ...(recognised && 'ambient' in recognised ? { ambient: true } : {}),
       ...(pod.spec?.hostNetwork ? { hostNetwork: true } : {}),
       ...(phase === 'Succeeded' || phase === 'Failed' ? { finished: true } : {}),
-      ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
-      ...(blocking.value === undefined ? {} : { blockingReaders: blocking.value }),
-      ...(exclusions.value === undefined ? {} : { exclusions: exclusions.value }),
+      ...settings,
     },
     runtimeUid: annotations[mirrorAnnotation] ?? uid,
-    problems: [
-      ...problemsOf(enabled, blocking),
-      ...exclusions.problems,
-      ...misspelt(annotations, labels),
-    ],
+    problems,
   }
 }
 
 /** Keeps of a namespace what its pods need; undefined when it says nothing, as most do. Pure. */
 export function namespaceFacts(namespace: KubeObject): NamespaceFacts | undefined {
   const { uid = '', annotations = {}, labels = {} } = namespace.metadata ?? {}
-  const enabled = readEnabled(annotations)
-  const blocking = readBlockingReaders(annotations)
-  const problems = [...problemsOf(enabled, blocking), ...misspelt(annotations, labels)]
-  const facts = {
-    ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
-    ...(blocking.value === undefined ? {} : { blockingReaders: blocking.value }),
-  }
-  if (Object.keys(facts).length === 0 && problems.length === 0) return undefined
-  return { uid, ...facts, problems }
-}
-
-function problemsOf(...readings: readonly { readonly problem?: string }[]): string[] {
-  return readings.flatMap(({ problem }) => problem ?? [])
+  const { settings, problems } = readSettings({ annotations, labels }, 'its pods are')
+  if (Object.keys(settings).length === 0 && problems.length === 0) return undefined
+  return { uid, settings, problems }
 }
