@@ -29,8 +29,11 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   finished: { means: 'its containers have ended for good' },
   ambient: {
-    means: "its mesh serves it from outside the pod (Istio's ambient mode): it has no sidecar",
-    next: nothingToDo,
+    means:
+      "it is of Istio's ambient mesh, and ztunnel does not serve it (yet), or it is ztunnel itself",
+    next:
+      'Pods are enrolled once istio-cni has annotated them with `ambient.istio.io/redirection: enabled`: ' +
+      'see `kubectl -n NAMESPACE get pod NAME -o yaml`.',
   },
   'exclusions-invalid': {
     means:

@@ -18,7 +18,7 @@ export const notEnrolledReasons = [
   'host-network',
   /** Its containers have ended for good. */
   'finished',
-  /** Its mesh serves it without a sidecar. */
+  /** Its mesh has no sidecars, and does not redirect its traffic either. */
   'ambient',
   /** Nothing tells the sidecar: neither a known mesh nor a uid. */
   'no-mesh',
@@ -50,6 +50,8 @@ export interface SeenPod {
   readonly name: string
   readonly uid?: string
   readonly mesh?: Mesh
+  /** Its proxy in words. */
+  readonly proxy?: string
   readonly enrolled: boolean
   /** Why not, exactly when it is not enrolled. */
   readonly reason?: NotEnrolledReason
@@ -79,6 +81,8 @@ const meshUid: Readonly<Record<Mesh, number>> = {
   linkerd: 2102,
   kuma: 5678,
   consul: 5995,
+  // Ztunnel runs as root, as any application may: no uid tells it apart.
+  ambient: 0,
 }
 
 /** What the observed facts alone keep from enrolment, in the order in which a user can do something about it. Pure. */
@@ -159,12 +163,13 @@ function seenAs(
   found: NetnsResolution,
   reason: NotEnrolledReason | undefined,
 ): SeenPod {
-  const { namespace, name, uid, mesh, problem } = pod
+  const { namespace, name, uid, mesh, proxy, problem } = pod
   return {
     namespace,
     name,
     ...(uid === undefined ? {} : { uid }),
     ...(mesh === undefined ? {} : { mesh }),
+    ...(proxy === undefined ? {} : { proxy }),
     ...(problem === undefined ? {} : { problem }),
     ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
     ips: pod.ips ?? ('reason' in found ? [] : found.ips),

@@ -43,7 +43,7 @@ const podFields = [
 type PodField = (typeof podFields)[number]
 const excludeFields = ['ports', 'cidrs', 'uids'] as const
 type ExcludeField = (typeof excludeFields)[number]
-const meshes: readonly Mesh[] = ['istio', 'linkerd']
+const meshes: readonly Mesh[] = ['istio', 'linkerd', 'ambient']
 
 /** Namespace and pod names as Kubernetes allows them. */
 const kubernetesName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
@@ -190,7 +190,7 @@ class Reading {
     return this.#fail(
       `unknown mesh \`${said}\``,
       offsetOf(fields.get('mesh'), map),
-      `Known meshes are ${meshes.join(' and ')}; for another one give the sidecar's uid as \`proxyUid\`.`,
+      `Known meshes are ${meshes.join(', ')}; for another one give the sidecar's uid as \`proxyUid\`.`,
     )
   }
 

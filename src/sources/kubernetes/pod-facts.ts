@@ -1,5 +1,6 @@
 import type { ObservedPod } from '../../observed-pod.ts'
-import { recognise, type PodSpecFacts } from './recognise.ts'
+import type { PodSpecFacts } from './pod-spec.ts'
+import { describe, recognise, type Sidecar } from './recognise.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 /** An object as the API server writes it; only the fields that are read. */
@@ -52,9 +53,7 @@ export function podFacts(pod: KubeObject): PodFacts {
       name,
       uid,
       ips,
-      ...(recognised && 'sidecar' in recognised
-        ? { mesh: recognised.sidecar.mesh, proxyUid: recognised.sidecar.proxyUid }
-        : {}),
+      ...(recognised && 'sidecar' in recognised ? proxyFacts(recognised.sidecar) : {}),
       ...(recognised && 'ambient' in recognised ? { ambient: true } : {}),
       ...(pod.spec?.hostNetwork ? { hostNetwork: true } : {}),
       ...(phase === 'Succeeded' || phase === 'Failed' ? { finished: true } : {}),
@@ -62,6 +61,18 @@ export function podFacts(pod: KubeObject): PodFacts {
     },
     runtimeUid: annotations[mirrorAnnotation] ?? uid,
     problems,
+  }
+}
+
+function proxyFacts(
+  sidecar: Sidecar,
+): Pick<ObservedPod, 'mesh' | 'proxyUid' | 'proxyGid' | 'proxy'> {
+  const { mesh, proxyUid, proxyGid } = sidecar
+  return {
+    mesh,
+    proxyUid,
+    ...(proxyGid === undefined ? {} : { proxyGid }),
+    proxy: describe(sidecar),
   }
 }
 

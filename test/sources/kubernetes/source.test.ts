@@ -98,6 +98,7 @@ void test('tells nothing before both lists, and the namespaces of the pods, are 
       ips: ['10.0.0.1'],
       mesh: 'istio',
       proxyUid: 1337,
+      proxy: 'sidecar as uid 1337; takes connections in at port 15006 and out at 15001',
       enabled: true,
       netns: { pid: 7 },
     },
