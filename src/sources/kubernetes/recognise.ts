@@ -55,13 +55,14 @@ export function recognise(pod: PodSpecFacts): Recognition {
  */
 const ztunnel: Sidecar = { mesh: 'ambient', kind: 'ztunnel', proxyUid: 0, proxyGid: 1337 }
 
+const isGateway = ({ args = [] }: ContainerFacts): boolean =>
+  args.includes('router') || args.includes('waypoint')
+
 /** A proxy that is the whole pod: gateways, waypoints. */
 function gatewayOf(running: readonly ContainerFacts[], pod: PodSpecFacts): Sidecar | undefined {
   const { annotations = {}, labels = {} } = pod.metadata ?? {}
   const named = (name: string): ContainerFacts | undefined =>
     running.find((container) => container.name === name)
-  const isGateway = ({ args = [] }: ContainerFacts): boolean =>
-    args.includes('router') || args.includes('waypoint')
   const gateway = (mesh: Mesh, proxy: ContainerFacts, otherwise: number): Sidecar => ({
     mesh,
     kind: 'gateway',

@@ -286,6 +286,8 @@ void test('bad annotations become Events, once each, and of this node only', asy
   )
 })
 
+const ports = (...numbers: number[]): object[] => numbers.map((from) => ({ from, to: from }))
+
 void test("a namespace's exclusions work as its pods', and both hold", async (t) => {
   const { api, told, tells, start } = await running(t)
   const rules = { 'meshaccel.io/exclude-ports': '22', 'meshaccel.io/exclude-cidrs': '10.0.0.0/8' }
@@ -295,7 +297,6 @@ void test("a namespace's exclusions work as its pods', and both hold", async (t)
   api.set('pods', kubePod('a/two', { annotations: own }))
   start()
   await tells('both', (pods) => pods.length === 2)
-  const ports = (...numbers: number[]): object[] => numbers.map((from) => ({ from, to: from }))
   t.match(told(), [
     { exclusions: { ports: ports(22), cidrs: ['10.0.0.0/8'], uids: [] } },
     { exclusions: { ports: ports(22, 80), cidrs: ['10.0.0.0/8'], uids: [5] } },
@@ -305,9 +306,10 @@ void test("a namespace's exclusions work as its pods', and both hold", async (t)
   t.match(told()?.[1], { exclusions: { ports: ports(22, 80), cidrs: [], uids: [5] } })
 })
 
+const many = (first: number): string => Array.from({ length: 20 }, (_, i) => first + i).join()
+
 void test('exclusions that cannot be understood keep the pods out, wherever they stand', async (t) => {
   const { api, told, tells, start } = await running(t)
-  const many = (first: number): string => Array.from({ length: 20 }, (_, i) => first + i).join()
   const uids = 'meshaccel.io/exclude-uids'
   const annotations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     unreadable: { 'meshaccel.io/exclude-ports': 'http' },
