@@ -46,6 +46,7 @@ void test("the sidecar's uid is the pod's own, else the mesh's", async (t) => {
   t.equal(uid({ ...one, mesh: 'linkerd' }), 2102)
   t.equal(uid({ ...one, mesh: 'kuma' }), 5678)
   t.equal(uid({ ...one, mesh: 'consul' }), 5995)
+  t.equal(uid({ ...one, mesh: 'ambient' }), 0, 'none is known by it')
   t.equal(uid({ ...one, proxyUid: 5 }), 5)
   t.equal(uid({ ...meshless, proxyUid: 0 }), 0)
   t.equal(uid(meshless), undefined)

@@ -194,7 +194,7 @@ void test('reads back what was written', async () => {
         namespace: name,
         name,
         netns: fc.stringMatching(/^\/[ -~]{0,20}$/),
-        mesh: fc.constantFrom('istio', 'linkerd'),
+        mesh: fc.constantFrom('istio', 'linkerd', 'ambient'),
         proxyUid: fc.nat(),
         enabled: fc.boolean(),
         blockingReaders: fc.constantFrom('accelerate', 'leave'),
