@@ -48,8 +48,11 @@ function completed(user: User, { user: raw }: RawUser, directory: string): User 
   const { tokenFile, exec } = raw ?? {}
   if (typeof tokenFile === 'string' && tokenFile !== '') {
     // As client-node itself has it for a ServiceAccount's: it is read again every minute.
-    const { token, ...others } = user
-    return { ...others, authProvider: { name: 'tokenFile', config: { tokenFile: at(tokenFile) } } }
+    return {
+      ...user,
+      token: '',
+      authProvider: { name: 'tokenFile', config: { tokenFile: at(tokenFile) } },
+    }
   }
   const command = exec?.command
   // A name alone is looked for in $PATH.

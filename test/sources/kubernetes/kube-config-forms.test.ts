@@ -85,7 +85,7 @@ const encodings: Readonly<Record<string, (text: string) => string | Buffer>> = {
   'a document mark and comments': (text) => `# written by hand\n---\n${text}\n# end\n`,
 }
 for (const [what, encode] of Object.entries(encodings)) {
-  void test(`${what}`, async (t) => {
+  void test(what, async (t) => {
     const { headers } = await request({ config: encode(config(token)) }, t)
     t.equal(headers['Authorization'], 'Bearer secret')
   })
@@ -117,11 +117,12 @@ void test('a token file that is not there', async (t) => {
   })
 })
 
+const exec = (command: string): string =>
+  '    exec:\n      apiVersion: client.authentication.k8s.io/v1\n' +
+  `      command: ${command}\n      interactiveMode: Never\n`
+
 void test('a plugin, by a path relative to the kubeconfig (client-go: exec.command)', async (t) => {
   const plugin = '#!/bin/sh\necho \'{"status":{"token":"from-plugin"}}\'\n'
-  const exec = (command: string): string =>
-    '    exec:\n      apiVersion: client.authentication.k8s.io/v1\n' +
-    `      command: ${command}\n      interactiveMode: Never\n`
   const files = { config: config(exec('./bin/plugin')), 'bin/plugin': plugin }
   t.equal((await request(files, t)).headers['Authorization'], 'Bearer from-plugin')
   await t.rejects(request({ config: config(exec('meshaccel-no-such-plugin')) }, t), {

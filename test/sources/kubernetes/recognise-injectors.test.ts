@@ -362,11 +362,12 @@ for (const { what, source, pod, expected } of cases) {
   void test(`${what} (${source})`, async (t) => t.strictSame(recognise(pod), expected))
 }
 
+const words = (pod: PodSpecFacts): string | undefined => {
+  const found = recognise(pod)
+  return found && 'sidecar' in found ? describe(found.sidecar) : undefined
+}
+
 void test('proxies in words', async (t) => {
-  const words = (pod: PodSpecFacts): string | undefined => {
-    const found = recognise(pod)
-    return found && 'sidecar' in found ? describe(found.sidecar) : undefined
-  }
   const of = (what: string): string | undefined => {
     const found = cases.find((one) => one.what.startsWith(what))
     return found && words(found.pod)

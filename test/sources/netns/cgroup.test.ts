@@ -190,15 +190,15 @@ void test('finds a process of the running kernel', async (t) => {
   if (!requireRoot(t)) return
   const root = join(cgroup2Directory(undefined), `meshaccel-test-${process.pid}`)
   const own = `00000000-0000-4000-8000-${String(process.pid).padStart(12, '0')}`
-  const slice = join(root, `kubepods-burstable-pod${own.replaceAll('-', '_')}.slice`)
+  const podSlice = join(root, `kubepods-burstable-pod${own.replaceAll('-', '_')}.slice`)
   const child = spawn('sleep', ['infinity'])
   const exited = once(child, 'exit')
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
-    for (const directory of [slice, root]) rmdirSync(directory)
+    for (const directory of [podSlice, root]) rmdirSync(directory)
   })
-  mkdirSync(slice, { recursive: true })
-  writeFileSync(join(slice, 'cgroup.procs'), String(child.pid))
+  mkdirSync(podSlice, { recursive: true })
+  writeFileSync(join(podSlice, 'cgroup.procs'), String(child.pid))
   t.strictSame(await new CgroupFinder().find(new Set([own])), new Map([[own, { pid: child.pid }]]))
 })
