@@ -63,8 +63,8 @@ function readWord<Word extends string>(
 }
 
 /**
- * The `meshaccel.io/exclude-*` of a pod or a namespace. One that cannot be read makes them all `invalid`, which keeps the
- * pods from enrolment: whatever it was to keep on TCP stays there. `whose`: for the sentences. Pure.
+ * The `meshaccel.io/exclude-*` of a pod or a namespace. If one cannot be read, the result is `invalid`, and no pod is
+ * enrolled: its user wanted something to stay on TCP. `whose`: for the sentences. Pure.
  */
 export function readExclusions(
   annotations: Annotations,

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 
 type User = KubeConfig['users'][number]
 
-/** What client-node does not read of a user, or reads otherwise than kubectl. */
+/** A user's fields that client-node does not read, or reads otherwise than kubectl. */
 interface RawUser {
   readonly name?: unknown
   readonly user?: { readonly tokenFile?: unknown; readonly exec?: { readonly command?: unknown } }

@@ -121,7 +121,7 @@ function wordsOf(key: string): string[] {
     .split(/[^a-z0-9]+/)
 }
 
-/** What was meant by a value that is neither "true" nor "false". */
+/** The word that a value other than "true" and "false" was meant to be. */
 export function meantValue(text: string): 'true' | 'false' | undefined {
   const word = text.trim().toLowerCase()
   if (['true', 'yes', 'y', 'on', '1', 'enable', 'enabled'].includes(word)) return 'true'
@@ -129,7 +129,7 @@ export function meantValue(text: string): 'true' | 'false' | undefined {
   return nearest(word, ['true', 'false'] as const)
 }
 
-/** What was meant by a value that is neither "accelerate" nor "leave". */
+/** The word that a value other than "accelerate" and "leave" was meant to be. */
 export function meantChoice(text: string): BlockingReaders | undefined {
   const word = text.trim().toLowerCase()
   if (meantValue(word) === 'true') return 'accelerate'

@@ -25,7 +25,7 @@ export interface PodFacts {
   readonly observed: ObservedPod
   /** What kubelet and the container runtime know the pod by. */
   readonly runtimeUid: string
-  /** What is wrong with its annotations, in sentences for its user. */
+  /** The mistakes in its annotations, in sentences for its user. */
   readonly problems: readonly string[]
 }
 
@@ -33,7 +33,7 @@ export interface PodFacts {
 export interface NamespaceFacts {
   readonly uid: string
   readonly settings: Settings
-  /** What is wrong with its annotations, in sentences for its user. */
+  /** The mistakes in its annotations, in sentences for its user. */
   readonly problems: readonly string[]
 }
 

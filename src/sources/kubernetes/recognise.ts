@@ -16,7 +16,7 @@ export interface Sidecar {
     /** Where the mesh's rules send incoming and outgoing connections to. */
     readonly inboundPort: number
     readonly outboundPort: number
-    /** What these rules let pass by the sidecar: ports, ranges and CIDRs as the injector writes them. */
+    /** Traffic that these rules let pass by the sidecar: ports, ranges and CIDRs as the injector writes them. */
     readonly bypass: {
       readonly inboundPorts: readonly string[]
       readonly outboundPorts: readonly string[]

@@ -3,7 +3,7 @@
 import { parse } from 'yaml'
 import type { PodSpecFacts } from './pod-spec.ts'
 
-/** What the text says; what it leaves out holds as without it. */
+/** The settings that the text has; the others hold as without it. */
 export interface RedirectConfig {
   readonly proxyUid?: number
   readonly inboundPort?: number

@@ -10,7 +10,7 @@ import {
 } from './annotations.ts'
 import { misspelt } from './misspelt.ts'
 
-/** What users say of a pod, on it or on its namespace. */
+/** A user's settings for a pod, on it or on its namespace. */
 export type Settings = Pick<
   ObservedPod,
   'enabled' | 'blockingReaders' | 'exclusions' | 'unknownAnnotation'
@@ -18,7 +18,7 @@ export type Settings = Pick<
 
 export interface SettingsReading {
   readonly settings: Settings
-  /** What is wrong, in sentences for the user. */
+  /** The mistakes, in sentences for the user. */
   readonly problems: readonly string[]
 }
 
@@ -49,8 +49,8 @@ export function readSettings(
 }
 
 /**
- * What a pod and its namespace say together. The pod's word replaces its namespace's, except for exclusions: the rules of
- * both hold, because nothing that somebody excludes may be accelerated. The problems are those of the sum alone. Pure.
+ * Joins the settings of a pod and its namespace. The pod's setting replaces its namespace's, except for exclusions: the
+ * rules of both hold, so that nothing excluded is accelerated. The problems are those of the sum alone. Pure.
  */
 export function joinSettings(pod: Settings, namespace: Settings = {}): SettingsReading {
   const { value: exclusions, problems } = joinExclusions(pod.exclusions, namespace.exclusions)

@@ -33,7 +33,7 @@ interface Told {
   readonly namespace: NamespaceFacts | undefined
   readonly netns: NetnsRef | undefined
   readonly pod: ObservedPod
-  /** What is wrong with its annotations, its namespace's apart. */
+  /** The mistakes in its annotations, without its namespace's. */
   readonly problems: readonly string[]
 }
 

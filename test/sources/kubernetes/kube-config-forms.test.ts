@@ -12,7 +12,7 @@ interface Request {
   key?: Buffer
 }
 
-/** What a request is made with, by a kubeconfig that stands in a directory of its own. */
+/** The options of a request, made with a kubeconfig in a directory of its own. */
 async function request(
   files: Readonly<Record<string, string | Buffer>>,
   t: Test,

@@ -21,11 +21,11 @@ const runAs = (runAsUser: number, runAsGroup: number): object => ({
 const app = { name: 'app' }
 const none = { inboundPorts: [], outboundPorts: [], outboundCidrs: [] }
 
-/** What Kuma's injector writes, in its words; `changed` are lines of the two flows. */
+/** A pod as Kuma's injector writes it, with these lines in the two flows. */
 const kumaPod = (inbound: string, outbound: string, user = '"5678"'): PodSpecFacts => ({
   metadata: {
     annotations: {
-      // What the user wrote; the config has the sum of it and of the control plane's own.
+      // The user wrote this; the config has the sum of it and of the control plane's own.
       'traffic.kuma.io/exclude-inbound-ports': '1',
       'traffic.kuma.io/transparent-proxy-config':
         `ipFamilyMode: dualstack\nkumaDPUser: ${user}\nredirect:\n` +
