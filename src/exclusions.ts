@@ -67,6 +67,18 @@ function parseInteger(text: string, low: number, high: number): number | undefin
   return value >= low && value <= high ? value : undefined
 }
 
+/** The rules of both, each once: either keeps a connection on TCP. There may be more than `maxRules` of a kind. */
+export function union(one: Exclusions, other: Exclusions): Exclusions {
+  const ports = new Map(
+    [...one.ports, ...other.ports].map((range) => [`${range.from}-${range.to}`, range] as const),
+  )
+  return {
+    ports: [...ports.values()],
+    cidrs: [...new Set([...one.cidrs, ...other.cidrs])],
+    uids: [...new Set([...one.uids, ...other.uids])],
+  }
+}
+
 /** Undefined where there is no rule at all. */
 export function nonEmpty(exclusions: Exclusions): Exclusions | undefined {
   return Object.values(exclusions).some((rules) => rules.length > 0) ? exclusions : undefined

@@ -154,6 +154,11 @@ void test('rules to keep connections on TCP follow their annotations', async (t)
   annotate({})
   await until('it is enrolled again', () => datapath.pods.has(7n))
   t.equal(datapath.pods.get(7n)?.exclusions, undefined)
+
+  api.set('namespaces', kubeNamespace('shop', 'true', { 'meshaccel.io/exclude-uids': '5' }))
+  await until('its namespace counts', () => datapath.pods.get(7n)?.exclusions?.uids.length === 1)
+  api.set('namespaces', kubeNamespace('shop', 'true', { 'meshaccel.io/exclude-uid': '5' }))
+  await until('a misspelt key keeps it out', () => datapath.pods.size === 0)
 })
 
 /** What the plugin sends at ADD: cni/shim/agent.h. */

@@ -53,6 +53,8 @@ export interface PodView {
   readonly reason?: string
   /** What is wrong with its annotations or its namespace's: a sentence without its full stop. */
   readonly problem?: string
+  /** Its proxy in words, and what its mesh sends there: half a sentence. */
+  readonly proxy?: string
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
   /** Live ones: with at least one direction redirected, and the others. */

@@ -37,7 +37,11 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
     const { means, next } = wordsOfPod(pod.reason ?? 'unknown')
     sentences.push(`${name} is not accelerated: ${means}.`, ...problemOf(pod), ...stepOf(next, pod))
   } else {
-    sentences.push(`${name} is enrolled. ${sumUp(fast, slow, pod)}`, ...problemOf(pod))
+    sentences.push(
+      `${name} is enrolled. ${sumUp(fast, slow, pod)}`,
+      ...proxyOf(pod),
+      ...problemOf(pod),
+    )
     for (const [reason, held] of slow) {
       const { means, next } = wordsOfTraffic(reason)
       const such = [...new Set(held.map((flow) => whoCallsWhom(flow, pods)))].slice(0, examples)
@@ -148,6 +152,9 @@ function hostOf(address: string): string {
 
 const count = (number: number, noun: string): string =>
   `${number} ${noun}${number === 1 ? '' : 's'}`
+
+const proxyOf = ({ mesh, proxy }: PodView): string[] =>
+  proxy === undefined ? [] : [`  Its proxy (${mesh ?? 'unknown mesh'}): ${proxy}.`]
 
 const problemOf = ({ problem }: PodView): string[] =>
   problem === undefined ? [] : [`  Mind: ${problem}.`]

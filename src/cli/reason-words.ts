@@ -29,13 +29,25 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   finished: { means: 'its containers have ended for good' },
   ambient: {
-    means: "its mesh serves it from outside the pod (Istio's ambient mode): it has no sidecar",
-    next: nothingToDo,
+    means:
+      "it is of Istio's ambient mesh, and ztunnel does not serve it (yet), or it is ztunnel itself",
+    next:
+      'Pods are enrolled once istio-cni has annotated them with `ambient.istio.io/redirection: enabled`: ' +
+      'see `kubectl -n NAMESPACE get pod NAME -o yaml`.',
   },
   'exclusions-invalid': {
     means:
-      'one of its `meshaccel.io/exclude-*` annotations cannot be read, so all of its traffic stays on TCP',
-    next: '`kubectl describe pod` shows which and why.',
+      'a `meshaccel.io/exclude-*` annotation of it or its namespace cannot be read or is misspelt, so all of its ' +
+      'traffic stays on TCP',
+    next: '`kubectl -n NAMESPACE describe pod NAME` and `kubectl describe namespace NAMESPACE` show it.',
+  },
+  'annotation-unknown': {
+    means:
+      'an annotation of it or its namespace looks like one of `meshaccel.io/` and is unknown, so all of its traffic ' +
+      'stays on TCP',
+    next:
+      'Correct it or remove it: `kubectl -n NAMESPACE describe pod NAME` and ' +
+      '`kubectl describe namespace NAMESPACE` show it.',
   },
   'netns-unknown': {
     means: 'its network namespace has not been found yet',

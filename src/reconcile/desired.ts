@@ -18,12 +18,14 @@ export const notEnrolledReasons = [
   'host-network',
   /** Its containers have ended for good. */
   'finished',
-  /** Its mesh serves it without a sidecar. */
+  /** Its mesh has no sidecars, and does not redirect its traffic either. */
   'ambient',
   /** Nothing tells the sidecar: neither a known mesh nor a uid. */
   'no-mesh',
   /** Its user excludes traffic, and nobody can read which. */
   'exclusions-invalid',
+  /** Its user wants something, and nobody can read what. */
+  'annotation-unknown',
   /** Nobody has found its network namespace yet. */
   'netns-unknown',
   /** An earlier pod of the source has the same network namespace. */
@@ -48,6 +50,8 @@ export interface SeenPod {
   readonly name: string
   readonly uid?: string
   readonly mesh?: Mesh
+  /** Its proxy in words. */
+  readonly proxy?: string
   readonly enrolled: boolean
   /** Why not, exactly when it is not enrolled. */
   readonly reason?: NotEnrolledReason
@@ -77,6 +81,8 @@ const meshUid: Readonly<Record<Mesh, number>> = {
   linkerd: 2102,
   kuma: 5678,
   consul: 5995,
+  // Ztunnel runs as root, as any application may: no uid tells it apart.
+  ambient: 0,
 }
 
 /** What the observed facts alone keep from enrolment, in the order in which a user can do something about it. Pure. */
@@ -90,6 +96,7 @@ export function notEnrolledBecause(
   if (pod.ambient) return 'ambient'
   if (pod.mesh === undefined && pod.proxyUid === undefined) return 'no-mesh'
   if (pod.exclusions === 'invalid') return 'exclusions-invalid'
+  if (pod.unknownAnnotation) return 'annotation-unknown'
   return undefined
 }
 
@@ -156,12 +163,13 @@ function seenAs(
   found: NetnsResolution,
   reason: NotEnrolledReason | undefined,
 ): SeenPod {
-  const { namespace, name, uid, mesh, problem } = pod
+  const { namespace, name, uid, mesh, proxy, problem } = pod
   return {
     namespace,
     name,
     ...(uid === undefined ? {} : { uid }),
     ...(mesh === undefined ? {} : { mesh }),
+    ...(proxy === undefined ? {} : { proxy }),
     ...(problem === undefined ? {} : { problem }),
     ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
     ips: pod.ips ?? ('reason' in found ? [] : found.ips),
@@ -171,7 +179,7 @@ function seenAs(
 }
 
 function enrolmentOf(
-  { mesh, proxyUid = mesh && meshUid[mesh], exclusions }: ObservedPod,
+  { mesh, proxyUid = mesh && meshUid[mesh], blockingReaders, exclusions }: ObservedPod,
   { netnsCookie, netnsPath }: FoundNetns,
 ): PodNetns {
   // notEnrolledBecause lets none pass that has neither.
@@ -180,6 +188,7 @@ function enrolmentOf(
     netnsCookie,
     netnsPath,
     proxyUid,
+    ...(blockingReaders === 'accelerate' ? { blockingReaders } : {}),
     ...(typeof exclusions === 'object' ? { exclusions } : {}),
   }
 }

@@ -19,7 +19,14 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../exclusions.ts'
-import { podKey, type Mesh, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
+import {
+  blockingReaders,
+  podKey,
+  type BlockingReaders,
+  type Mesh,
+  type NetnsRef,
+  type ObservedPod,
+} from '../observed-pod.ts'
 import { PodsFileError, type Position } from './pods-file-error.ts'
 
 const podFields = [
@@ -30,12 +37,13 @@ const podFields = [
   'mesh',
   'proxyUid',
   'enabled',
+  'blockingReaders',
   'exclude',
 ] as const
 type PodField = (typeof podFields)[number]
 const excludeFields = ['ports', 'cidrs', 'uids'] as const
 type ExcludeField = (typeof excludeFields)[number]
-const meshes: readonly Mesh[] = ['istio', 'linkerd']
+const meshes: readonly Mesh[] = ['istio', 'linkerd', 'ambient']
 
 /** Namespace and pod names as Kubernetes allows them. */
 const kubernetesName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
@@ -117,6 +125,7 @@ class Reading {
     const mesh = this.#mesh(map, fields)
     const proxyUid = this.#integer(map, fields, 'proxyUid', 0, maxUid)
     const enabled = this.#boolean(map, fields, 'enabled')
+    const blocking = this.#blockingReaders(map, fields)
     const exclusions = this.#exclusions(map, fields)
     return {
       namespace,
@@ -125,6 +134,7 @@ class Reading {
       ...(mesh === undefined ? {} : { mesh }),
       ...(proxyUid === undefined ? {} : { proxyUid }),
       ...(enabled === undefined ? {} : { enabled }),
+      ...(blocking === undefined ? {} : { blockingReaders: blocking }),
       ...(exclusions === undefined ? {} : { exclusions }),
     }
   }
@@ -180,7 +190,19 @@ class Reading {
     return this.#fail(
       `unknown mesh \`${said}\``,
       offsetOf(fields.get('mesh'), map),
-      `Known meshes are ${meshes.join(' and ')}; for another one give the sidecar's uid as \`proxyUid\`.`,
+      `Known meshes are ${meshes.join(', ')}; for another one give the sidecar's uid as \`proxyUid\`.`,
+    )
+  }
+
+  #blockingReaders(map: YAMLMap, fields: Fields): BlockingReaders | undefined {
+    const said = this.#string(map, fields, 'blockingReaders')
+    if (said === undefined) return undefined
+    const choice = blockingReaders.find((candidate) => candidate === said)
+    if (choice !== undefined) return choice
+    return this.#fail(
+      `\`blockingReaders\` must be ${blockingReaders.join(' or ')}, not \`${said}\``,
+      offsetOf(fields.get('blockingReaders'), map),
+      '`accelerate` lets connections whose reader blocks join; `leave`, the default, keeps them on TCP.',
     )
   }
 

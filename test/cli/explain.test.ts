@@ -69,6 +69,16 @@ void test('every connection of the pod is fast, or has one reason', (t) => {
   t.end()
 })
 
+void test('the proxy of a pod in words', (t) => {
+  const served = { ...pod, mesh: 'ambient', proxy: 'ztunnel as uid 0, gid 1337 on the node' }
+  const { sentences } = explain({ status, pod: served, pods: [served], readers: [], flows: [] })
+  t.strictSame(sentences, [
+    'shop/cart-0 is enrolled. It has no connection now.',
+    '  Its proxy (ambient): ztunnel as uid 0, gid 1337 on the node.',
+  ])
+  t.end()
+})
+
 void test('a pod that is not enrolled, an agent that accelerates nothing, a program that is quarantined', (t) => {
   const not = { ...pod, enrolled: false, reason: 'no-mesh' }
   t.match(explain({ status, pod: not, pods: [not], readers: [], flows: [] }).sentences, [

@@ -26,12 +26,19 @@ export function kubePod(key: string, changes: PodChanges = {}): KubeObject {
   }
 }
 
-export function kubeNamespace(name: string, enabled?: string): KubeObject {
+export function kubeNamespace(
+  name: string,
+  enabled?: string,
+  annotations: Readonly<Record<string, string>> = {},
+): KubeObject {
   return {
     metadata: {
       name,
       uid: `uid-${name}`,
-      ...(enabled === undefined ? {} : { annotations: { 'meshaccel.io/enabled': enabled } }),
+      annotations: {
+        ...(enabled === undefined ? {} : { 'meshaccel.io/enabled': enabled }),
+        ...annotations,
+      },
     },
   }
 }

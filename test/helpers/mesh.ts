@@ -50,14 +50,20 @@ export class Mesh implements AsyncDisposable {
   readonly #netns: string[] = []
   readonly #enabled = new Map<string, boolean>()
   readonly #exclude = new Map<string, string>()
+  #meshName = 'istio'
   #agents: AgentProcess[] = []
 
   /** Makes the pods; `enabled` says which the pods file enrols at first: all. */
   static async make(
     t: Pick<Test, 'teardown'>,
-    { pods = 2, enabled = true }: { pods?: number; enabled?: boolean } = {},
+    {
+      pods = 2,
+      enabled = true,
+      name = 'istio',
+    }: { pods?: number; enabled?: boolean; name?: 'istio' | 'ambient' } = {},
   ): Promise<Mesh> {
     const mesh = new Mesh()
+    mesh.#meshName = name
     t.teardown(() => mesh[Symbol.asyncDispose]())
     mkdirSync(mesh.cgroup)
     const bridge = mesh.#addNetns('br')
@@ -81,6 +87,15 @@ export class Mesh implements AsyncDisposable {
     this.#agents.push(agent)
     await agent.runs()
     return agent
+  }
+
+  /** Runs a traffic program in the mesh's cgroup and otherwise in the node's namespaces. */
+  runOnNode<Line extends { readonly event: string }>(
+    program: string,
+    args: readonly string[],
+  ): Child<Line> {
+    const script = 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"'
+    return new Child('sh', ['-c', script, 'sh', this.cgroup, this.#programs.path(program), ...args])
   }
 
   /** Edits the pods file. */
@@ -159,7 +174,7 @@ export class Mesh implements AsyncDisposable {
   #writePods(): void {
     const lines = this.pods.map(
       ({ name, netns }) =>
-        `  - {namespace: shop, name: ${name}, netns: ${netns}, mesh: istio, ` +
+        `  - {namespace: shop, name: ${name}, netns: ${netns}, mesh: ${this.#meshName}, ` +
         `exclude: {${this.#exclude.get(name) ?? ''}}, enabled: ${this.#enabled.get(name)}}\n`,
     )
     writeFileSync(this.podsFile, `pods:\n${lines.join('')}`)

@@ -46,6 +46,7 @@ void test("the sidecar's uid is the pod's own, else the mesh's", async (t) => {
   t.equal(uid({ ...one, mesh: 'linkerd' }), 2102)
   t.equal(uid({ ...one, mesh: 'kuma' }), 5678)
   t.equal(uid({ ...one, mesh: 'consul' }), 5995)
+  t.equal(uid({ ...one, mesh: 'ambient' }), 0, 'none is known by it')
   t.equal(uid({ ...one, proxyUid: 5 }), 5)
   t.equal(uid({ ...meshless, proxyUid: 0 }), 0)
   t.equal(uid(meshless), undefined)
@@ -67,6 +68,12 @@ void test('what is not enrolled has one reason', async (t) => {
   t.equal(reasonOf({ ...meshless, ambient: true }), 'ambient')
   t.equal(reasonOf({ ...meshless, hostNetwork: true }), 'host-network', 'rather than no-mesh')
   t.equal(reasonOf({ ...one, exclusions: 'invalid' }), 'exclusions-invalid')
+  t.equal(reasonOf({ ...one, unknownAnnotation: true }), 'annotation-unknown')
+  t.equal(
+    reasonOf({ ...one, exclusions: 'invalid', unknownAnnotation: true }),
+    'exclusions-invalid',
+    'the narrower of the two',
+  )
   t.equal(reasonOf(one, found, { refused: true }), 'refused')
 })
 
@@ -76,6 +83,17 @@ void test('rules that keep connections on TCP are part of the enrolment', async 
   t.match(seen, [{ enrolled: true }])
   t.strictSame(enrolments.get(1n)?.exclusions, exclusions)
   t.equal(reasonOf({ ...one, exclusions, enabled: false }), 'disabled')
+})
+
+void test('blocking readers join only where their user says so', async (t) => {
+  const choice = (pod: ObservedPod): unknown =>
+    desiredState([pod], resolutions, options).enrolments.get(1n)
+  const enrolment = { netnsCookie: 1n, netnsPath: '/n/1', proxyUid: 1337 }
+  t.strictSame(choice({ ...one, blockingReaders: 'accelerate' }), {
+    ...enrolment,
+    blockingReaders: 'accelerate',
+  })
+  t.strictSame(choice({ ...one, blockingReaders: 'leave' }), enrolment, 'as without a word')
 })
 
 void test('a pod whose namespace nobody has found has its own reason', async (t) => {

@@ -12,6 +12,7 @@ const pod = fc.record(
     netnsCookie: cookie,
     netnsPath: fc.constantFrom('/run/netns/a', '/run/netns/b'),
     proxyUid: fc.constantFrom(1337, 2102),
+    blockingReaders: fc.constant('accelerate' as const),
     exclusions: fc.constantFrom('10.0.0.0/8', 'fd00::/8').map((cidr) => ({
       ports: [],
       cidrs: [cidr],

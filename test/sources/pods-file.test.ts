@@ -20,11 +20,12 @@ pods:
     name: web-0.a
     pid: 1234
     proxyUid: 4000
+    blockingReaders: accelerate
     exclude:
       ports: [22, 8000-8999]
       cidrs: [10.0.0.0/8, "::1"]
   - {namespace: shop, name: web-1, pid: 1, exclude: {uids: [0], ports: []}}
-  - {namespace: shop, name: web-2, pid: 1, exclude: {}}
+  - {namespace: shop, name: web-2, pid: 1, exclude: {}, blockingReaders: leave}
 `
   t.strictSame(parse(text), [
     {
@@ -39,6 +40,7 @@ pods:
       name: 'web-0.a',
       netns: { pid: 1234 },
       proxyUid: 4000,
+      blockingReaders: 'accelerate',
       exclusions: {
         ports: [
           { from: 22, to: 22 },
@@ -54,7 +56,7 @@ pods:
       netns: { pid: 1 },
       exclusions: { ports: [], cidrs: [], uids: [0] },
     },
-    { namespace: 'shop', name: 'web-2', netns: { pid: 1 } },
+    { namespace: 'shop', name: 'web-2', netns: { pid: 1 }, blockingReaders: 'leave' },
   ])
   t.strictSame(parse('pods: []'), [])
 })
@@ -92,6 +94,16 @@ const bad: readonly (readonly [what: string, text: string, message: string])[] =
     'yes',
     `pods: [{${pod}, enabled: yes}]`,
     '1:52: `enabled` must be true or false, not the text `yes`',
+  ],
+  [
+    'another word',
+    `pods: [{${pod}, blockingReaders: accelerated}]`,
+    '1:60: `blockingReaders` must be accelerate or leave, not `accelerated`',
+  ],
+  [
+    'yes for a word',
+    `pods: [{${pod}, blockingReaders: true}]`,
+    '1:60: `blockingReaders` must be text, not true',
   ],
   [
     '(uid_t)-1',
@@ -182,9 +194,10 @@ void test('reads back what was written', async () => {
         namespace: name,
         name,
         netns: fc.stringMatching(/^\/[ -~]{0,20}$/),
-        mesh: fc.constantFrom('istio', 'linkerd'),
+        mesh: fc.constantFrom('istio', 'linkerd', 'ambient'),
         proxyUid: fc.nat(),
         enabled: fc.boolean(),
+        blockingReaders: fc.constantFrom('accelerate', 'leave'),
       },
       { requiredKeys: ['namespace', 'name', 'netns'], noNullPrototype: true },
     ),

@@ -7,18 +7,23 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../../exclusions.ts'
-import { meantValue } from './misspelt.ts'
+import { blockingReaders, type BlockingReaders } from '../../observed-pod.ts'
+import { meantChoice, meantValue } from './misspelt.ts'
 
 /** What users write on pods and namespaces. */
 export const annotationPrefix = 'meshaccel.io/'
 const enabledKey = `${annotationPrefix}enabled`
-const excludeKeys = {
+const blockingReadersKey = `${annotationPrefix}blocking-readers`
+export const excludeKeys: Readonly<Record<keyof Exclusions, string>> = {
   ports: `${annotationPrefix}exclude-ports`,
   cidrs: `${annotationPrefix}exclude-cidrs`,
   uids: `${annotationPrefix}exclude-uids`,
-} as const
+}
 
 export type Annotations = Readonly<Record<string, string>>
+
+/** The subject of sentences about the annotations of a pod or of a namespace. */
+export type Whose = 'the pod is' | 'its pods are'
 
 /** A value that is there, or what is wrong with the text of it: a sentence for the user. */
 interface Reading<Value> {
@@ -28,28 +33,49 @@ interface Reading<Value> {
 
 /** `meshaccel.io/enabled`; whatever is neither "true" nor "false" counts as absent. Pure. */
 export function readEnabled(annotations: Annotations): Reading<boolean> {
-  const text = annotations[enabledKey]
+  const { value, problem } = readWord(annotations, enabledKey, ['true', 'false'], meantValue)
+  if (problem !== undefined) return { problem }
+  return value === undefined ? {} : { value: value === 'true' }
+}
+
+/** `meshaccel.io/blocking-readers`; any other text than the two words counts as absent. Pure. */
+export function readBlockingReaders(annotations: Annotations): Reading<BlockingReaders> {
+  return readWord(annotations, blockingReadersKey, blockingReaders, meantChoice)
+}
+
+/** One of two words. */
+function readWord<Word extends string>(
+  annotations: Annotations,
+  key: string,
+  words: readonly [Word, Word],
+  meant: (text: string) => Word | undefined,
+): Reading<Word> {
+  const text = annotations[key]
   if (text === undefined) return {}
-  if (text === 'true' || text === 'false') return { value: text === 'true' }
-  const guess = meantValue(text)
+  const value = words.find((word) => word === text)
+  if (value !== undefined) return { value }
+  const guess = meant(text)
   return {
     problem:
-      `${enabledKey} must be "true" or "false", not ${quote(text)}: it is ignored` +
+      `${key} must be "${words[0]}" or "${words[1]}", not ${quote(text)}: it is ignored` +
       (guess === undefined ? '' : `; did you mean "${guess}"?`),
   }
 }
 
 /**
- * The `meshaccel.io/exclude-*` of a pod. One that cannot be read makes them all `invalid`, which keeps the pod from
- * enrolment: whatever it was to keep on TCP stays there. Pure.
+ * The `meshaccel.io/exclude-*` of a pod or a namespace. If one cannot be read, the result is `invalid`, and no pod is
+ * enrolled: its user wanted something to stay on TCP. `whose`: for the sentences. Pure.
  */
-export function readExclusions(annotations: Annotations): {
+export function readExclusions(
+  annotations: Annotations,
+  whose: Whose = 'the pod is',
+): {
   readonly value?: Exclusions | 'invalid'
   readonly problems: readonly string[]
 } {
-  const ports = readList(annotations, excludeKeys.ports, portRule)
-  const cidrs = readList(annotations, excludeKeys.cidrs, cidrRule)
-  const uids = readList(annotations, excludeKeys.uids, uidRule)
+  const ports = readList(annotations, excludeKeys.ports, portRule, whose)
+  const cidrs = readList(annotations, excludeKeys.cidrs, cidrRule, whose)
+  const uids = readList(annotations, excludeKeys.uids, uidRule, whose)
   const problems = [ports, cidrs, uids].flatMap(({ problem }) => problem ?? [])
   if (problems.length > 0) return { value: 'invalid', problems }
   const value = nonEmpty({
@@ -65,9 +91,10 @@ function readList<Rule>(
   annotations: Annotations,
   key: string,
   { what, parse }: RuleKind<Rule>,
+  whose: Whose,
 ): Reading<readonly Rule[]> {
   const bad = (why: string): Reading<never> => ({
-    problem: `${key}: ${why}: the pod is not accelerated`,
+    problem: `${key}: ${why}: ${whose} not accelerated`,
   })
   const text = annotations[key]?.trim()
   if (!text) return {}

@@ -121,6 +121,9 @@ export class KubeApi {
       const options: RequestOptions & { headers: Record<string, string> } = { headers: {} }
       await this.#config.applyToHTTPSOptions(options)
       Object.assign(options.headers, { Accept: accept, 'User-Agent': 'meshaccel' })
+      const { Authorization } = options.headers
+      // Editors end a file with a line break, which a header may not have.
+      if (Authorization !== undefined) options.headers['Authorization'] = Authorization.trim()
       if (content !== undefined) options.headers['Content-Type'] = 'application/json'
       options.method = content === undefined ? 'GET' : 'POST'
       options.signal = signal

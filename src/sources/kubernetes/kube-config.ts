@@ -1,7 +1,9 @@
 import { KubeConfig } from '#kube-config'
 import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
 import { messageOf } from '../../errno.ts'
 import { MeshaccelError } from '../../errors.ts'
+import { loadKubeConfigFile } from './kube-config-file.ts'
 
 const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
@@ -14,6 +16,7 @@ export async function loadKubeConfig(
 ): Promise<KubeConfig> {
   const from =
     env['KUBECONFIG'] || (existsSync(`${env['HOME']}/.kube/config`) ? '~/.kube/config' : tokenPath)
+  const paths = env['KUBECONFIG'] || `${env['HOME']}/.kube/config`
   const operation = `read kubeconfig ${from}`
   const bad = (reason: string, cause?: unknown): MeshaccelError =>
     new MeshaccelError(reason, {
@@ -28,11 +31,13 @@ export async function loadKubeConfig(
   if (from === tokenPath && !env['KUBERNETES_SERVICE_HOST']) {
     throw bad('KUBERNETES_SERVICE_HOST is not set')
   }
-  const config = new KubeConfig()
+  let config
   try {
-    config.loadFromDefault()
+    config = from === tokenPath ? ofServiceAccount() : ofFiles(paths)
   } catch (error) {
-    throw bad(error instanceof TypeError ? 'it is no kubeconfig' : messageOf(error), error)
+    // Further lines of a parser's message quote the file, which has secrets in it.
+    const [message = ''] = messageOf(error).split('\n')
+    throw bad(error instanceof TypeError ? 'it is no kubeconfig' : message, error)
   }
   const context = config.getCurrentContext()
   const cluster = config.getCurrentCluster()
@@ -47,5 +52,21 @@ export async function loadKubeConfig(
   } catch (error) {
     throw bad(messageOf(error), error)
   }
+  return config
+}
+
+function ofServiceAccount(): KubeConfig {
+  const config = new KubeConfig()
+  config.loadFromCluster()
+  return config
+}
+
+/** Files that are not there are passed over, as kubectl does, unless none is. */
+function ofFiles(paths: string): KubeConfig {
+  const files = paths.split(delimiter).filter(Boolean)
+  const there = files.filter((file) => existsSync(file))
+  const [first = paths, ...others] = there.length > 0 ? there : files
+  const config = loadKubeConfigFile(first)
+  for (const other of others) config.mergeConfig(loadKubeConfigFile(other))
   return config
 }

@@ -1,36 +1,73 @@
-import { nearest } from '../../edit-distance.ts'
+import { editDistance, nearest } from '../../edit-distance.ts'
+import { blockingReaders, type BlockingReaders } from '../../observed-pod.ts'
+
+const domain = 'meshaccel.io'
 
 /** What users may write below `meshaccel.io/`. */
-const known = ['enabled', 'exclude-ports', 'exclude-cidrs', 'exclude-uids'].map(
-  (name) => `meshaccel.io/${name}`,
-)
+const known = [
+  'enabled',
+  'blocking-readers',
+  'exclude-ports',
+  'exclude-cidrs',
+  'exclude-uids',
+] as const
+type Known = (typeof known)[number]
 
-/** Annotations that look as if one of ours was meant, and ours where labels are: sentences for the user. Pure. */
+export interface Misspelt {
+  /** Sentences for the user. */
+  readonly problems: readonly string[]
+  /** One of the keys was to exclude traffic, and nobody can tell which. */
+  readonly excludes: boolean
+  /** One of the annotations was meant for us. */
+  readonly isUnknown: boolean
+}
+
+/** Annotations that look as if one of ours was meant, and ours where labels are. `whose`: for the sentences. Pure. */
 export function misspelt(
   annotations: Readonly<Record<string, string>>,
   labels: Readonly<Record<string, string>>,
-): string[] {
-  const keys = Object.keys(annotations).flatMap((key) => {
-    const guess = meantKey(key)
-    return guess === undefined
-      ? []
-      : [`the annotation ${shown(key)} is unknown and ignored; did you mean ${guess}?`]
+  whose: 'the pod is' | 'its pods are' = 'the pod is',
+): Misspelt {
+  const unknown = found(annotations, meantKey)
+  const asLabels = found(labels, (key) => ours(key) ?? meantKey(key))
+  return {
+    problems: [
+      ...unknown.map(
+        ({ key, meant }) =>
+          `the annotation ${shown(key)} is unknown: ${whose} not accelerated; did you mean ${domain}/${meant}?`,
+      ),
+      ...asLabels.map(({ key, meant }) => {
+        const so = excludes(meant) ? `: ${whose} not accelerated` : ', which is ignored'
+        return `${shown(key)} is a label${so}; did you mean the annotation ${domain}/${meant}?`
+      }),
+    ],
+    excludes: [...unknown, ...asLabels].some(({ meant }) => excludes(meant)),
+    isUnknown: unknown.length > 0,
+  }
+}
+
+const excludes = (key: Known): boolean => key.startsWith('exclude-')
+
+function found(
+  keys: Readonly<Record<string, string>>,
+  meaning: (key: string) => Known | undefined,
+): { readonly key: string; readonly meant: Known }[] {
+  return Object.keys(keys).flatMap((key) => {
+    const meant = meaning(key)
+    return meant === undefined ? [] : [{ key, meant }]
   })
-  const asLabels = Object.keys(labels).flatMap((key) => {
-    const guess = known.includes(key) ? key : meantKey(key)
-    return guess === undefined
-      ? []
-      : [`${shown(key)} is a label, which is ignored; did you mean the annotation ${guess}?`]
-  })
-  return [...keys, ...asLabels]
+}
+
+function ours(key: string): Known | undefined {
+  return known.find((each) => key === `${domain}/${each}`)
 }
 
 /** What was found of keys: the same few are on all pods, and in each event of them. */
-const guesses = new Map<string, string | undefined>()
+const guesses = new Map<string, Known | undefined>()
 const maxGuesses = 1_000
 
 /** The annotation of ours that the key may have been meant to be. */
-function meantKey(key: string): string | undefined {
+function meantKey(key: string): Known | undefined {
   if (guesses.has(key)) return guesses.get(key)
   if (guesses.size === maxGuesses) guesses.clear()
   const guess = guessKey(key)
@@ -38,20 +75,66 @@ function meantKey(key: string): string | undefined {
   return guess
 }
 
-function guessKey(key: string): string | undefined {
-  if (known.includes(key)) return undefined
+/** Whole words that users have for our settings; the first that a key contains decides. */
+const words: readonly (readonly [RegExp, Known])[] = [
+  [/^ports?$/, 'exclude-ports'],
+  [
+    /^(cidrs?|ips?|ipv[46]|ipranges?|ranges?|subnets?|networks?|addr(ess(es)?)?|hosts?)$/,
+    'exclude-cidrs',
+  ],
+  [/^(uids?|gids?|users?|runasuser)$/, 'exclude-uids'],
+  [/^block(ing|ed|ers?)?$|^readers?$/, 'blocking-readers'],
+  [/^(enabled?|disabled?)$/, 'enabled'],
+]
+
+/** The same inside of words, where nothing else tells. */
+const stems: readonly (readonly [RegExp, Known])[] = [
+  [/cidr|subnet/, 'exclude-cidrs'],
+  [/uid/, 'exclude-uids'],
+  [/port|exclu|skip|ignore|bypass/, 'exclude-ports'],
+  [/block|reader/, 'blocking-readers'],
+]
+
+function guessKey(key: string): Known | undefined {
+  if (ours(key) !== undefined) return undefined
   const lower = key.toLowerCase()
-  const near = known.find((each) => each === lower) ?? nearest(lower, known)
-  if (near !== undefined || !lower.includes('meshaccel')) return near
-  return known.find((each) => lower.includes(each.split('-')[1] ?? '-')) ?? known[0]
+  const near = nearest(
+    lower,
+    known.map((each) => `${domain}/${each}` as const),
+  )
+  const [prefix = '', name] = lower.includes('/') ? lower.split('/', 2) : [lower, lower]
+  const isOurs = prefix.includes('meshaccel') || editDistance(prefix, domain) <= 2
+  if (!isOurs && near === undefined && !lower.includes('meshaccel')) return undefined
+  const byWord = wordsOf(key).flatMap((word) => words.find(([is]) => is.test(word))?.[1] ?? [])[0]
+  const byStem = stems.find(([is]) => is.test(name ?? lower))?.[1]
+  const meant = byWord ?? known.find((each) => near?.endsWith(`/${each}`)) ?? byStem
+  // Somebody else's annotation may well speak about us.
+  return meant ?? (isOurs ? 'enabled' : undefined)
 }
 
-/** What was meant by a value that is neither "true" nor "false". */
+/** `excludeInboundPorts` and `exclude-inbound-ports` have three words each. */
+function wordsOf(key: string): string[] {
+  return key
+    .slice(key.indexOf('/') + 1)
+    .replaceAll(/([a-z])([A-Z])/g, '$1-$2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+}
+
+/** The word that a value other than "true" and "false" was meant to be. */
 export function meantValue(text: string): 'true' | 'false' | undefined {
   const word = text.trim().toLowerCase()
   if (['true', 'yes', 'y', 'on', '1', 'enable', 'enabled'].includes(word)) return 'true'
   if (['false', 'no', 'n', 'off', '0', 'disable', 'disabled'].includes(word)) return 'false'
   return nearest(word, ['true', 'false'] as const)
+}
+
+/** The word that a value other than "accelerate" and "leave" was meant to be. */
+export function meantChoice(text: string): BlockingReaders | undefined {
+  const word = text.trim().toLowerCase()
+  if (meantValue(word) === 'true') return 'accelerate'
+  if (meantValue(word) === 'false') return 'leave'
+  return nearest(word, blockingReaders)
 }
 
 /** The user chose it: as long as Kubernetes allows names to be, and without anything that is not in them. */

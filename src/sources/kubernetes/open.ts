@@ -2,6 +2,7 @@ import type { Log } from '../../log.ts'
 import { CgroupFinder } from '../netns/cgroup.ts'
 import { CriFinder, runtimeSockets } from '../netns/cri.ts'
 import { loadKubeConfig } from './kube-config.ts'
+import { nodeName } from './node-name.ts'
 import { KubernetesSource } from './source.ts'
 
 export interface KubernetesOrigin {
@@ -16,15 +17,16 @@ export async function openKubernetesSource(
   log: Log,
 ): Promise<KubernetesSource> {
   const config = await loadKubeConfig()
+  const node = nodeName(kubernetesNode)
   const sockets = criSocket === undefined ? runtimeSockets() : [criSocket]
   const runtimes = sockets.map((socket) => new CriFinder(socket))
   log.info(
-    { server: config.getCurrentCluster()?.server, node: kubernetesNode, runtimes: sockets },
+    { server: config.getCurrentCluster()?.server, node, runtimes: sockets },
     'pods come from Kubernetes',
   )
   return new KubernetesSource({
     config,
-    node: kubernetesNode,
+    node,
     finders: [...runtimes, new CgroupFinder()],
     log,
   })

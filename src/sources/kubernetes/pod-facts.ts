@@ -1,7 +1,7 @@
 import type { ObservedPod } from '../../observed-pod.ts'
-import { readEnabled, readExclusions } from './annotations.ts'
-import { misspelt } from './misspelt.ts'
-import { recognise, type PodSpecFacts } from './recognise.ts'
+import type { PodSpecFacts } from './pod-spec.ts'
+import { describe, recognise, type Sidecar } from './recognise.ts'
+import { readSettings, type Settings } from './settings.ts'
 
 /** An object as the API server writes it; only the fields that are read. */
 export interface KubeObject extends PodSpecFacts {
@@ -25,14 +25,15 @@ export interface PodFacts {
   readonly observed: ObservedPod
   /** What kubelet and the container runtime know the pod by. */
   readonly runtimeUid: string
-  /** What is wrong with its annotations, in sentences for its user. */
+  /** The mistakes in its annotations, in sentences for its user. */
   readonly problems: readonly string[]
 }
 
 /** What is kept of a namespace that says anything. */
 export interface NamespaceFacts {
   readonly uid: string
-  readonly enabled?: boolean
+  readonly settings: Settings
+  /** The mistakes in its annotations, in sentences for its user. */
   readonly problems: readonly string[]
 }
 
@@ -42,8 +43,7 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror'
 /** Keeps of a pod what enrolment needs. Pure. */
 export function podFacts(pod: KubeObject): PodFacts {
   const { name = '', namespace = '', uid = '', annotations = {}, labels = {} } = pod.metadata ?? {}
-  const enabled = readEnabled(annotations)
-  const exclusions = readExclusions(annotations)
+  const { settings, problems } = readSettings({ annotations, labels }, 'the pod is')
   const recognised = recognise(pod)
   const phase = pod.status?.phase
   const ips = (pod.status?.podIPs ?? [{ ip: pod.status?.podIP }]).flatMap(({ ip }) => ip || [])
@@ -53,29 +53,33 @@ export function podFacts(pod: KubeObject): PodFacts {
       name,
       uid,
       ips,
-      ...(recognised && 'sidecar' in recognised
-        ? { mesh: recognised.sidecar.mesh, proxyUid: recognised.sidecar.proxyUid }
-        : {}),
+      ...(recognised && 'sidecar' in recognised ? proxyFacts(recognised.sidecar) : {}),
       ...(recognised && 'ambient' in recognised ? { ambient: true } : {}),
       ...(pod.spec?.hostNetwork ? { hostNetwork: true } : {}),
       ...(phase === 'Succeeded' || phase === 'Failed' ? { finished: true } : {}),
-      ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
-      ...(exclusions.value === undefined ? {} : { exclusions: exclusions.value }),
+      ...settings,
     },
     runtimeUid: annotations[mirrorAnnotation] ?? uid,
-    problems: [
-      ...(enabled.problem === undefined ? [] : [enabled.problem]),
-      ...exclusions.problems,
-      ...misspelt(annotations, labels),
-    ],
+    problems,
+  }
+}
+
+function proxyFacts(
+  sidecar: Sidecar,
+): Pick<ObservedPod, 'mesh' | 'proxyUid' | 'proxyGid' | 'proxy'> {
+  const { mesh, proxyUid, proxyGid } = sidecar
+  return {
+    mesh,
+    proxyUid,
+    ...(proxyGid === undefined ? {} : { proxyGid }),
+    proxy: describe(sidecar),
   }
 }
 
 /** Keeps of a namespace what its pods need; undefined when it says nothing, as most do. Pure. */
 export function namespaceFacts(namespace: KubeObject): NamespaceFacts | undefined {
   const { uid = '', annotations = {}, labels = {} } = namespace.metadata ?? {}
-  const { value, problem } = readEnabled(annotations)
-  const problems = [...(problem === undefined ? [] : [problem]), ...misspelt(annotations, labels)]
-  if (value === undefined && problems.length === 0) return undefined
-  return { uid, ...(value === undefined ? {} : { enabled: value }), problems }
+  const { settings, problems } = readSettings({ annotations, labels }, 'its pods are')
+  if (Object.keys(settings).length === 0 && problems.length === 0) return undefined
+  return { uid, settings, problems }
 }

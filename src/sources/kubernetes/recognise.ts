@@ -1,199 +1,89 @@
 import type { Mesh } from '../../observed-pod.ts'
+import { injectors, type Injector, type Setting } from './injectors.ts'
+import type { ContainerFacts, PodSpecFacts } from './pod-spec.ts'
 
-/** The part of a pod (core/v1) that tells its mesh. */
-export interface PodSpecFacts {
-  readonly metadata?: {
-    readonly annotations?: Readonly<Record<string, string>>
-    readonly labels?: Readonly<Record<string, string>>
-  }
-  readonly spec?: {
-    readonly containers?: readonly ContainerFacts[]
-    readonly initContainers?: readonly ContainerFacts[]
-    readonly securityContext?: { readonly runAsUser?: number }
-  }
-}
-
-export interface ContainerFacts {
-  readonly name: string
-  readonly args?: readonly string[]
-  readonly restartPolicy?: string
-  readonly securityContext?: { readonly runAsUser?: number }
-}
-
-/** A sidecar as its injector made it. */
+/** A proxy as its mesh made it. */
 export interface Sidecar {
   readonly mesh: Mesh
-  /** An init container that keeps running (Kubernetes 1.28), rather than one beside the application's. */
-  readonly native: boolean
+  /** Beside an application's container; one that keeps running as an init container (Kubernetes 1.28); or on its own. */
+  readonly kind: 'sidecar' | 'native sidecar' | 'gateway' | 'ztunnel'
+  /** 0: its uid does not tell it from the pod's other programs. */
   readonly proxyUid: number
-  /** Where the mesh's rules send incoming and outgoing connections to. */
-  readonly inboundPort: number
-  readonly outboundPort: number
-  /** What the mesh's own rules let pass by the sidecar: ports, ranges and CIDRs as the injector writes them. */
-  readonly bypass: {
-    readonly inboundPorts: readonly string[]
-    readonly outboundPorts: readonly string[]
-    readonly outboundCidrs: readonly string[]
+  /** Tells a sidecar that runs as root from the application. */
+  readonly proxyGid?: number
+  /** Absent: the mesh redirects nothing to it. */
+  readonly redirects?: {
+    /** Where the mesh's rules send incoming and outgoing connections to. */
+    readonly inboundPort: number
+    readonly outboundPort: number
+    /** Traffic that these rules let pass by the sidecar: ports, ranges and CIDRs as the injector writes them. */
+    readonly bypass: {
+      readonly inboundPorts: readonly string[]
+      readonly outboundPorts: readonly string[]
+      readonly outboundCidrs: readonly string[]
+    }
   }
 }
 
+/** `ambient`: its mesh serves it without a sidecar, and nothing of it is inside the pod now. */
 export type Recognition = { readonly sidecar: Sidecar } | { readonly ambient: true } | undefined
 
-/** How an injector leaves its traces: names of containers, flags of the init container, annotations. */
-interface Injector {
-  readonly mesh: Mesh
-  readonly containers: readonly string[]
-  /** The init container that makes the rules, or checks those that the mesh's CNI plugin has made. */
-  readonly rules: readonly string[]
-  readonly uid: number
-  readonly inboundPort: Setting<number>
-  readonly outboundPort: Setting<number>
-  readonly inboundPorts: Setting<readonly string[]>
-  readonly outboundPorts: Setting<readonly string[]>
-  readonly outboundCidrs: Setting<readonly string[]>
-}
-
-/** The flags that carry a setting, the annotations that do where there are no flags, and what holds without either. */
-interface Setting<Value> {
-  readonly flags: readonly string[]
-  readonly annotations: readonly string[]
-  readonly otherwise: Value
-}
-
-const injectors: readonly Injector[] = [
-  {
-    mesh: 'istio',
-    containers: ['istio-proxy'],
-    rules: ['istio-init', 'istio-validation'],
-    uid: 1337,
-    inboundPort: { flags: ['-z'], annotations: [], otherwise: 15006 },
-    outboundPort: { flags: ['-p'], annotations: [], otherwise: 15001 },
-    inboundPorts: {
-      flags: ['-d'],
-      annotations: ['traffic.sidecar.istio.io/excludeInboundPorts'],
-      otherwise: [],
-    },
-    outboundPorts: {
-      flags: ['-o'],
-      annotations: ['traffic.sidecar.istio.io/excludeOutboundPorts'],
-      otherwise: [],
-    },
-    outboundCidrs: {
-      flags: ['-x'],
-      annotations: ['traffic.sidecar.istio.io/excludeOutboundIPRanges'],
-      otherwise: [],
-    },
-  },
-  {
-    mesh: 'linkerd',
-    containers: ['linkerd-proxy'],
-    rules: ['linkerd-init'],
-    uid: 2102,
-    inboundPort: {
-      flags: ['--incoming-proxy-port'],
-      annotations: ['config.linkerd.io/inbound-port'],
-      otherwise: 4143,
-    },
-    outboundPort: {
-      flags: ['--outgoing-proxy-port'],
-      annotations: ['config.linkerd.io/outbound-port'],
-      otherwise: 4140,
-    },
-    inboundPorts: {
-      flags: ['--inbound-ports-to-ignore'],
-      annotations: ['config.linkerd.io/skip-inbound-ports'],
-      otherwise: [],
-    },
-    outboundPorts: {
-      flags: ['--outbound-ports-to-ignore'],
-      annotations: ['config.linkerd.io/skip-outbound-ports'],
-      otherwise: [],
-    },
-    outboundCidrs: {
-      flags: ['--subnets-to-ignore'],
-      annotations: ['config.linkerd.io/skip-subnets'],
-      otherwise: [],
-    },
-  },
-  {
-    mesh: 'kuma',
-    containers: ['kuma-sidecar'],
-    rules: ['kuma-init', 'kuma-validation'],
-    uid: 5678,
-    inboundPort: {
-      flags: ['--redirect-inbound-port'],
-      annotations: ['kuma.io/transparent-proxying-inbound-port'],
-      otherwise: 15006,
-    },
-    outboundPort: {
-      flags: ['--redirect-outbound-port'],
-      annotations: ['kuma.io/transparent-proxying-outbound-port'],
-      otherwise: 15001,
-    },
-    inboundPorts: {
-      flags: ['--exclude-inbound-ports'],
-      annotations: ['traffic.kuma.io/exclude-inbound-ports'],
-      otherwise: [],
-    },
-    outboundPorts: {
-      flags: ['--exclude-outbound-ports'],
-      annotations: ['traffic.kuma.io/exclude-outbound-ports'],
-      otherwise: [],
-    },
-    outboundCidrs: {
-      flags: ['--exclude-outbound-ips'],
-      annotations: ['traffic.kuma.io/exclude-outbound-ips'],
-      otherwise: [],
-    },
-  },
-  {
-    mesh: 'consul',
-    // The second one up to Consul 1.13.
-    containers: ['consul-dataplane', 'envoy-sidecar'],
-    rules: [],
-    uid: 5995,
-    inboundPort: { flags: [], annotations: [], otherwise: 20000 },
-    outboundPort: { flags: [], annotations: [], otherwise: 15001 },
-    inboundPorts: {
-      flags: [],
-      annotations: ['consul.hashicorp.com/transparent-proxy-exclude-inbound-ports'],
-      otherwise: [],
-    },
-    outboundPorts: {
-      flags: [],
-      annotations: ['consul.hashicorp.com/transparent-proxy-exclude-outbound-ports'],
-      otherwise: [],
-    },
-    outboundCidrs: {
-      flags: [],
-      annotations: ['consul.hashicorp.com/transparent-proxy-exclude-outbound-cidrs'],
-      otherwise: [],
-    },
-  },
-]
-
-/** Which mesh has injected its sidecar into the pod, or serves it without one. Pure. */
+/** Which mesh serves the pod, and by what. Pure. */
 export function recognise(pod: PodSpecFacts): Recognition {
   const { containers = [], initContainers = [] } = pod.spec ?? {}
-  const running = [...containers, ...initContainers.filter(isNative)]
+  const { annotations = {}, labels = {} } = pod.metadata ?? {}
+  // Where a user's stub for the sidecar stands among the containers, the injected one is native.
+  const running = [...initContainers.filter(isNative), ...containers]
+  const gateway = gatewayOf(running, pod)
+  if (gateway) return { sidecar: gateway }
   for (const injector of injectors) {
-    const proxy = running.find(({ name }) => injector.containers.includes(name))
+    const proxy = running.find(({ name }) => injector.containers.test(name))
     if (!proxy) continue
-    // Ztunnel and waypoints carry other pods' connections, in other pods' namespaces.
-    if (proxy.args?.some((arg) => arg === 'ztunnel' || arg === 'waypoint')) return { ambient: true }
+    // Its sockets are in other pods' namespaces.
+    if (proxy.args?.includes('ztunnel')) return { ambient: true }
     return { sidecar: sidecar(injector, proxy, pod) }
   }
+  const redirection = annotations['ambient.istio.io/redirection']
+  if (redirection === 'enabled') return { sidecar: ztunnel }
+  const isAmbient = redirection !== undefined || labels['istio.io/dataplane-mode'] === 'ambient'
+  return isAmbient ? { ambient: true } : undefined
+}
+
+/**
+ * One process on the node serves all pods, and opens its sockets in their namespaces. It runs as root; its group is that
+ * of Istio's sidecars (manifests/charts/ztunnel of istio/istio).
+ */
+const ztunnel: Sidecar = { mesh: 'ambient', kind: 'ztunnel', proxyUid: 0, proxyGid: 1337 }
+
+const isGateway = ({ args = [] }: ContainerFacts): boolean =>
+  args.includes('router') || args.includes('waypoint')
+
+/** A proxy that is the whole pod: gateways, waypoints. */
+function gatewayOf(running: readonly ContainerFacts[], pod: PodSpecFacts): Sidecar | undefined {
   const { annotations = {}, labels = {} } = pod.metadata ?? {}
-  const ambient =
-    annotations['ambient.istio.io/redirection'] === 'enabled' ||
-    labels['istio.io/dataplane-mode'] === 'ambient'
-  return ambient ? { ambient } : undefined
+  const named = (name: string): ContainerFacts | undefined =>
+    running.find((container) => container.name === name)
+  const gateway = (mesh: Mesh, proxy: ContainerFacts, otherwise: number): Sidecar => ({
+    mesh,
+    kind: 'gateway',
+    ...identityOf(proxy, pod, otherwise),
+  })
+  const envoy = named('istio-proxy')
+  if (envoy && isGateway(envoy)) return gateway('istio', envoy, 1337)
+  const agent = named('agentgateway')
+  const isIstios = labels['gateway.istio.io/managed']?.startsWith('istio.io-agentgateway')
+  if (agent && isIstios) return gateway('istio', agent, 10_101)
+  // Consul names the container after the Gateway; its image chooses the uid.
+  const [only] = running
+  const isConsuls = annotations['consul.hashicorp.com/gateway-kind'] !== undefined
+  return isConsuls && only ? gateway('consul', only, 0) : undefined
 }
 
 function sidecar(injector: Injector, proxy: ContainerFacts, pod: PodSpecFacts): Sidecar {
-  const { initContainers = [], securityContext } = pod.spec ?? {}
-  const args = initContainers.find(({ name }) => injector.rules.includes(name))?.args ?? []
+  const rules = (pod.spec?.initContainers ?? []).find(({ name }) => injector.rules.includes(name))
+  const args = rules?.args ?? []
   const annotations = pod.metadata?.annotations ?? {}
+  const config = injector.config?.(pod)
   const text = ({ flags, annotations: keys }: Setting<unknown>): string | undefined =>
     flagOf(args, flags) ?? keys.map((key) => annotations[key]).find((value) => value !== undefined)
   const port = (setting: Setting<number>): number => {
@@ -206,17 +96,36 @@ function sidecar(injector: Injector, proxy: ContainerFacts, pod: PodSpecFacts): 
       .map((entry) => entry.trim())
       .filter(Boolean) ?? setting.otherwise
 
-  return {
+  const facts: Sidecar = {
     mesh: injector.mesh,
-    native: isNative(proxy),
-    proxyUid: proxy.securityContext?.runAsUser ?? securityContext?.runAsUser ?? injector.uid,
-    inboundPort: port(injector.inboundPort),
-    outboundPort: port(injector.outboundPort),
-    bypass: {
-      inboundPorts: list(injector.inboundPorts),
-      outboundPorts: list(injector.outboundPorts),
-      outboundCidrs: list(injector.outboundCidrs),
+    kind: isNative(proxy) ? 'native sidecar' : 'sidecar',
+    ...identityOf(proxy, pod, config?.proxyUid ?? injector.uid),
+  }
+  if (injector.redirects?.(pod) === false) return facts
+  return {
+    ...facts,
+    redirects: {
+      inboundPort: config?.inboundPort ?? port(injector.inboundPort),
+      outboundPort: config?.outboundPort ?? port(injector.outboundPort),
+      bypass: {
+        inboundPorts: config?.inboundPorts ?? list(injector.inboundPorts),
+        outboundPorts: config?.outboundPorts ?? list(injector.outboundPorts),
+        outboundCidrs: config?.outboundCidrs ?? list(injector.outboundCidrs),
+      },
     },
+  }
+}
+
+function identityOf(
+  { securityContext: own = {} }: ContainerFacts,
+  pod: PodSpecFacts,
+  otherwise: number,
+): Pick<Sidecar, 'proxyUid' | 'proxyGid'> {
+  const { securityContext: ofPod = {} } = pod.spec ?? {}
+  const proxyGid = own.runAsGroup ?? ofPod.runAsGroup
+  return {
+    proxyUid: own.runAsUser ?? ofPod.runAsUser ?? otherwise,
+    ...(proxyGid === undefined ? {} : { proxyGid }),
   }
 }
 
@@ -233,3 +142,27 @@ function flagOf(args: readonly string[], flags: readonly string[]): string | und
   }
   return undefined
 }
+
+/** In words, for users: half a sentence. */
+export function describe({ kind, proxyUid, proxyGid, redirects }: Sidecar): string {
+  const group = proxyGid === undefined ? '' : `, gid ${proxyGid}`
+  const who = proxyUid === 0 && proxyGid === undefined ? '' : ` as uid ${proxyUid}${group}`
+  if (kind === 'ztunnel') return `ztunnel${who} on the node`
+  if (!redirects) return `${kind}${who}`
+  const { inboundPort, outboundPort, bypass } = redirects
+  const passes = [
+    ['inbound ports', bypass.inboundPorts],
+    ['outbound ports', bypass.outboundPorts],
+    ['outbound addresses', bypass.outboundCidrs],
+  ] as const
+  const passing = passes
+    .filter(([, list]) => list.length > 0)
+    .map(([what, list]) => `${what} ${list.slice(0, maxShown).join(' ')}`)
+  return [
+    `${kind}${who}`,
+    `takes connections in at port ${inboundPort} and out at ${outboundPort}`,
+    ...(passing.length > 0 ? [`the mesh lets pass by it: ${passing.join(', ')}`] : []),
+  ].join('; ')
+}
+
+const maxShown = 20

@@ -10,6 +10,7 @@ import { KubeApi } from './api.ts'
 import { EventWriter } from './event-writer.ts'
 import { ListWatch, type ListWatchTimes } from './list-watch.ts'
 import { namespaceFacts, podFacts, type NamespaceFacts, type PodFacts } from './pod-facts.ts'
+import { joinSettings } from './settings.ts'
 
 export interface KubernetesSourceOptions {
   readonly config: KubeConfig
@@ -32,6 +33,8 @@ interface Told {
   readonly namespace: NamespaceFacts | undefined
   readonly netns: NetnsRef | undefined
   readonly pod: ObservedPod
+  /** The mistakes in its annotations, without its namespace's. */
+  readonly problems: readonly string[]
 }
 
 /** Changes are told together, as those of pods that churn. */
@@ -212,10 +215,11 @@ export class KubernetesSource implements PodSource, SandboxListener {
     const pods = [...this.#pods.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1))
     // What it finds is told next.
     void this.#searchFor(pods)
-    this.#warn(pods)
+    const observed = pods.map(([, facts]) => this.#observe(facts))
+    this.#warn(observed)
     // Those that come during the next step are not part of it.
     const told = new Set(this.#announced.filter(({ sandbox }) => this.#knows(sandbox)))
-    await listener.pods(pods.map(([, pod]) => this.#observe(pod)))
+    await listener.pods(observed.map(({ pod }) => pod))
     this.#settle((announced) => told.has(announced))
   }
 
@@ -234,22 +238,22 @@ export class KubernetesSource implements PodSource, SandboxListener {
     })
   }
 
-  #observe(facts: PodFacts): ObservedPod {
+  #observe(facts: PodFacts): Told {
     const { observed, runtimeUid: uid } = facts
     const netns = this.#search.of({ namespace: observed.namespace, name: observed.name, uid })
     const namespace = this.#namespaces.get(`/${observed.namespace}`)
     const last = this.#told.get(facts)
-    if (last && last.namespace === namespace && last.netns === netns) return last.pod
-    const pod = observedPod(facts, namespace, netns)
-    this.#told.set(facts, { namespace, netns, pod })
-    return pod
+    if (last && last.namespace === namespace && last.netns === netns) return last
+    const told = observedPod(facts, namespace, netns)
+    this.#told.set(facts, told)
+    return told
   }
 
   /** Tells users what they have written wrong, on this node's pods and the namespaces of these. */
-  #warn(pods: readonly (readonly [string, PodFacts])[]): void {
+  #warn(pods: readonly Told[]): void {
     const namespaces = new Set<string>()
-    for (const [, { observed, problems }] of pods) {
-      const { namespace, name, uid = '' } = observed
+    for (const { pod, problems } of pods) {
+      const { namespace, name, uid = '' } = pod
       namespaces.add(namespace)
       for (const problem of problems) {
         this.#warnOne({ kind: 'Pod', namespace, name, uid }, problem)
@@ -272,19 +276,21 @@ export class KubernetesSource implements PodSource, SandboxListener {
 
 /** A pod with what its namespace says and where its network namespace is. Pure. */
 function observedPod(
-  { observed, problems }: PodFacts,
+  { observed, problems: ofPod }: PodFacts,
   namespace: NamespaceFacts | undefined,
   netns: NetnsRef | undefined,
-): ObservedPod {
-  const enabled = observed.enabled ?? namespace?.enabled
+): Told {
+  const { settings, problems: ofBoth } = joinSettings(observed, namespace?.settings)
+  const problems = [...ofPod, ...ofBoth]
   const ofNamespace = (namespace?.problems ?? []).map(
     (problem) => `namespace ${observed.namespace}: ${problem}`,
   )
   const problem = [...problems, ...ofNamespace].join('; ')
-  return {
+  const pod = {
     ...observed,
+    ...settings,
     ...(problem === '' ? {} : { problem }),
     ...(netns === undefined ? {} : { netns }),
-    ...(enabled === undefined ? {} : { enabled }),
   }
+  return { namespace, netns, pod, problems }
 }

@@ -5,8 +5,9 @@ import type { NetnsFinder } from './finder.ts'
 
 /**
  * Finds pods by the cgroups of their processes, as kubelet names them with either driver and in every version:
- * `/kubepods/burstable/pod<uid>/…`, `/kubepods.slice/…/kubepods-burstable-pod<uid with _>.slice/…`. Looks at every
- * process of the node: for when the container runtime does not answer.
+ * `/kubepods/burstable/pod<uid>/…`, `/kubepods.slice/…/kubepods-burstable-pod<uid with _>.slice/…`. It looks at every
+ * process of the node, for when the container runtime does not answer. A node that is a pod itself, or is inside one, has
+ * other pods further in; each agent knows those of its own node.
  */
 export class CgroupFinder implements NetnsFinder {
   readonly name = 'the cgroups of processes'
@@ -21,8 +22,8 @@ export class CgroupFinder implements NetnsFinder {
     for (const name of readdirSync(this.#proc)) {
       const pid = Number(name)
       if (!Number.isInteger(pid)) continue
-      const uid = this.#podOf(name)
-      if (uid === undefined || !uids.has(uid)) continue
+      const uid = this.#podsOf(name).find((each) => uids.has(each))
+      if (uid === undefined) continue
       const startedAt = startOf(read(join(this.#proc, name, 'stat')))
       if (startedAt === undefined) continue
       // The first process is the sandbox's own; a later one may have made itself another network.
@@ -32,26 +33,32 @@ export class CgroupFinder implements NetnsFinder {
     return new Map([...first].map(([uid, { pid }]) => [uid, { pid }]))
   }
 
-  #podOf(pid: string): string | undefined {
-    for (const line of read(join(this.#proc, pid, 'cgroup')).split('\n')) {
-      const uid = podOfCgroup(line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1))
-      if (uid !== undefined) return uid
-    }
-    return undefined
+  #podsOf(pid: string): string[] {
+    const lines = read(join(this.#proc, pid, 'cgroup')).split('\n')
+    return lines.flatMap((line) =>
+      podsOfCgroup(line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1)),
+    )
   }
 }
 
-/** A uid of the API server, or of a static pod, which is a hash. */
+/**
+ * A uid of the API server, or of a static pod, which is a hash. Behind a slice there may be the container: a runtime that
+ * is told to use the other driver than kubelet takes `SLICE:PREFIX:CONTAINER` for a name.
+ */
 const podSegment =
-  /(?:^|-)pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?$/
+  /(?:^|-)pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice(?::.*)?)?$/
 
-/** The uid of the pod that a cgroup belongs to; undefined for what is none of kubelet's. Pure. */
-export function podOfCgroup(path: string): string | undefined {
-  for (const segment of path.split('/')) {
-    const uid = podSegment.exec(segment)?.[1]
-    if (uid !== undefined) return uid.replaceAll('_', '-')
-  }
-  return undefined
+/** CRI-O's monitor of a container may be in the pod's cgroup, from before its first process, and on the host's network. */
+const monitor = /^crio-conmon-/
+
+/** The uids of the pods that a cgroup is in, the innermost first; none for what is none of kubelet's. Pure. */
+export function podsOfCgroup(path: string): string[] {
+  const segments = path.split('/')
+  if (segments.some((segment) => monitor.test(segment))) return []
+  return segments
+    .flatMap((segment) => podSegment.exec(segment)?.[1] ?? [])
+    .map((uid) => uid.replaceAll('_', '-'))
+    .toReversed()
 }
 
 /** When a process was started, in ticks since boot, from its `stat`; the name in it may hold anything. */

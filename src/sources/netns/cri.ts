@@ -6,25 +6,36 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
-import { existsSync, statfsSync } from 'node:fs'
+import { existsSync, realpathSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../../errors.ts'
 import type { NetnsRef } from '../../observed-pod.ts'
 import { packageRoot } from '../../package.ts'
 import type { NetnsFinder } from './finder.ts'
 
-/** Where runtimes listen: containerd, CRI-O, k3s and RKE2, MicroK8s. */
-const knownSockets = [
+/** Where runtimes listen: containerd, CRI-O, k3s and RKE2, k0s, MicroK8s, Docker by cri-dockerd. */
+export const knownSockets: readonly string[] = [
   '/run/containerd/containerd.sock',
   '/run/crio/crio.sock',
   '/run/k3s/containerd/containerd.sock',
+  '/run/k0s/containerd.sock',
   '/var/snap/microk8s/common/run/containerd.sock',
+  '/run/cri-dockerd.sock',
 ]
 
-/** The sockets of this node's container runtimes: those of the known ones that are there, else the most likely one. */
-export function runtimeSockets(): readonly string[] {
-  const there = knownSockets.filter((path) => existsSync(path))
-  return there.length > 0 ? there : knownSockets.slice(0, 1)
+/**
+ * The sockets of this node's container runtimes: those of the known ones that are there, else the most likely one. A
+ * socket that is there by two names is told once.
+ */
+export function runtimeSockets(known: readonly string[] = knownSockets): readonly string[] {
+  const files = new Map<string, string>()
+  for (const path of known) {
+    if (!existsSync(path)) continue
+    const file = realpathSync(path)
+    if (!files.has(file)) files.set(file, path)
+  }
+  const there = [...files.values()]
+  return there.length > 0 ? there : known.slice(0, 1)
 }
 
 const deadlineMs = 2_000

@@ -2,7 +2,11 @@ import { deepStrictEqual } from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { test } from 'tap'
 import { maxRules } from '../../../src/exclusions.ts'
-import { readEnabled, readExclusions } from '../../../src/sources/kubernetes/annotations.ts'
+import {
+  readBlockingReaders,
+  readEnabled,
+  readExclusions,
+} from '../../../src/sources/kubernetes/annotations.ts'
 
 const read = (annotations: Record<string, string>): ReturnType<typeof readExclusions> =>
   readExclusions(
@@ -22,6 +26,31 @@ void test('enabled is "true" or "false", and nothing else', async (t) => {
       problem,
       /^meshaccel.io\/enabled must be "true" or "false", not ".{0,60}": it is ignored(; did you mean "true"\?)?$/,
     )
+  }
+})
+
+void test('blocking readers are "accelerate" or "leave", and nothing else', async (t) => {
+  const key = 'meshaccel.io/blocking-readers'
+  t.strictSame(readBlockingReaders({}), {})
+  t.strictSame(readBlockingReaders({ [key]: 'accelerate' }), { value: 'accelerate' })
+  t.strictSame(readBlockingReaders({ [key]: 'leave' }), { value: 'leave' })
+  const guesses: Readonly<Record<string, string | undefined>> = {
+    Accelerate: 'accelerate',
+    'accelerate ': 'accelerate',
+    acelerate: 'accelerate',
+    true: 'accelerate',
+    yes: 'accelerate',
+    leaves: 'leave',
+    false: 'leave',
+    off: 'leave',
+    maybe: undefined,
+    '': undefined,
+  }
+  for (const [text, guess] of Object.entries(guesses)) {
+    const said = `${key} must be "accelerate" or "leave", not "${text}": it is ignored`
+    t.strictSame(readBlockingReaders({ [key]: text }), {
+      problem: guess === undefined ? said : `${said}; did you mean "${guess}"?`,
+    })
   }
 })
 

@@ -61,3 +61,12 @@ void test('a server that speaks no TLS', async (t) => {
   const call = new KubeApi(config).call(namespaces, new AbortController().signal)
   await t.rejects(call, { code: /^API_UN(TRUSTED|REACHABLE)$/, hint: /kubeconfig/ })
 })
+
+void test('a token with the line break that editors put behind it', async (t) => {
+  // kubernetes/kubernetes#52919
+  await using api = await FakeKubeApi.start()
+  const config = new KubeConfig()
+  config.loadFromString(api.config.exportConfig().replace('"secret"', '"secret\\n"'))
+  await new KubeApi(config).call(namespaces, new AbortController().signal)
+  t.match(api.requests, [{ authorization: 'Bearer secret' }])
+})

@@ -10,58 +10,63 @@ const expected: Readonly<Record<string, Recognition>> = {
   'istio-classic': {
     sidecar: {
       mesh: 'istio',
-      native: false,
+      kind: 'sidecar',
       proxyUid: 1337,
-      inboundPort: 15006,
-      outboundPort: 15001,
-      bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+      proxyGid: 1337,
+      redirects: {
+        inboundPort: 15006,
+        outboundPort: 15001,
+        bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+      },
     },
   },
   'istio-native': {
     sidecar: {
       mesh: 'istio',
-      native: true,
+      kind: 'native sidecar',
       proxyUid: 1337,
-      inboundPort: 15006,
-      outboundPort: 15001,
-      bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+      proxyGid: 1337,
+      redirects: {
+        inboundPort: 15006,
+        outboundPort: 15001,
+        bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+      },
     },
   },
   'istio-cni-validation': {
     sidecar: {
       mesh: 'istio',
-      native: true,
+      kind: 'native sidecar',
       proxyUid: 1337,
-      inboundPort: 15006,
-      outboundPort: 15001,
-      bypass: {
-        inboundPorts: ['15090', '15021', '9102', '15020'],
-        outboundPorts: ['3306', '5432'],
-        outboundCidrs: ['10.96.0.1/32'],
+      proxyGid: 1337,
+      redirects: {
+        inboundPort: 15006,
+        outboundPort: 15001,
+        bypass: {
+          inboundPorts: ['15090', '15021', '9102', '15020'],
+          outboundPorts: ['3306', '5432'],
+          outboundCidrs: ['10.96.0.1/32'],
+        },
       },
     },
   },
   'istio-revision-openshift-uid': {
     sidecar: {
       mesh: 'istio',
-      native: false,
+      kind: 'sidecar',
       proxyUid: 1000680001,
-      inboundPort: 15006,
-      outboundPort: 15001,
-      bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+      proxyGid: 1000680001,
+      redirects: {
+        inboundPort: 15006,
+        outboundPort: 15001,
+        bypass: { inboundPorts: ['15090', '15021', '15020'], outboundPorts: [], outboundCidrs: [] },
+      },
     },
   },
-  'istio-gateway': {
-    sidecar: {
-      mesh: 'istio',
-      native: false,
-      proxyUid: 1337,
-      inboundPort: 15006,
-      outboundPort: 15001,
-      bypass: { inboundPorts: [], outboundPorts: [], outboundCidrs: [] },
-    },
+  'istio-gateway': { sidecar: { mesh: 'istio', kind: 'gateway', proxyUid: 1337, proxyGid: 1337 } },
+  'istio-ambient': {
+    sidecar: { mesh: 'ambient', kind: 'ztunnel', proxyUid: 0, proxyGid: 1337 },
   },
-  'istio-ambient': { ambient: true },
   'istio-ztunnel': { ambient: true },
   'host-network': undefined,
   'no-mesh': undefined,
@@ -69,59 +74,74 @@ const expected: Readonly<Record<string, Recognition>> = {
   'linkerd-classic': {
     sidecar: {
       mesh: 'linkerd',
-      native: false,
+      kind: 'sidecar',
       proxyUid: 2102,
-      inboundPort: 4143,
-      outboundPort: 4140,
-      bypass: {
-        inboundPorts: ['4190', '4191', '4567', '4568'],
-        outboundPorts: ['4567', '4568'],
-        outboundCidrs: [],
+      proxyGid: 2102,
+      redirects: {
+        inboundPort: 4143,
+        outboundPort: 4140,
+        bypass: {
+          inboundPorts: ['4190', '4191', '4567', '4568'],
+          outboundPorts: ['4567', '4568'],
+          outboundCidrs: [],
+        },
       },
     },
   },
   'linkerd-native': {
     sidecar: {
       mesh: 'linkerd',
-      native: true,
+      kind: 'native sidecar',
       proxyUid: 2102,
-      inboundPort: 4143,
-      outboundPort: 4140,
-      bypass: {
-        inboundPorts: ['4190', '4191', '4567', '4568'],
-        outboundPorts: ['4567', '4568'],
-        outboundCidrs: [],
+      proxyGid: 2102,
+      redirects: {
+        inboundPort: 4143,
+        outboundPort: 4140,
+        bypass: {
+          inboundPorts: ['4190', '4191', '4567', '4568'],
+          outboundPorts: ['4567', '4568'],
+          outboundCidrs: [],
+        },
       },
     },
   },
   'linkerd-cni-validator': {
     sidecar: {
       mesh: 'linkerd',
-      native: false,
+      kind: 'sidecar',
       proxyUid: 2102,
-      inboundPort: 4143,
-      outboundPort: 4140,
-      bypass: { inboundPorts: [], outboundPorts: ['25', '3306'], outboundCidrs: [] },
+      proxyGid: 2102,
+      redirects: {
+        inboundPort: 4143,
+        outboundPort: 4140,
+        bypass: { inboundPorts: [], outboundPorts: ['25', '3306'], outboundCidrs: [] },
+      },
     },
   },
   'kuma-classic': {
     sidecar: {
       mesh: 'kuma',
-      native: false,
+      kind: 'sidecar',
       proxyUid: 5678,
-      inboundPort: 15006,
-      outboundPort: 15001,
-      bypass: { inboundPorts: ['9901'], outboundPorts: [], outboundCidrs: [] },
+      proxyGid: 5678,
+      redirects: {
+        inboundPort: 15006,
+        outboundPort: 15001,
+        bypass: { inboundPorts: ['9901'], outboundPorts: [], outboundCidrs: [] },
+      },
     },
   },
   'consul-transparent-proxy': {
     sidecar: {
       mesh: 'consul',
-      native: false,
+      kind: 'sidecar',
       proxyUid: 5995,
-      inboundPort: 20000,
-      outboundPort: 15001,
-      bypass: { inboundPorts: [], outboundPorts: [], outboundCidrs: ['172.16.0.0/12'] },
+      proxyGid: 5995,
+      redirects: {
+        inboundPort: 20000,
+        outboundPort: 15001,
+        bypass: { inboundPorts: [], outboundPorts: [], outboundCidrs: ['172.16.0.0/12'] },
+      },
     },
   },
 }
@@ -159,8 +179,18 @@ void test('what is kept of a pod', async (t) => {
     name: 'istio-revision',
     mesh: 'istio',
     proxyUid: 1_000_680_001,
+    proxyGid: 1_000_680_001,
+    proxy:
+      'sidecar as uid 1000680001, gid 1000680001; takes connections in at port 15006 and out at 15001; ' +
+      'the mesh lets pass by it: inbound ports 15090 15021 15020',
   })
-  t.match(kept('istio-ambient'), { ambient: true })
+  t.match(kept('istio-ambient'), {
+    mesh: 'ambient',
+    proxyUid: 0,
+    proxyGid: 1337,
+    proxy: 'ztunnel as uid 0, gid 1337 on the node',
+  })
+  t.match(kept('istio-ztunnel'), { ambient: true })
   t.match(kept('host-network'), { hostNetwork: true })
   t.match(kept('no-mesh'), { enabled: true })
 })

@@ -98,6 +98,7 @@ void test('tells nothing before both lists, and the namespaces of the pods, are 
       ips: ['10.0.0.1'],
       mesh: 'istio',
       proxyUid: 1337,
+      proxy: 'sidecar as uid 1337; takes connections in at port 15006 and out at 15001',
       enabled: true,
       netns: { pid: 7 },
     },
@@ -143,6 +144,31 @@ void test('an annotation of the namespace counts, and that of the pod counts mor
   t.strictSame(enabled(), [undefined, true])
   api.set('pods', kubePod('a/two', { annotations: { 'meshaccel.io/enabled': 'false' } }))
   await tells('the edit of the pod', ([, two]) => two?.enabled === false)
+})
+
+void test('blocking readers: the namespace counts, and what the pod says counts more', async (t) => {
+  const { api, told, tells, start } = await running(t)
+  const key = 'meshaccel.io/blocking-readers'
+  const choices = (): unknown => told()?.map((pod) => pod.blockingReaders)
+  api.set('namespaces', kubeNamespace('a', undefined, { [key]: 'accelerate' }))
+  api.set('pods', kubePod('a/one'))
+  api.set('pods', kubePod('a/two', { annotations: { [key]: 'leave' } }))
+  api.set('pods', kubePod('a/wrong', { annotations: { [key]: 'acelerate' } }))
+  start()
+  await tells('all', (pods) => pods.length === 3)
+  t.strictSame(choices(), ['accelerate', 'leave', 'accelerate'])
+  await until('the Event', () => api.events.length === 1)
+  t.match(api.events, [
+    {
+      involvedObject: { kind: 'Pod', name: 'wrong' },
+      message: /it is ignored; did you mean "accelerate"\?$/,
+    },
+  ])
+  api.set('namespaces', kubeNamespace('a'))
+  await tells('the removal', ([one]) => one?.blockingReaders === undefined)
+  t.strictSame(choices(), [undefined, 'leave', undefined])
+  api.set('pods', kubePod('a/two', { annotations: { [key]: 'accelerate' } }))
+  await tells('the edit of the pod', ([, two]) => two?.blockingReaders === 'accelerate')
 })
 
 void test('resumes a broken watch where it broke off', async (t) => {
@@ -257,6 +283,90 @@ void test('bad annotations become Events, once each, and of this node only', asy
         'meshaccel.io/enabled must be "true" or "false", not "yes": it is ignored; did you mean "true"?',
       ],
     ],
+  )
+})
+
+const ports = (...numbers: number[]): object[] => numbers.map((from) => ({ from, to: from }))
+
+void test("a namespace's exclusions work as its pods', and both hold", async (t) => {
+  const { api, told, tells, start } = await running(t)
+  const rules = { 'meshaccel.io/exclude-ports': '22', 'meshaccel.io/exclude-cidrs': '10.0.0.0/8' }
+  const own = { 'meshaccel.io/exclude-ports': '22, 80', 'meshaccel.io/exclude-uids': '5' }
+  api.set('namespaces', kubeNamespace('a', 'true', rules))
+  api.set('pods', kubePod('a/one'))
+  api.set('pods', kubePod('a/two', { annotations: own }))
+  start()
+  await tells('both', (pods) => pods.length === 2)
+  t.match(told(), [
+    { exclusions: { ports: ports(22), cidrs: ['10.0.0.0/8'], uids: [] } },
+    { exclusions: { ports: ports(22, 80), cidrs: ['10.0.0.0/8'], uids: [5] } },
+  ])
+  api.set('namespaces', kubeNamespace('a', 'true'))
+  await tells('the edit', ([one]) => one?.exclusions === undefined)
+  t.match(told()?.[1], { exclusions: { ports: ports(22, 80), cidrs: [], uids: [5] } })
+})
+
+const many = (first: number): string => Array.from({ length: 20 }, (_, i) => first + i).join()
+
+void test('exclusions that cannot be understood keep the pods out, wherever they stand', async (t) => {
+  const { api, told, tells, start } = await running(t)
+  const uids = 'meshaccel.io/exclude-uids'
+  const annotations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    unreadable: { 'meshaccel.io/exclude-ports': 'http' },
+    misspelt: { 'meshaccel.io/exclude-ip': '10.0.0.1' },
+    many: { [uids]: many(1) },
+    unknown: { 'meshaccel.io/enable': 'true' },
+  }
+  for (const [name, ofNamespace] of Object.entries(annotations)) {
+    api.set('namespaces', kubeNamespace(name, 'true', ofNamespace))
+    api.set('pods', kubePod(`${name}/one`, { annotations: { [uids]: many(101) } }))
+  }
+  api.set('pods', kubePod('z/own', { annotations: { 'meshaccel.io/exclude-port': '80' } }))
+  start()
+  await tells('all', (pods) => pods.length === 5)
+  const problems = {
+    many: `${uids}: there are more than 32 together with its namespace's: the pod is not accelerated`,
+    misspelt:
+      'the annotation meshaccel.io/exclude-ip is unknown: its pods are not accelerated; ' +
+      'did you mean meshaccel.io/exclude-cidrs?',
+    unknown:
+      'the annotation meshaccel.io/enable is unknown: its pods are not accelerated; ' +
+      'did you mean meshaccel.io/enabled?',
+    unreadable:
+      'meshaccel.io/exclude-ports: "http" is not a port or a range of ports: its pods are not accelerated',
+    own:
+      'the annotation meshaccel.io/exclude-port is unknown: the pod is not accelerated; ' +
+      'did you mean meshaccel.io/exclude-ports?',
+  }
+  const invalid = { exclusions: 'invalid' }
+  t.match(told(), [
+    { namespace: 'many', ...invalid, problem: problems.many },
+    { namespace: 'misspelt', ...invalid, problem: `namespace misspelt: ${problems.misspelt}` },
+    {
+      namespace: 'unknown',
+      unknownAnnotation: true,
+      problem: `namespace unknown: ${problems.unknown}`,
+    },
+    {
+      namespace: 'unreadable',
+      ...invalid,
+      problem: `namespace unreadable: ${problems.unreadable}`,
+    },
+    { namespace: 'z', ...invalid, problem: problems.own },
+  ])
+  await until('the Events', () => api.events.length === 5)
+  const events = api.events.map(
+    ({ involvedObject: { kind, namespace }, message }) => `${kind} of ${namespace}: ${message}`,
+  )
+  t.strictSame(
+    new Set(events),
+    new Set([
+      `Pod of many: ${problems.many}`,
+      `Namespace of misspelt: ${problems.misspelt}`,
+      `Namespace of unknown: ${problems.unknown}`,
+      `Namespace of unreadable: ${problems.unreadable}`,
+      `Pod of z: ${problems.own}`,
+    ]),
   )
 })
 

@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { CriFinder, isMounted, netnsOfInfo } from '../../../src/sources/netns/cri.ts'
+import {
+  CriFinder,
+  isMounted,
+  knownSockets,
+  netnsOfInfo,
+  runtimeSockets,
+} from '../../../src/sources/netns/cri.ts'
 import { FakeRuntime } from '../../helpers/fake-runtime.ts'
 
 async function running(
@@ -105,6 +111,29 @@ void test('reads what containerd and CRI-O tell of a sandbox', async (t) => {
     netnsOfInfo('null', () => true),
     undefined,
   )
+})
+
+void test('the sockets of runtimes, as distributions place them', async (t) => {
+  const sources: Readonly<Record<string, string>> = {
+    '/run/containerd/containerd.sock':
+      'kubeadm, GKE, AKS, awslabs/amazon-eks-ami, siderolabs/talos, bottlerocket-os/bottlerocket',
+    '/run/crio/crio.sock': 'OpenShift, kubernetes-sigs/cri-tools#868',
+    '/run/k3s/containerd/containerd.sock': 'k3s-io/k3s#11152, rancher/rke2#5250',
+    '/run/k0s/containerd.sock': 'the k0s documentation: Runtime',
+    '/var/snap/microk8s/common/run/containerd.sock': 'canonical/microk8s',
+    '/run/cri-dockerd.sock': 'kubernetes-sigs/cri-tools#868',
+  }
+  t.strictSame(knownSockets, Object.keys(sources))
+  const directory = t.testdir({
+    containerd: { 'containerd.sock': '' },
+    // As k0s users link theirs.
+    'linked.sock': t.fixture('symlink', 'containerd/containerd.sock'),
+    'other.sock': '',
+  })
+  const at = (name: string): string => join(directory, name)
+  const known = ['none.sock', 'linked.sock', 'containerd/containerd.sock', 'other.sock'].map(at)
+  t.strictSame(runtimeSockets(known), [at('linked.sock'), at('other.sock')], 'each once')
+  t.strictSame(runtimeSockets(known.slice(0, 1)), known.slice(0, 1), 'the most likely one')
 })
 
 void test('tells a namespace from a file that only has its name', async (t) => {

@@ -1,0 +1,81 @@
+import { maxRules, union, type Exclusions } from '../../exclusions.ts'
+import type { ObservedPod } from '../../observed-pod.ts'
+import {
+  excludeKeys,
+  readBlockingReaders,
+  readEnabled,
+  readExclusions,
+  type Annotations,
+  type Whose,
+} from './annotations.ts'
+import { misspelt } from './misspelt.ts'
+
+/** A user's settings for a pod, on it or on its namespace. */
+export type Settings = Pick<
+  ObservedPod,
+  'enabled' | 'blockingReaders' | 'exclusions' | 'unknownAnnotation'
+>
+
+export interface SettingsReading {
+  readonly settings: Settings
+  /** The mistakes, in sentences for the user. */
+  readonly problems: readonly string[]
+}
+
+/** Reads what a pod or a namespace says. Pure. */
+export function readSettings(
+  { annotations, labels }: { readonly annotations: Annotations; readonly labels: Annotations },
+  whose: Whose,
+): SettingsReading {
+  const enabled = readEnabled(annotations)
+  const blocking = readBlockingReaders(annotations)
+  const rules = readExclusions(annotations, whose)
+  const meant = misspelt(annotations, labels, whose)
+  // Whatever a misspelt key was to keep on TCP stays there.
+  const exclusions = meant.excludes ? 'invalid' : rules.value
+  return {
+    settings: {
+      ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
+      ...(blocking.value === undefined ? {} : { blockingReaders: blocking.value }),
+      ...(exclusions === undefined ? {} : { exclusions }),
+      ...(meant.isUnknown ? { unknownAnnotation: true } : {}),
+    },
+    problems: [
+      ...[enabled, blocking].flatMap(({ problem }) => problem ?? []),
+      ...rules.problems,
+      ...meant.problems,
+    ],
+  }
+}
+
+/**
+ * Joins the settings of a pod and its namespace. The pod's setting replaces its namespace's, except for exclusions: the
+ * rules of both hold, so that nothing excluded is accelerated. The problems are those of the sum alone. Pure.
+ */
+export function joinSettings(pod: Settings, namespace: Settings = {}): SettingsReading {
+  const { value: exclusions, problems } = joinExclusions(pod.exclusions, namespace.exclusions)
+  return {
+    settings: {
+      ...namespace,
+      ...pod,
+      ...(exclusions === undefined ? {} : { exclusions }),
+    },
+    problems,
+  }
+}
+
+function joinExclusions(
+  pod: Exclusions | 'invalid' | undefined,
+  namespace: Exclusions | 'invalid' | undefined,
+): { readonly value?: Exclusions | 'invalid'; readonly problems: readonly string[] } {
+  if (pod === 'invalid' || namespace === 'invalid') return { value: 'invalid', problems: [] }
+  const value = pod && namespace ? union(pod, namespace) : (pod ?? namespace)
+  if (value === undefined) return { problems: [] }
+  const problems = (['ports', 'cidrs', 'uids'] as const)
+    .filter((kind) => value[kind].length > maxRules)
+    .map(
+      (kind) =>
+        `${excludeKeys[kind]}: there are more than ${maxRules} together with its namespace's: the pod is not accelerated`,
+    )
+  return problems.length > 0 ? { value: 'invalid', problems } : { value, problems }
+}
