@@ -101,7 +101,8 @@ static __always_inline bool accepts_blocking(__u64 netns_cookie)
 {
 	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &netns_cookie);
 
-	return pod && pod->blocking_readers;
+	/* A pod that is not enrolled any more leaves for that reason. */
+	return !pod || pod->blocking_readers;
 }
 
 /* A habit of the end's reader that redirected bytes would not survive. */

@@ -124,11 +124,31 @@ static __always_inline bool tcp_memory_is_short(const struct tcp_sock *tp,
 	return proto->memory_allocated->counter >= config->tcp_memory_pages / 8 * 7;
 }
 
+/* Looks at the books: a receive that has just taken its bytes is counted some microseconds later.
+ */
+#define BOOKS_LOOKS 64
+
+struct books {
+	struct conn *conn;
+	__u32 balance;
+	__u32 pad;
+};
+
 /* Whether both ends' receives account for all that left their queues, now: a splice after the last
  * receive would show. */
+static long both_balance(__u32 index, struct books *books)
+{
+	books->balance = books->conn && books_balance(books->conn, ROLE_CLIENT) &&
+			 books_balance(books->conn, ROLE_SERVER);
+	return books->balance;
+}
+
 static __always_inline bool books_of_both_balance(struct conn *conn)
 {
-	return books_balance(conn, ROLE_CLIENT) && books_balance(conn, ROLE_SERVER);
+	struct books books = {.conn = conn};
+
+	bpf_loop(BOOKS_LOOKS, both_balance, &books, 0);
+	return books.balance;
 }
 
 /* Why a connection whose end is met does not begin to join now. */
@@ -184,15 +204,9 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 		}
 		return false;
 	}
-	if (!books_of_both_balance(conn)) {
-		/* A receive may be under way, so this is looked at again. */
-		me->wanted = 0;
-		me->resync = peer->resync = 1;
-		end->proof = 0;
-		end->why = REASON_UNACCOUNTED;
-		unwant(end);
+	/* The next receive by TCP sets the books right, and then the end has to prove itself. */
+	if (!books_of_both_balance(conn))
 		return false;
-	}
 	if (!pay_for_join(conn)) {
 		me->wanted = 0;
 		count(REASON_MEMORY_BUDGET);
@@ -220,7 +234,8 @@ static __always_inline bool go_on_joining(struct bpf_sock *sk, const struct tcp_
 		reason = REASON_UNACCOUNTED;
 	if (reason) {
 		undo_join(conn, slot, reason);
-		postpone(end, reason);
+		if (reason != REASON_UNACCOUNTED)
+			postpone(end, reason);
 		return false;
 	}
 	if (!peer->member)

@@ -57,7 +57,8 @@ static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
 /* How long it may not join again. */
 static __always_inline void back_off(struct conn *conn, __u32 reason)
 {
-	if (reason == REASON_POD_DISABLED || reason == REASON_EXCLUDED)
+	if (reason == REASON_POD_DISABLED || reason == REASON_EXCLUDED ||
+	    reason == REASON_UNACCOUNTED)
 		return;
 	if (reason == REASON_CLAIMED_ELSEWHERE) {
 		conn->not_before_ns = conn->since_ns + CLAIMED_NS;

@@ -113,6 +113,11 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
     means: "the node's TCP memory is tight",
     next: 'See /proc/net/sockstat and net.ipv4.tcp_mem.',
   },
+  'memory-budget': {
+    means:
+      'its pod, or the node, has as much kernel memory in redirected and unread messages as its budget allows',
+    next: 'Look at what its readers wait for; `meshaccel flows` shows what is unread.',
+  },
   rcvlowat: {
     means:
       'its reader waits for more than one byte (SO_RCVLOWAT), which redirected bytes do not honour',
@@ -145,6 +150,22 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   },
   'join-timeout': { means: 'its ends could not join at the same time' },
   'half-closed': { means: 'one end has closed its half' },
+  'reader-holds-lock': {
+    means:
+      "its reader holds the socket's lock inside a receive, so the sender would have to wait for it",
+    next: 'It goes fast again after a pause. Page faults in the receive buffer are the usual cause.',
+  },
+  'blocking-reader': {
+    means:
+      'its reader blocks in receives, and on the fast path such a receive can fail with EAGAIN',
+    next:
+      'If the program can cope, annotate its pod or namespace with `meshaccel.io/blocking-readers=accelerate` ' +
+      '(in a pods file `blockingReaders: accelerate`).',
+  },
+  'claimed-elsewhere': {
+    means: "a socket of it is in somebody else's sockmap",
+    next: '`meshaccel doctor` lists the sockops and sk_msg programs of others on this node.',
+  },
   reset: {
     means: 'it was reset: its reader would have missed some of what was redirected',
     next: '`meshaccel readers` names the program, which is quarantined now.',
@@ -193,6 +214,10 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   quarantined: {
     means: 'its program is quarantined',
     next: '`meshaccel readers` shows the evidence, `meshaccel readers forgive` lifts it.',
+  },
+  overtaken: {
+    means: 'its reader took TCP bytes before redirected ones that had been sent earlier',
+    next: '`meshaccel readers` names the program.',
   },
   stuck: {
     means: 'a thread slept in a receive that does not see redirected bytes',

@@ -35,7 +35,10 @@ class Node implements AsyncDisposable {
     const runtime = new FakeRuntime()
     await runtime.start()
     const made = new Node(mesh, await FakeKubeApi.start(), runtime)
-    made.#namespace('shop', { 'meshaccel.io/enabled': 'true' })
+    made.#namespace('shop', {
+      'meshaccel.io/enabled': 'true',
+      'meshaccel.io/blocking-readers': 'accelerate',
+    })
     made.#namespace('forgotten')
     made.#namespace('misspelt', { 'meshaccel.io/enable': 'true' })
     made.#namespace('elsewhere', { 'meshaccel/enabled': 'true' })

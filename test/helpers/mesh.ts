@@ -28,6 +28,8 @@ export interface Pod {
   exec(command: string, ...args: string[]): string
 }
 
+type BlockingReaders = 'accelerate' | 'leave'
+
 let meshes = 0
 
 /**
@@ -52,17 +54,28 @@ export class Mesh implements AsyncDisposable {
   readonly #exclude = new Map<string, string>()
   #meshName = 'istio'
   #agents: AgentProcess[] = []
+  #blockingReaders: BlockingReaders = 'accelerate'
 
-  /** Makes the pods; `enabled` says which the pods file enrols at first: all. */
+  /**
+   * Makes the pods; `enabled` says which the pods file enrols at first: all. Connections with blocking readers join, too,
+   * unless `blockingReaders` leaves them alone as the product does by default.
+   */
   static async make(
     t: Pick<Test, 'teardown'>,
     {
       pods = 2,
       enabled = true,
       name = 'istio',
-    }: { pods?: number; enabled?: boolean; name?: 'istio' | 'ambient' } = {},
+      blockingReaders = 'accelerate',
+    }: {
+      pods?: number
+      enabled?: boolean
+      name?: 'istio' | 'ambient'
+      blockingReaders?: BlockingReaders
+    } = {},
   ): Promise<Mesh> {
     const mesh = new Mesh()
+    mesh.#blockingReaders = blockingReaders
     mesh.#meshName = name
     t.teardown(() => mesh[Symbol.asyncDispose]())
     mkdirSync(mesh.cgroup)
@@ -175,7 +188,8 @@ export class Mesh implements AsyncDisposable {
     const lines = this.pods.map(
       ({ name, netns }) =>
         `  - {namespace: shop, name: ${name}, netns: ${netns}, mesh: ${this.#meshName}, ` +
-        `exclude: {${this.#exclude.get(name) ?? ''}}, enabled: ${this.#enabled.get(name)}}\n`,
+        `exclude: {${this.#exclude.get(name) ?? ''}}, enabled: ${this.#enabled.get(name)}, ` +
+        `blockingReaders: ${this.#blockingReaders}}\n`,
     )
     writeFileSync(this.podsFile, `pods:\n${lines.join('')}`)
   }
