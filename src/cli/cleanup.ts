@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
+import { checkForRemoval } from './check-machine.ts'
 import { environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
@@ -30,6 +31,7 @@ const command: CommandModule<object, DrainArgs> = {
       environment.stderr.write('everything removed; the agent has ended\n')
       return
     }
+    checkForRemoval(environment, args)
     await inPlaceOfAgent(args.socket, () => {
       const { cleanupDatapath } = environment.agentParts ?? kernelParts
       return cleanupDatapath(args.pin, request)

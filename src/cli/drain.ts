@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
+import { checkForRemoval } from './check-machine.ts'
 import { environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
@@ -25,6 +26,7 @@ const command: CommandModule<object, DrainArgs> = {
     const environment = environmentOf(args)
     const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'drain')
+    if (!client) checkForRemoval(environment, args)
     const already = client
       ? (await client.call('Drain', request)).already
       : await inPlaceOfAgent(args.socket, () => {
