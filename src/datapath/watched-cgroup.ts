@@ -35,7 +35,7 @@ export class WatchedCgroup {
   /** The root of the hierarchy: nothing is outside of it. */
   readonly seesAll: boolean
   readonly #place: CgroupPlace
-  readonly #proc: string
+  readonly #lookEveryMs: number
   /** Namespaces, by inode number, with a process inside. */
   #inside: ReadonlySet<number> = new Set()
   /** Those whose processes were all outside at the last look, and at the one before. */
@@ -43,17 +43,20 @@ export class WatchedCgroup {
   #outsideBefore: ReadonlySet<number> = new Set()
   #lookedAt = -Infinity
 
-  constructor(cgroupPath: string, proc = '/proc') {
+  constructor(
+    cgroupPath: string,
+    { lookEveryMs = LOOK_EVERY_MS }: { readonly lookEveryMs?: number } = {},
+  ) {
     // Every cgroup has this file, apart from the root of the hierarchy.
     this.seesAll = !existsSync(join(cgroupPath, 'cgroup.events'))
     this.#place = placeOf(cgroupPath)
-    this.#proc = proc
+    this.#lookEveryMs = lookEveryMs
   }
 
   /** Unknown without a process, or while nobody can tell. */
   membership(ref: NetnsRef): Membership {
     if (this.seesAll) return 'inside'
-    const inode = inodeOf('path' in ref ? ref.path : join(this.#proc, String(ref.pid), 'ns/net'))
+    const inode = inodeOf('path' in ref ? ref.path : `/proc/${ref.pid}/ns/net`)
     if (inode === undefined) return 'unknown'
     if (!this.#inside.has(inode)) this.#look()
     if (this.#inside.has(inode)) return 'inside'
@@ -63,15 +66,15 @@ export class WatchedCgroup {
 
   #look(): void {
     const now = performance.now()
-    if (now - this.#lookedAt < LOOK_EVERY_MS) return
+    if (now - this.#lookedAt < this.#lookEveryMs) return
     this.#lookedAt = now
     const inside = new Set<number>()
     const outside = new Set<number>()
-    for (const pid of readdirSync(this.#proc)) {
+    for (const pid of readdirSync('/proc')) {
       if (!/^\d+$/.test(pid)) continue
-      const inode = inodeOf(join(this.#proc, pid, 'ns/net'))
+      const inode = inodeOf(`/proc/${pid}/ns/net`)
       if (inode === undefined || inside.has(inode)) continue
-      const place = cgroupOf(join(this.#proc, pid, 'cgroup'))
+      const place = cgroupOf(`/proc/${pid}/cgroup`)
       if (!place) continue
       if (holds(this.#place, place) === false) outside.add(inode)
       else inside.add(inode)

@@ -4,10 +4,15 @@ import { makeDirectory } from '../make-directory.ts'
 import { mountFileSystem, unmountFileSystem } from '../libbpf/index.ts'
 import type { Finding, MissingMount } from './finding.ts'
 
+/** The kernel puts these into every bpffs (CONFIG_BPF_PRELOAD). */
+const kernelsOwn = ['maps.debug', 'progs.debug']
+
 /** Whether somebody else has begun to use the mount. Pins end with the last mount of their bpffs. */
 function isUsed(type: MissingMount['type'], at: string): boolean {
   const names = readdirSync(at)
-  return type === 'bpf' ? names.length > 0 : names.some((name) => /^mesh(?:accel|bench)-/.test(name))
+  return type === 'bpf'
+    ? names.some((name) => !kernelsOwn.includes(name))
+    : names.some((name) => name.startsWith('meshbench-'))
 }
 
 export interface Mounted {

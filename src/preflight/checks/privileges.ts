@@ -32,7 +32,7 @@ export const capabilities: Check = (machine) => {
     check: 'capabilities',
     level: 'refused',
     found: `this process lacks ${names.join(', ')}`,
-    means: `meshaccel ${missing.map(([, use]) => use).join(', ')} with it.`,
+    means: missing.map(([name, use]) => `With ${name} the agent ${use}.`).join(' '),
     mend: grant(names),
   }
 }
