@@ -19,6 +19,8 @@ export interface PollOptions {
   readonly waiting: Waiting
   readonly timeoutMs?: number
   readonly everyMs?: number
+  /** How long it waits before it says so. */
+  readonly quietMs?: number
   /** How it stands, for messages while it waits, and for the error when the time is over. */
   readonly reason?: () => string
 }
@@ -32,7 +34,7 @@ export async function pollUntil<T>(
   const { signal, say } = options.waiting
   const begin = performance.now()
   const end = begin + timeoutMs
-  let sayAt = begin + QUIET_MS
+  let sayAt = begin + (options.quietMs ?? QUIET_MS)
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
@@ -44,7 +46,7 @@ export async function pollUntil<T>(
         operation: options.operation,
       })
     }
-    if (now > sayAt) {
+    if (now >= sayAt) {
       sayAt = now + AGAIN_MS
       say(stillWaiting(options.operation, now - begin, timeoutMs, options.reason?.()))
     }

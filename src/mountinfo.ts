@@ -1,4 +1,4 @@
-/** What /proc/PID/mountinfo says, see proc(5). */
+/** Mounts, as /proc/PID/mountinfo lists them: see proc(5). */
 
 export interface Mount {
   /** The directory of the file system that is visible here. */

@@ -75,7 +75,10 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/cli/agent.ts', ['src/agent.ts', 'src/api/', ...leaves]],
   ['src/cli/check-machine.ts', ['src/preflight/', ...leaves]],
   ['src/cli/cni.ts', ['cni/', ...leaves]],
-  ['src/cli/bench', ['bench/', 'src/preflight/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves]],
+  [
+    'src/cli/bench',
+    ['bench/', 'src/preflight/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves],
+  ],
   ['src/cli/doctor', ['src/datapath/', 'src/preflight/', 'src/libbpf/', ...leaves]],
   // The agent tells the answers of the self-test; their words are the self-test's.
   [

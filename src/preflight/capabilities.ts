@@ -1,4 +1,4 @@
-/** What this process may do: the effective capabilities in /proc/self/status, by their bits in linux/capability.h. */
+/** The effective capabilities of this process, from /proc/self/status, by their bits in linux/capability.h. */
 import type { Machine } from './machine.ts'
 
 export const capabilityBits = {
@@ -15,7 +15,9 @@ export type Capability = keyof typeof capabilityBits
 
 export function hasCapability(machine: Machine, capability: Capability): boolean {
   const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(machine.read('/proc/self/status') ?? '')?.[1]
-  return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(capabilityBits[capability])) & 1n) === 1n
+  return (
+    mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(capabilityBits[capability])) & 1n) === 1n
+  )
 }
 
 /** The first user namespace, from its fixed inode number: PROC_USER_INIT_INO of linux/proc_ns.h. */

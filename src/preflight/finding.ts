@@ -11,9 +11,9 @@ export interface Finding {
   /** A stable name: `bpffs`, `capabilities`. */
   readonly check: string
   readonly level: Level
-  /** What is missing or odd: half a sentence. */
+  /** The thing that is missing or odd: half a sentence. */
   readonly found: string
-  /** What follows from it. */
+  /** The consequence, in whole sentences. */
   readonly means: string
   /** The command, or the setting, that mends it. */
   readonly mend?: string
@@ -26,10 +26,10 @@ export interface MissingMount {
   readonly at: string
 }
 
-/** Who asks. */
+/** The asker. */
 export type Purpose = 'agent' | 'bench' | 'doctor' | 'cleanup' | 'self-test'
 
-/** What is going to be used. */
+/** The things that are going to be used. */
 export interface Place {
   readonly purpose: Purpose
   /** The bpffs directory of the pins. */

@@ -47,7 +47,8 @@ export function thisMachine(): Machine {
     isReadOnly,
     hasCommand,
     iptablesWork: (variant) =>
-      spawnSync(`iptables-${variant}-restore`, ['--test'], { input: '*nat\nCOMMIT\n' }).status === 0,
+      spawnSync(`iptables-${variant}-restore`, ['--test'], { input: '*nat\nCOMMIT\n' }).status ===
+      0,
     bpfErrno: () => probeBpf(),
     hasIpv6: () => probeIpv6(),
   }

@@ -16,7 +16,7 @@ function isUsed(type: MissingMount['type'], at: string): boolean {
 }
 
 export interface Mounted {
-  /** What was mounted now. */
+  /** The mounts that were made now. */
   readonly mounts: readonly MissingMount[]
   /** Unmounts it again, apart from what somebody uses by now. */
   readonly undo: () => void

@@ -1,9 +1,14 @@
-/** What is missing or odd on this machine, found in milliseconds and before anything is touched. */
+/** Finds everything that is missing or odd on this machine, in milliseconds and before anything is touched. */
 import { MeshaccelError } from '../errors.ts'
 import { bpffs } from './checks/bpffs.ts'
 import { cgroup2, cgroupHybrid, cgroupPart, cgroupReadOnly } from './checks/cgroup.ts'
 import { btf, lockdown, lockedMemory, wsl } from './checks/kernel.ts'
-import { bpfSyscall, capabilities, helpfulCapabilities, userNamespace } from './checks/privileges.ts'
+import {
+  bpfSyscall,
+  capabilities,
+  helpfulCapabilities,
+  userNamespace,
+} from './checks/privileges.ts'
 import {
   commands,
   container,
@@ -61,6 +66,6 @@ export function refuse(findings: readonly Finding[], levels: readonly Level[] = 
   })
 }
 
-/** What follows from a finding, and the way out. */
+/** The consequence of a finding, and the way out. */
 export const explain = ({ means, mend }: Finding): string =>
   mend === undefined ? means : `${means} Mend it: ${mend}`

@@ -83,7 +83,10 @@ void test('an agent enrols no pod that it does not see, and says why', async (t)
     const { pods } = await agent.client.call('Pods', {})
     return pods.find((pod) => pod.name === name)?.reason
   }
-  await until('the pod outside is told', async () => (await reasonOf(unseen.name)) === 'outside-cgroup')
+  await until(
+    'the pod outside is told',
+    async () => (await reasonOf(unseen.name)) === 'outside-cgroup',
+  )
   t.not(await reasonOf(seen.name), 'outside-cgroup')
   t.match(agent.log, /its processes run outside of the cgroup that the agent watches/)
 })

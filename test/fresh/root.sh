@@ -51,7 +51,7 @@ if ! debootstrap --variant=minbase --include=ca-certificates --components=$compo
 	exit 3
 fi
 
-# What a machine of this network has: how to reach the mirror, whom to trust, and Node 20 or newer.
+# The root also gets: how to reach the mirror, whom to trust, and Node 20 or newer.
 rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
 printf 'deb [signed-by=%s] %s %s %s\n' "$keyring" "$mirror" "$suite" "${components//,/ }" >"$root/etc/apt/sources.list"
 mkdir -p "$root$(dirname "$keyring")"

@@ -90,7 +90,7 @@ const examineCommand = (
   ...(mount ? ['mount'] : []),
 ]
 
-/** What the preflight finds on the broken machine. */
+/** Asks the preflight on the broken machine. */
 export function examineBroken(
   place: Place,
   surroundings: Surroundings,

@@ -148,8 +148,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'cgroup v1 beside v2',
-    broken:
-      'mount -t tmpfs tmpfs /mnt && mount -t cgroup -o none,name=meshaccel-test-v1 none /mnt',
+    broken: 'mount -t tmpfs tmpfs /mnt && mount -t cgroup -o none,name=meshaccel-test-v1 none /mnt',
     check: 'cgroup-hybrid',
     level: 'note',
     found: /cgroup v1 is mounted beside cgroup v2/,
@@ -363,7 +362,10 @@ void test('what is missing is mounted, and unmounted again', async (t) => {
   ] as const) {
     const { before, after, undone } = examineBroken(doctor, { broken }, { mount: true })
     t.equal(before.find((each) => each.check === check)?.level, 'note', check)
-    t.notOk(after?.some((each) => each.check === check), 'it is there')
+    t.notOk(
+      after?.some((each) => each.check === check),
+      'it is there',
+    )
     t.equal(undone?.find((each) => each.check === check)?.level, 'note', 'it is gone again')
   }
 })

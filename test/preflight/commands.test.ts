@@ -1,4 +1,4 @@
-/** What a person sees of the preflight: each command on a broken machine. */
+/** Each command on a broken machine, as a person sees it. */
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -131,7 +131,10 @@ void test('lockdown below confidentiality is fine', async (t) => {
 void test('without BPF its state does not matter', async (t) => {
   const place: Place = { ...agent, purpose: 'bench', usesBpf: false }
   const mounts = sound.split('\n').slice(0, 3).join('\n')
-  t.strictSame(examine(place, machineWith({ mounts, files: { '/sys/kernel/btf/vmlinux': undefined } })), [])
+  t.strictSame(
+    examine(place, machineWith({ mounts, files: { '/sys/kernel/btf/vmlinux': undefined } })),
+    [],
+  )
 })
 
 void test('everything that is fatal is told at once', async (t) => {

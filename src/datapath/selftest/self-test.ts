@@ -64,7 +64,7 @@ export async function selfTest(
   }
 }
 
-/** What is missing on the machine decides before any probe does. */
+/** A missing thing decides before any probe does. */
 export const refusedBy = (finding: Finding): SelfTestResult => ({
   policy: 'refused',
   refusedBecause: `${finding.check}: ${finding.found}. ${explain(finding)}`,

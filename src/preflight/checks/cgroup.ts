@@ -5,7 +5,8 @@ import type { Check, Finding, Place } from '../finding.ts'
 import type { Machine } from '../machine.ts'
 
 const USUAL = '/sys/fs/cgroup'
-const needs = 'Programs are attached to a cgroup v2 directory; they see the sockets of what runs below.'
+const needs =
+  'Programs are attached to a cgroup v2 directory; they see the sockets of what runs below.'
 
 /** The mount that the directory to watch lies on, where there is one. */
 function watched(machine: Machine, { cgroup }: Place): Mount | undefined {
@@ -84,9 +85,9 @@ export const cgroupPart: Check = (machine, place) => {
     check: 'cgroup-part',
     level: 'warning',
     found: `${mount.mountPoint} shows a part of the cgroup hierarchy, not its root`,
-    means: 'Pods outside of that part are not seen. It is right inside a node that is a container (kind, k3d).',
-    mend:
-      "docker run --cgroupns=host …; in Kubernetes, mount the host's /sys/fs/cgroup and name it with --cgroup",
+    means:
+      'Pods outside of that part are not seen. It is right inside a node that is a container (kind, k3d).',
+    mend: "docker run --cgroupns=host …; in Kubernetes, mount the host's /sys/fs/cgroup and name it with --cgroup",
   }
 }
 

@@ -7,7 +7,8 @@ export const btf: Check = (machine, { purpose }) => {
     check: 'btf',
     level: 'refused',
     found: 'the kernel does not tell its types: there is no /sys/kernel/btf/vmlinux',
-    means: 'Programs are fitted to the running kernel by its BTF, and the kernel checks them against it.',
+    means:
+      'Programs are fitted to the running kernel by its BTF, and the kernel checks them against it.',
     mend:
       'boot a kernel with CONFIG_DEBUG_INFO_BTF=y: those of Debian 12, Ubuntu 22.04, Fedora and RHEL 9 have it ' +
       '(grep BTF /boot/config-$(uname -r))',
@@ -37,7 +38,9 @@ export const lockedMemory: Check = (machine) => {
   if (major > 5 || (major === 5 && minor >= 11) || hasCapability(machine, 'CAP_SYS_RESOURCE')) {
     return undefined
   }
-  const hard = /^Max locked memory\s+\S+\s+(\d+)/m.exec(machine.read('/proc/self/limits') ?? '')?.[1]
+  const hard = /^Max locked memory\s+\S+\s+(\d+)/m.exec(
+    machine.read('/proc/self/limits') ?? '',
+  )?.[1]
   if (hard === undefined || Number(hard) >= ENOUGH_BYTES) return undefined
   return {
     check: 'locked-memory',
@@ -54,7 +57,8 @@ export const wsl: Check = (machine) => {
     check: 'wsl',
     level: 'note',
     found: 'this is the Windows Subsystem for Linux',
-    means: "Its kernel is Microsoft's, which all its distributions share; the self-test tells what it can do.",
+    means:
+      "Its kernel is Microsoft's, which all its distributions share; the self-test tells what it can do.",
     mend: 'wsl --update in Windows brings a newer kernel',
   }
 }

@@ -2,7 +2,7 @@ import { type Capability, hasCapability, isFirstUserNamespace } from '../capabil
 import type { Check } from '../finding.ts'
 import type { Machine } from '../machine.ts'
 
-/** What each is needed for; CAP_SYS_ADMIN stands for the two that were split from it. */
+/** Each with its use; CAP_SYS_ADMIN stands for the two that were split from it. */
 const uses: readonly (readonly [Capability, string])[] = [
   ['CAP_SYS_ADMIN', "enters the pods' network namespaces"],
   ['CAP_BPF', 'loads programs'],
@@ -55,7 +55,8 @@ export const userNamespace: Check = (machine) => {
     check: 'user-namespace',
     level: 'refused',
     found: 'this process lives in a user namespace of its own',
-    means: 'The kernel allows BPF to root of the first user namespace only, whatever root may do in here.',
+    means:
+      'The kernel allows BPF to root of the first user namespace only, whatever root may do in here.',
     mend: 'run it as the real root: outside of rootless Docker or Podman, without hostUsers: false',
   }
 }

@@ -85,7 +85,8 @@ export const iptables: Check = (machine, { iptables: needed = false }) => {
     check: 'iptables',
     level: 'fatal',
     found: 'iptables cannot make rules of the nat table',
-    means: 'The bench leads traffic through the sidecars by its rules; this kernel lacks their modules.',
+    means:
+      'The bench leads traffic through the sidecars by its rules; this kernel lacks their modules.',
     mend: 'modprobe nft_compat nft_chain_nat, or modprobe iptable_nat',
   }
 }
@@ -96,6 +97,7 @@ export const ipv6: Check = (machine, { purpose }) => {
     check: 'ipv6',
     level: 'note',
     found: 'this kernel runs without IPv6',
-    means: 'Connections over IPv4 are accelerated all the same; --metrics :PORT listens on IPv4 alone.',
+    means:
+      'Connections over IPv4 are accelerated all the same; --metrics :PORT listens on IPv4 alone.',
   }
 }
