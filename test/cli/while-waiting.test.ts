@@ -1,14 +1,15 @@
+import { EventEmitter, once } from 'node:events'
 import { test } from 'tap'
 import { whileWaiting } from '../../src/cli/while-waiting.ts'
 
 void test('a wait says what it waits for, again and again, and stops with it', async (t) => {
   const said: string[] = []
-  let arrive: (value: string) => void = () => undefined
-  const promise = new Promise<string>((resolve) => (arrive = resolve))
+  const guest = new EventEmitter()
   const write = (text: string): void => {
     said.push(text)
-    if (said.length === 2) arrive('there')
+    if (said.length === 2) guest.emit('arrived')
   }
+  const promise = once(guest, 'arrived').then(() => 'there')
   const result = await whileWaiting({ stderr: { write } }, 'for a guest', promise, {
     firstMs: 1,
     againMs: 1,

@@ -124,3 +124,19 @@ void test('an old Node is named before anything is loaded that needs a newer one
   t.equal(code, 1)
   t.match(stderr, /meshaccel needs Node 20 or newer; this is 18\.20\.8/)
 })
+
+void test('probes and metrics are served without IPv6', async (t) => {
+  if (!requireRoot(t)) return
+  const directory = mkdtempSync(join(tmpdir(), 'meshaccel-preflight-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const refuseCall = compile('preflight/refuse-call.c', 'refuse-call', directory)
+  const program = `
+    import { HttpServer } from './dist/src/api/http.js'
+    const server = await HttpServer.listen({ host: '::', port: 0 }, {})
+    const { status } = await fetch('http://127.0.0.1:' + server.port + '/')
+    await server.close()
+    console.log(status)`
+  const command = [process.execPath, '--input-type=module', `--eval=${program}`]
+  const { stdout, stderr } = runBroken(command, { through: [refuseCall, 'ipv6'] })
+  t.equal(stdout, '404\n', stderr)
+})

@@ -5,14 +5,14 @@ import type { Place } from '../../src/preflight/finding.ts'
 import type { Machine } from '../../src/preflight/machine.ts'
 import { examine, refuse } from '../../src/preflight/preflight.ts'
 
-const files: Readonly<Record<string, string>> = {
+const soundFiles: Readonly<Record<string, string>> = {
   '/proc/self/status': 'CapEff:\t000001ffffffffff\nSeccomp:\t0\n',
   '/proc/filesystems': 'nodev\tsysfs\nnodev\tcgroup2\nnodev\tbpf\n\text4\n',
   '/proc/sys/kernel/osrelease': '6.12.0\n',
   '/sys/kernel/btf/vmlinux': '',
   '/sys/fs/bpf': '',
 }
-const links: Readonly<Record<string, string>> = {
+const soundLinks: Readonly<Record<string, string>> = {
   '/proc/self/ns/user': 'user:[4026531837]',
   '/proc/self/ns/pid': 'pid:[4026531836]',
   '/proc/self/ns/cgroup': 'cgroup:[4026531835]',
@@ -34,7 +34,7 @@ interface Odd {
 
 /** A sound machine but for what is odd. */
 function machineWith(odd: Odd): Machine {
-  const all: Readonly<Record<string, string | undefined>> = { ...files, ...odd.files }
+  const all: Readonly<Record<string, string | undefined>> = { ...soundFiles, ...odd.files }
   const read = (path: string): string | undefined => all[path]
   return {
     mounts: parseMountinfo(odd.mounts ?? sound),
@@ -42,7 +42,7 @@ function machineWith(odd: Odd): Machine {
     pid: 100,
     exists: (path) => read(path) !== undefined,
     read,
-    link: (path) => ({ ...links, ...odd.links })[path],
+    link: (path) => ({ ...soundLinks, ...odd.links })[path],
     realPath: (path) => path,
     isReadOnly: () => false,
     hasCommand: () => true,
@@ -107,14 +107,15 @@ void test('a bpffs that is mounted from a container reaches the host where it is
   ])
 })
 
+const limits = (release: string, hard: string): Odd => ({
+  files: {
+    '/proc/sys/kernel/osrelease': release,
+    '/proc/self/limits': `Max locked memory         65536                ${hard}                bytes\n`,
+    '/proc/self/status': 'CapEff:\t000001fffeffffff\n',
+  },
+})
+
 void test('locked memory counts on old kernels alone', async (t) => {
-  const limits = (release: string, hard: string): Odd => ({
-    files: {
-      '/proc/sys/kernel/osrelease': release,
-      '/proc/self/limits': `Max locked memory         65536                ${hard}                bytes\n`,
-      '/proc/self/status': 'CapEff:\t000001fffeffffff\n',
-    },
-  })
   const found = (release: string, hard: string): string[] =>
     examine(agent, machineWith(limits(release, hard))).map(({ check }) => check)
   t.strictSame(found('5.10.0-8-amd64', '65536'), ['locked-memory'])

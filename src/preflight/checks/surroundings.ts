@@ -26,8 +26,9 @@ function containerKind(machine: Machine): string | undefined {
   if (machine.exists('/run/.containerenv')) return 'a Podman container'
   if (machine.exists('/.dockerenv')) return 'a Docker container'
   const initial = machine.read('/proc/1/environ') ?? ''
-  const named = /(?:^|\0)container=([\w-]+)/.exec(initial)?.[1]
-  return named === undefined ? undefined : `a container (${named})`
+  const prefix = 'container='
+  const named = initial.split('\0').find((variable) => variable.startsWith(prefix))
+  return named === undefined ? undefined : `a container (${named.slice(prefix.length)})`
 }
 
 export const container: Check = (machine) => {
