@@ -28,10 +28,9 @@ if ! bash scripts/need.sh fresh debootstrap:debootstrap /usr/share/keyrings/debi
 	exit 1
 fi
 
-# A clone, since a newcomer has what is committed. Only the bare clone may lack node_modules.
+# A clone: a newcomer has the committed state and nothing else.
 put_checkout() {
 	local root=$1
-	rm -rf "${root:?}$where"
 	mkdir -p "$root$(dirname "$where")"
 	chmod 700 "$root/root"
 	git -c advice.detachedHead=false clone -q --no-hardlinks . "$root$where"
@@ -64,16 +63,18 @@ inside() {
 run_step() {
 	local name=$1 root=$2 promise=$3
 	shift 3
-	local log=$root.$name.log status=0 begin=$SECONDS
-	say "$(basename "$root"): $*"
+	local suite log status=0 begin=$SECONDS
+	suite=$(basename "$root" .run)
+	log=${root%.run}.$name.log
+	say "$suite: $*"
 	inside "$root" "$@" >"$log" 2>&1 </dev/null || status=$?
 	grep -aE '^(setup|bench: mounted)|installing|^meshaccel:' "$log" | sort -u | sed 's/^/fresh:   /' >&2 || true
 	if ((status == 0)) && grep -aqE "$promise" "$log"; then
-		say "$(basename "$root"): $name kept its promise in $((SECONDS - begin)) s"
+		say "$suite: $name kept its promise in $((SECONDS - begin)) s"
 		return 0
 	fi
 	tail -n "${MESHACCEL_FRESH_TAIL:-30}" "$log" >&2
-	say "$(basename "$root"): $name FAILED (exit $status after $((SECONDS - begin)) s); the whole log is $log"
+	say "$suite: $name FAILED (exit $status after $((SECONDS - begin)) s); the whole log is $log"
 	return 1
 }
 
@@ -87,6 +88,10 @@ for suite in "${suites[@]}"; do
 		continue
 	fi
 	((status == 0)) || exit "$status"
+	# The commands install into it: the next run starts from the pristine one again.
+	pristine=$root root=$root.run
+	rm -rf "${root:?}"
+	cp -a --reflink=auto "$pristine" "$root"
 	put_checkout "$root"
 	for step in $steps; do
 		case $step in
@@ -96,7 +101,7 @@ for suite in "${suites[@]}"; do
 		esac
 		if run_step "$step" "$root" "$promise" "${command[@]}"; then kept+=("$suite/$step"); else broken+=("$suite/$step"); fi
 	done
-	rm -rf "${root:?}$where"
+	rm -rf "${root:?}"
 done
 
 say "kept: ${kept[*]:-none}; failed: ${broken[*]:-none}; not to be had here: ${absent[*]:-none}"
