@@ -19,6 +19,7 @@ case $suite in
 bookworm | trixie) keyring=/usr/share/keyrings/debian-archive-keyring.gpg ;;
 noble | jammy)
 	keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg
+	bash scripts/need.sh fresh $keyring:ubuntu-archive-keyring || true
 	[[ $mirror == *ubuntu* ]] || mirror=${mirror%/*}/ubuntu
 	components=main,universe
 	;;
