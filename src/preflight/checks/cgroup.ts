@@ -17,11 +17,11 @@ function watched(machine: Machine, { cgroup }: Place): Mount | undefined {
 
 export const cgroup2: Check = (machine, place) => {
   // The pins know their cgroup.
-  if (place.purpose === 'cleanup' || watched(machine, place)) {
-    return place.cgroup === undefined || machine.exists(place.cgroup)
-      ? undefined
-      : noSuchCgroup(place.cgroup, 'does not exist')
+  if (place.purpose === 'cleanup') return undefined
+  if (place.cgroup !== undefined && !machine.exists(place.cgroup)) {
+    return noSuchCgroup(place.cgroup, 'does not exist')
   }
+  if (watched(machine, place)) return undefined
   if (place.cgroup !== undefined) return noSuchCgroup(place.cgroup, 'is not on cgroup v2')
   const finding = { check: 'cgroup2', found: 'cgroup v2 is not mounted', means: needs } as const
   if (!/^nodev\tcgroup2$/m.test(machine.read('/proc/filesystems') ?? '')) {
