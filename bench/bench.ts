@@ -13,6 +13,7 @@ import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
 import { writePayloads } from './proxies/nginx.ts'
+import type { Waiting } from './polling.ts'
 import type { Report, Run } from './report.ts'
 import { runRounds } from './rounds.ts'
 import { isMeshed, type Place, startStack } from './stack.ts'
@@ -24,12 +25,7 @@ import { createScratchCgroup, type ScratchCgroup } from './topology/scratch-cgro
 import { tunePods } from './topology/sysctls.ts'
 import { UndoStack } from './undo-stack.ts'
 
-export interface BenchEnvironment {
-  /** Aborted when the run is to end early. */
-  readonly signal: AbortSignal
-  /** Tells a person what is going on. */
-  readonly say: (text: string) => void
-}
+export type BenchEnvironment = Waiting
 
 /** What all runs share; how the rules are written differs from cell to cell. */
 interface Shared extends Omit<Place, 'rules'> {
@@ -63,7 +59,7 @@ export async function runBench(
 }
 
 async function inScene(options: BenchOptions, environment: BenchEnvironment): Promise<Report> {
-  const { signal, say } = environment
+  const { say } = environment
   const startedAt = new Date().toISOString()
   using stack = new UndoStack(say)
   // Namespaces, cgroup and pins of concurrent runs must not meet.
@@ -86,7 +82,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
     proxy: options.proxy,
     envoy:
       options.proxy === 'envoy'
-        ? await envoyBinary(stack, directory, mesh.proxyUid, signal, say)
+        ? await envoyBinary(stack, directory, mesh.proxyUid, environment)
         : undefined,
     certificates: options.scenarios.includes('mtls')
       ? createCertificates(directory, ['client', 'server'])
@@ -132,7 +128,7 @@ async function measure(
     ...(remote ? { server: shared.remote } : {}),
   }
   const accelerator = await accelerate()
-  const target = await startStack(stack, place, cell.scenario, mode, signal)
+  const target = await startStack(stack, place, cell.scenario, mode, environment)
   const { directory, client } = place
   const setting = {
     stack,
@@ -144,7 +140,7 @@ async function measure(
     cell,
     pace,
     rate,
-    signal,
+    ...environment,
   }
   const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
     setting,
@@ -165,7 +161,7 @@ async function measure(
       const apart = remote ? place : undefined
       const { directory: files, mesh } = place
       const where = { directory: files, runName, node, cgroup: watched, mesh, pods, apart }
-      return startAgent(stack, { ...where, observed }, signal)
+      return startAgent(stack, { ...where, observed }, environment)
     }
     if (!remote) return start('here', cgroup.node, [place.client, place.server])
     const both = [

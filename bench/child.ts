@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MeshaccelError } from '../src/errors.ts'
-import { blockUntil } from './polling.ts'
+import { blockUntil, stillWaiting, type Waiting } from './polling.ts'
 import type { UndoStack } from './undo-stack.ts'
 
 const TAIL = 8192
 const TERM_MS = 5_000
+/** Measurements take so long; what takes longer says that it is still at it. */
+const SAY_EVERY_MS = 20_000
 const KILL_MS = 5_000
 
 /** How a process ended. */
@@ -90,8 +92,8 @@ export class Child {
   }
 
   /** Waits for the end of a process that is to succeed, and returns what it printed. */
-  async result(signal: AbortSignal, timeoutMs: number): Promise<string> {
-    const ended = await this.#within(signal, timeoutMs)
+  async result(waiting: Waiting, timeoutMs: number): Promise<string> {
+    const ended = await this.#within(waiting, timeoutMs)
     if (ended.code === 0) return ended.stdout
     throw new MeshaccelError(`exit ${ended.code ?? ended.signal}: ${this.stderr}`, {
       code: 'PROCESS_FAILED',
@@ -108,8 +110,13 @@ export class Child {
     if (!blockUntil(() => gone(this.pid), KILL_MS)) throw new Error('it does not die')
   }
 
-  async #within(signal: AbortSignal, timeoutMs: number): Promise<Ended> {
+  async #within({ signal, say }: Waiting, timeoutMs: number): Promise<Ended> {
     signal.throwIfAborted()
+    const begin = performance.now()
+    const saying = setInterval(() => {
+      const waitedMs = performance.now() - begin
+      say(stillWaiting(`wait for ${this.name}`, waitedMs, timeoutMs, this.stderr))
+    }, SAY_EVERY_MS)
     const settled = new AbortController()
     const timeout = delay(timeoutMs, 'timeout' as const, {
       signal: AbortSignal.any([signal, settled.signal]),
@@ -119,6 +126,7 @@ export class Child {
       if (first !== 'timeout') return first
     } finally {
       settled.abort()
+      clearInterval(saying)
     }
     throw new MeshaccelError(`still running after ${timeoutMs / 1000} s: ${this.stderr}`, {
       code: 'TIMEOUT',

@@ -14,10 +14,11 @@ import type { Pace } from './pace.ts'
 import { parseStat, stealShare } from './steal.ts'
 import { cpuUsec, type ScratchCgroup } from './topology/scratch-cgroup.ts'
 import type { Pod } from './topology/pod.ts'
+import type { Waiting } from './polling.ts'
 import type { UndoStack } from './undo-stack.ts'
 
 /** What is measured, and with what. */
-export interface Setting {
+export interface Setting extends Waiting {
   readonly stack: UndoStack
   readonly directory: string
   readonly cgroup: ScratchCgroup
@@ -28,7 +29,6 @@ export interface Setting {
   readonly pace: Pace
   /** Requests per second of an extra run at a fixed rate. */
   readonly rate: number | undefined
-  readonly signal: AbortSignal
 }
 
 /** The figures of one run; of a stream `gbps` and nothing about requests. */
@@ -75,7 +75,7 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
     close: cell.scenario === 'close',
   }
   const run: Load = (requests) =>
-    runH2load(setting.stack, setting.client, setting.directory, load, requests, setting.signal)
+    runH2load(setting.stack, setting.client, setting.directory, load, requests, setting)
   const perMs = await requestsPerMs(run, cell.connections, pace.warmUpMs)
   const requestsIn = (ms: number): number => Math.max(cell.connections * 4, Math.round(perMs * ms))
 
@@ -94,12 +94,12 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
 
 /** Not with a connection per request: its rate is bound by what the client can connect. */
 async function atFixedRate(setting: Setting): Promise<{ openLoop?: OpenLoop }> {
-  const { stack, client, target, cell, pace, rate, signal } = setting
+  const { stack, client, target, cell, pace, rate } = setting
   if (rate === undefined || cell.scenario === 'close') return {}
   const { payloadBytes, connections } = cell
   const { leadMs, durationMs } = pace
   const load = { target, payloadBytes, connections, rate, leadMs, durationMs }
-  return { openLoop: await runOpenLoop(stack, client, load, signal) }
+  return { openLoop: await runOpenLoop(stack, client, load, setting) }
 }
 
 /** Measures with so many requests that most of the time asked for counts, and says how many that took. */
@@ -145,7 +145,7 @@ export async function measureStream(setting: Setting): Promise<Figures> {
         connections: cell.connections,
         durationMs,
       },
-      setting.signal,
+      setting,
     )
   await load(pace.warmUpMs)
   const start = readings(setting, await accelerator.bytes?.())

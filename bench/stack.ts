@@ -10,6 +10,7 @@ import { startApplication } from './proxies/nginx.ts'
 import type { Mesh } from './topology/mesh.ts'
 import type { RuleSet } from './topology/rules/rule-set.ts'
 import { listening, type Pod, startInPod } from './topology/pod.ts'
+import type { Waiting } from './polling.ts'
 import type { UndoStack } from './undo-stack.ts'
 
 const APPLICATION_PORT = 8080
@@ -33,7 +34,7 @@ export async function startStack(
   place: Place,
   scenario: Scenario,
   mode: Mode,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<Endpoint> {
   const { directory, client, server, mesh } = place
   const sockets = join(directory, 'sockets')
@@ -47,8 +48,8 @@ export async function startStack(
     socket: join(sockets, 'application'),
   }
   if (isMeshed(mode)) for (const pod of [client, server]) place.rules.install(stack, pod)
-  if (scenario === 'stream') await startReceiver(stack, server, application, signal)
-  else await startApplication(stack, server, directory, application, signal)
+  if (scenario === 'stream') await startReceiver(stack, server, application, waiting)
+  else await startApplication(stack, server, directory, application, waiting)
   if (mode === 'direct') return { host: application.host, port: application.port }
 
   const hops = mode === 'unix' ? unixHops(sockets, application) : meshHops(place, application)
@@ -56,7 +57,7 @@ export async function startStack(
   for (const [name, hop] of Object.entries(hops)) {
     const tls = scenario === 'mtls' ? place.certificates.get(name) : undefined
     const full: Hop = { ...hop, protocol, ...(tls ? { tls } : {}) }
-    await startSidecar(stack, place, hop.direction === 'outbound' ? client : server, full, signal)
+    await startSidecar(stack, place, hop.direction === 'outbound' ? client : server, full, waiting)
   }
   // The rules lead the client's connection to its sidecar, whatever the address.
   return mode === 'unix' ? hops.client.listen : { host: server.address, port: APPLICATION_PORT }
@@ -99,7 +100,7 @@ async function startSidecar(
   place: Place,
   pod: Pod,
   hop: Hop,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<void> {
   const { directory, mesh, envoy } = place
   const config = join(directory, `${hop.direction}.${envoy === undefined ? 'cfg' : 'json'}`)
@@ -112,7 +113,7 @@ async function startSidecar(
     // IP_TRANSPARENT needs it; a sidecar has it where its mesh has it take connections by TPROXY.
     capabilities: hop.transparent ? ['net_admin'] : [],
   })
-  await listening(pod, child, hop.listen, signal)
+  await listening(pod, child, hop.listen, waiting)
 }
 
 function envoyCommand(envoy: string, config: string, { direction }: Hop): string[] {

@@ -6,6 +6,12 @@ cd "$(dirname "$0")/.."
 
 say() { echo "setup: $*" >&2; }
 
+node_version=$(node --version 2>/dev/null || echo none)
+if [[ ! $node_version =~ ^v([0-9]+) ]] || ((BASH_REMATCH[1] < 20)); then
+	say "Node 20 or newer is needed, and this is $node_version: https://nodejs.org/en/download"
+	exit 1
+fi
+
 # command or file that proves it : Debian package
 bash scripts/need.sh setup \
 	clang:clang llvm-strip:llvm clang-format:clang-format bpftool:bpftool ip:iproute2 iptables:iptables nft:nftables \

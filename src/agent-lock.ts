@@ -1,7 +1,8 @@
-import { fstatSync, lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { fstatSync, lstatSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf } from './errno.ts'
 import { MeshaccelError } from './errors.ts'
+import { makeDirectory } from './make-directory.ts'
 import { openFd, tryLock } from './libbpf/index.ts'
 
 /** sun_path holds 108 bytes, the closing 0 included. */
@@ -24,7 +25,7 @@ export function lockAgent(socketPath: string): Disposable {
     })
   }
   try {
-    mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(socketPath), 0o700)
     const lock = lockFile(`${socketPath}.lock`, operation)
     try {
       removeStale(socketPath, operation)

@@ -1,5 +1,6 @@
 import { agentControl, probePages } from './agent-control.ts'
 import { lockAgent } from './agent-lock.ts'
+import { prepareMachine, watchedNetns } from './agent-machine.ts'
 import { Observer } from './agent-observer.ts'
 import { listenToCni, openSource, SourceFollower } from './agent-source.ts'
 import { HttpServer } from './api/http.ts'
@@ -7,9 +8,11 @@ import { Metrics } from './api/metrics.ts'
 import { ControlServer } from './api/server.ts'
 import type { DrainRequest } from './api/views.ts'
 import { defaults, type AgentConfig } from './config.ts'
+import { cgroup2Directory } from './datapath/cgroup.ts'
 import type { Datapath, DrainOptions } from './datapath/datapath.ts'
 import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from './datapath/open.ts'
 import { identifyNetns, resolveNetns } from './datapath/netns.ts'
+import { WatchedCgroup } from './datapath/watched-cgroup.ts'
 import type { Log } from './log.ts'
 import { version } from './package.ts'
 import type { NetnsLookup } from './reconcile/netns-cache.ts'
@@ -22,17 +25,26 @@ export interface AgentParts {
   readonly drainDatapath: (pinDir: string, options: DrainOptions) => Promise<boolean>
   /** Drains, detaches and unpins what an agent has left behind. */
   readonly cleanupDatapath: (pinDir: string, options: DrainOptions) => Promise<void>
-  readonly netns: NetnsLookup
+  /** A function is called once the data path is open. */
+  readonly netns: NetnsLookup | ((config: DatapathConfig) => NetnsLookup)
 }
 
 export type DatapathConfig = Pick<AgentConfig, 'cgroupPath' | 'pinDir' | 'capBytes' | 'policy'>
 
 export const kernelParts: AgentParts = {
-  openDatapath: ({ cgroupPath, pinDir, capBytes, policy }, log) =>
-    openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log }),
+  openDatapath: (config, log) => {
+    const { pinDir, capBytes, policy } = config
+    prepareMachine(config, log)
+    const cgroupPath = cgroup2Directory(config.cgroupPath)
+    return openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log })
+  },
   drainDatapath: drainKernelDatapath,
   cleanupDatapath: cleanupKernelDatapath,
-  netns: { resolve: (ref, wantsIps) => resolveNetns(ref, { wantsIps }), identify: identifyNetns },
+  netns: ({ cgroupPath }) =>
+    watchedNetns(
+      { resolve: (ref, wantsIps) => resolveNetns(ref, { wantsIps }), identify: identifyNetns },
+      new WatchedCgroup(cgroup2Directory(cgroupPath)),
+    ),
 }
 
 export interface Agent {
@@ -95,7 +107,7 @@ async function start(
   let server: ControlServer | undefined
   const reconciler = new Reconciler({
     datapath,
-    netns: parts.netns,
+    netns: typeof parts.netns === 'function' ? parts.netns(config) : parts.netns,
     defaultEnabled,
     log,
     onRun: ({ seconds, seen }) => {

@@ -1,6 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 // With 4 MiB for what is young, in place of 16, an agent whose pods churn has some 40 MiB less in memory.
-import { runCli } from './cli/run.ts'
 
 function endSignal(): AbortSignal {
   const abort = new AbortController()
@@ -20,6 +19,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 
+// Before anything is loaded that needs a newer one.
+if (Number.parseInt(process.versions.node) < 20) {
+  process.stderr.write(
+    `meshaccel needs Node 20 or newer; this is ${process.versions.node}: https://nodejs.org/en/download\n`,
+  )
+  process.exit(1)
+}
+const { runCli } = await import('./cli/run.ts')
 const code = await runCli({
   argv: process.argv.slice(2),
   stdin: process.stdin,

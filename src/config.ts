@@ -1,8 +1,8 @@
 /** What the agent is told on its command line. */
 export interface AgentConfig {
   readonly pods: PodsOrigin
-  /** The cgroup v2 directory whose connections are watched. */
-  readonly cgroupPath: string
+  /** The cgroup v2 directory whose connections are watched; the root of the hierarchy where none is named. */
+  readonly cgroupPath?: string | undefined
   /** The bpffs directory of the pins. */
   readonly pinDir: string
   readonly socketPath: string

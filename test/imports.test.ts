@@ -44,6 +44,8 @@ const leaves = [
   'observed-pod',
   'exclusions',
   'edit-distance',
+  'make-directory',
+  'mountinfo',
 ].map((name) => `src/${name}.ts`)
 const theInterface = 'src/datapath/datapath.ts'
 
@@ -51,7 +53,8 @@ const theInterface = 'src/datapath/datapath.ts'
 const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = [
   ...leaves.map((leaf) => [leaf, leaves] as const),
   ['src/libbpf/', leaves],
-  ['src/datapath/', ['src/libbpf/', ...leaves]],
+  ['src/preflight/', ['src/libbpf/', ...leaves]],
+  ['src/datapath/', ['src/preflight/', 'src/libbpf/', ...leaves]],
   ['src/reconcile/', [theInterface, ...leaves]],
   ['src/sources/', leaves],
   // The snapshot for the wire is made of what the data path and the reconciler tell.
@@ -63,15 +66,20 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
       'src/api/',
       'src/libbpf/index.ts',
       'src/datapath/',
+      'src/preflight/',
       'src/reconcile/',
       'src/sources/',
       ...leaves,
     ],
   ],
-  ['src/cli/agent.ts', ['src/agent.ts', 'src/datapath/cgroup.ts', 'src/api/', ...leaves]],
+  ['src/cli/agent.ts', ['src/agent.ts', 'src/api/', ...leaves]],
+  ['src/cli/check-machine.ts', ['src/preflight/', ...leaves]],
   ['src/cli/cni.ts', ['cni/', ...leaves]],
-  ['src/cli/bench', ['bench/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves]],
-  ['src/cli/doctor', ['src/datapath/', 'src/libbpf/', ...leaves]],
+  [
+    'src/cli/bench',
+    ['bench/', 'src/preflight/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves],
+  ],
+  ['src/cli/doctor', ['src/datapath/', 'src/preflight/', 'src/libbpf/', ...leaves]],
   // The agent tells the answers of the self-test; their words are the self-test's.
   [
     'src/cli/probe-words.ts',

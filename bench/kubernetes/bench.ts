@@ -37,7 +37,7 @@ export async function runKubernetesBench(
   options: KubernetesOptions,
   { signal, say }: BenchEnvironment,
 ): Promise<Report> {
-  const cluster = new Cluster(config, signal)
+  const cluster = new Cluster(config, { signal, say })
   const id = randomBytes(3).toString('hex')
   const arms: Readonly<Record<ArmMode, Arm>> = {
     iptables: { namespace: `meshaccel-bench-${id}-plain`, accelerated: false },

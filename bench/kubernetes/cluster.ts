@@ -6,7 +6,7 @@ import {
   type V1Pod,
 } from '@kubernetes/client-node'
 import { MeshaccelError } from '../../src/errors.ts'
-import { pollUntil } from '../polling.ts'
+import { pollUntil, type Waiting } from '../polling.ts'
 import { CONTAINER, namespaceOf, type Arm, serviceOf } from './manifests.ts'
 import type { MeshName } from '../topology/mesh.ts'
 
@@ -21,13 +21,13 @@ const sidecars = ['istio-proxy', 'linkerd-proxy']
 /** The calls that the bench needs; each error tells the operation. */
 export class Cluster {
   readonly #api: CoreV1Api
-  readonly #signal: AbortSignal
+  readonly #waiting: Waiting
   /** The namespaces that are there, as far as is known: those whose creation was not refused. */
   readonly namespaces: Set<string> = new Set()
 
-  constructor(config: KubeConfig, signal: AbortSignal) {
+  constructor(config: KubeConfig, waiting: Waiting) {
     this.#api = config.makeApiClient(CoreV1Api)
-    this.#signal = signal
+    this.#waiting = waiting
   }
 
   async createArm(arm: Arm, mesh: MeshName, revision: string | undefined): Promise<void> {
@@ -110,7 +110,7 @@ export class Cluster {
     if (await isGone(() => this.#api.deleteNamespace({ name }))) return
     await pollUntil(() => isGone(() => this.#api.readNamespace({ name })), {
       operation,
-      signal: new AbortController().signal,
+      waiting: { signal: new AbortController().signal, say: this.#waiting.say },
       timeoutMs: GONE_MS,
       everyMs: EVERY_MS,
     })
@@ -145,7 +145,7 @@ export class Cluster {
       },
       {
         operation,
-        signal: this.#signal,
+        waiting: this.#waiting,
         timeoutMs: POD_MS,
         everyMs: EVERY_MS,
         reason: () => `not within ${POD_MS / 1000} s: ${last}`,
@@ -154,7 +154,7 @@ export class Cluster {
   }
 
   async #call<Answer>(operation: string, ask: () => Promise<Answer>): Promise<Answer> {
-    this.#signal.throwIfAborted()
+    this.#waiting.signal.throwIfAborted()
     try {
       return await ask()
     } catch (error) {

@@ -4,6 +4,7 @@ import { MeshaccelError } from '../../src/errors.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { type Pod, startInPod } from '../topology/pod.ts'
 import type { UndoStack } from '../undo-stack.ts'
+import type { Waiting } from '../polling.ts'
 import { type LoggedRequest, parseRequestLog } from './request-log.ts'
 
 export interface HttpLoad {
@@ -56,13 +57,13 @@ export async function runH2load(
   directory: string,
   load: HttpLoad,
   requests: number,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<LoggedRequest[]> {
   const log = join(directory, 'h2load.log')
   rmSync(log, { force: true })
   const command = ['h2load', ...h2loadArguments(load, requests, log)]
   const child = await startInPod(stack, pod, 'h2load', command)
-  const summary = parseH2load(await child.result(signal, 120_000))
+  const summary = parseH2load(await child.result(waiting, 120_000))
   const logged = parseRequestLog(readFileSync(log, 'utf8'))
   rmSync(log)
   checkAnswers(summary, logged, load, requests)

@@ -3,6 +3,7 @@ import { type Pod, startInPod } from '../topology/pod.ts'
 import type { UndoStack } from '../undo-stack.ts'
 import { type Distribution, type Latency, latencyOf } from './latency.ts'
 import { loadProgram } from './program.ts'
+import type { Waiting } from '../polling.ts'
 import { parseRequestLog } from './request-log.ts'
 
 export interface FixedRateLoad {
@@ -30,14 +31,14 @@ export async function runOpenLoop(
   stack: UndoStack,
   pod: Pod,
   load: FixedRateLoad,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<OpenLoop> {
   const { target, payloadBytes, connections, rate } = load
   const address = 'socket' in target ? `unix:${target.socket}` : `${target.host}:${target.port}`
   const numbers = [payloadBytes, connections, rate, load.leadMs + load.durationMs].map(String)
   const command = [loadProgram('open-loop'), address, `/${payloadBytes}`, ...numbers]
   const child = await startInPod(stack, pod, 'the fixed-rate load', command)
-  const output = await child.result(signal, 2 * (load.leadMs + load.durationMs) + 60_000)
+  const output = await child.result(waiting, 2 * (load.leadMs + load.durationMs) + 60_000)
   return summarise(output, rate, load.leadMs)
 }
 

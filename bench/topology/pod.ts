@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { Child } from '../child.ts'
-import { pollUntil } from '../polling.ts'
+import { pollUntil, type Waiting } from '../polling.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { UndoStack } from '../undo-stack.ts'
 import { inside, type PodNetwork } from './network.ts'
@@ -26,9 +26,10 @@ export async function startInPod(
   command: readonly string[],
   { uid, capabilities = [] }: Identity = { uid: 0 },
 ): Promise<Child> {
+  // The proxy's user may not search the directory that the bench was started in, such as root's home.
   // A socket belongs to the cgroup in which its process was when it made it, so the process moves before it starts.
   const script =
-    'echo 0 >"$0/cgroup.procs" && exec nsenter --net="$1" -- setpriv --clear-groups "${@:2}"'
+    'echo 0 >"$0/cgroup.procs" && cd / && exec nsenter --net="$1" -- setpriv --clear-groups "${@:2}"'
   const granted = capabilities.map((capability) => `+${capability}`).join(',')
   const place = [
     pod.cgroup,
@@ -47,7 +48,7 @@ export async function listening(
   pod: Pod,
   child: Child,
   endpoint: Endpoint,
-  signal: AbortSignal,
+  waiting: Waiting,
 ): Promise<void> {
   const where = 'socket' in endpoint ? endpoint.socket : `port ${endpoint.port}`
   const listens = (): boolean =>
@@ -61,6 +62,6 @@ export async function listening(
       child.assertRunning()
       return listens() ? true : undefined
     },
-    { operation: `wait for ${child.name} on ${where}`, signal, reason: () => child.stderr },
+    { operation: `wait for ${child.name} on ${where}`, waiting, reason: () => child.stderr },
   )
 }

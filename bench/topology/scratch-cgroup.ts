@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../../src/errors.ts'
+import { cgroup2Mount, parseMountinfo } from '../../src/mountinfo.ts'
 import { blockUntil } from '../polling.ts'
 import type { UndoStack } from '../undo-stack.ts'
 
@@ -36,12 +37,8 @@ export function parseCpuUsec(cpuStat: string): number {
 
 /** Where cgroup v2 is mounted; on a hybrid host not at /sys/fs/cgroup. Throws NO_CGROUP2. */
 export function cgroup2Root(mountinfo: string): string {
-  for (const line of mountinfo.split('\n')) {
-    // proc(5): ... MOUNTPOINT OPTIONS OPTIONAL-FIELDS - TYPE SOURCE SUPER-OPTIONS
-    const [mount = '', type = ''] = line.split(' - ')
-    const mountPoint = mount.split(' ')[4]
-    if (type.startsWith('cgroup2 ') && mountPoint !== undefined) return mountPoint
-  }
+  const found = cgroup2Mount(parseMountinfo(mountinfo))
+  if (found) return found.mountPoint
   throw new MeshaccelError('cgroup v2 is not mounted', {
     code: 'NO_CGROUP2',
     operation: 'create a cgroup for the run',

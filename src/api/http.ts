@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { HttpAddress } from '../config.ts'
-import { messageOf } from '../errno.ts'
+import { errnoOf, messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 
 export interface Page {
@@ -40,6 +40,18 @@ async function pageFor({ url, method }: IncomingMessage, pages: Pages): Promise<
   }
 }
 
+/** Every address means those of IPv4 where the kernel has no IPv6. */
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+  } catch (error) {
+    if (host !== '::' || errnoOf(error) !== 'EAFNOSUPPORT') throw error
+    server.listen(port, '0.0.0.0')
+    await once(server, 'listening')
+  }
+}
+
 /** Plain HTTP for kubelet's probes and for what scrapes the agent; it tells, and takes nothing. */
 export class HttpServer {
   readonly #server: Server
@@ -55,8 +67,7 @@ export class HttpServer {
     })
     server.requestTimeout = 10_000
     try {
-      server.listen(port, host)
-      await once(server, 'listening')
+      await listen(server, host, port)
     } catch (error) {
       throw new MeshaccelError(messageOf(error), {
         code: 'BAD_ADDRESS',

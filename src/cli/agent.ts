@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { dirname } from 'node:path'
 import type { CommandModule } from 'yargs'
 import { startAgent } from '../agent.ts'
 import {
@@ -9,8 +10,8 @@ import {
   type PodsOrigin,
   type RequestedPolicy,
 } from '../config.ts'
-import { cgroup2Directory } from '../datapath/cgroup.ts'
 import { createLog } from '../log.ts'
+import { checkMachine } from './check-machine.ts'
 import { environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { cgroupOption, pinOption, socketOption } from './options.ts'
@@ -135,12 +136,18 @@ const command: CommandModule<object, Args> = {
     const environment = environmentOf(args)
     refuseNonsense(args)
     requireRoot(environment, 'run the agent')
+    checkMachine(environment, {
+      purpose: 'agent',
+      pinDir: args.pin,
+      cgroup: args.cgroup,
+      writes: [dirname(args.socket)],
+    })
     const log = createLog(args['log-level'], environment.stderr)
     const end = environment.endSignal()
     const agent = await startAgent(
       {
         pods: podsOrigin(args, environment.env),
-        cgroupPath: cgroup2Directory(args.cgroup),
+        cgroupPath: args.cgroup,
         pinDir: args.pin,
         socketPath: args.socket,
         defaultEnabled: args.default === 'on',

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { type BenchEnvironment, runBench } from '../../bench/bench.ts'
-import { modes, observations, proxies, scenarios } from '../../bench/options.ts'
+import { type BenchOptions, modes, observations, proxies, scenarios } from '../../bench/options.ts'
 import {
   type BenchArguments,
   type KubernetesArguments,
@@ -13,6 +14,10 @@ import { redirects } from '../../bench/topology/rules/rule-set.ts'
 import { renderHtml } from '../../bench/report/html.ts'
 import { renderReport } from '../../bench/report/text.ts'
 import type { Report } from '../../bench/report.ts'
+import { UndoStack } from '../../bench/undo-stack.ts'
+import type { Place } from '../preflight/finding.ts'
+import { mountMissing } from '../preflight/mount-missing.ts'
+import { checkMachine } from './check-machine.ts'
 import { type CliEnvironment, environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { outputOption } from './options.ts'
@@ -149,6 +154,30 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
+/** The needs of a run. */
+function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): Place {
+  const usesBpf = measured.some((mode) => ['meshaccel', 'observed', 'naive'].includes(mode))
+  return {
+    purpose: 'bench',
+    pinDir: '/sys/fs/bpf/meshbench',
+    usesBpf,
+    writes: [tmpdir(), '/run'],
+    commands: [
+      'bash',
+      'ip',
+      'nsenter',
+      'setpriv',
+      'ss',
+      'sysctl',
+      'nginx',
+      'h2load',
+      ...(usesBpf ? ['bpftool'] : []),
+      ...(proxy === 'haproxy' ? [proxy] : []),
+    ],
+    iptables: ways.some((way) => way !== 'nft'),
+  }
+}
+
 /** Checks the command line, and returns what it asks for. */
 function prepare(
   args: Args,
@@ -166,7 +195,15 @@ function prepare(
     }
     const options = planBench(args)
     requireRoot(environment, 'run the bench')
-    return (bench) => runBench(options, bench)
+    const findings = checkMachine(environment, benchPlace(options), ['fatal', 'refused'])
+    return async (bench) => {
+      using stack = new UndoStack(bench.say)
+      const { mounts, undo } = mountMissing(findings)
+      stack.defer('unmount what was missing', undo)
+      for (const { type, at } of mounts)
+        bench.say(`mounted ${type} at ${at} for the time of the run`)
+      return await runBench(options, bench)
+    }
   } catch (error) {
     throw error instanceof PlanError ? new UsageError(error.message) : error
   }

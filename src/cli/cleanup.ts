@@ -1,8 +1,10 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
+import { checkForRemoval } from './check-machine.ts'
 import { environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
+import { LEAVING, whileWaiting } from './while-waiting.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
@@ -26,14 +28,16 @@ const command: CommandModule<object, DrainArgs> = {
     const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'clean up')
     if (client) {
-      await client.call('Cleanup', request)
+      await whileWaiting(environment, LEAVING, client.call('Cleanup', request))
       environment.stderr.write('everything removed; the agent has ended\n')
       return
     }
-    await inPlaceOfAgent(args.socket, () => {
+    checkForRemoval(environment, args)
+    const removed = inPlaceOfAgent(args.socket, () => {
       const { cleanupDatapath } = environment.agentParts ?? kernelParts
       return cleanupDatapath(args.pin, request)
     })
+    await whileWaiting(environment, LEAVING, removed)
     environment.stderr.write('nothing of meshaccel is left\n')
   },
 }

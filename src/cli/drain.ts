@@ -1,8 +1,10 @@
 import type { CommandModule } from 'yargs'
 import { kernelParts } from '../agent.ts'
+import { checkForRemoval } from './check-machine.ts'
 import { environmentOf } from './environment.ts'
 import { withHelp } from './help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from './options.ts'
+import { LEAVING, whileWaiting } from './while-waiting.ts'
 import { connectIfRunning, inPlaceOfAgent } from './without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
@@ -25,12 +27,14 @@ const command: CommandModule<object, DrainArgs> = {
     const environment = environmentOf(args)
     const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'drain')
-    const already = client
-      ? (await client.call('Drain', request)).already
-      : await inPlaceOfAgent(args.socket, () => {
+    if (!client) checkForRemoval(environment, args)
+    const drained = client
+      ? client.call('Drain', request).then(({ already }) => already)
+      : inPlaceOfAgent(args.socket, () => {
           const { drainDatapath } = environment.agentParts ?? kernelParts
           return drainDatapath(args.pin, request)
         })
+    const already = await whileWaiting(environment, LEAVING, drained)
     environment.stderr.write(already ? 'already drained\n' : 'drained\n')
   },
 }

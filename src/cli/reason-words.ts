@@ -73,6 +73,13 @@ export const ofPods: Readonly<Record<string, Words>> = {
     means: 'the agent may not enter its network namespace',
     next: 'The agent needs CAP_SYS_ADMIN and CAP_SYS_PTRACE.',
   },
+  'outside-cgroup': {
+    means:
+      'its processes run outside of the cgroup that the agent watches, so nothing of them is seen',
+    next:
+      "Name the root of the host's cgroup v2 hierarchy with --cgroup; in a container: `docker run --cgroupns=host`. " +
+      '`meshaccel doctor` shows what is visible.',
+  },
   'foreign-user-namespace': {
     means: 'its network namespace belongs to another user namespace',
     next: 'Such pods stay on TCP.',

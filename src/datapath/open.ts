@@ -167,6 +167,7 @@ async function testedPolicy(
   signal?: AbortSignal,
 ): Promise<SelfTestResult> {
   if (policy !== 'auto') return { policy, probes: [] }
+  log.info('the self-test runs, before anything is attached')
   const result = await selfTest({ cgroupPath, pinDir }, { ...(signal && { signal }) })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
   log.info({ policy: result.policy, failed }, 'self-test')

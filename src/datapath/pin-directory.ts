@@ -15,7 +15,6 @@ import {
   existsSync,
   fstatSync,
   lstatSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
@@ -25,7 +24,9 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { inspectPin, openFd, tryLock } from '../libbpf/index.ts'
 
 const PARTIAL = 'partial'
@@ -42,7 +43,7 @@ const BPFFS_MAGIC = 0xcafe4a11
  */
 export function lockPins(pinDir: string): Disposable {
   for (;;) {
-    mkdirSync(pinDir, { recursive: true, mode: 0o700 })
+    makePinDirectory(pinDir)
     assertUsable(pinDir)
     const directory = openFd(pinDir)
     if (!tryLock(directory)) {
@@ -60,14 +61,35 @@ export function lockPins(pinDir: string): Disposable {
   }
 }
 
+/** Sysfs, where no bpffs is mounted, answers with an errno that explains nothing. */
+function makePinDirectory(pinDir: string): void {
+  try {
+    makeDirectory(pinDir, 0o700)
+  } catch (cause) {
+    throw badPins(
+      pinDir,
+      `it cannot be made: ${messageOf(cause)}`,
+      'Is bpffs mounted there? `mount -t bpf bpf /sys/fs/bpf` does it; `meshaccel doctor` knows.',
+      cause,
+    )
+  }
+}
+
+const badPins = (pinDir: string, what: string, hint: string, cause?: unknown): MeshaccelError =>
+  new MeshaccelError(what, {
+    code: 'BAD_PINS',
+    operation: `use the pins in ${pinDir}`,
+    hint,
+    cause,
+  })
+
 function assertUsable(pinDir: string): void {
-  const bad = (what: string, hint: string): MeshaccelError =>
-    new MeshaccelError(what, { code: 'BAD_PINS', operation: `use the pins in ${pinDir}`, hint })
   if (statfsSync(pinDir).type !== BPFFS_MAGIC) {
-    throw bad('it is not on bpffs', 'Name a directory below /sys/fs/bpf with --pin.')
+    throw badPins(pinDir, 'it is not on bpffs', 'Name a directory below /sys/fs/bpf with --pin.')
   }
   if (!isOwn(pinDir)) {
-    throw bad(
+    throw badPins(
+      pinDir,
       'it is a link, or belongs to somebody else',
       'Find out who made it, remove it, or name another one with --pin.',
     )
@@ -113,7 +135,7 @@ export function holdsPins(directory: string, names: readonly string[]): boolean 
 export function makePartial(pinDir: string): string {
   removePartial(pinDir)
   const partial = join(pinDir, PARTIAL)
-  mkdirSync(partial, { recursive: true, mode: 0o700 })
+  makeDirectory(partial, 0o700)
   return partial
 }
 
@@ -129,7 +151,7 @@ export function removePartial(pinDir: string): void {
 
 /** A new directory beside PIN for the pins of a self-test. */
 export function makeSelfTestPins(pinDir: string): string {
-  mkdirSync(dirname(pinDir), { recursive: true, mode: 0o700 })
+  makeDirectory(dirname(pinDir), 0o700)
   return mkdtempSync(`${pinDir}${SELF_TEST}${process.pid}-`)
 }
 

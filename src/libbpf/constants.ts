@@ -35,6 +35,7 @@ export const MAP_TYPES = {
 
 /** Of the sockets that probes open: sys/socket.h, asm-generic/socket.h. */
 export const AF_INET = 2
+export const AF_INET6 = 10
 export const SOCK_STREAM = 1
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1

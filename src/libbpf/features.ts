@@ -2,7 +2,8 @@
 import { closeSync, existsSync } from 'node:fs'
 import { text, u32 } from './codec.ts'
 import { BPF_SK_MSG_VERDICT, MAP_TYPES, PROGRAM_TYPES } from './constants.ts'
-import { BpfError, check } from './error.ts'
+import { MeshaccelError } from '../errors.ts'
+import { BpfError, check, errnoName } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
 
@@ -48,6 +49,22 @@ export function hasHelper(type: HelperProgramType, helper: number): boolean {
   // The verifier looks at the arguments of a helper only when the program may call it.
   if (words !== '') return !/invalid func |unknown func |cannot use helper /.test(words)
   throw new BpfError(`probe helper ${helper} in ${type}`, -number)
+}
+
+/**
+ * The errno name of what becomes of a smallest map, undefined where it can be made: whether bpf(2) is allowed at all.
+ * `NO_LIBRARY` where libbpf.so.1 cannot be loaded.
+ */
+export function probeBpf(): string | undefined {
+  try {
+    const number = ffi.bpf_map_create(MAP_TYPES.ARRAY, 'probe', 4, 4, 1, null)
+    if (number < 0) return errnoName(-number)
+    closeSync(number)
+    return undefined
+  } catch (error) {
+    if (error instanceof MeshaccelError && error.code === 'NO_LIBRARY') return error.code
+    throw error
+  }
 }
 
 /** CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF). */

@@ -1,6 +1,6 @@
 /** The few Linux calls around BPF that Node has no function for. */
 import { closeSync, openSync } from 'node:fs'
-import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
 import { BpfError, checkLibc, checkNode } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
@@ -8,6 +8,7 @@ import { Fd } from './handle.ts'
 const SO_NETNS_COOKIE = 71
 const CLONE_NEWNET = 0x40000000
 const F_DUPFD_CLOEXEC = 1030
+const MNT_DETACH = 2
 const LOCK_EX = 2
 const LOCK_NB = 4
 
@@ -76,6 +77,24 @@ export function currentNetnsCookie(): bigint {
   } finally {
     closeSync(number)
   }
+}
+
+/** Whether the kernel has sockets of IPv6. */
+export function probeIpv6(): boolean {
+  const number = ffi.socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)
+  if (number < 0) return false
+  closeSync(number)
+  return true
+}
+
+/** Mounts a file system that has no device; needs CAP_SYS_ADMIN. */
+export function mountFileSystem(type: string, at: string): void {
+  checkLibc(`mount ${type} at ${at}`, () => ffi.mount(type, at, type, 0, null))
+}
+
+/** Takes it out of the tree at once; it ends when nobody uses it any more. */
+export function unmountFileSystem(at: string): void {
+  checkLibc(`unmount ${at}`, () => ffi.umount2(at, MNT_DETACH))
 }
 
 /** SO_NETNS_COOKIE of the network namespace that the path opens. */

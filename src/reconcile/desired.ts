@@ -36,6 +36,8 @@ export const notEnrolledReasons = [
   'netns-forbidden',
   'foreign-user-namespace',
   'netns-cookie-unsupported',
+  /** Its processes run outside of the cgroup that the agent watches. */
+  'outside-cgroup',
   /** The self-test refuses this kernel; no pod is enrolled. */
   'refused',
   /** The data path could not take it; it is tried again. */

@@ -92,6 +92,7 @@ const reasonByCode: Readonly<Record<string, NotEnrolledReason>> = {
   NETNS_FORBIDDEN: 'netns-forbidden',
   FOREIGN_USER_NAMESPACE: 'foreign-user-namespace',
   HOST_NETWORK: 'host-network',
+  OUTSIDE_CGROUP: 'outside-cgroup',
   NETNS_COOKIE_UNSUPPORTED: 'netns-cookie-unsupported',
 }
 

@@ -20,7 +20,7 @@ import { UndoStack } from '../../bench/undo-stack.ts'
 import { chmodSync } from 'node:fs'
 import { requireRoot } from '../helpers/requirements.ts'
 
-const { signal } = new AbortController()
+const waiting = { signal: new AbortController().signal, say: () => undefined }
 let places = 0
 
 /** Two pods and HAProxy for both sidecars, until the stack is undone. */
@@ -51,7 +51,7 @@ const request = async (
   stack: UndoStack,
   { client, directory }: Place,
   target: Awaited<ReturnType<typeof startStack>>,
-): Promise<unknown> => runH2load(stack, client, directory, { ...load, target }, 40, signal)
+): Promise<unknown> => runH2load(stack, client, directory, { ...load, target }, 40, waiting)
 
 /** What is left of rules in a pod, whichever tool has written them. */
 function rulesIn(netns: string): string {
@@ -74,7 +74,7 @@ for (const mesh of Object.values(meshes)) {
       const place = makePlace(stack, mesh.name, redirect)
       {
         using running = stack.nested()
-        const target = await startStack(running, place, 'keepalive', 'iptables', signal)
+        const target = await startStack(running, place, 'keepalive', 'iptables', waiting)
         await request(running, place, target)
         t.doesNotThrow(() => assertCrossed(place.rules, mesh, place.client, place.server))
         const { rules, client, server } = place
@@ -93,7 +93,7 @@ void test('traffic that goes past a sidecar is noticed', async (t) => {
   using stack = complaints(t)
   const place = makePlace(stack, 'istio', 'iptables-nft')
   const { mesh, rules, client, server } = place
-  const target = await startStack(stack, place, 'keepalive', 'direct', signal)
+  const target = await startStack(stack, place, 'keepalive', 'direct', waiting)
   t.notOk(isMeshed('direct'))
   rules.install(stack, client)
   rules.install(stack, server)

@@ -88,7 +88,7 @@ async function podsRoot(): Promise<string> {
   using stack = new UndoStack((message) => console.error(message))
   addProgram(
     root,
-    await envoyBinary(stack, work, 0, new AbortController().signal, console.error),
+    await envoyBinary(stack, work, 0, { signal: new AbortController().signal, say: console.error }),
     'usr/bin/envoy',
   )
   writeFileSync(join(root, 'etc/envoy.json'), sidecarConfig())

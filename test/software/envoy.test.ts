@@ -20,7 +20,10 @@ void test('Envoy in the middle, for HTTP/1.1, HTTP/2, gRPC and WebSocket', async
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const stack = new UndoStack((message) => t.fail(message))
   const { signal } = new AbortController()
-  const envoy = await envoyBinary(stack, directory, 0, signal, (text) => t.comment(text))
+  const envoy = await envoyBinary(stack, directory, 0, {
+    signal,
+    say: (text) => t.comment(text),
+  })
   const mesh = await Mesh.make(t, { pods: 3 })
   const [client, proxy, server] = [mesh.pod(0), mesh.pod(1), mesh.pod(2)]
   // Envoy closes a connection of HTTP/1.1 after an answer that began before its request had come to the end, on plain

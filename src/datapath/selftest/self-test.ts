@@ -10,6 +10,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../errno.ts'
+import type { Finding } from '../../preflight/finding.ts'
+import { examine, explain } from '../../preflight/preflight.ts'
 import { makeSelfTestPins, removeAll } from '../pin-directory.ts'
 import { consequences, judge, type Probe, type SelfTestResult } from './policy.ts'
 
@@ -37,10 +39,17 @@ export async function selfTest(
   place: SelfTestPlace,
   options: SelfTestOptions = {},
 ): Promise<SelfTestResult> {
-  const cgroup = join(place.cgroupPath, `meshaccel-selftest-${process.pid}`)
+  const { cgroupPath, pinDir: agentPins } = place
+  const [blocked] = examine({
+    purpose: 'self-test',
+    pinDir: agentPins,
+    cgroup: cgroupPath,
+  }).filter(({ level }) => level === 'fatal' || level === 'refused')
+  if (blocked) return refusedBy(blocked)
+  const cgroup = join(cgroupPath, `meshaccel-selftest-${process.pid}`)
   try {
     mkdirSync(cgroup)
-    const pinDir = makeSelfTestPins(place.pinDir)
+    const pinDir = makeSelfTestPins(agentPins)
     try {
       return await ask(cgroup, pinDir, options)
     } finally {
@@ -54,6 +63,13 @@ export async function selfTest(
     return { policy: 'refused', refusedBecause: `self-test: ${messageOf(error)}`, probes: [] }
   }
 }
+
+/** A missing thing decides before any probe does. */
+export const refusedBy = (finding: Finding): SelfTestResult => ({
+  policy: 'refused',
+  refusedBecause: `${finding.check}: ${finding.found}. ${explain(finding)}`,
+  probes: [],
+})
 
 /** Judges what the process of the probes tells until it ends, or is ended because it is silent for too long. */
 async function ask(

@@ -1,0 +1,21 @@
+import { lstatSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { errnoOf } from './errno.ts'
+
+/**
+ * Makes a directory and its parents. Not by Node's `recursive`, which never returns where the kernel answers ENOENT
+ * although the parent is there: on sysfs, and on procfs.
+ */
+export function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST') return
+    if (errno !== 'ENOENT' || dirname(path) === path || exists(dirname(path))) throw error
+    makeDirectory(dirname(path), mode)
+    makeDirectory(path, mode)
+  }
+}
+
+const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined

@@ -1,0 +1,68 @@
+/** Mounts, as /proc/PID/mountinfo lists them: see proc(5). */
+
+export interface Mount {
+  /** The directory of the file system that is visible here. */
+  readonly root: string
+  readonly mountPoint: string
+  /** Of this mount alone: `ro`, `nosuid`. */
+  readonly options: readonly string[]
+  /** Whether other mount namespaces receive what is mounted below it. */
+  readonly shared: boolean
+  readonly type: string
+  readonly source: string
+  /** Of the file system, for all its mounts. */
+  readonly superOptions: readonly string[]
+}
+
+/** In the order in which they were mounted. Lines that are no mounts are left out. */
+export function parseMountinfo(mountinfo: string): Mount[] {
+  return mountinfo.split('\n').flatMap((line) => {
+    // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS OPTIONAL... - TYPE SOURCE SUPER-OPTIONS
+    const [before = '', after = ''] = line.split(' - ')
+    const [, , , root, mountPoint, options = '', ...optional] = before.split(' ')
+    const [type, source = '', superOptions = ''] = after.split(' ')
+    if (root === undefined || !mountPoint || !type) return []
+    return [
+      {
+        root: unescape(root),
+        mountPoint: unescape(mountPoint),
+        options: options.split(','),
+        shared: optional.some((field) => field.startsWith('shared:')),
+        type,
+        source: unescape(source),
+        superOptions: superOptions.split(','),
+      },
+    ]
+  })
+}
+
+/** The mount that an absolute path without links lies on. The last one hides those before at the same place. */
+export function mountOf(mounts: readonly Mount[], path: string): Mount | undefined {
+  let found: Mount | undefined
+  for (const mount of mounts) {
+    if (!isBelow(path, mount.mountPoint)) continue
+    if (!found || mount.mountPoint.length >= found.mountPoint.length) found = mount
+  }
+  return found
+}
+
+/** The cgroup v2 hierarchy: a whole one if there is one, because a part of it does not hold every pod. */
+export function cgroup2Mount(mounts: readonly Mount[]): Mount | undefined {
+  const all = mounts.filter(({ type }) => type === 'cgroup2')
+  return all.find(({ root }) => root === '/') ?? all[0]
+}
+
+/** Whether writing is refused, by this mount or by its file system. */
+export function isReadOnly({ options, superOptions }: Mount): boolean {
+  return options.includes('ro') || superOptions.includes('ro')
+}
+
+const isBelow = (path: string, directory: string): boolean =>
+  directory === '/' || path === directory || path.startsWith(`${directory}/`)
+
+/** Blanks and backslashes are written as three octal digits. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  )
+}

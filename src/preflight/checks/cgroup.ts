@@ -1,0 +1,103 @@
+import { join } from 'node:path'
+import { cgroup2Mount, isReadOnly, type Mount, mountOf } from '../../mountinfo.ts'
+import { hasCapability } from '../capabilities.ts'
+import type { Check, Finding, Place } from '../finding.ts'
+import type { Machine } from '../machine.ts'
+
+const USUAL = '/sys/fs/cgroup'
+const needs =
+  'Programs are attached to a cgroup v2 directory; they see the sockets of what runs below.'
+
+/** The mount that the directory to watch lies on, where there is one. */
+function watched(machine: Machine, { cgroup }: Place): Mount | undefined {
+  if (cgroup === undefined) return cgroup2Mount(machine.mounts)
+  const mount = mountOf(machine.mounts, machine.realPath(cgroup))
+  return mount?.type === 'cgroup2' ? mount : undefined
+}
+
+export const cgroup2: Check = (machine, place) => {
+  // The pins know their cgroup.
+  if (place.purpose === 'cleanup') return undefined
+  if (place.cgroup !== undefined && !machine.exists(place.cgroup)) {
+    return noSuchCgroup(place.cgroup, 'does not exist')
+  }
+  if (watched(machine, place)) return undefined
+  if (place.cgroup !== undefined) return noSuchCgroup(place.cgroup, 'is not on cgroup v2')
+  const finding = { check: 'cgroup2', found: 'cgroup v2 is not mounted', means: needs } as const
+  if (!/^nodev\tcgroup2$/m.test(machine.read('/proc/filesystems') ?? '')) {
+    return {
+      ...finding,
+      level: 'fatal',
+      found: 'this kernel has no cgroup v2',
+      mend: 'boot a kernel with CONFIG_CGROUPS=y and CONFIG_CGROUP_BPF=y, such as that of a distribution',
+    }
+  }
+  const { type } = mountOf(machine.mounts, USUAL) ?? {}
+  // A tmpfs holds the hierarchies of cgroup v1.
+  const at = type === 'sysfs' ? USUAL : type === 'tmpfs' ? join(USUAL, 'unified') : undefined
+  const mend =
+    at === join(USUAL, 'unified')
+      ? `mkdir -p ${at} && mount -t cgroup2 none ${at}`
+      : `mount -t cgroup2 none ${at ?? USUAL}`
+  if (at === undefined || !hasCapability(machine, 'CAP_SYS_ADMIN') || !isWritable(machine, at)) {
+    return { ...finding, level: 'fatal', mend }
+  }
+  return {
+    ...finding,
+    level: 'note',
+    means: `${needs} It is mounted when it is needed.`,
+    mend,
+    mounts: { type: 'cgroup2', at },
+  }
+}
+
+/** A directory to mount at may have to be made. */
+const isWritable = (machine: Machine, at: string): boolean =>
+  machine.exists(at) || !machine.isReadOnly(at)
+
+const noSuchCgroup = (cgroup: string, why: string): Finding => ({
+  check: 'cgroup2',
+  level: 'fatal',
+  found: `the cgroup ${cgroup} ${why}`,
+  means: needs,
+  mend: 'name a directory of the cgroup v2 hierarchy with --cgroup, or leave it out',
+})
+
+export const cgroupReadOnly: Check = (machine, place) => {
+  const mount = watched(machine, place)
+  if (!mount || !isReadOnly(mount) || place.purpose === 'cleanup') return undefined
+  return {
+    check: 'cgroup-read-only',
+    level: 'refused',
+    found: `cgroup v2 at ${mount.mountPoint} is read-only`,
+    means: 'The self-test needs a scratch cgroup in it before anything is attached.',
+    mend: `mount -o remount,bind,rw ${mount.mountPoint}; in a container, mount the host's read-write`,
+  }
+}
+
+/** In a cgroup namespace the hierarchy begins at the container's own cgroup. */
+export const cgroupPart: Check = (machine, place) => {
+  const mount = watched(machine, place)
+  if (!mount || place.purpose === 'cleanup' || place.purpose === 'bench') return undefined
+  // Every cgroup has this file, apart from the root of the hierarchy.
+  if (!machine.exists(join(mount.mountPoint, 'cgroup.events'))) return undefined
+  return {
+    check: 'cgroup-part',
+    level: 'warning',
+    found: `${mount.mountPoint} shows a part of the cgroup hierarchy, not its root`,
+    means:
+      'Pods outside of that part are not seen. It is right inside a node that is a container (kind, k3d).',
+    mend: "docker run --cgroupns=host …; in Kubernetes, mount the host's /sys/fs/cgroup and name it with --cgroup",
+  }
+}
+
+export const cgroupHybrid: Check = (machine) => {
+  const mount = cgroup2Mount(machine.mounts)
+  if (!mount || !machine.mounts.some(({ type }) => type === 'cgroup')) return undefined
+  return {
+    check: 'cgroup-hybrid',
+    level: 'note',
+    found: `cgroup v1 is mounted beside cgroup v2, which is at ${mount.mountPoint}`,
+    means: `The v2 hierarchy is used. On Kubernetes set agent.cgroupPath=${mount.mountPoint} in the chart.`,
+  }
+}

@@ -1,0 +1,64 @@
+import { hasCapability } from '../capabilities.ts'
+import type { Check } from '../finding.ts'
+
+export const btf: Check = (machine, { purpose }) => {
+  if (purpose === 'cleanup' || machine.exists('/sys/kernel/btf/vmlinux')) return undefined
+  return {
+    check: 'btf',
+    level: 'refused',
+    found: 'the kernel does not tell its types: there is no /sys/kernel/btf/vmlinux',
+    means:
+      'Programs are fitted to the running kernel by its BTF, and the kernel checks them against it.',
+    mend:
+      'boot a kernel with CONFIG_DEBUG_INFO_BTF=y: those of Debian 12, Ubuntu 22.04, Fedora and RHEL 9 have it ' +
+      '(grep BTF /boot/config-$(uname -r))',
+  }
+}
+
+/** Integrity alone lets BPF read kernel memory. */
+export const lockdown: Check = (machine, { purpose }) => {
+  const modes = machine.read('/sys/kernel/security/lockdown') ?? ''
+  if (purpose === 'cleanup' || !modes.includes('[confidentiality]')) return undefined
+  return {
+    check: 'lockdown',
+    level: 'refused',
+    found: 'kernel lockdown is in the mode confidentiality',
+    means: 'Programs may not read kernel memory then, and ours read the state of sockets.',
+    mend: 'boot with lockdown=integrity, or without lockdown= on the kernel command line',
+  }
+}
+
+const ENOUGH_BYTES = 64 << 20
+
+/** Since Linux 5.11 the memory of maps is charged to the memory cgroup. */
+export const lockedMemory: Check = (machine) => {
+  const [major = 0, minor = 0] = (machine.read('/proc/sys/kernel/osrelease') ?? '')
+    .split('.')
+    .map((part) => Number.parseInt(part))
+  if (major > 5 || (major === 5 && minor >= 11) || hasCapability(machine, 'CAP_SYS_RESOURCE')) {
+    return undefined
+  }
+  const hard = /^Max locked memory\s+\S+\s+(\d+)/m.exec(
+    machine.read('/proc/self/limits') ?? '',
+  )?.[1]
+  if (hard === undefined || Number(hard) >= ENOUGH_BYTES) return undefined
+  return {
+    check: 'locked-memory',
+    level: 'refused',
+    found: `RLIMIT_MEMLOCK is ${hard} bytes, and this kernel counts the memory of BPF maps`,
+    means: 'Maps cannot be made within it.',
+    mend: 'ulimit -l unlimited; LimitMEMLOCK=infinity for systemd; docker run --ulimit memlock=-1',
+  }
+}
+
+export const wsl: Check = (machine) => {
+  if (!/microsoft/i.test(machine.read('/proc/sys/kernel/osrelease') ?? '')) return undefined
+  return {
+    check: 'wsl',
+    level: 'note',
+    found: 'this is the Windows Subsystem for Linux',
+    means:
+      "Its kernel is Microsoft's, which all its distributions share; the self-test tells what it can do.",
+    mend: 'wsl --update in Windows brings a newer kernel',
+  }
+}

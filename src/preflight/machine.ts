@@ -1,0 +1,91 @@
+/** The machine as the checks read it. Every answer takes microseconds; nothing here waits. */
+import { spawnSync } from 'node:child_process'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { errnoOf } from '../errno.ts'
+import { probeBpf, probeIpv6 } from '../libbpf/index.ts'
+import { type Mount, parseMountinfo } from '../mountinfo.ts'
+
+export interface Machine {
+  readonly mounts: readonly Mount[]
+  readonly nodeVersion: string
+  readonly pid: number
+  readonly exists: (path: string) => boolean
+  /** The text of a file; undefined where it cannot be read. */
+  readonly read: (path: string) => string | undefined
+  /** Where a link leads: that of a namespace, `mnt:[4026531841]`. */
+  readonly link: (path: string) => string | undefined
+  /** The path without links; its end may not exist. */
+  readonly realPath: (path: string) => string
+  /** Whether the file system of the path, or of its first parent that exists, refuses writing. */
+  readonly isReadOnly: (path: string) => boolean
+  readonly hasCommand: (name: string) => boolean
+  /** Whether iptables-restore in this variant takes a rule of the nat table. */
+  readonly iptablesWork: (variant: 'nft' | 'legacy') => boolean
+  /** The errno name of a smallest bpf(2) call, or NO_LIBRARY; undefined where it works. */
+  readonly bpfErrno: () => string | undefined
+  readonly hasIpv6: () => boolean
+}
+
+/** The one that this process runs on. */
+export function thisMachine(): Machine {
+  return {
+    mounts: parseMountinfo(read('/proc/self/mountinfo') ?? ''),
+    nodeVersion: process.versions.node,
+    pid: process.pid,
+    exists: existsSync,
+    read,
+    link: (path) => attempt(() => readlinkSync(path)),
+    realPath,
+    isReadOnly,
+    hasCommand,
+    iptablesWork: (variant) =>
+      spawnSync(`iptables-${variant}-restore`, ['--test'], { input: '*nat\nCOMMIT\n' }).status ===
+      0,
+    bpfErrno: () => probeBpf(),
+    hasIpv6: () => probeIpv6(),
+  }
+}
+
+function attempt<T>(ask: () => T): T | undefined {
+  try {
+    return ask()
+  } catch {
+    return undefined
+  }
+}
+
+const read = (path: string): string | undefined => attempt(() => readFileSync(path, 'utf8'))
+
+function realPath(path: string): string {
+  const found = attempt(() => realpathSync(path))
+  if (found !== undefined || dirname(path) === path) return found ?? path
+  return join(realPath(dirname(path)), basename(path))
+}
+
+function isReadOnly(path: string): boolean {
+  if (!existsSync(path) && dirname(path) !== path) return isReadOnly(dirname(path))
+  try {
+    accessSync(path, constants.W_OK)
+    return false
+  } catch (error) {
+    return errnoOf(error) === 'EROFS'
+  }
+}
+
+const hasCommand = (name: string): boolean =>
+  (process.env['PATH'] ?? '').split(':').some((directory) => {
+    try {
+      accessSync(join(directory, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })

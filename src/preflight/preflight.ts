@@ -1,0 +1,71 @@
+/** Finds everything that is missing or odd on this machine, in milliseconds and before anything is touched. */
+import { MeshaccelError } from '../errors.ts'
+import { bpffs } from './checks/bpffs.ts'
+import { cgroup2, cgroupHybrid, cgroupPart, cgroupReadOnly } from './checks/cgroup.ts'
+import { btf, lockdown, lockedMemory, wsl } from './checks/kernel.ts'
+import {
+  bpfSyscall,
+  capabilities,
+  helpfulCapabilities,
+  userNamespace,
+} from './checks/privileges.ts'
+import {
+  commands,
+  container,
+  iptables,
+  ipv6,
+  nodeVersion,
+  readOnlyRoot,
+} from './checks/surroundings.ts'
+import type { Check, Finding, Level, Place } from './finding.ts'
+import { type Machine, thisMachine } from './machine.ts'
+
+/** Those of BPF, in the order in which they are told: where two have one cause, the cause comes first. */
+const bpfChecks: readonly Check[] = [
+  userNamespace,
+  capabilities,
+  bpfSyscall,
+  lockedMemory,
+  lockdown,
+  btf,
+  bpffs,
+  cgroupReadOnly,
+]
+
+/** The others. */
+const otherChecks: readonly Check[] = [
+  nodeVersion,
+  cgroup2,
+  cgroupPart,
+  readOnlyRoot,
+  commands,
+  iptables,
+  helpfulCapabilities,
+  cgroupHybrid,
+  container,
+  wsl,
+  ipv6,
+]
+
+/** Everything that is missing or odd for this purpose. Changes nothing, and throws nothing. */
+export function examine(place: Place, machine: Machine = thisMachine()): Finding[] {
+  const checks = place.usesBpf === false ? otherChecks : [...bpfChecks, ...otherChecks]
+  return checks.flatMap((check) => check(machine, place) ?? [])
+}
+
+/** Throws NOT_ON_THIS_MACHINE, naming everything of these levels. */
+export function refuse(findings: readonly Finding[], levels: readonly Level[] = ['fatal']): void {
+  const [first, ...others] = findings.filter(({ level }) => levels.includes(level))
+  if (!first) return
+  throw new MeshaccelError(first.found, {
+    code: 'NOT_ON_THIS_MACHINE',
+    operation: 'check this machine',
+    hint: [explain(first), ...others.map((each) => `Also ${each.found}. ${explain(each)}`)].join(
+      '\n  ',
+    ),
+  })
+}
+
+/** The consequence of a finding, and the way out. */
+export const explain = ({ means, mend }: Finding): string =>
+  mend === undefined ? means : `${means} Mend it: ${mend}`

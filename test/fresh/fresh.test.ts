@@ -1,0 +1,34 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { test } from 'tap'
+import { packageRoot } from '../../src/package.ts'
+import { requireRoot } from '../helpers/requirements.ts'
+
+/** Run without a checkout under git, there is nothing to clone. */
+function isCheckout(): boolean {
+  try {
+    execFileSync('git', ['rev-parse', 'HEAD'], { cwd: packageRoot, stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+void test("the README's first command keeps its promise in a pristine root", async (t) => {
+  if (!requireRoot(t)) return
+  t.ok(isCheckout(), 'the root gets a clone of this checkout')
+  // The packages of npm are the same; to install them once more takes as long as the rest.
+  const environment = { MESHACCEL_FRESH_STEPS: 'bench', MESHACCEL_FRESH_MODULES: 'copy' }
+  const child = spawn('bash', ['test/fresh/run.sh', 'bookworm'], {
+    cwd: packageRoot,
+    env: { ...process.env, NODE_OPTIONS: '', ...environment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+    for (const line of text.trimEnd().split('\n')) t.comment(line)
+  })
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  t.match(said, /bookworm: bench kept its promise in \d+ s/)
+  t.equal(code, 0)
+})
