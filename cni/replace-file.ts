@@ -58,9 +58,14 @@ export function replaceFile(replacement: Replacement): boolean {
 
 /**
  * Gives the content to the path, and looks at what it was given in exchange. A rename would undo what another program
- * wrote since the last look, and bring back a file that it removed.
+ * wrote since the last look, and bring back a file that it removed. Exported for the tests.
  */
-function swapIn(temporary: string, path: string, content: Buffer, expected: Buffer): boolean {
+export function swapIn(
+  temporary: string,
+  path: string,
+  content: Buffer,
+  expected: Buffer,
+): boolean {
   let given = content
   let awaited = expected
   for (let swaps = 0; swaps < 10; swaps++) {
