@@ -1,9 +1,9 @@
-import { accessSync, constants, readFileSync, rmSync, statSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, messageOf } from '../src/errno.ts'
 import { MeshaccelError } from '../src/errors.ts'
 import { pluginType } from './conflist.ts'
-import { replaceFile } from './replace-file.ts'
+import { replaceFile, temporaryName } from './replace-file.ts'
 
 /** Puts the plugin where the runtime looks for it, and keeps it there. */
 export class PluginBinary {
@@ -52,6 +52,10 @@ export function removeBinary(binDir: string): boolean {
   const path = join(binDir, pluginType)
   const was = stateOf(path) !== undefined
   rmSync(path, { force: true })
+  const unfinished = readdirSync(binDir).filter(
+    (name) => name.startsWith(`.${pluginType}.`) && temporaryName.test(name),
+  )
+  for (const name of unfinished) rmSync(join(binDir, name), { force: true })
   return was
 }
 

@@ -29,8 +29,11 @@ export function nodeWith(
 }
 
 /** Chains the plugin in, as the keeper does at each look. */
-export function chain({ conf, bin }: CniDirs, hold = false): Chained {
-  const binary = new PluginBinary(cniPlugin)
+export function chain(
+  { conf, bin }: CniDirs,
+  hold = false,
+  binary: PluginBinary = new PluginBinary(cniPlugin),
+): Chained {
   return chainIn({
     confDir: conf,
     binDirs: [bin],

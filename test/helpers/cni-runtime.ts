@@ -58,6 +58,11 @@ export class CniNode {
     for (const [name, content] of Object.entries(conf)) writeFileSync(join(this.conf, name), content)
   }
 
+  /** What the node's directories are in. */
+  get root(): string {
+    return dirname(this.conf)
+  }
+
   /** Puts plugins of these types into a directory. */
   plugins(types: readonly string[], directory: string = this.bin): void {
     mkdirSync(directory, { recursive: true })
@@ -69,7 +74,7 @@ export class CniNode {
 
   /** The command line's words for this node. */
   get places(): string[] {
-    const state = join(this.cache, '..', 'cni-chain.json')
+    const state = join(this.root, 'cni-chain.json')
     return ['--conf-dir', this.conf, '--bin-dir', this.bin, '--state', state]
   }
 
