@@ -21,7 +21,7 @@ import { UsageError } from './usage-error.ts'
 
 interface Places {
   readonly 'conf-dir': string
-  readonly 'bin-dir': readonly string[]
+  readonly 'bin-dir': string
   readonly state: string
 }
 
@@ -44,12 +44,11 @@ const confDirOption: PathOption & { readonly default: string } = {
   requiresArg: true,
 }
 
-const binDirOption: PathOption & { readonly array: true; readonly default: readonly string[] } = {
+const binDirOption: PathOption & { readonly default: string } = {
   type: 'string',
-  array: true,
-  default: knownBinDirs,
+  default: knownBinDirs.join(':'),
   defaultDescription: 'where distributions have them',
-  describe: "The container runtime's CNI plugins; may be repeated",
+  describe: "The container runtime's CNI plugins; several as in CNI_PATH, with colons",
   requiresArg: true,
 }
 
@@ -104,7 +103,7 @@ const install: CommandModule<object, InstallArgs> = {
     const binary = new PluginBinary(join(packageRoot, 'build/cni', pluginType))
     const options: ChainOptions = {
       confDir: args['conf-dir'],
-      binDirs: args['bin-dir'],
+      binDirs: args['bin-dir'].split(':').filter(Boolean),
       entry: {
         type: pluginType,
         ...(args.socket !== defaults.cniSocketPath && { socket: args.socket }),
@@ -209,7 +208,7 @@ const uninstall: CommandModule<object, UninstallArgs> = {
     const { stderr } = environment
     const { changed, binaries, namedIn, records } = await uninstallPlugin({
       confDir: args['conf-dir'],
-      binDirs: args['bin-dir'],
+      binDirs: args['bin-dir'].split(':').filter(Boolean),
       cacheDir: args['cache-dir'],
       graceMs: args.grace * 1000,
       onWait: () => stderr.write(`waiting ${args.grace} s for pods that are being connected\n`),
