@@ -1,5 +1,6 @@
 import { release } from 'node:os'
 import type { CommandModule } from 'yargs'
+import { type ChainState, readChainState } from '../cni-chain-state.ts'
 import { cgroup2Directory } from '../datapath/cgroup.ts'
 import type { SelfTestResult } from '../datapath/selftest/policy.ts'
 import { selfTest } from '../datapath/selftest/self-test.ts'
@@ -56,8 +57,13 @@ const command: CommandModule<object, Args> = {
       ...(refusedBecause !== undefined && { refusedBecause }),
       ...(undecided && { undecided }),
     }
-    print(environment, args.output, { kernel: release(), policy, ...because, probes }, () =>
-      describe(result, environment),
+    const cni = readChainState()
+    const told = { kernel: release(), policy, ...because, ...(cni && { cni }), probes }
+    print(
+      environment,
+      args.output,
+      told,
+      () => describe(result, environment) + describeChain(cni, widthOf(environment)),
     )
     if (policy === 'refused') environment.exitCode = 1
   },
@@ -96,6 +102,16 @@ function describe(result: SelfTestResult, environment: CliEnvironment): string {
     ...lines,
     ...fold(`next: ${nextAfter(result)}`, width, '  '),
   ].join('\n')}\n`
+}
+
+/** How the keeper of the CNI chain fares, where one runs. */
+export function describeChain(state: ChainState | undefined, width: number): string {
+  if (!state) return ''
+  const { problem, hint, file, since } = state
+  const where = file === undefined ? '' : ` (${file})`
+  const texts = [`CNI plugin ${state.state}${where} since ${since}`, problem, hint]
+  const known = texts.filter((text) => text !== undefined)
+  return known.map((text, at) => fold(plain(text), width, '  ').map((line) => `${at > 0 ? '  ' : ''}${line}\n`).join('')).join('')
 }
 
 function nextAfter({ policy, undecided }: SelfTestResult): string {

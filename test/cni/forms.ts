@@ -148,7 +148,7 @@ export const forms: readonly Form[] = [
   },
   {
     name: 'a loopback of 0.2.0 first, as old guides have it',
-    source: 'kelseyhightower/kubernetes-the-hard-way docs of 2017: 99-loopback.conf, here under another number',
+    source: 'containernetworking/cni README.md of 2016: 99-loopback.conf, here under a number that comes first',
     files: {
       '05-loopback.conf': '{"cniVersion": "0.2.0", "type": "loopback"}',
       '10-bridge.conf': compact({ cniVersion: '0.3.1', name: 'bridge', type: 'bridge' }),
@@ -158,14 +158,14 @@ export const forms: readonly Form[] = [
   },
   {
     name: 'Weave before 2018: one plugin without a version',
-    source: 'weaveworks/weave plugin/net: 10-weave.conf',
+    source: 'guides of 2017 for weave-net: /etc/cni/net.d/10-weave.conf',
     files: { '10-weave.conf': '{\n    "name": "weave",\n    "type": "weave-net",\n    "hairpinMode": true\n}\n' },
     plugins: ['weave-net'],
     refused: /`cniVersion` is none/,
   },
   {
     name: 'Weave with 0.2.0',
-    source: 'opensvc: a weave.conf that is written by hand',
+    source: 'opensvc set-up scripts for weave-net: weave.conf',
     files: { 'weave.conf': '{\n    "cniVersion": "0.2.0",\n    "name": "weave",\n    "type": "weave-net"\n}\n' },
     plugins: ['weave-net'],
     refused: /`cniVersion` is 0\.2\.0/,
@@ -200,7 +200,7 @@ export const forms: readonly Form[] = [
   },
   {
     name: 'an installer is half done: its file is empty',
-    source: 'projectcalico/calico issue 2322 and others: a truncated 10-calico.conflist',
+    source: 'k8snetworkplumbingwg/multus-cni pkg/server/config/manager.go: a write that truncates first',
     files: { '10-calico.conflist': '', '20-net.conflist': compact({ cniVersion: '1.0.0', name: 'net', plugins: [{ type: 'ptp' }] }) },
     plugins: ['ptp'],
     chained: '20-net.conflist',
@@ -221,7 +221,7 @@ export const forms: readonly Form[] = [
   },
   {
     name: 'a byte order mark: Go cannot read it',
-    source: "golang/go issue 12254: encoding/json and U+FEFF",
+    source: "RFC 8259 section 8.1; Go's encoding/json refuses it",
     files: { '10-net.conflist': '\ufeff{"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "ptp"}]}' },
     plugins: ['ptp'],
     refused: /no network is configured .*it is not JSON/,
@@ -245,7 +245,7 @@ export const forms: readonly Form[] = [
   },
   {
     name: 'GKE: its plugins are in another directory',
-    source: 'kubernetes/kubernetes cluster/gce/gci/configure-helper.sh: /home/kubernetes/bin',
+    source: 'cilium/cilium examples/kubernetes/node-init/README.rst: /home/kubernetes/bin',
     files: { '10-containerd-net.conflist': spaces({ cniVersion: '0.3.1', name: 'k8s-pod-network', plugins: [{ type: 'ptp', mtu: 1460 }, portmap] }) },
     plugins: [],
     refused: /10-containerd-net\.conflist runs plugins that are not there: .* has no ptp/,
