@@ -78,10 +78,16 @@ export class ChainKeeper implements Disposable {
       this.#removals = 0
       this.#pauseMs = 0
     }
-    if (written) this.#options.log.info({ file, ...(besides && { besides }) }, 'CNI plugin chained in')
+    if (written)
+      this.#options.log.info({ file, ...(besides && { besides }) }, 'CNI plugin chained in')
     if (this.#removals >= removalsOfAKeeper) {
       const problem = `another program takes the CNI plugin out of ${besides ?? file} each time`
-      this.#tell('contested', file, `${problem}; pods are enrolled without it, after they start`, peace)
+      this.#tell(
+        'contested',
+        file,
+        `${problem}; pods are enrolled without it, after they start`,
+        peace,
+      )
     } else if (doubt !== undefined) {
       this.#tell('chained', file, doubt)
     } else {

@@ -12,7 +12,15 @@ import {
   rewrite,
   settled,
 } from './conf-dir.ts'
-import { hasOnlyOurs, hasPlugin, listFor, namesPlugin, withoutPlugin, withPlugin, type PluginEntry } from './conflist.ts'
+import {
+  hasOnlyOurs,
+  hasPlugin,
+  listFor,
+  namesPlugin,
+  withoutPlugin,
+  withPlugin,
+  type PluginEntry,
+} from './conflist.ts'
 import type { ConfFile } from './network.ts'
 import { replaceFile } from './replace-file.ts'
 
@@ -106,7 +114,11 @@ function ifThereIsOne<T>(chain: () => T): T | undefined {
   }
 }
 
-const networkErrors: readonly string[] = ['NO_CNI_NETWORK', 'CNI_PLUGINS_ELSEWHERE', 'CNI_UNCHAINABLE']
+const networkErrors: readonly string[] = [
+  'NO_CNI_NETWORK',
+  'CNI_PLUGINS_ELSEWHERE',
+  'CNI_UNCHAINABLE',
+]
 
 function within({ confDir, entry, hold }: ChainOptions, file: ConfFile): Chained | typeof retry {
   const had = hasPlugin(file.text)
@@ -137,7 +149,8 @@ function besides(
   const written = older?.text !== content || !isLike(path, like)
   if (written) {
     const expected = older ? { expected: Buffer.from(older.text, 'latin1') } : {}
-    if (!replaceFile({ path, like, content: Buffer.from(content, 'latin1'), ...expected })) return retry
+    if (!replaceFile({ path, like, content: Buffer.from(content, 'latin1'), ...expected }))
+      return retry
   }
   // Its owner may have written or removed it since: then so does the list.
   const now = readConfDir(confDir).find((file) => file.name === single.name)

@@ -70,11 +70,7 @@ function unchainable({ name }: ConfFile, why: string): MeshaccelError {
   })
 }
 
-function readIfUsable(
-  file: ConfFile,
-  confDir: string,
-  unreadable: string[],
-): Network | undefined {
+function readIfUsable(file: ConfFile, confDir: string, unreadable: string[]): Network | undefined {
   try {
     const network = readNetwork(file)
     if (network.types.length > 0 || hasPluginFiles(join(confDir, network.name))) return network

@@ -75,7 +75,11 @@ export function namesPlugin(text: string): boolean {
   if (text.includes(quoted)) return true
   // Nobody writes it with escapes, but everybody may.
   if (!text.includes('\\u')) return false
-  return text.replaceAll(/\\u00([2-7][0-9a-f])/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16))).includes(quoted)
+  return text
+    .replaceAll(/\\u00([2-7][0-9a-f])/gi, (_, code: string) =>
+      String.fromCharCode(parseInt(code, 16)),
+    )
+    .includes(quoted)
 }
 
 /**

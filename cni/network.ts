@@ -45,7 +45,7 @@ export function readNetwork(file: ConfFile): Network {
   const types = plugins.flatMap((plugin) => typeOf(plugin) ?? [])
   const others = types.filter((type) => type !== pluginType).map(decode)
   if (plugins.length > 0 && others.length === 0) throw notAList('it has no plugin but ours')
-  const name = decode(String(conf['name'] ?? ''))
+  const name = typeof conf['name'] === 'string' ? decode(conf['name']) : ''
   return { file, name, single, types: others, unchainable: whyUnchainable(conf, plugins.length) }
 }
 
@@ -59,7 +59,7 @@ function pluginsOf(conf: JsonObject): unknown[] {
     throw notAList('its `cniVersions` is not a list of strings')
   }
   for (const key of ['disableCheck', 'disableGC', 'loadOnlyInlinedPlugins']) {
-    if (!/^(?:true|false)$/i.test(String(conf[key] ?? false))) {
+    if (!isSwitch(conf[key])) {
       throw notAList(`its \`${key}\` is neither true nor false`)
     }
   }
@@ -95,12 +95,19 @@ function whyUnchainable(conf: JsonObject, pluginCount: number): string | undefin
   if (isAbsent(name) || name === '') return 'it has no `name`, which a list needs'
   if (pluginCount === 0) return 'its plugins are files in a directory of their own'
   const offered = isStrings(cniVersions) ? cniVersions : []
-  const first = isAbsent(cniVersion) ? (offered.length > 0 ? [] : ['none']) : [String(cniVersion)]
+  const named = typeof cniVersion === 'string' ? [cniVersion] : []
+  const first = named.length + offered.length > 0 ? named : ['none']
   // CRI-O asks each plugin whether it speaks the version, and drops the network if one does not.
   const foreign = [...first, ...offered].find((version) => !spoken.includes(version))
   if (foreign === undefined) return undefined
   return `its \`cniVersion\` is ${foreign === '' ? 'none' : foreign}, and plugins can be chained from 0.3.0 to 1.1.0`
 }
+
+/** libcni takes the words, too. */
+const isSwitch = (value: unknown): boolean =>
+  value === undefined ||
+  typeof value === 'boolean' ||
+  (typeof value === 'string' && /^(?:true|false)$/i.test(value))
 
 const isAbsent = (value: unknown): value is null | undefined =>
   value === null || value === undefined

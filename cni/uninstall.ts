@@ -16,34 +16,39 @@ export interface UninstallOptions {
   readonly onWait: () => void
 }
 
-export interface Uninstalled {
-  /** The files that were changed or removed. */
-  readonly changed: readonly string[]
-  /** The directories that had the plugin. */
-  readonly binaries: readonly string[]
+interface Named {
   /** The files that still name the plugin, so that it stays. */
   readonly namedIn: readonly string[]
   /** How many records of pods do. */
   readonly records: number
 }
 
+export interface Uninstalled extends Named {
+  /** The files that were changed or removed. */
+  readonly changed: readonly string[]
+  /** The directories that had the plugin. */
+  readonly binaries: readonly string[]
+}
+
+const isNamed = ({ namedIn: files, records }: Named): boolean => files.length > 0 || records > 0
+
 /** Takes our entry out of every list. The binary goes, too, unless something that is left names it. */
 export async function uninstall(options: UninstallOptions): Promise<Uninstalled> {
   const { confDir, binDirs, cacheDir, graceMs, onWait } = options
   const changed = chainOut(confDir)
   const binaries = binDirs.filter((binDir) => existsSync(join(binDir, pluginType)))
-  if (changed.length > 0 && binaries.length > 0 && graceMs > 0) {
+  const named = (): Named => ({ namedIn: namedIn(confDir), records: recordsIn(cacheDir) })
+  let before = named()
+  // Also when nothing was changed now: the keeper may have taken its own list along a moment ago.
+  if (binaries.length > 0 && !isNamed(before) && graceMs > 0) {
     onWait()
     await delay(graceMs)
+    before = named()
   }
-  const named = (): Pick<Uninstalled, 'namedIn' | 'records'> => ({
-    namedIn: namedIn(confDir),
-    records: recordsIn(cacheDir),
-  })
-  const isNamed = (by: ReturnType<typeof named>): boolean => by.namedIn.length > 0 || by.records > 0
-  const before = named()
   if (isNamed(before)) return { changed, binaries, ...before }
-  const kept = binaries.map((binDir) => [binDir, new PluginBinary(join(binDir, pluginType))] as const)
+  const kept = binaries.map(
+    (binDir) => [binDir, new PluginBinary(join(binDir, pluginType))] as const,
+  )
   for (const binDir of binaries) removeBinary(binDir)
   // A meta-plugin may have written its file since, of what it had read before.
   const after = named()

@@ -111,7 +111,13 @@ export function describeChain(state: ChainState | undefined, width: number): str
   const where = file === undefined ? '' : ` (${file})`
   const texts = [`CNI plugin ${state.state}${where} since ${since}`, problem, hint]
   const known = texts.filter((text) => text !== undefined)
-  return known.map((text, at) => fold(plain(text), width, '  ').map((line) => `${at > 0 ? '  ' : ''}${line}\n`).join('')).join('')
+  return known
+    .map((text, at) =>
+      fold(plain(text), width, '  ')
+        .map((line) => `${at > 0 ? '  ' : ''}${line}\n`)
+        .join(''),
+    )
+    .join('')
 }
 
 function nextAfter({ policy, undecided }: SelfTestResult): string {

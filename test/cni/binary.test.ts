@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,6 +64,9 @@ void test('a directory that cannot be written, or has no room: the entry is take
     }
     t.throws(() => chain(there), { code: 'CNI_BIN_DIR', hint: /must be writable/ }, options)
     t.strictSame(content(node.conf), { '10-a.conflist': list })
-    t.notOk(readdirSync(bin).some((name) => name.includes(pluginType)), 'nothing is left half written')
+    t.notOk(
+      readdirSync(bin).some((name) => name.includes(pluginType)),
+      'nothing is left half written',
+    )
   }
 })

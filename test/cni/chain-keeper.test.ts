@@ -62,7 +62,10 @@ void test('comes back after others have rewritten the file, and then lets it be'
     for (let times = 0; times < 100; times++) look()
     t.match(statSync(path, { bigint: true }), { ino, mtimeNs }, 'its own writes cause no other')
   }
-  t.strictSame(said.map(({ msg }) => msg), Array(4).fill('CNI plugin chained in'))
+  t.strictSame(
+    said.map(({ msg }) => msg),
+    Array(4).fill('CNI plugin chained in'),
+  )
   t.equal(state(), 'chained')
 })
 
@@ -91,7 +94,12 @@ void test('another keeper is seen after its second removal, and told once', asyn
       hint: /cni\.exclusive=false.*cni\.enabled=false/,
     },
   ])
-  t.match(states.at(-1), { state: 'contested', file: list, problem: /another program/, hint: String })
+  t.match(states.at(-1), {
+    state: 'contested',
+    file: list,
+    problem: /another program/,
+    hint: String,
+  })
   exclusive()
   for (let ms = 0; ms < 3_600_000; ms += 10_000) {
     look(10_000)

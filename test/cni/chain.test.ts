@@ -43,7 +43,10 @@ void test('in, again, and out to the byte', async (t) => {
 })
 
 void test('bytes that are no UTF-8 come back as they were', async (t) => {
-  const bytes = Buffer.from('{"name": "a", "cniVersion": "1.0.0", "plugins": [{"type": "a", "x": "\xff"}]}', 'latin1')
+  const bytes = Buffer.from(
+    '{"name": "a", "cniVersion": "1.0.0", "plugins": [{"type": "a", "x": "\xff"}]}',
+    'latin1',
+  )
   const node = nodeWith(t, { '10-a.conflist': bytes }, ['a'])
   t.match(chain(node), { entry: 'inserted' })
   chainOut(node.conf)

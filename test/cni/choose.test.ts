@@ -23,6 +23,7 @@ void test('the first file that can be used, in the order of bytes', async (t) =>
     '03-typeless.conflist': '{"name": "a", "plugins": [{"type": ""}]}',
     '03-version.conflist': '{"name": "a", "cniVersion": 1, "plugins": [{"type": "ptp"}]}',
     '03-kind.conflist': '{"name": "a", "plugins": [{"type": "ptp", "ipam": []}]}',
+    '03-null.conflist': '{"name": "a", "disableGC": null, "plugins": [{"type": "ptp"}]}',
     '03-check.conflist': '{"name": "a", "disableCheck": "yes", "plugins": [{"type": "ptp"}]}',
     '03-alone-a.conflist': '{"name": "a"}',
     '03-deep.conf': `{"type": "ptp", "a": ${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
@@ -36,8 +37,8 @@ void test('the first file that can be used, in the order of bytes', async (t) =>
   )
   const node = nodeWith(t, { ...unusable, ...files }, ['ptp'])
   const chosen = (): string => {
-    const files = othersIn(readConfDir(node.conf))
-    return choose(files, node.conf, [node.bin]).network.file.name
+    const others = othersIn(readConfDir(node.conf))
+    return choose(others, node.conf, [node.bin]).network.file.name
   }
   for (const name of usable) {
     t.equal(chosen(), name)
@@ -45,7 +46,10 @@ void test('the first file that can be used, in the order of bytes', async (t) =>
     t.equal(besides ?? file, name)
     rmSync(join(node.conf, name))
   }
-  t.throws(() => chain(node), { code: 'NO_CNI_NETWORK', message: /00-broken\.conflist: .* not JSON/ })
+  t.throws(() => chain(node), {
+    code: 'NO_CNI_NETWORK',
+    message: /00-broken\.conflist: .* not JSON/,
+  })
   t.strictSame(content(node.conf)['00-kubeconfig'], single)
 })
 
@@ -109,6 +113,9 @@ void test('a list whose plugins are elsewhere is refused, and nothing is written
 void test('where CRI-O and containerd differ, it says so', async (t) => {
   const files = { '10-a.conflist': listWith('a'), '20-ptp.conflist': list }
   const node = nodeWith(t, files, ['ptp'])
-  t.match(chain(node), { file: '20-ptp.conflist', doubt: /10-a\.conflist runs plugins .* has no a\./ })
+  t.match(chain(node), {
+    file: '20-ptp.conflist',
+    doubt: /10-a\.conflist runs plugins .* has no a\./,
+  })
   t.equal(content(node.conf)['10-a.conflist'], files['10-a.conflist'])
 })

@@ -27,7 +27,8 @@ for (const { name, source, files, plugins, chained, refused } of forms) {
     node.plugins(['ptp', 'portmap'], elsewhere)
     // Where this node's runtime looks for plugins.
     const runtimeDir = plugins.length > 0 ? node.bin : elsewhere
-    const runs = (): RuntimeRun[] => rules.map((rule) => node.run(rule, 'add,del', 'pod-0', runtimeDir))
+    const runs = (): RuntimeRun[] =>
+      rules.map((rule) => node.run(rule, 'add,del', 'pod-0', runtimeDir))
     const before = { files: bytesIn(node.conf), runs: runs() }
     // Each form is a network for one of the two at least, unless Go cannot read it at all.
     if (!/not JSON/.test(String(refused))) t.ok(before.runs.some(({ errors }) => !errors))
@@ -42,7 +43,10 @@ for (const { name, source, files, plugins, chained, refused } of forms) {
       t.match(install, { code: 0, stderr: `chained into ${chained}\n` })
       const told = installed.filter(({ errors }) => !errors).map(({ types }) => types?.at(-1))
       t.ok(told.length > 0)
-      t.ok(told.every((last) => last === pluginType), 'each runtime that works tells us of its pods')
+      t.ok(
+        told.every((last) => last === pluginType),
+        'each runtime that works tells us of its pods',
+      )
     }
     const places = [...node.places, '--cache-dir', node.cache, '--grace', '0']
     t.match(await runCommand(['cni', 'uninstall', ...places]), { code: 0 })

@@ -36,7 +36,14 @@ interface Node {
 function node(t: Test, conf: Record<string, string> = { '10-net.conflist': list }): Node {
   const root = t.testdir({ conf, bin: { ptp: '' }, cache: {} })
   const state = join(root, 'state.json')
-  const places = ['--conf-dir', join(root, 'conf'), '--bin-dir', join(root, 'bin'), '--state', state]
+  const places = [
+    '--conf-dir',
+    join(root, 'conf'),
+    '--bin-dir',
+    join(root, 'bin'),
+    '--state',
+    state,
+  ]
   const cache = join(root, 'cache')
   return {
     binary: join(root, 'bin', pluginType),
@@ -166,15 +173,26 @@ void test('a directory that the host replaces below a container', async (t) => {
   if (!requireRoot(t)) return
   const root = mkdtempSync(join(tmpdir(), 'cni-mount-'))
   t.teardown(() => rmSync(root, { recursive: true, force: true }))
-  for (const name of ['conf', 'bin', 'host/cni', 'host/conf']) mkdirSync(join(root, name), { recursive: true })
+  for (const name of ['conf', 'bin', 'host/cni', 'host/conf'])
+    mkdirSync(join(root, name), { recursive: true })
   writeFileSync(join(root, 'host/cni/ptp'), '')
   writeFileSync(join(root, 'host/conf/a.conflist'), list)
-  for (const [from, to] of [['host/cni', 'bin'], ['host/conf', 'conf']] as const) {
+  for (const [from, to] of [
+    ['host/cni', 'bin'],
+    ['host/conf', 'conf'],
+  ] as const) {
     execFileSync('mount', ['--bind', join(root, from), join(root, to)])
     t.teardown(() => execFileSync('umount', [join(root, to)]))
   }
   const places = ['--conf-dir', join(root, 'conf'), '--bin-dir', join(root, 'bin')]
-  const watching = runCommand(['cni', 'install', '--watch', ...places, '--state', join(root, 'state')])
+  const watching = runCommand([
+    'cni',
+    'install',
+    '--watch',
+    ...places,
+    '--state',
+    join(root, 'state'),
+  ])
   const chained = (): boolean =>
     readFileSync(join(root, 'host/conf/a.conflist'), 'utf8').includes(pluginType)
   await until('it is chained in', chained)
@@ -182,7 +200,10 @@ void test('a directory that the host replaces below a container', async (t) => {
   renameSync(join(root, 'host/cni'), join(root, 'host/cni.old'))
   mkdirSync(join(root, 'host/cni'))
   writeFileSync(join(root, 'host/cni/ptp'), '')
-  t.match(await watching, { code: 1, stderr: /the host has replaced the directory that is mounted/ })
+  t.match(await watching, {
+    code: 1,
+    stderr: /the host has replaced the directory that is mounted/,
+  })
   t.notOk(chained(), 'the new directory has no plugin of ours')
 })
 

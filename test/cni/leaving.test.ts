@@ -13,7 +13,12 @@ const list = listWith('calico')
 /** What multus-cni's auto-configuration makes of the first file that is not its own (pkg/server/config). */
 function multusInstalls({ conf }: CniDirs, master = calico): void {
   const delegate: object = JSON.parse(readFileSync(join(conf, master), 'utf8'))
-  const multus = { cniVersion: '0.3.1', name: 'multus-cni-network', type: 'multus', delegates: [delegate] }
+  const multus = {
+    cniVersion: '0.3.1',
+    name: 'multus-cni-network',
+    type: 'multus',
+    delegates: [delegate],
+  }
   writeFileSync(join(conf, '00-multus.conf'), JSON.stringify(multus), { mode: 0o600 })
 }
 
@@ -137,7 +142,9 @@ void test("Cilium's backups: our entry is taken out of them, or the binary stays
 })
 
 void test('a list of ours that another program has set aside goes, too', async (t) => {
-  const node = nodeWith(t, { '10-a.conf': '{"cniVersion": "1.0.0", "name": "a", "type": "a"}' }, ['a'])
+  const node = nodeWith(t, { '10-a.conf': '{"cniVersion": "1.0.0", "name": "a", "type": "a"}' }, [
+    'a',
+  ])
   chain(node)
   const ours = besideName('10-a.conf')
   renameSync(join(node.conf, ours), join(node.conf, `${ours}.cilium_bak`))
@@ -146,30 +153,37 @@ void test('a list of ours that another program has set aside goes, too', async (
   t.strictSame(Object.keys(content(node.conf)), ['10-a.conf'])
 })
 
+function write(path: string, text: string): void {
+  mkdirSync(join(path, '..'), { recursive: true })
+  writeFileSync(path, text)
+}
+
+/** As libcni keeps it. */
+const attachment = (plugins: string): string =>
+  JSON.stringify({ kind: 'cniCacheV1', config: Buffer.from(plugins).toString('base64') })
+
 void test('the binary stays while anything below the directories names it', async (t) => {
   const node = nodeOf(t)
   const cache = join(node.conf, '../cache')
-  const names = (path: string, text: string): void => {
-    mkdirSync(join(path, '..'), { recursive: true })
-    writeFileSync(path, text)
-  }
-  const attachment = (plugins: string): string =>
-    JSON.stringify({ kind: 'cniCacheV1', config: Buffer.from(plugins).toString('base64') })
   const ours = '[{"type":"meshaccel-cni"}]'
   const cases = [
     // libcni 1.3 loads a list's plugins from a directory.
-    [join(node.conf, 'pods/90-accel.conf'), '{"type": "meshaccel-cni"}', { namedIn: ['pods/90-accel.conf'] }],
+    [
+      join(node.conf, 'pods/90-accel.conf'),
+      '{"type": "meshaccel-cni"}',
+      { namedIn: ['pods/90-accel.conf'] },
+    ],
     [join(node.conf, 'whereabouts.d/a.txt'), `x ${ours}`, { namedIn: ['whereabouts.d/a.txt'] }],
     [join(cache, 'results/pods-a-eth0'), attachment(ours), { records: 1 }],
     // What Multus keeps of a pod: pkg/multus, saveDelegates.
     [join(cache, 'multus/c0ffee'), `[{"Conf": {"plugins": ${ours}}}]`, { records: 1 }],
   ] as const
-  names(join(cache, 'results/pods-b-eth0'), attachment('[{"type":"ptp"}]'))
-  names(join(cache, 'results/rubbish'), '}')
-  names(join(cache, 'networks/pods/10.1.2.3'), 'c0ffee\r\neth0')
+  write(join(cache, 'results/pods-b-eth0'), attachment('[{"type":"ptp"}]'))
+  write(join(cache, 'results/rubbish'), '}')
+  write(join(cache, 'networks/pods/10.1.2.3'), 'c0ffee\r\neth0')
   chain(node)
   for (const [path, text, expected] of cases) {
-    names(path, text)
+    write(path, text)
     t.match(await node.leave(), expected)
     t.ok(hasBinary(node), path)
     rmSync(path)
@@ -179,7 +193,9 @@ void test('the binary stays while anything below the directories names it', asyn
 })
 
 void test("uninstall leaves a provider's newer file alone", async (t) => {
-  const node = nodeWith(t, { '10-a.conf': '{"cniVersion": "1.0.0", "name": "a", "type": "a"}' }, ['a'])
+  const node = nodeWith(t, { '10-a.conf': '{"cniVersion": "1.0.0", "name": "a", "type": "a"}' }, [
+    'a',
+  ])
   chain(node)
   const newer = '{"cniVersion": "1.0.0", "name": "a", "type": "a", "mtu": 9000}'
   writeFileSync(join(node.conf, '10-a.conf'), newer)

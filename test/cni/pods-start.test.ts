@@ -31,30 +31,39 @@ for (const rule of rules) {
         renameSync(`${path}.new`, path)
       }
       const statePath = join(node.root, 'cni-chain.json')
-      const keep = async (): Promise<void> => {
+      const isChained = (): boolean => node.run('crio', '').types?.at(-1) === pluginType
+      const keep = async (work: () => Promise<void>): Promise<void> => {
         const end = new AbortController()
         const argv = ['cni', 'install', '--watch', ...node.places]
         const kept = runCommand(argv, { signal: end.signal })
-        const isChained = (): boolean => node.run('crio', '').types?.at(-1) === pluginType
-        await until('the keeper has chained it in', () => readChainState(statePath)?.state === 'chained')
-        rewrite()
-        await until('it is back', isChained)
-        rmSync(join(node.bin, pluginType))
-        await until('the binary is back', () => node.run('crio').errors === undefined)
+        await until('it is chained in', () => readChainState(statePath)?.state === 'chained')
+        await work()
         end.abort()
         await kept
       }
       const places = [...node.places, '--cache-dir', node.cache, '--grace', '2']
-      const { errors, pods = 0, seen } = await node.hammer(rule, async () => {
+      const {
+        errors,
+        pods = 0,
+        seen,
+      } = await node.hammer(rule, async () => {
         t.match(await runCommand(['cni', 'install', ...node.places]), { code: 0 })
         rewrite()
         t.match(await runCommand(['cni', 'install', ...node.places]), { code: 0 })
+        await keep(async () => {
+          rewrite()
+          await until('it is back', isChained)
+        })
         t.match(await runCommand(['cni', 'uninstall', ...places]), { code: 0 })
       })
-      t.equal(errors, undefined)
+      t.strictSame(errors ?? [], [])
       t.ok(pods > 3, `${pods} pods`)
       t.equal(seen?.length, 2, 'some with our plugin, and some without')
-      await keep()
+      await keep(async () => {
+        // Nothing can keep pods from failing now, until the keeper's next look.
+        rmSync(join(node.bin, pluginType))
+        await until('the binary is back', isChained)
+      })
       t.match(await runCommand(['cni', 'uninstall', ...places]), { code: 0 })
       t.equal(node.run(rule).errors, undefined)
     })

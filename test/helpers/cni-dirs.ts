@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, mkdirSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  mkdirSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -23,7 +31,7 @@ export function nodeWith(
   t.teardown(() => rmSync(root, { recursive: true, force: true }))
   const dirs = { conf: join(root, 'conf'), bin: join(root, 'bin') }
   for (const dir of Object.values(dirs)) mkdirSync(dir)
-  for (const [name, content] of Object.entries(conf)) writeFileSync(join(dirs.conf, name), content)
+  for (const [name, text] of Object.entries(conf)) writeFileSync(join(dirs.conf, name), text)
   for (const type of plugins) writeFileSync(join(dirs.bin, type), '', { mode: 0o755 })
   return dirs
 }

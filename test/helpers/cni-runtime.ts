@@ -55,7 +55,8 @@ export class CniNode {
     this.cache = join(root, 'cache')
     for (const directory of [this.conf, this.bin, this.cache]) mkdirSync(directory)
     this.plugins(types)
-    for (const [name, content] of Object.entries(conf)) writeFileSync(join(this.conf, name), content)
+    for (const [name, content] of Object.entries(conf))
+      writeFileSync(join(this.conf, name), content)
   }
 
   /** What the node's directories are in. */
