@@ -383,7 +383,7 @@ void test('what is wrong on the node becomes an Event about the node, once', asy
   }
   const problem = 'another program takes the CNI plugin out of a each time'
   writeChainState(path, { state: 'contested', file: 'a', problem, hint: 'Say no.', since })
-  for (let times = 0; times < 3; times++) watch.look()
+  for (let looks = 0; looks < 3; looks++) watch.look()
   await until('the Event', () => api.events.length > 0)
   t.match(api.events, [
     {
