@@ -1,64 +1,70 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf } from '../src/errno.ts'
+import { errnoOf, messageOf } from '../src/errno.ts'
+import { MeshaccelError } from '../src/errors.ts'
 import { pluginType } from './conflist.ts'
-import { replaceFile } from './replace-file.ts'
+import { replaceFile, temporaryName } from './replace-file.ts'
 
-/** Puts the plugin where the runtime looks for it; tells whether it was not there yet. */
-export function installBinary(source: string, binDir: string): boolean {
-  const path = join(binDir, pluginType)
-  const content = readFileSync(source)
-  mkdirSync(binDir, { recursive: true })
-  if (readIfThere(path)?.equals(content)) return false
-  // By rename: the old one may be running.
-  return replaceFile({ path, content, mode: 0o755 })
+/** Puts the plugin where the runtime looks for it, and keeps it there. */
+export class PluginBinary {
+  readonly #content: Buffer
+  /** What the file was when its content was last compared, by directory. */
+  readonly #seen = new Map<string, string>()
+
+  constructor(source: string) {
+    this.#content = readFileSync(source)
+  }
+
+  /** Tells whether it was not there yet. Throws CNI_BIN_DIR when it cannot be put there. */
+  provide(binDir: string): boolean {
+    const path = join(binDir, pluginType)
+    const state = stateOf(path)
+    if (state !== undefined && state === this.#seen.get(binDir)) return false
+    try {
+      const isThere = this.#isThere(path)
+      // By rename: the old one may be running.
+      if (!isThere) replaceFile({ path, content: this.#content, mode: 0o755 })
+      this.#seen.set(binDir, stateOf(path) ?? '')
+      return !isThere
+    } catch (error) {
+      throw new MeshaccelError(messageOf(error), {
+        code: 'CNI_BIN_DIR',
+        operation: `put the CNI plugin into ${binDir}`,
+        hint: 'It must be writable, and have some kilobytes left. Pods are enrolled without the plugin, after they start.',
+        retryable: true,
+        cause: error,
+      })
+    }
+  }
+
+  #isThere(path: string): boolean {
+    try {
+      accessSync(path, constants.X_OK)
+      return readFileSync(path).equals(this.#content)
+    } catch {
+      return false
+    }
+  }
 }
 
 /** Tells whether there was one. */
 export function removeBinary(binDir: string): boolean {
   const path = join(binDir, pluginType)
-  const was = readIfThere(path) !== undefined
+  const was = stateOf(path) !== undefined
   rmSync(path, { force: true })
+  const unfinished = readdirSync(binDir).filter(
+    (name) => name.startsWith(`.${pluginType}.`) && temporaryName.test(name),
+  )
+  for (const name of unfinished) rmSync(join(binDir, name), { force: true })
   return was
 }
 
-/**
- * How many sandboxes were connected through a chain that has the plugin, by libcni's cache. CRI-O disconnects a pod by
- * the configuration in there: without the binary it could never be removed.
- */
-export function attachmentsThrough(cacheDir: string): number {
-  const results = join(cacheDir, 'results')
-  return list(results).filter((name) => {
-    const cached = readIfThere(join(results, name))
-    return cached !== undefined && configurationOf(cached).includes(`"${pluginType}"`)
-  }).length
-}
-
-/** The configuration in a cache file, which libcni keeps as bytes: base64 in JSON. */
-function configurationOf(cached: Buffer): string {
+function stateOf(path: string): string | undefined {
   try {
-    const info: unknown = JSON.parse(cached.toString())
-    if (typeof info !== 'object' || info === null || !('config' in info)) return ''
-    return Buffer.from(String(info.config), 'base64').toString()
-  } catch {
-    return ''
-  }
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory)
+    const { ino, size, mode, mtimeMs, ctimeMs } = statSync(path)
+    return [ino, size, mode, mtimeMs, ctimeMs].join(' ')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw error
   }
 }

@@ -1,68 +1,124 @@
+import type { ChainState } from '../src/cni-chain-state.ts'
 import { messageOf } from '../src/errno.ts'
+import { MeshaccelError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
+import type { Chained } from './chain.ts'
 
 export interface ChainKeeperOptions {
-  /** Chains the plugin in; tells which file had to be changed. Throws when it cannot. */
-  readonly chainIn: () => string | undefined
+  /** Looks after the chain; `hold` when it must not insert our entry now. Throws when there can be none. */
+  readonly chainIn: (hold: boolean) => Chained
   readonly log: Log
+  /** Told when the state is another one. */
+  readonly onState?: (state: ChainState) => void
   /** Milliseconds of a clock that only goes forward. */
   readonly now?: () => number
 }
 
 const lookMs = 1_000
 const longestPauseMs = 300_000
-/** Whoever drops us sooner after our return may do it because of our return. */
-const fightMs = 60_000
+/** Removal within this time is treated as a reaction to our insertion. */
+const reactionMs = 60_000
+/** The first removal may be an installer that has just started. */
+const removalsOfAKeeper = 2
 
 /**
- * Keeps the plugin in the chain while others rewrite it: the network's own installer at its every start, Istio's and
- * Linkerd's at any time. It looks once a second and writes only when the entry is missing, so that its own writes
- * trigger nothing. With somebody who throws it out each time it does not fight: it comes back ever later.
+ * Keeps the plugin chained in while others rewrite the files: the network's installer at its start, Istio's and
+ * Linkerd's at any time. It looks once a second, and writes only what has to change, so its own writes trigger
+ * nothing. When another program takes the entry out each time, it says so once, and inserts it ever more rarely.
  */
 export class ChainKeeper implements Disposable {
   readonly #options: ChainKeeperOptions
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
   #insertedAt = -Infinity
-  /** Until the next look, as long as the last return may be undone because it was one. */
-  #pauseMs: number | undefined
-  #said = ''
+  #heldUntil = -Infinity
+  #pauseMs = 0
+  #removals = 0
+  /** Whether the entry was in place at the last look. */
+  #inPlace = false
+  #said = new Set<string>()
+  #state: ChainState | undefined
 
   constructor(options: ChainKeeperOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
   }
 
-  /** Looks from now on, until disposed of. */
+  /** Looks from now on, once a second, until disposed of. */
   start(): void {
-    this.#timer = setTimeout(() => this.start(), this.look())
+    this.look()
+    this.#timer = setTimeout(() => this.start(), lookMs)
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer)
   }
 
-  /** Looks once; returns after how many milliseconds to look again. */
-  look(): number {
-    let changed
-    try {
-      changed = this.#options.chainIn()
-    } catch (error) {
-      // The node's network may come later; once is enough to be told.
-      if (messageOf(error) !== this.#said) this.#options.log.warn({}, messageOf(error))
-      this.#said = messageOf(error)
-      return lookMs
-    }
-    this.#said = ''
+  /** Looks once. Never throws: the node's network may come later. */
+  look(): void {
     const now = this.#now()
-    if (changed === undefined) {
-      if (now - this.#insertedAt > fightMs) this.#pauseMs = undefined
-      return this.#pauseMs ?? lookMs
+    try {
+      this.#judge(this.#options.chainIn(now < this.#heldUntil), now)
+    } catch (error) {
+      // It was taken out by us, if it was in.
+      this.#inPlace = false
+      const isMissing = error instanceof MeshaccelError && error.code === 'NO_CNI_NETWORK'
+      const hint = error instanceof MeshaccelError ? error.hint : undefined
+      this.#tell(isMissing ? 'waiting' : 'refused', undefined, messageOf(error), hint)
     }
-    // Not left in peace since the last time.
-    this.#pauseMs = Math.min((this.#pauseMs ?? lookMs / 2) * 2, longestPauseMs)
-    this.#insertedAt = now
-    this.#options.log.info({ file: changed, nextLookMs: this.#pauseMs }, 'CNI plugin chained in')
-    return this.#pauseMs
+  }
+
+  #judge({ file, besides, entry, written, doubt }: Chained, now: number): void {
+    if (this.#inPlace && entry !== 'there') this.#removed(now)
+    this.#inPlace = entry !== 'held'
+    if (entry === 'inserted') {
+      this.#insertedAt = now
+      this.#heldUntil = now + this.#pauseMs
+    } else if (entry === 'there' && now - this.#insertedAt > reactionMs) {
+      this.#removals = 0
+      this.#pauseMs = 0
+    }
+    if (written)
+      this.#options.log.info({ file, ...(besides && { besides }) }, 'CNI plugin chained in')
+    if (this.#removals >= removalsOfAKeeper) {
+      const problem = `another program takes the CNI plugin out of ${besides ?? file} each time`
+      this.#tell(
+        'contested',
+        file,
+        `${problem}; pods are enrolled without it, after they start`,
+        peace,
+      )
+    } else if (doubt !== undefined) {
+      this.#tell('chained', file, doubt)
+    } else {
+      this.#said.clear()
+      this.#tell('chained', file)
+    }
+  }
+
+  #removed(now: number): void {
+    const isReaction = now - this.#insertedAt <= reactionMs
+    this.#removals = isReaction ? this.#removals + 1 : 1
+    this.#pauseMs = isReaction ? Math.min(Math.max(this.#pauseMs * 2, lookMs), longestPauseMs) : 0
+  }
+
+  #tell(state: ChainState['state'], file?: string, problem?: string, hint?: string): void {
+    if (problem !== undefined && !this.#said.has(problem)) {
+      this.#said.add(problem)
+      this.#options.log.warn({ ...(hint !== undefined && { hint }) }, problem)
+    }
+    const was = this.#state
+    if (was?.state === state && was.file === file && was.problem === problem) return
+    this.#state = {
+      state,
+      ...(file !== undefined && { file }),
+      ...(problem !== undefined && { problem }),
+      ...(hint !== undefined && { hint }),
+      since: new Date().toISOString(),
+    }
+    this.#options.onState?.(this.#state)
   }
 }
+
+const peace =
+  "Have it leave other plugins in: with Cilium's chart that is cni.exclusive=false. Or switch ours off: cni.enabled=false."

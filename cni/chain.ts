@@ -1,156 +1,164 @@
-import { readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf, messageOf } from '../src/errno.ts'
 import { MeshaccelError } from '../src/errors.ts'
+import { choose } from './choose.ts'
 import {
-  firstNetwork,
+  besideName,
+  chainOut,
+  othersIn,
+  readConfDir,
+  removeBesides,
+  retry,
+  rewrite,
+  settled,
+} from './conf-dir.ts'
+import {
+  hasOnlyOurs,
   hasPlugin,
-  listOf,
+  listFor,
+  namesPlugin,
   withoutPlugin,
   withPlugin,
-  type ConfFile,
   type PluginEntry,
 } from './conflist.ts'
+import type { ConfFile } from './network.ts'
 import { replaceFile } from './replace-file.ts'
 
-/** The end of the name under which a single-plugin file waits for our leaving; runtimes do not read it. */
-const savedSuffix = '.meshaccel-saved'
-const confMode = 0o644
+export interface ChainOptions {
+  readonly confDir: string
+  /** Where the runtime may look for plugins. */
+  readonly binDirs: readonly string[]
+  readonly entry: PluginEntry
+  /** Puts the plugin into a directory; tells whether it was not there. Throws when it cannot. */
+  readonly provide: (binDir: string) => boolean
+  /** Leaves a network without our entry, if it has none: another program takes it out each time. */
+  readonly hold?: boolean
+}
+
+export interface Chained {
+  /** The file that has our entry, or would have it if it were not held. */
+  readonly file: string
+  /** The owner's file, where ours is a list beside it. */
+  readonly besides?: string
+  /** Whether our entry was inserted just now, was there, or is held back. */
+  readonly entry: 'inserted' | 'there' | 'held'
+  /** Whether a file or the plugin had to be written. */
+  readonly written: boolean
+  /** Why the network may not be the one that the runtime uses, a sentence. */
+  readonly doubt?: string
+}
 
 /**
- * Sees to it that the network that the runtime uses has our entry. Returns the name of the file that was changed;
- * undefined when it has been in place. A file with a single plugin becomes a list of the same name.
+ * Ensures that the network that the runtime uses has our entry, and that the plugin is where the runtime looks. Where
+ * that cannot be, no network has our entry afterwards, and it throws:
  *
- * Throws NO_CNI_NETWORK while there is none, CNI_CONF_CHANGING when another writer gets in between each time.
+ * - NO_CNI_NETWORK while there is no network
+ * - CNI_PLUGINS_ELSEWHERE when no directory has the network's other plugins
+ * - CNI_UNCHAINABLE when the runtime would refuse the network with our entry
+ * - CNI_BIN_DIR when the plugin cannot be put where it belongs
+ * - CNI_CONF_CHANGING when another program writes the files all the time
  */
-export function chainIn(confDir: string, entry: PluginEntry): string | undefined {
-  return settled(() => {
-    const network = firstNetwork(confFiles(confDir))
-    if (!network) {
-      throw new MeshaccelError(`no network is configured in ${confDir}`, {
-        code: 'NO_CNI_NETWORK',
-        operation: 'chain the CNI plugin',
-        hint: "Install the cluster's network first, or name its directory with --conf-dir.",
-        retryable: true,
-      })
-    }
-    const { name, text } = network
-    const path = join(confDir, name)
-    if (name.endsWith('.conflist')) {
-      const content = withPlugin(text, entry)
-      return content === text ? undefined : replaceIn(path, text, content, name)
-    }
-    const listName = listNameOf(name)
-    const content = withPlugin(listOf(text), entry)
-    const there = readIfThere(join(confDir, listName))
-    if (there !== undefined && !hasPlugin(there)) throw inTheWay(join(confDir, listName), name)
-    // At each moment there is a file that connects pods: the single one until the list is there.
-    replaceFile({ path: join(confDir, listName), content, mode: confMode })
-    renameSync(path, path + savedSuffix)
-    return listName
-  })
-}
-
-/** Somebody's list that the runtime does not use and that ours must not replace. */
-function inTheWay(path: string, single: string): MeshaccelError {
-  return new MeshaccelError(`${path} is in the way`, {
-    code: 'CNI_CONF_IN_THE_WAY',
-    operation: `make a list of ${single}`,
-    hint: `Remove whichever of the two is not meant; runtimes use ${single}.`,
-  })
-}
-
-/** Takes our entry out of every file, and puts single-plugin files back; returns the names that were changed. */
-export function chainOut(confDir: string): string[] {
-  const lists = confFiles(confDir).filter(({ text }) => hasPlugin(text))
-  const changed = lists.flatMap(({ name }) =>
-    settled(() => {
-      const path = join(confDir, name)
-      const text = readIfThere(path)
-      if (text === undefined) return []
-      const content = withoutPlugin(text)
-      return content === text ? [] : replaceIn(path, text, content, [name])
-    }),
-  )
-  return [...changed, ...putBack(confDir)]
-}
-
-/** A list that has nothing but the single plugin it was made of gives way to that plugin's file. */
-function putBack(confDir: string): string[] {
-  const saved = list(confDir).filter((name) => name.endsWith(savedSuffix))
-  return saved.flatMap((name) => {
-    const single = name.slice(0, -savedSuffix.length)
-    const asList = join(confDir, listNameOf(single))
-    const savedPath = join(confDir, name)
-    if (readIfThere(asList) !== listOf(readFileSync(savedPath, 'utf8'))) {
-      // Others have changed it since: the list is the truth now.
-      rmSync(savedPath)
-      return []
-    }
-    renameSync(savedPath, join(confDir, single))
-    rmSync(asList)
-    return [single]
-  })
-}
-
-function listNameOf(name: string): string {
-  return name.replace(/\.(?:conf|json)$/, '.conflist')
-}
-
-/** Marks that another writer was faster. */
-const retry = Symbol('retry')
-
-function replaceIn<T>(path: string, expected: string, content: string, done: T): T | typeof retry {
-  // A symlink stays one.
-  const real = realpathSync(path)
-  return replaceFile({ path: real, content, mode: confMode, expected }) ? done : retry
-}
-
-/** Reads and edits again when another writer got in between. */
-function settled<T>(edit: () => T | typeof retry): T {
-  for (let attempt = 0; attempt < 10; attempt++) {
-    try {
-      const result = edit()
-      if (result !== retry) return result
-    } catch (error) {
-      // A file was renamed or removed between the look and the edit.
-      if (errnoOf(error) !== 'ENOENT') throw error
-    }
-  }
-  throw new MeshaccelError('others keep changing it', {
-    code: 'CNI_CONF_CHANGING',
-    operation: 'edit the CNI configuration',
-    retryable: true,
-  })
-}
-
-function confFiles(confDir: string): ConfFile[] {
-  return list(confDir)
-    .filter((name) => /\.(?:conf|conflist|json)$/.test(name))
-    .flatMap((name) => {
-      const text = readIfThere(join(confDir, name))
-      return text === undefined ? [] : [{ name, text }]
-    })
-}
-
-function list(confDir: string): string[] {
+export function chainIn(options: ChainOptions): Chained {
   try {
-    return readdirSync(confDir).toSorted()
+    return settled(() => chainOnce(options))
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw new MeshaccelError(messageOf(error), {
-      code: 'BAD_CNI_DIR',
-      operation: `read the CNI directory ${confDir}`,
-      cause: error,
-    })
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EISDIR') return undefined
+    chainOut(options.confDir)
     throw error
   }
+}
+
+function chainOnce(options: ChainOptions): Chained | typeof retry {
+  const { confDir } = options
+  const files = readConfDir(confDir)
+  const others = othersIn(files)
+  for (const file of others) {
+    // Its owner has left it: with our entry alone it would pass for a network, and connect nothing.
+    if (hasOnlyOurs(file.text)) rewrite(confDir, file, withoutPlugin(file.text))
+  }
+  return chainFirst(options, files, others)
+}
+
+/** Chains into the network that a runtime would use if it had these files only. */
+function chainFirst(
+  options: ChainOptions,
+  files: readonly ConfFile[],
+  others: readonly ConfFile[],
+): Chained | typeof retry {
+  const { confDir, binDirs, provide } = options
+  const choice = choose(others, confDir, binDirs)
+  const { file, single } = choice.network
+  // First the binary: a chain that names a missing one starts no pod.
+  const renewed = choice.binDirs.map((binDir) => provide(binDir)).includes(true)
+  if (namesPlugin(file.text) && !hasPlugin(file.text)) {
+    // A meta-plugin embeds a chain that has our entry. It may have it from our list, and follow that.
+    const rest = others.slice(others.indexOf(file) + 1)
+    const embedded = ifThereIsOne(() => chainFirst(options, files, rest))
+    if (embedded === retry) return retry
+    if (!embedded) removeBesides(confDir)
+    return { file: file.name, entry: 'there', written: renewed || (embedded?.written ?? false) }
+  }
+  removeBesides(confDir, single ? [besideName(file.name)] : [])
+  const done = single ? besides(options, file, files) : within(options, file)
+  if (done === retry) return retry
+  const doubt = choice.doubt === undefined ? {} : { doubt: choice.doubt }
+  return { ...done, written: done.written || renewed, ...doubt }
+}
+
+/** Undefined when there is no network that could be chained into. */
+function ifThereIsOne<T>(chain: () => T): T | undefined {
+  try {
+    return chain()
+  } catch (error) {
+    if (error instanceof MeshaccelError && networkErrors.includes(error.code)) return undefined
+    throw error
+  }
+}
+
+const networkErrors: readonly string[] = [
+  'NO_CNI_NETWORK',
+  'CNI_PLUGINS_ELSEWHERE',
+  'CNI_UNCHAINABLE',
+]
+
+function within({ confDir, entry, hold }: ChainOptions, file: ConfFile): Chained | typeof retry {
+  const had = hasPlugin(file.text)
+  if (hold && !had) return { file: file.name, entry: 'held', written: false }
+  const content = withPlugin(file.text, entry)
+  const written = content !== file.text
+  if (written && !rewrite(confDir, file, content)) return retry
+  return { file: file.name, entry: had ? 'there' : 'inserted', written }
+}
+
+/** Writes the list that stands for a single plugin, with the mode and owner of that plugin's file. */
+function besides(
+  { confDir, entry, hold }: ChainOptions,
+  single: ConfFile,
+  files: readonly ConfFile[],
+): Chained | typeof retry {
+  const name = besideName(single.name)
+  const older = files.find((file) => file.name === name)
+  const had = older !== undefined && hasPlugin(older.text)
+  if (hold && !had) {
+    // Another program took our entry out of the list, which nobody needs then.
+    removeBesides(confDir)
+    return { file: name, besides: single.name, entry: 'held', written: false }
+  }
+  const path = join(confDir, name)
+  const like = join(confDir, single.name)
+  const content = listFor(single.text, entry, older?.text)
+  const written = older?.text !== content || !isLike(path, like)
+  if (written) {
+    const expected = older ? { expected: Buffer.from(older.text, 'latin1') } : {}
+    if (!replaceFile({ path, like, content: Buffer.from(content, 'latin1'), ...expected }))
+      return retry
+  }
+  // Its owner may have written or removed it since: then so does the list.
+  const now = readConfDir(confDir).find((file) => file.name === single.name)
+  if (now?.text !== single.text) return retry
+  return { file: name, besides: single.name, entry: had ? 'there' : 'inserted', written }
+}
+
+function isLike(path: string, model: string): boolean {
+  const [a, b] = [statSync(path), statSync(model)]
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
 }

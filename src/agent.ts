@@ -1,3 +1,4 @@
+import { ChainWatch } from './agent-chain.ts'
 import { agentControl, probePages } from './agent-control.ts'
 import { lockAgent } from './agent-lock.ts'
 import { prepareMachine, watchedNetns } from './agent-machine.ts'
@@ -121,6 +122,7 @@ async function start(
   source.watch(followed)
   const cni = await listenToCni(source, config.socketPath, log)
   inner.onStop(() => cni?.close())
+  inner.use(new ChainWatch(source))
 
   const remove = async (request: DrainRequest): Promise<void> => {
     await inner.stop()

@@ -1,10 +1,17 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import type { CommandModule, Options } from 'yargs'
-import { attachmentsThrough, installBinary, removeBinary } from '../../cni/binary.ts'
+import { PluginBinary } from '../../cni/binary.ts'
 import { ChainKeeper } from '../../cni/chain-keeper.ts'
-import { chainIn, chainOut } from '../../cni/chain.ts'
-import { pluginType, type PluginEntry } from '../../cni/conflist.ts'
+import { chainIn, type Chained, type ChainOptions } from '../../cni/chain.ts'
+import { chainOut, removeBesides } from '../../cni/conf-dir.ts'
+import { pluginType } from '../../cni/conflist.ts'
+import { mountRootOf } from '../../cni/mount-root.ts'
+import { knownBinDirs } from '../../cni/plugin-dirs.ts'
+import { uninstall as uninstallPlugin } from '../../cni/uninstall.ts'
+import { chainStatePath, writeChainState } from '../cni-chain-state.ts'
 import { defaults } from '../config.ts'
+import { MeshaccelError } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { packageRoot } from '../package.ts'
 import { environmentOf, type CliEnvironment } from './environment.ts'
@@ -15,6 +22,7 @@ import { UsageError } from './usage-error.ts'
 interface Places {
   readonly 'conf-dir': string
   readonly 'bin-dir': string
+  readonly state: string
 }
 
 interface InstallArgs extends Places {
@@ -24,24 +32,38 @@ interface InstallArgs extends Places {
 
 interface UninstallArgs extends Places {
   readonly 'cache-dir': string
+  readonly grace: number
 }
 
-type PathOption = Options & { readonly type: 'string'; readonly default: string }
+type PathOption = Options & { readonly type: 'string'; readonly requiresArg: true }
 
-const placeOptions: Record<keyof Places, PathOption> = {
-  'conf-dir': {
-    type: 'string',
-    default: '/etc/cni/net.d',
-    describe: "The container runtime's CNI configurations",
-    requiresArg: true,
-  },
-  'bin-dir': {
-    type: 'string',
-    default: '/opt/cni/bin',
-    describe: "The container runtime's CNI plugins",
-    requiresArg: true,
-  },
+const confDirOption: PathOption & { readonly default: string } = {
+  type: 'string',
+  default: '/etc/cni/net.d',
+  describe: "The container runtime's CNI configurations",
+  requiresArg: true,
 }
+
+const binDirOption: PathOption & { readonly default: string } = {
+  type: 'string',
+  default: knownBinDirs.join(':'),
+  defaultDescription: 'where distributions have them',
+  describe: "The container runtime's CNI plugins; several as in CNI_PATH, with colons",
+  requiresArg: true,
+}
+
+const stateOption: PathOption & { readonly default: string } = {
+  type: 'string',
+  default: chainStatePath,
+  describe: 'Where --watch tells the agent and `doctor` how it fares',
+  requiresArg: true,
+}
+
+const placeOptions = {
+  'conf-dir': confDirOption,
+  'bin-dir': binDirOption,
+  state: stateOption,
+} as const
 
 const install: CommandModule<object, InstallArgs> = {
   command: 'install',
@@ -66,7 +88,8 @@ const install: CommandModule<object, InstallArgs> = {
         usage: 'cni install',
         about:
           'Copies the plugin to where the container runtime looks for plugins, and chains it into the network that the ' +
-          'runtime uses, so that new pods are enrolled before their first process runs. Nothing else of the file changes.',
+          'runtime uses. New pods are then enrolled before their first process runs. Nothing else of the file changes. ' +
+          'A file with a single plugin stays as it is: a list of its own stands beside it.',
         examples: [
           ['cni install', 'once; idempotent'],
           ['cni install --watch', "beside other installers, such as a mesh's own"],
@@ -77,34 +100,76 @@ const install: CommandModule<object, InstallArgs> = {
     const environment = environmentOf(args)
     requireRoot(environment, 'install the CNI plugin')
     if (!args.socket.startsWith('/')) throw new UsageError('--socket must be an absolute path')
-    const source = join(packageRoot, 'build/cni', pluginType)
-    // First the binary: a chain that names a missing one starts no pod.
-    const copied = installBinary(source, args['bin-dir'])
-    const entry: PluginEntry =
-      args.socket === defaults.cniSocketPath
-        ? { type: pluginType }
-        : { type: pluginType, socket: args.socket }
-    if (args.watch) return keepIn(args, entry, environment)
-    const changed = chainIn(args['conf-dir'], entry)
-    const say = changed === undefined ? 'already installed' : `chained into ${changed}`
-    environment.stderr.write(changed === undefined && copied ? 'plugin renewed\n' : `${say}\n`)
+    const binary = new PluginBinary(join(packageRoot, 'build/cni', pluginType))
+    const options: ChainOptions = {
+      confDir: args['conf-dir'],
+      binDirs: args['bin-dir'].split(':').filter(Boolean),
+      entry: {
+        type: pluginType,
+        ...(args.socket !== defaults.cniSocketPath && { socket: args.socket }),
+      },
+      provide: (binDir) => binary.provide(binDir),
+    }
+    if (args.watch) return keepIn(args, options, environment)
+    environment.stderr.write(describe(chainIn(options)))
   },
 }
 
+function describe({ file, besides, entry, written, doubt }: Chained): string {
+  const done =
+    entry === 'inserted' ? `chained into ${file}` : written ? 'plugin renewed' : 'already installed'
+  const notes = [
+    besides && `${file} stands beside ${besides}, and follows it only while --watch runs`,
+    doubt,
+  ]
+  return [done, ...notes.filter((note) => note !== undefined)].map((line) => `${line}\n`).join('')
+}
+
 async function keepIn(
-  { 'conf-dir': confDir }: InstallArgs,
-  entry: PluginEntry,
+  { state: statePath }: InstallArgs,
+  options: ChainOptions,
   { stderr, endSignal }: CliEnvironment,
 ): Promise<void> {
   const end = endSignal()
+  const directories = [options.confDir, ...options.binDirs]
+  const roots = directories.map(rootOf)
+  const ending = new AbortController()
+  const ended = AbortSignal.any([end, ending.signal])
   using keeper = new ChainKeeper({
-    chainIn: () => chainIn(confDir, entry),
+    chainIn: (hold) => {
+      const at = directories.findIndex((directory, index) => rootOf(directory) !== roots[index])
+      if (at < 0) return chainIn({ ...options, hold })
+      // The runtime has no plugin in the new directory, and this process cannot see that one.
+      chainOut(options.confDir)
+      const error = replaced(directories[at] ?? '')
+      ending.abort(error)
+      throw error
+    },
     log: createLog('info', stderr),
+    onState: (state) => writeChainState(statePath, state),
   })
   keeper.start()
-  await new Promise<void>((resolve) => {
-    if (end.aborted) resolve()
-    end.addEventListener('abort', () => resolve())
+  if (!ended.aborted) await once(ended, 'abort')
+  // These follow their owners' files only as long as this runs.
+  removeBesides(options.confDir)
+  writeChainState(statePath, undefined)
+  ending.signal.throwIfAborted()
+}
+
+function rootOf(directory: string): string | undefined {
+  try {
+    return mountRootOf(directory)
+  } catch {
+    // It may come later.
+    return undefined
+  }
+}
+
+function replaced(directory: string): MeshaccelError {
+  return new MeshaccelError('the host has replaced the directory that is mounted here', {
+    code: 'CNI_DIR_REPLACED',
+    operation: `look after ${directory}`,
+    hint: 'Start this again; in a container, Kubernetes does, and mounts the new one.',
   })
 }
 
@@ -118,33 +183,50 @@ const uninstall: CommandModule<object, UninstallArgs> = {
         'cache-dir': {
           type: 'string',
           default: '/var/lib/cni',
-          describe: "The container runtime's memory of the networks that it has connected pods to",
+          describe: "The container runtime's records of the pods that it has connected",
+          requiresArg: true,
+        },
+        grace: {
+          type: 'number',
+          default: 10,
+          describe: 'Seconds that a pod may take to be connected by the chain as it was before',
           requiresArg: true,
         },
       }),
       {
         usage: 'cni uninstall',
         about:
-          'Takes the plugin out of the chain. Its binary goes as well, unless pods that were connected through it may ' +
-          'still need it.',
+          'Takes the plugin out of the chain. Its binary goes as well, unless a file still names it, or a runtime may ' +
+          'need it to remove pods.',
         examples: [['cni uninstall', 'idempotent']],
       },
     ),
-  handler: (args) => {
+  handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'remove the CNI plugin')
-    const changed = chainOut(args['conf-dir'])
-    const pods = attachmentsThrough(args['cache-dir'])
-    const removed = pods === 0 && removeBinary(args['bin-dir'])
+    if (!(args.grace >= 0)) throw new UsageError('--grace must be a number of seconds')
     const { stderr } = environment
+    const { changed, binaries, namedIn, records } = await uninstallPlugin({
+      confDir: args['conf-dir'],
+      binDirs: args['bin-dir'].split(':').filter(Boolean),
+      cacheDir: args['cache-dir'],
+      graceMs: args.grace * 1000,
+      onWait: () => stderr.write(`waiting ${args.grace} s for pods that are being connected\n`),
+    })
+    writeChainState(args.state, undefined)
     if (changed.length > 0) stderr.write(`taken out of ${changed.join(', ')}\n`)
-    else stderr.write(removed ? 'the plugin is removed\n' : 'already uninstalled\n')
-    if (pods > 0) {
+    else if (binaries.length === 0) stderr.write('already uninstalled\n')
+    const because = [
+      ...namedIn.map((file) => `${file} names it`),
+      ...(records > 0 ? [`a runtime may need it to remove ${records} pods`] : []),
+    ]
+    if (because.length > 0) {
       stderr.write(
-        `${join(args['bin-dir'], pluginType)} stays, which does nothing without an agent: ` +
-          `CRI-O may need it to remove ${pods} pods that were connected through it. ` +
-          'Run this again when they are gone.\n',
+        `${pluginType} stays, which does nothing without an agent: ${because.join(', ')}. ` +
+          'Run this again when that has changed.\n',
       )
+    } else if (binaries.length > 0 && changed.length === 0) {
+      stderr.write('the plugin is removed\n')
     }
   },
 }

@@ -1,5 +1,6 @@
 import { release } from 'node:os'
 import type { CommandModule } from 'yargs'
+import { type ChainState, readChainState } from '../cni-chain-state.ts'
 import { cgroup2Directory } from '../datapath/cgroup.ts'
 import type { Probe, SelfTestResult } from '../datapath/selftest/policy.ts'
 import { refusedBy, selfTest } from '../datapath/selftest/self-test.ts'
@@ -63,11 +64,12 @@ const command: CommandModule<object, Args> = {
       ...(undecided && { undecided }),
     }
     const machine = findings.map(({ mounts: _, ...finding }) => finding)
+    const cni = readChainState()
     print(
       environment,
       args.output,
-      { kernel: release(), policy, ...because, machine, probes },
-      () => describe(result, findings, environment),
+      { kernel: release(), policy, ...because, machine, ...(cni && { cni }), probes },
+      () => describe(result, findings, environment) + describeChain(cni, widthOf(environment)),
     )
     if (policy === 'refused') environment.exitCode = 1
   },
@@ -148,6 +150,22 @@ const ofProbe = ({ name, ok, detail, hint }: Probe): Entry => ({
   verdict: verdictOn(name, ok),
   texts: [detail, ...(hint === undefined ? [] : [hint])],
 })
+
+/** How the keeper of the CNI chain fares, where one runs. */
+export function describeChain(state: ChainState | undefined, width: number): string {
+  if (!state) return ''
+  const { problem, hint, file, since } = state
+  const where = file === undefined ? '' : ` (${file})`
+  const texts = [`CNI plugin ${state.state}${where} since ${since}`, problem, hint]
+  const known = texts.filter((text) => text !== undefined)
+  return known
+    .map((text, at) =>
+      fold(plain(text), width, '  ')
+        .map((line) => `${at > 0 ? '  ' : ''}${line}\n`)
+        .join(''),
+    )
+    .join('')
+}
 
 function nextAfter(
   { policy, undecided, probes }: SelfTestResult,

@@ -487,3 +487,14 @@ export const ioctl_int: (fd: Fd, request: number, type: 'int', argument: number)
 
 /** Borrows the descriptor; the lock belongs to the open file and ends with it. */
 export const flock: (fd: Fd, operation: number) => number = libc('int flock(int fd, int operation)')
+
+/** renameat2(2), Linux 3.15: `directory` is AT_FDCWD for paths relative to the working directory, or absolute. */
+export const renameat2: (
+  fromDirectory: number,
+  from: string,
+  toDirectory: number,
+  to: string,
+  flags: number,
+) => number = libc(
+  'int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags)',
+)

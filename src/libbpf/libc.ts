@@ -11,6 +11,11 @@ const F_DUPFD_CLOEXEC = 1030
 const MNT_DETACH = 2
 const LOCK_EX = 2
 const LOCK_NB = 4
+const AT_FDCWD = -100
+const RENAME_EXCHANGE = 2
+const ENOENT = 2
+const EINVAL = 22
+const ENOSYS = 38
 
 /** Opens a file or directory for reading, close-on-exec. */
 export function openFd(path: string, hint?: string): Fd {
@@ -100,4 +105,16 @@ export function unmountFileSystem(at: string): void {
 /** SO_NETNS_COOKIE of the network namespace that the path opens. */
 export function netnsCookie(path: string): bigint {
   return withNetns(path, currentNetnsCookie)
+}
+
+/**
+ * Swaps two files of one directory in one step: neither name is free at any time. `gone` when one of them is not
+ * there, `unsupported` when the file system cannot do it; then nothing has changed.
+ */
+export function exchangeFiles(first: string, second: string): 'done' | 'gone' | 'unsupported' {
+  if (ffi.renameat2(AT_FDCWD, first, AT_FDCWD, second, RENAME_EXCHANGE) === 0) return 'done'
+  const errno = ffi.errno()
+  if (errno === ENOENT) return 'gone'
+  if (errno === EINVAL || errno === ENOSYS) return 'unsupported'
+  throw new BpfError(`exchange ${first} and ${second}`, errno)
 }

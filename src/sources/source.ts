@@ -21,6 +21,8 @@ export interface PodSource extends Disposable {
   read(): readonly ObservedPod[] | undefined
   /** From now on tells the listener of every change since the last `read()`. */
   watch(listener: SourceListener): void
+  /** Tells users what is wrong on this node, where the source can. May be called again and again. */
+  warnOfNode?(reason: string, problem: string): void
   /** Where a CNI plugin hands its sandboxes in, if the source wants them. */
   readonly sandboxes?: SandboxListener
 }

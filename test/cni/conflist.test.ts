@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { test } from 'tap'
 import {
-  firstNetwork,
+  hasOnlyOurs,
   hasPlugin,
-  listOf,
+  listFor,
+  namesPlugin,
   pluginType,
   withoutPlugin,
   withPlugin,
@@ -14,19 +15,21 @@ import { packageRoot } from '../../src/package.ts'
 
 const fixtures = join(packageRoot, 'test/fixtures/cni')
 const entry = { type: pluginType } as const
-const read = (name: string): string => readFileSync(join(fixtures, name), 'utf8')
+const read = (name: string): string => readFileSync(join(fixtures, name), 'latin1')
 
 for (const name of readdirSync(fixtures).filter((file) => file.endsWith('.before'))) {
   const stem = name.slice(0, -'.before'.length)
   void test(stem, async (t) => {
     const before = read(name)
-    const list = stem.endsWith('.conf') ? listOf(before) : before
-    const after = withPlugin(list, entry)
+    const single = stem.endsWith('.conf')
+    const after = single ? listFor(before, entry) : withPlugin(before, entry)
     t.equal(after, read(`${stem}.after`), 'the golden file')
     t.equal(withPlugin(after, entry), after, 'once more changes nothing')
-    t.equal(withoutPlugin(after), list, 'and out again leaves no trace')
+    if (!single) t.equal(withoutPlugin(after), before, 'and out again leaves no trace')
     t.ok(hasPlugin(after))
-    t.notOk(hasPlugin(list))
+    t.ok(namesPlugin(after))
+    t.notOk(hasPlugin(before))
+    t.notOk(namesPlugin(before))
   })
 }
 
@@ -60,36 +63,81 @@ void test('what is no list', async (t) => {
     '{"plugins": {}}',
     '{"plugins": [5]}',
     '{"plugins": [{}],}',
+    '\ufeff{"plugins": []}',
   ]) {
-    t.throws(() => withPlugin(text, entry), { code: 'BAD_CNI_CONF' }, text)
+    t.throws(() => withPlugin(text, entry), { code: 'BAD_CNI_CONF', hint: /owner/ }, text)
+    t.notOk(hasPlugin(text))
   }
-  for (const text of ['', '[]', '{}', '{"type": 5}']) {
-    t.throws(() => listOf(text), { code: 'BAD_CNI_CONF' }, text)
+  for (const text of ['', '[]', '{}', '{"type": 5}', '{"type": ""}']) {
+    t.throws(() => listFor(text, entry), { code: 'BAD_CNI_CONF' }, text)
   }
 })
 
-void test('the network that the runtime takes', async (t) => {
-  const list = '{"plugins": [{"type": "ptp"}]}'
-  const single = '{"type": "ptp"}'
-  const files = [
-    { name: '20-b.conflist', text: list },
-    { name: '10-a.conflist', text: list },
-    { name: '05-single.conf', text: single },
-    { name: '04-json.json', text: single },
-    { name: '03-alone.conflist', text: '{"plugins": [{"type": "meshaccel-cni"}]}' },
-    { name: '02-list.conf', text: list },
-    { name: '01-empty.conflist', text: '{"plugins": []}' },
-    { name: '00-broken.conflist', text: '{"plugins": [' },
-    { name: '00-kubeconfig', text: single },
-    { name: '.00-a.conflist.meshaccel-1a', text: list },
-    { name: '04-a.conf.meshaccel-saved', text: single },
-  ]
-  const order = ['04-json.json', '05-single.conf', '10-a.conflist', '20-b.conflist']
-  for (const [index, name] of order.entries()) {
-    const left = files.filter((file) => !order.slice(0, index).includes(file.name))
-    t.equal(firstNetwork(left)?.name, name)
+/** As `depth` levels of objects around the list's plugin. */
+const nested = (depth: number): string =>
+  `{"plugins": [${'{"type": "a", "b": '.repeat(depth)}1${'}'.repeat(depth)}]}`
+
+void test('as deep as Go reads, and no deeper', async (t) => {
+  const deepest = nested(9_998)
+  const after = withPlugin(deepest, entry)
+  t.ok(hasPlugin(after))
+  t.equal(withoutPlugin(after), deepest)
+  for (const depth of [9_999, 1_000_000]) {
+    const error = { code: 'BAD_CNI_CONF', message: /deeper than 10000 levels/ }
+    t.throws(() => withPlugin(nested(depth), entry), error)
+    t.notOk(hasPlugin(nested(depth)))
   }
-  t.equal(firstNetwork(files.filter(({ name }) => !order.includes(name))), undefined)
+})
+
+void test('bytes that are no UTF-8, lone carriage returns and repeated names stay', async (t) => {
+  const lists = [
+    '{"plugins": [{"type": "a", "b": "\xff\xc3("}]}',
+    '{\r"plugins"\r:\r[\r{"type": "a"}\r]\r}\r',
+    '{"plugins": [{"type": "no"}], "plugins": [{"type": "a", "type": "b"}]}',
+    '{"plugins" : [{"type": "a", "b": "] \\" \\\\"} , {"TYPE": "c"}], "d": "\\u0022"}',
+    '{"\\u0070lugins": [{"type": "a"}]}',
+  ]
+  for (const text of lists) {
+    const after = withPlugin(text, entry)
+    t.match(JSON.parse(after).plugins.at(-1), entry, text)
+    t.equal(withoutPlugin(after), text)
+  }
+  t.ok(hasPlugin('{"plugins": [{"Type": "meshaccel-cni"}]}'), 'Go reads a name in any case')
+})
+
+void test('a list that has nothing but our entry', async (t) => {
+  t.ok(hasOnlyOurs('{"plugins": [{"type": "meshaccel-cni"}]}'))
+  for (const plugins of ['[]', '[{"type": "a"}, {"type": "meshaccel-cni"}]']) {
+    t.notOk(hasOnlyOurs(`{"plugins": ${plugins}}`))
+  }
+})
+
+void test('named anywhere', async (t) => {
+  t.ok(namesPlugin('{"delegates": [{"plugins": [{"type": "meshaccel-cni"}]}]}'))
+  t.ok(namesPlugin('not JSON, but "meshaccel-cni" is in it'))
+  t.ok(namesPlugin('{"type": "\\u006deshaccel-cn\\u0069"}'))
+  t.notOk(namesPlugin('{"log": "/var/log/meshaccel-cni.log", "x": "\\u006d"}'))
+})
+
+void test('the list for a single plugin follows it, and keeps what others have added', async (t) => {
+  const single = '{"cniVersion": "1.0.0", "name": "pods", "type": "ptp"}'
+  const list = listFor(single, entry)
+  t.equal(listFor(single, entry, list), list)
+  // As Istio and Linkerd do, with another layout.
+  const parsed: { plugins: object[] } = JSON.parse(list)
+  const joined = JSON.stringify({ ...parsed, plugins: [...parsed.plugins, { type: 'istio-cni' }] })
+  t.equal(listFor(single, entry, joined), joined, 'it means the same')
+  const renewed = single.replace('}', ', "mtu": 9000}')
+  t.match(JSON.parse(listFor(renewed, entry, joined)), {
+    cniVersion: '1.0.0',
+    name: 'pods',
+    plugins: [{ type: 'ptp', mtu: 9000 }, { type: 'istio-cni' }, entry],
+  })
+  for (const broken of ['', '{}', '{"plugins": 5}']) t.equal(listFor(single, entry, broken), list)
+  for (const other of [single.replace('pods', 'net'), single.replace('1.0.0', '0.4.0')]) {
+    const { cniVersion, name } = JSON.parse(other)
+    t.match(JSON.parse(listFor(other, entry, list)), { cniVersion, name })
+  }
 })
 
 const plugin = fc
@@ -112,7 +160,8 @@ const anyList = fc
   )
   .map(([rest, plugins, indent, before, after]) => {
     const { plugins: _, ...others } = rest
-    return before + JSON.stringify({ ...others, plugins }, undefined, indent) + after
+    const text = before + JSON.stringify({ ...others, plugins }, undefined, indent) + after
+    return Buffer.from(text).toString('latin1')
   })
 
 void test('any list comes back to the byte, and means the same with our entry after the others', async (t) => {

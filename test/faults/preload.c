@@ -129,3 +129,20 @@ STEP(mkdir, (const char *path, mode_t mode), path, path, mode)
 STEP(rmdir, (const char *path), path, path)
 STEP(unlink, (const char *path), path, path)
 STEP(rename, (const char *from, const char *to), from, from, to)
+
+/* A new file has its content by then, and not yet its name. */
+int fchmod(int fd, mode_t mode)
+{
+	static int (*next)(int, mode_t);
+	char link[64], path[4096];
+	ssize_t length;
+
+	if (!next)
+		next = dlsym(RTLD_NEXT, "fchmod");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path) - 1);
+	path[length < 0 ? 0 : length] = 0;
+	if (ours(path) && fails("fchmod", path))
+		return -1;
+	return next(fd, mode);
+}

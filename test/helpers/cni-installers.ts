@@ -50,3 +50,9 @@ export const meshes: readonly MeshInstaller[] = [
 export function istioInstalls(directory: string): void {
   meshes[0]?.installs(directory)
 }
+
+/** A list of plugins of these types. */
+export function listWith(...types: readonly string[]): string {
+  const plugins = types.map((type) => ({ type }))
+  return JSON.stringify({ cniVersion: '1.0.0', name: 'pods', plugins })
+}

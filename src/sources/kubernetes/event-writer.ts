@@ -6,7 +6,8 @@ import type { KubeApi } from './api.ts'
 
 /** Whom an Event is about. */
 export interface EventSubject {
-  readonly kind: 'Pod' | 'Namespace'
+  readonly kind: 'Pod' | 'Namespace' | 'Node'
+  /** Where the Event is; for a node `default`, as the kubelet has it. */
   readonly namespace: string
   readonly name: string
   readonly uid: string
@@ -58,7 +59,8 @@ export class EventWriter {
     if ((toldAt !== undefined && now - toldAt < repeatMs) || !this.#take(now)) return
     this.#remember(name, now)
     const { log, api } = this.#options
-    log.warn({ [subject.kind.toLowerCase()]: describe(subject), problem }, 'bad annotation')
+    const what = reason === 'BadAnnotation' ? 'bad annotation' : reason
+    log.warn({ [subject.kind.toLowerCase()]: describe(subject), problem }, what)
     try {
       await api.call(
         {
@@ -100,12 +102,14 @@ export class EventWriter {
   }
 
   #event(subject: EventSubject, name: string, reason: string, message: string): object {
+    const { namespace, ...clusterWide } = subject
+    const involved = subject.kind === 'Node' ? clusterWide : subject
     const time = new Date(this.#now()).toISOString()
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name, namespace: subject.namespace },
-      involvedObject: { apiVersion: 'v1', ...subject },
+      metadata: { name, namespace },
+      involvedObject: { apiVersion: 'v1', ...involved },
       type: 'Warning',
       reason,
       message,

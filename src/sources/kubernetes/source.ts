@@ -118,6 +118,13 @@ export class KubernetesSource implements PodSource, SandboxListener {
     return this
   }
 
+  warnOfNode(reason: string, problem: string): void {
+    const name = this.#node
+    // The kubelet, too, gives the node's name as its UID, and `kubectl describe node` looks for that.
+    const subject = { kind: 'Node', namespace: 'default', name, uid: name } as const
+    void this.#events.warn(subject, reason, problem, this.#stop.signal)
+  }
+
   read(): undefined {
     return undefined
   }

@@ -1,4 +1,7 @@
+import { join } from 'node:path'
 import { test, type Test } from 'tap'
+import { ChainWatch } from '../../../src/agent-chain.ts'
+import { writeChainState } from '../../../src/cni-chain-state.ts'
 import { createLog } from '../../../src/log.ts'
 import type { NetnsRef, ObservedPod } from '../../../src/observed-pod.ts'
 import { KubernetesSource } from '../../../src/sources/kubernetes/source.ts'
@@ -475,4 +478,31 @@ void test('nothing is told after the end', async (t) => {
   await api.down()
   t.equal(told(), undefined)
   t.strictSame(errors, [])
+})
+
+void test('what is wrong on the node becomes an Event about the node, once', async (t) => {
+  const { api, source, start } = await running(t)
+  start()
+  const path = join(t.testdir({}), 'cni-chain.json')
+  using watch = new ChainWatch(source, path)
+  watch.look()
+  const since = new Date().toISOString()
+  for (const state of ['chained', 'waiting'] as const) {
+    writeChainState(path, { state, file: 'a', problem: 'none', since })
+    watch.look()
+  }
+  const problem = 'another program takes the CNI plugin out of a each time'
+  writeChainState(path, { state: 'contested', file: 'a', problem, hint: 'Say no.', since })
+  for (let looks = 0; looks < 3; looks++) watch.look()
+  await until('the Event', () => api.events.length > 0)
+  t.match(api.events, [
+    {
+      metadata: { namespace: 'default' },
+      involvedObject: { kind: 'Node', name: node, uid: node, namespace: undefined },
+      type: 'Warning',
+      reason: 'CniPluginNotChained',
+      message: `${problem}. Say no.`,
+    },
+  ])
+  t.equal(api.events.length, 1)
 })
