@@ -47,7 +47,14 @@ export {
 export { Handle } from './handle.ts'
 export { type LinkInfo, loadedPrograms, type MapInfo, type ProgramInfo } from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
-export { currentNetnsCookie, netnsCookie, openFd, tryLock, withNetns } from './libc.ts'
+export {
+  currentNetnsCookie,
+  mountFileSystem,
+  netnsCookie,
+  openFd,
+  tryLock,
+  withNetns,
+} from './libc.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
 export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'

@@ -78,6 +78,11 @@ export function currentNetnsCookie(): bigint {
   }
 }
 
+/** Mounts a file system that has no device; needs CAP_SYS_ADMIN. */
+export function mountFileSystem(type: string, at: string): void {
+  checkLibc(`mount ${type} at ${at}`, () => ffi.mount(type, at, type, 0, null))
+}
+
 /** SO_NETNS_COOKIE of the network namespace that the path opens. */
 export function netnsCookie(path: string): bigint {
   return withNetns(path, currentNetnsCookie)
