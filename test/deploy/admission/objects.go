@@ -33,6 +33,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// OpenShift's own type as far as its module can be had, and what came after it.
+type constraints struct {
+	securityv1.SecurityContextConstraints `json:",inline"`
+	AllowPrivilegeEscalation              *bool `json:"allowPrivilegeEscalation,omitempty"`
+}
+
 var codecs = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict)
 
 // What an API server would answer to a manifest, and the pods that would come of it.
@@ -50,7 +56,7 @@ func examine(manifest, namespace string) ([]string, []pod) {
 		// The Prometheus operator's own; there is no code of Kubernetes for it.
 		return nil, nil
 	case "security.openshift.io":
-		return problemsOf(about.Kind, yaml.UnmarshalStrict(text, new(securityv1.SecurityContextConstraints))), nil
+		return problemsOf(about.Kind, yaml.UnmarshalStrict(text, new(constraints))), nil
 	}
 	object, err := runtime.Decode(codecs.UniversalDecoder(), text)
 	if err != nil {
@@ -107,6 +113,10 @@ func validate(object runtime.Object) (field.ErrorList, *core.PodTemplateSpec) {
 	case *core.ResourceQuota:
 		return corevalidation.ValidateResourceQuota(typed), nil
 	case *core.Service:
+		// The API server fills it in before it validates.
+		if typed.Spec.ClusterIP != "" {
+			typed.Spec.ClusterIPs = []string{typed.Spec.ClusterIP}
+		}
 		return corevalidation.ValidateServiceCreate(typed), nil
 	case *core.ServiceAccount:
 		return corevalidation.ValidateServiceAccount(typed), nil
