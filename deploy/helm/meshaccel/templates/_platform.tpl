@@ -5,7 +5,7 @@ docs/PLATFORMS.md has the source of each value.
 {{- define "meshaccel.platforms" -}}
 gke:
   binDir: /home/kubernetes/bin
-  # Pods of the class system-node-critical are admitted only where a quota for it is.
+  # Pods of the class system-node-critical are admitted only where a quota for it is, as in kube-system.
   resourceQuota: true
 eks: {}
 aks: {}
@@ -71,7 +71,7 @@ criDir: {{ .Values.agent.criDir | default $own.criDir | default "/run/containerd
 cgroupPath: {{ .Values.agent.cgroupPath | default "/sys/fs/cgroup" | quote }}
 netnsDirs: {{ .Values.agent.netnsDirs | default $own.netnsDirs | default (list "/run/netns") | toJson }}
 mountBpffs: {{ include "meshaccel.auto" (list .Values.bpffs.mount ($own.mountBpffs | default false)) }}
-resourceQuota: {{ include "meshaccel.auto" (list .Values.resourceQuota.enabled ($own.resourceQuota | default false)) }}
+resourceQuota: {{ include "meshaccel.auto" (list .Values.resourceQuota.enabled (and ($own.resourceQuota | default false) (ne .Release.Namespace "kube-system"))) }}
 securityContextConstraints: {{ include "meshaccel.auto" (list .Values.securityContextConstraints.enabled ($own.securityContextConstraints | default false)) }}
 enforcesBaseline: {{ $own.enforcesBaseline | default false }}
 {{- end }}
