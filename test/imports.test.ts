@@ -70,6 +70,7 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ],
   ['src/cli/agent.ts', ['src/agent.ts', 'src/datapath/cgroup.ts', 'src/api/', ...leaves]],
   ['src/cli/cni.ts', ['cni/', ...leaves]],
+  ['src/cli/mount-bpffs.ts', ['src/datapath/bpffs.ts', ...leaves]],
   ['src/cli/bench', ['bench/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves]],
   ['src/cli/doctor', ['src/datapath/', 'src/libbpf/', ...leaves]],
   // The agent tells the answers of the self-test; their words are the self-test's.
