@@ -23,6 +23,9 @@ function runHelm(command: string, ...args: string[]): Ran {
 const namesOf = (manifests: readonly Manifest[]): string[] =>
   manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()
 
+const byName = (text: string | undefined): Map<string, Manifest> =>
+  new Map(manifestsOf(text).map((each) => [`${each.kind} ${each.metadata.name}`, each]))
+
 void test('the manifests are what the chart renders', async (t) => {
   if (helm === undefined) t.comment('no helm: compared by the checksum of the chart')
   const script = join(packageRoot, 'scripts/render-manifests.sh')
@@ -122,16 +125,11 @@ void test('helm itself takes the chart, and renders what the tests judge', async
   t.equal(strict.status, 0, strict.stdout)
   const verdicts = judge(t, [{ values: 'platform: gke' }])
   if (!verdicts) return
+  const always = ['--namespace', 'meshaccel-system', '--kube-version', 'v1.34.2']
   const template = (...more: string[]): Ran =>
-    runHelm(
-      helm ?? '',
-      ...['template', 'meshaccel', chart, '--namespace', 'meshaccel-system'],
-      ...['--kube-version', 'v1.34.2', ...more],
-    )
+    runHelm(helm ?? 'helm', 'template', 'meshaccel', chart, ...always, ...more)
   const gke = template('--set', 'platform=gke')
   t.equal(gke.status, 0, gke.stderr)
-  const byName = (text: string | undefined): Map<string, Manifest> =>
-    new Map(manifestsOf(text).map((each) => [`${each.kind} ${each.metadata.name}`, each]))
   t.strictSame(byName(gke.stdout), byName(verdicts[0]?.manifests))
   t.match(template('--set', 'agent.defualt=on'), { status: 1, stderr: /defualt/ })
 })

@@ -37,9 +37,11 @@ const rows: Row[] = [
 /** Without the plugin it goes nowhere. */
 const withoutPlugin = new Set(['openshift'])
 
-function agentOf(verdict: Verdict | undefined): ReturnType<typeof podsOf> {
-  return podsOf(verdict?.manifests)
-}
+/** The names of the objects of a kind. */
+const kinds = (verdict: Verdict | undefined, wanted: string): string[] =>
+  manifestsOf(verdict?.manifests)
+    .filter((manifest) => manifest.kind === wanted)
+    .map(({ metadata }) => metadata.name)
 
 void test('each platform: valid, admitted, and with the directories that the page names', async (t) => {
   t.strictSame(
@@ -56,8 +58,8 @@ void test('each platform: valid, admitted, and with the directories that the pag
     const verdict = verdicts[index]
     t.equal(verdict?.error, undefined, platform)
     t.strictSame(verdict?.problems, [], platform)
-    const agent = agentOf(verdict).get('meshaccel')
-    const cleanup = agentOf(verdict).get('meshaccel-cleanup')
+    const agent = podsOf(verdict?.manifests).get('meshaccel')
+    const cleanup = podsOf(verdict?.manifests).get('meshaccel-cleanup')
     if (!agent || !cleanup) throw new Error(`${platform}: no pods`)
     t.equal(hostPath(agent, 'cri'), criDir, platform)
     const plugin = !withoutPlugin.has(platform)
@@ -130,10 +132,6 @@ void test('what a platform asks for', async (t) => {
   )
   if (!verdicts) return
   const [gke, openshift, kind, minikube, eks] = verdicts
-  const kinds = (verdict: Verdict | undefined, wanted: string): string[] =>
-    manifestsOf(verdict?.manifests)
-      .filter((manifest) => manifest.kind === wanted)
-      .map(({ metadata }) => metadata.name)
   // Those of the cleanup come as hooks, since helm has deleted the others by then.
   const both = ['meshaccel', 'meshaccel-cleanup']
   t.strictSame(kinds(gke, 'ResourceQuota').toSorted(), both)
