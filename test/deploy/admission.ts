@@ -17,7 +17,7 @@ export const helm: string | undefined = [
     command !== undefined && spawnSync(command, ['version'], { stdio: 'ignore' }).status === 0,
 )
 
-/** What is rendered, and for which cluster. */
+/** The input of one rendering, and its cluster. */
 export interface Case {
   /** The text of a values file. */
   readonly values?: string
@@ -26,7 +26,7 @@ export interface Case {
   readonly apiVersions?: readonly string[]
   readonly release?: string
   readonly namespace?: string
-  /** What `lookup` finds; absent: there is no cluster, as for `helm template`. */
+  /** The objects that `lookup` finds. Absent: there is no cluster, as for `helm template`. */
   readonly cluster?: readonly object[]
 }
 
@@ -37,7 +37,7 @@ export interface Verdict {
   readonly error?: string
   readonly notes?: string
   readonly manifests?: string
-  /** What an API server would answer to the objects. */
+  /** The answers of an API server to bad objects. */
   readonly problems: readonly string[]
   readonly pods: readonly {
     readonly kind: string

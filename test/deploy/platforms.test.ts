@@ -17,7 +17,7 @@ const schema: { readonly properties: { readonly platform: { readonly enum: reado
   JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8'))
 const platforms = schema.properties.platform.enum.filter((name) => name !== '')
 
-/** What the page's table says of a platform. */
+/** A row of the page's table. */
 interface Row {
   readonly platform: string
   readonly binDir: string

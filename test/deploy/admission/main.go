@@ -29,7 +29,7 @@ type request struct {
 	APIVersions []string `json:"apiVersions"`
 	Release     string   `json:"release"`
 	Namespace   string   `json:"namespace"`
-	// What `lookup` finds. Absent: there is no cluster, as for `helm template`.
+	// The objects that `lookup` finds. Absent: there is no cluster, as for `helm template`.
 	Cluster []unstructured.Unstructured `json:"cluster"`
 }
 
@@ -39,7 +39,7 @@ type verdict struct {
 	Notes string `json:"notes,omitempty"`
 	// The text of all manifests, in helm's order of files.
 	Manifests string `json:"manifests,omitempty"`
-	// What an API server would answer to the objects.
+	// The answers of an API server to bad objects.
 	Problems []string `json:"problems"`
 	Pods     []pod    `json:"pods"`
 }

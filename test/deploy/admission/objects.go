@@ -41,7 +41,7 @@ type constraints struct {
 
 var codecs = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict)
 
-// What an API server would answer to a manifest, and the pods that would come of it.
+// The answers of an API server to a bad manifest, and the pods that the manifest asks for.
 func examine(manifest, namespace string) ([]string, []pod) {
 	var about metav1.TypeMeta
 	if err := yaml.Unmarshal([]byte(manifest), &about); err != nil {

@@ -6,7 +6,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// What Pod Security admission says of the pods of an object.
+// The verdict of Pod Security admission on the pods of an object.
 type pod struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`

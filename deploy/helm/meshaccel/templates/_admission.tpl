@@ -1,6 +1,6 @@
 {{- /*
-What a platform asks for before it admits the pods. The cleanup has its own, since helm deletes the release's before:
-(dict "root" . "effective" EFFECTIVE "name" NAME "accounts" ACCOUNTS "cleanup" false).
+Objects that a platform wants before it admits the pods. Helm deletes those of the release before the cleanup runs, so the
+cleanup has its own: (dict "root" . "effective" EFFECTIVE "name" NAME "accounts" ACCOUNTS "cleanup" false).
 */}}
 {{- define "meshaccel.resourceQuota" -}}
 {{- if and .effective.resourceQuota .root.Values.priorityClassName }}

@@ -9,7 +9,7 @@
 {{- if contains ":" $host }}[{{ $host }}]{{ else }}{{ $host }}{{ end }}:{{ .Values.agent.metricsPort }}
 {{- end }}
 
-{{- /* Where the kubelet asks. */}}
+{{- /* The address that the kubelet's probes use. */}}
 {{- define "meshaccel.probeHost" -}}
 {{- $host := .Values.agent.metricsHost | trimPrefix "[" | trimSuffix "]" -}}
 {{- if has $host (list "0.0.0.0" "::") }}127.0.0.1{{ else }}{{ $host }}{{ end }}
@@ -21,7 +21,7 @@
 {{- if or (hasPrefix "127." $host) (has $host (list "localhost" "::1")) }}true{{ end }}
 {{- end }}
 
-{{- /* Those of the agent's arguments that say where it keeps something, for the cleanup. */}}
+{{- /* The arguments of the agent that name its places, for the cleanup. */}}
 {{- define "meshaccel.placeArguments" -}}
 {{- range .Values.agent.extraArgs }}
 {{- if or (hasPrefix "--pin=" .) (hasPrefix "--socket=" .) }}

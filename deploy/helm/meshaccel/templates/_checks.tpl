@@ -1,6 +1,6 @@
 {{- /*
-What would keep the agent's pods from being made, as far as the cluster tells before the install. Kubernetes says it in
-events of the DaemonSet alone, and `helm install --wait` says only that the time is over.
+Refuses an install whose pods the cluster would not admit. Later, Kubernetes tells the reason only in events of the
+DaemonSet, and `helm install --wait` says only that the time is over.
 */}}
 {{- define "meshaccel.checks" -}}
 {{- $effective := include "meshaccel.effective" . | fromYaml -}}
@@ -10,7 +10,7 @@ events of the DaemonSet alone, and `helm install --wait` says only that the time
 {{- if and .Values.agent.scrapeAnnotations (include "meshaccel.metricsAreLocal" .) -}}
 {{- fail "agent.scrapeAnnotations: nobody outside of a node reaches its loopback address; set agent.metricsHost, to 0.0.0.0 for instance" -}}
 {{- end -}}
-{{- /* Without a cluster, as for `helm template`, nothing is found. */ -}}
+{{- /* `helm template` has no cluster: lookup finds nothing. */ -}}
 {{- if and .Values.clusterChecks (lookup "v1" "Namespace" "" "kube-system") -}}
 {{- include "meshaccel.checkPodSecurity" (dict "root" . "effective" $effective) -}}
 {{- include "meshaccel.checkPriority" (dict "root" . "effective" $effective) -}}
@@ -49,7 +49,7 @@ events of the DaemonSet alone, and `helm install --wait` says only that the time
 {{- end -}}
 {{- end }}
 
-{{- /* Names of the nodes that take the agent, one a line: of those that there are. */}}
+{{- /* The names of the present nodes that take the agent, one a line. */}}
 {{- define "meshaccel.nodes" -}}
 {{- $selector := .Values.nodeSelector -}}
 {{- range (lookup "v1" "Node" "" "").items -}}

@@ -1,6 +1,6 @@
 {{- /*
-Where platforms keep what the agent needs, as far as it differs from the defaults in meshaccel.effective.
-docs/PLATFORMS.md has the source of each value.
+The directories and objects of each platform that differ from the defaults in meshaccel.effective. docs/PLATFORMS.md has
+the source of each value.
 */}}
 {{- define "meshaccel.platforms" -}}
 gke:
@@ -40,7 +40,7 @@ talos:
 bottlerocket: {}
 {{- end }}
 
-{{- /* What the API server tells by itself; empty where it tells nothing. */}}
+{{- /* The platform that the API server tells; empty where it tells none. */}}
 {{- define "meshaccel.detectedPlatform" -}}
 {{- $version := .Capabilities.KubeVersion.Version -}}
 {{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}openshift
@@ -59,7 +59,7 @@ bottlerocket: {}
 {{- if eq (index . 0 | toString) "auto" }}{{ index . 1 }}{{ else }}{{ index . 0 }}{{ end }}
 {{- end }}
 
-{{- /* All that depends on the platform, as YAML. The user's own value comes first, then the platform's, then the default. */}}
+{{- /* Every setting that depends on the platform, as YAML: the user's value, else the platform's, else the default. */}}
 {{- define "meshaccel.effective" -}}
 {{- $platform := include "meshaccel.platform" . -}}
 {{- $own := get (include "meshaccel.platforms" . | fromYaml) $platform | default dict -}}

@@ -1,8 +1,8 @@
 {{- /*
-What may touch the kernel, in place of `privileged`. test/deploy/image.test.ts runs the self-test with just that.
+The privileges for the kernel, in place of `privileged`. test/deploy/image.test.ts runs the self-test with just these.
 
-It is root on the node all the same. With SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE and hostPID a process reads and writes the
-host's files through /proc/1/root. The list is short so that a mistake does less, and it stops no attacker.
+They amount to root on the node. With SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE and hostPID a process can write the host's files
+through /proc/1/root. The list is short so that a mistake does less. It stops no attacker.
 */}}
 {{- define "meshaccel.kernelPrivileges" -}}
 runAsUser: 0
@@ -33,7 +33,7 @@ capabilities:
     - DAC_OVERRIDE
 {{- end }}
 
-{{- /* What changes CNI files of the host. */}}
+{{- /* The privileges for the CNI files of the host. */}}
 {{- define "meshaccel.cniPrivileges" -}}
 # The files are root's.
 runAsUser: 0

@@ -1,6 +1,6 @@
 {{- /*
-Nodes with a kernel of their own. Virtual nodes have none: a pod there waits for ever, and a DaemonSet with it. The
-nodeSelector below adds that it is Linux.
+Keeps pods off virtual nodes, which have no kernel of their own: a pod there waits for ever, and its DaemonSet with it. The
+nodeSelector below keeps them on Linux.
 */}}
 {{- define "meshaccel.realNodes" -}}
 - { key: type, operator: NotIn, values: [virtual-kubelet, virtual-node, kwok] }
@@ -21,7 +21,7 @@ nodeSelector below adds that it is Linux.
 {{- toYaml (set $affinity "nodeAffinity" $node) -}}
 {{- end }}
 
-{{- /* Of the DaemonSets: on each node that the values name. */}}
+{{- /* For the DaemonSets: each node that the values name. */}}
 {{- define "meshaccel.scheduling" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
@@ -33,7 +33,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- /* Of the Jobs: on any node, since none of those that the values name needs to be left by then. */}}
+{{- /* For the Jobs: any real node. By then the nodes that the values name may be gone. */}}
 {{- define "meshaccel.jobScheduling" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
