@@ -34,14 +34,14 @@ fi
 
 compile() { # compile OUT SOURCE: one BPF object file
 	clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
-		-Wno-missing-field-initializers -D__TARGET_ARCH_"$arch" -I"$dir" -Ibpf/include -c "$2" -o "$1.new"
+		-Wno-missing-field-initializers -D__TARGET_ARCH_"$arch" -I"$dir" -Ibpf/include -Ibpf -c "$2" -o "$1.new"
 	llvm-strip -g "$1.new"
 	mv "$1.new" "$1"
 }
 
-headers=("$dir/vmlinux.h" bpf/include/*.h)
+headers=("$dir/vmlinux.h" bpf/include/*.h bpf/scan/*.h)
 parts=()
-for source in bpf/{iter,observe,sk_msg,sockops}/*.bpf.c; do
+for source in bpf/{iter,observe,sk_msg,sockops,tc}/*.bpf.c; do
 	part=$dir/bpf/$(basename "${source%.bpf.c}").o
 	if stale "$part" "$source" "${headers[@]}"; then compile "$part" "$source"; fi
 	parts+=("$part")

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, what is used of
-# client-node, and dist/.
+# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, the walk over
+# pods' sockets, what is used of client-node, and dist/.
 # A target is rebuilt only when something it is made of is newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . scripts/stale.sh
 
-mkdir -p build/cni
+mkdir -p build/cni build/netns
 # One build at a time; and each output appears whole.
 exec 9>build/.lock
 flock 9
@@ -19,6 +19,12 @@ plugin=build/cni/meshaccel-cni
 if stale "$plugin" cni/shim/*; then
 	gcc -static -s -O2 -Wall -Wextra -Werror -o "$plugin.new" cni/shim/*.c
 	mv "$plugin.new" "$plugin"
+fi
+
+walk=build/netns/meshaccel-walk
+if stale "$walk" src/datapath/netns/walk.c; then
+	gcc -static -s -O2 -Wall -Wextra -Werror -o "$walk.new" src/datapath/netns/walk.c
+	mv "$walk.new" "$walk"
 fi
 
 bundle=build/kube-config.js

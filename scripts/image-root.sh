@@ -23,7 +23,8 @@ echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 
 mapfile -t protocols < <(find src -name "*.proto")
 cp --parents -r package.json dist src/cli/ui/page deploy/manifests.yaml deploy/cleanup.yaml "${protocols[@]}" \
-	build/bpf/{meshaccel,measure}.bpf.o build/cni/meshaccel-cni build/kube-config.js "$root/app"
+	build/bpf/{meshaccel,measure}.bpf.o build/cni/meshaccel-cni build/netns/meshaccel-walk \
+	build/kube-config.js "$root/app"
 npm ls --all --omit=dev --parseable | sed -n "s#^$PWD/\(node_modules/\(@[^/]*/\)\?[^/]*\)\$#\1#p" |
 	xargs cp --parents -r -t "$root/app"
 find "$root/app" \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete

@@ -1,54 +1,87 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* When an end may be deleted from the sockhash: the argument is in bpf/iter/scan.bpf.c. */
+/* When all that was redirected to an end has been read, so that it may leave the sockhash: the
+ * kernel would throw queued bytes away.
+ *
+ * The structure of the kernel proves it. The connection is sealed; a full barrier follows; then the
+ * sender's psock tells that no sendmsg is inside, because each one holds a reference from before it
+ * asks the verdict until its message is in the peer's queue. A later one finds the connection
+ * sealed and redirects nothing. So the peer's queue can only shrink, and once it is empty nothing
+ * is unread or under way. References first, the queue afterwards: a redirect puts its message into
+ * the queue before it drops its reference.
+ *
+ * The receive accounting (accounting.bpf.h) says the same at less cost, and while a thread of the
+ * sender sleeps in a receive, which holds a reference, too. Either one is enough.
+ */
 #ifndef MESHACCEL_DRAINED_BPF_H
 #define MESHACCEL_DRAINED_BPF_H
 
-#include "ends.bpf.h"
+#include "accounting.bpf.h"
+#include "conn.bpf.h"
 #include "peek.bpf.h"
 
-#define RCV_SHUTDOWN 1
-
-/* Sealed, so that `sent` is final: has the reader received all that its peer redirected to it? Once
- * it has, it has for good, and the answer is kept. A receive in progress has moved copied_seq but
- * is not counted yet, so a busy reader is best asked after one of its receives: observe.bpf.c does.
- * The number of the join is read before the state: a whole leave and join may lie between the two,
- * and the next join is not drained because the last one was.
- */
-static __always_inline bool redirect_drained_in(struct conn *conn, int sender, __u32 join)
+/* No bytes of this direction are in the reader's queue or on their way into it. `own` references to
+ * the sender's psock are the caller's. Sealed or under the sender's lock, it stays so. */
+static __always_inline bool queue_drained(struct conn *conn, int sender, int own)
 {
-	struct conn_end *reader = &conn->ends[!sender];
+	__u64 psock = psock_of(&conn->ends[sender & 1]);
+
+	if (psock && users_of(psock) != own)
+		return false;
+	__sync_lock_test_and_set(&conn->fence, 0);
+	psock = psock_of(&conn->ends[!sender]);
+	return !psock || queue_empty(psock);
+}
+
+/* The reader's receives account for all that was announced to it. */
+static __always_inline bool books_balance(struct conn *conn, int sender)
+{
+	const struct conn_end *reader = &conn->ends[!sender];
 	__u32 received, excess, sent;
 
-	if (reader->closed || reader->drained == join)
-		return true;
-	/* In this order: see ends.bpf.h. */
+	/* In this order: see accounting.bpf.h. */
 	received = peek_end(reader->end, received);
 	__sync_lock_test_and_set(&conn->fence, 0);
 	excess = received_beyond_tcp(received, peek(struct tcp_sock, reader->sk, copied_seq),
 				     peek_end(reader->end, base));
-	sent = *(volatile __u32 *)&conn->directions[sender].sent;
-	if (excess != sent &&
-	    !(excess + 1 == sent && peek(struct sock, reader->sk, sk_shutdown) & RCV_SHUTDOWN &&
-	      queue_empty(reader->psock)))
-		return false;
-	reader->drained = join;
+	sent = READ_ONCE(conn->directions[sender & 1].sent);
+	return excess == sent ||
+	       (excess + 1 == sent && peek(struct sock, reader->sk, sk_shutdown) & RCV_SHUTDOWN &&
+		queue_empty(reader->psock));
+}
+
+/* Sealed, so that `sent` is final: has the reader received all that its peer redirected to it? Once
+ * it has, it has for good, and the answer is kept. The number of the join is read before the state:
+ * a whole leave and join may lie between the two, and the next join is not drained because the last
+ * one was. */
+static __always_inline bool redirect_drained_in(struct conn *conn, int sender, __u32 join)
+{
+	struct conn_end *reader = &conn->ends[!sender];
+
+	if (reader->closed || READ_ONCE(reader->drained) == join)
+		return true;
+	if (!books_balance(conn, sender)) {
+		if (!queue_drained(conn, sender, 0))
+			return false;
+		reader->resync = 1;
+	}
+	WRITE_ONCE(reader->drained, join);
 	return true;
 }
 
-/* The same, for who keeps the connection from joining again meanwhile. */
+/* The same, for callers that keep the connection from joining again meanwhile. */
 static __always_inline bool redirect_drained(struct conn *conn, int sender)
 {
-	return redirect_drained_in(conn, sender, conn->join);
+	return redirect_drained_in(conn, sender, READ_ONCE(conn->join));
 }
 
 /* Redirected bytes are unread that this reader will not see: both ends are to be reset. */
-static __always_inline void doom(struct conn *conn, __u32 slot, __u32 role)
+static __always_inline void doom(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
 	const struct conn_end *reader = &conn->ends[role & 1];
 	struct event event = {
 	    .netns_cookie = reader->netns_cookie,
 	    .kind = EVENT_RESET,
-	    .reason = conn->reason,
+	    .reason = reason,
 	    .tgid = peek_end(reader->end, reader_tgid),
 	};
 

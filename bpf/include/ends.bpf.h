@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The receive accounting of an end, and the list of those that the scan is to look at.
- *
- * For each end: received by recv = advance of copied_seq + sent to it by redirect
- * holds exactly when nothing redirected is unread or under way, because copied_seq does not move
- * for redirected bytes. The left side only ever lags (a receive is counted after it took its
- * bytes), so read it first.
- */
+/* Watched ends, and the list of those that the scan is to look at. */
 #ifndef MESHACCEL_ENDS_BPF_H
 #define MESHACCEL_ENDS_BPF_H
 
@@ -16,14 +10,9 @@
 #define MSG_OOB	     0x1
 #define MSG_PEEK     0x2
 #define MSG_TRUNC    0x20
+#define MSG_DONTWAIT 0x40
 #define MSG_WAITALL  0x100
 #define MSG_ERRQUEUE 0x2000
-
-/* What receives account for beyond the TCP queue: redirected bytes that were read, modulo 2^32. */
-static __always_inline __u32 received_beyond_tcp(__u32 received, __u32 copied_seq, __u32 base)
-{
-	return received - (copied_seq - base);
-}
 
 /* Bytes that came by TCP since the record was made. The kernel counts the peer's FIN as one. */
 static __always_inline __u64 tcp_bytes_of(const struct tcp_sock *tp, const struct end *end)
@@ -34,20 +23,85 @@ static __always_inline __u64 tcp_bytes_of(const struct tcp_sock *tp, const struc
 	return tp->bytes_received - end->bytes_before - fin;
 }
 
-/* The flag goes up before the record is made and down after it is deleted: it may say yes for too
- * long, never no. */
-static __always_inline void want(struct sock *sk, struct end *end)
+/* Has the next scan look at the end. Idempotent. */
+static __always_inline void want(__u32 index, __u64 netns_cookie)
 {
-	if (end->wanted || __sync_lock_test_and_set(&end->wanted, 1))
-		return;
-	if (!bpf_sk_storage_get(&meshaccel_wanted, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE))
-		end->wanted = 0;
+	bpf_map_update_elem(&meshaccel_wanted, &index, &netns_cookie, BPF_NOEXIST);
 }
 
-static __always_inline void unwant(struct sock *sk, struct end *end)
+static __always_inline void unwant(const struct end *end)
 {
-	bpf_sk_storage_delete(&meshaccel_wanted, sk);
-	__sync_lock_test_and_set(&end->wanted, 0);
+	__u32 index = end->index;
+
+	bpf_map_delete_elem(&meshaccel_wanted, &index);
+}
+
+static __always_inline __u32 *watched_used(void)
+{
+	return bpf_map_lookup_elem(&meshaccel_watched_used, &zero);
+}
+
+/* Gives the end a record in the table. Returns false if there is no room. */
+static __always_inline bool list_end(struct end *end, __u64 sk)
+{
+	struct watched *watched;
+	__u32 index, *used;
+
+	if (bpf_map_pop_elem(&meshaccel_spare, &index)) {
+		used = watched_used();
+		if (!used)
+			return false;
+		index = __sync_fetch_and_add(used, 1);
+		if (index >= MAX_WATCHED) {
+			__sync_fetch_and_add(used, -1);
+			return false;
+		}
+	}
+	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
+	if (!watched)
+		return false;
+	end->index = index;
+	watched->sk = sk;
+	watched->end = (__u64)end;
+	watched->netns_cookie = end->netns_cookie;
+	__sync_lock_test_and_set(&watched->cookie, end->cookie);
+	return true;
+}
+
+/* Gives the record of a socket with this cookie back. Idempotent; any number of programs at once.
+ */
+static __always_inline void unlist(__u32 index, __u64 cookie)
+{
+	struct watched *watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
+
+	if (!watched || !cookie || READ_ONCE(watched->cookie) != cookie)
+		return;
+	bpf_map_delete_elem(&meshaccel_wanted, &index);
+	if (__sync_val_compare_and_swap(&watched->cookie, cookie, 0) != cookie)
+		return;
+	/* The queue may be locked by the program that this one interrupts: the sweep comes back. */
+	if (bpf_map_push_elem(&meshaccel_spare, &index, 0))
+		__sync_lock_test_and_set(&watched->cookie, cookie);
+}
+
+static __always_inline bool is_proven(const struct end *end)
+{
+	return !end->barred && end->proof >= end->proof_needed;
+}
+
+/* Whether the end's reader and its traffic make it worth joining. */
+static __always_inline bool is_worth_joining(const struct end *end)
+{
+	return is_proven(end) && end->turns >= end->turns_needed;
+}
+
+/* Whether the user of the end's pod accepts what a blocking reader sees on a member: a receive that
+ * fails with EAGAIN after a signal, a reset or a half-close. */
+static __always_inline bool accepts_blocking(__u64 netns_cookie)
+{
+	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &netns_cookie);
+
+	return pod && pod->blocking_readers;
 }
 
 /* A habit of the end's reader that redirected bytes would not survive. */

@@ -22,21 +22,24 @@ struct remote {
 };
 
 /* An IPv4 address inside IPv6 counts as IPv4. */
-static __always_inline struct remote remote_of(const struct sock *sk)
+static __always_inline struct remote remote_of(__u64 sk)
 {
-	const struct sock_common *common = &sk->__sk_common;
-	struct remote remote = {.family = AF_INET, .address = {common->skc_daddr}};
-	__u32 address[4];
+	struct remote remote = {.family = AF_INET};
 
-	if (common->skc_family != AF_INET6)
-		return remote;
-	__builtin_memcpy(address, common->skc_v6_daddr.in6_u.u6_addr8, sizeof(address));
-	if (!address[0] && !address[1] && address[2] == bpf_htonl(0xffff)) {
-		remote.address[0] = address[3];
-		return remote;
+	if (peek(struct sock, sk, __sk_common.skc_family) == AF_INET6) {
+		struct in6_addr address = peek(struct sock, sk, __sk_common.skc_v6_daddr);
+
+		__builtin_memcpy(remote.address, &address, sizeof(remote.address));
+		if (remote.address[0] || remote.address[1] ||
+		    remote.address[2] != bpf_htonl(0xffff)) {
+			remote.family = AF_INET6;
+			return remote;
+		}
+		remote.address[0] = remote.address[3];
+	} else {
+		remote.address[0] = peek(struct sock, sk, __sk_common.skc_daddr);
 	}
-	remote.family = AF_INET6;
-	__builtin_memcpy(remote.address, address, sizeof(address));
+	remote.address[1] = remote.address[2] = remote.address[3] = 0;
 	return remote;
 }
 
@@ -72,44 +75,34 @@ static __noinline bool matches_rule(const struct pod *pod, const struct remote *
 	return false;
 }
 
-static __always_inline bool is_excluded(const struct sock *sk, const struct end *end,
-					const struct conn *conn)
+static __always_inline bool is_excluded(const struct conn *conn, __u32 role)
 {
-	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
-	struct remote remote = remote_of(sk);
+	const struct conn_end *end = &conn->ends[role & 1];
+	__u64 netns_cookie = end->netns_cookie;
+	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &netns_cookie);
+	struct remote remote = remote_of(end->sk);
 	__u16 dialled, listens;
 
 	if (!pod)
 		return false;
-	if (end->role == ROLE_CLIENT) {
-		dialled = bpf_ntohs(sk->__sk_common.skc_dport);
-		listens = dialled;
-	} else {
-		dialled =
-		    bpf_ntohs(peek(struct sock, conn->ends[ROLE_CLIENT].sk, __sk_common.skc_dport));
-		listens = sk->__sk_common.skc_num;
-	}
-	return matches_rule(pod, &remote, sk->sk_uid.val, dialled, listens);
+	dialled = bpf_ntohs(peek(struct sock, conn->ends[ROLE_CLIENT].sk, __sk_common.skc_dport));
+	listens = role == ROLE_CLIENT ? dialled : peek(struct sock, end->sk, __sk_common.skc_num);
+	return matches_rule(pod, &remote, peek(struct sock, end->sk, sk_uid.val), dialled, listens);
 }
 
-/* Asks the rules of the pod about an end of a paired connection, if they may have changed since.
+/* Asks the rules of its pod about an end of a paired connection, if they may have changed since.
  * All of the node's rules have one number, so both ends are asked anew. */
-static __always_inline void ask_rules(const struct sock *sk, struct end *end, struct conn *conn,
-				      const struct config *config)
+static __always_inline void ask_rules(struct conn *conn, __u32 role, const struct config *config)
 {
-	__u32 bit = 1U << (end->role & 1);
+	struct conn_end *end = &conn->ends[role & 1];
 
 	if (end->rules == config->rules)
 		return;
 	end->rules = config->rules;
-	if (is_excluded(sk, end, conn))
-		conn->excluded |= bit;
+	if (is_excluded(conn, role))
+		conn->excluded |= 1U << (role & 1);
 	else
-		conn->excluded &= ~bit;
-	if (end->why == REASON_EXCLUDED) {
-		end->why = REASON_SHORT;
-		end->turns_needed = TURNS;
-	}
+		conn->excluded &= ~(1U << (role & 1));
 }
 
 #endif

@@ -13,7 +13,7 @@
 #ifndef MESHACCEL_IDENTITY_BPF_H
 #define MESHACCEL_IDENTITY_BPF_H
 
-#include "maps.bpf.h"
+#include "ends.bpf.h"
 #include <bpf/bpf_core_read.h>
 
 /* The key of an end that has the given role. */
@@ -46,17 +46,19 @@ static __always_inline bool is_mptcp(struct tcp_sock *tp)
 	       BPF_CORE_READ_BITFIELD_PROBED(tp, is_mptcp);
 }
 
-/* Begins to watch an end. */
-static __always_inline void end_init(struct end *end, struct isn_pair key, enum role role,
-				     __u64 netns_cookie, struct tcp_sock *tp)
+/* Begins to watch an end; its place in the table follows. */
+static __always_inline void end_fill(struct end *end, struct isn_pair key, enum role role,
+				     __u64 netns_cookie, __u64 cookie, struct tcp_sock *tp)
 {
 	struct counters *counters = counters_get();
 
 	end->key = key;
 	end->role = role;
 	end->netns_cookie = netns_cookie;
+	end->cookie = cookie;
 	end->born_ns = bpf_ktime_get_ns();
 	end->turns_needed = TURNS;
+	end->proof_needed = PROOF_RECEIVES;
 	end->why = REASON_SHORT;
 	end->barred = is_mptcp(tp) ? REASON_MPTCP : REASON_NONE;
 	if (counters)

@@ -8,10 +8,6 @@
 #include <bpf/bpf_helpers.h>
 #include "meshaccel.h"
 
-struct empty {
-	__u8 unused;
-};
-
 /* The members. Key: the socket's own struct isn_pair. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
@@ -50,12 +46,44 @@ struct {
 	__type(value, struct end);
 } meshaccel_ends __weak SEC(".maps");
 
-/* The sockets that the next scan looks at: those worth joining. */
+/* The same sockets in a table, because iterators over the sockets of a storage map, and over the
+ * elements of any map, are refused by some kernels. */
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_WATCHED);
+	__type(key, __u32);
+	__type(value, struct watched);
+} meshaccel_watched __weak SEC(".maps");
+
+/* Its records that were given back. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_WATCHED);
+	__type(value, __u32);
+} meshaccel_spare __weak SEC(".maps");
+
+/* How many of its records were ever taken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} meshaccel_watched_used __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cursor);
+} meshaccel_cursor __weak SEC(".maps");
+
+/* The ends that the next scan looks at, those worth joining: index in watched, netns cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ROLES *MAX_CONNS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct empty);
+	__type(key, __u32);
+	__type(value, __u64);
 } meshaccel_wanted __weak SEC(".maps");
 
 /* Identities that at least one end claims. */
@@ -66,6 +94,13 @@ struct {
 	__type(key, struct isn_pair);
 	__type(value, struct claim);
 } meshaccel_identities __weak SEC(".maps");
+
+/* struct due_claim in the order in which they were made; each claim is in here once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, ROLES *MAX_CONNS);
+	__type(value, struct due_claim);
+} meshaccel_due __weak SEC(".maps");
 
 /* Paired connections, by slot. Mappable, because that aligns the values to cache lines. */
 struct {
@@ -160,20 +195,24 @@ static __always_inline struct counters *counters_get(void)
 	return bpf_map_lookup_elem(&meshaccel_counters, &zero);
 }
 
-static __always_inline void count(enum reason reason)
+static __always_inline void count(__u32 reason)
 {
 	struct counters *counters = counters_get();
 
+	/* The verifier has to see the bound on the register that is the index. */
+	barrier_var(reason);
 	if (counters && reason < REASONS)
 		counters->reasons[reason]++;
 }
 
-/* The conn of a paired end. */
+/* The conn of a paired end. A socket may outlive its connection, and read on, while another
+ * connection has the slot. */
 static __always_inline struct conn *conn_of(const struct end *end)
 {
 	__u32 slot = end->conn - 1;
+	struct conn *conn = end->conn ? bpf_map_lookup_elem(&meshaccel_conns, &slot) : NULL;
 
-	return end->conn ? bpf_map_lookup_elem(&meshaccel_conns, &slot) : NULL;
+	return conn && conn->ends[end->role & 1].cookie == end->cookie ? conn : NULL;
 }
 
 static __always_inline bool pod_enabled(__u64 netns_cookie)
@@ -189,33 +228,17 @@ static __always_inline void tell(const struct event *event)
 	bpf_ringbuf_output(&meshaccel_events, (void *)event, sizeof(*event), 0);
 }
 
-/* An atomic add that is ordered before whatever follows: the kernel orders only those that return
- * the old value. */
+/* Two processors share these without a lock. Every access is a single load or store of the
+ * machine. Where the order of two of them matters, an atomic operation that returns the old value
+ * stands between them: the kernel orders only those, on every architecture. */
+#define READ_ONCE(field)	 (*(volatile typeof(field) *)&(field))
+#define WRITE_ONCE(field, value) (*(volatile typeof(field) *)&(field) = (value))
+
+/* An atomic add that is ordered before whatever follows. */
 #define add_ordered(address, value)                                                                \
 	({                                                                                         \
 		__u32 old = __sync_fetch_and_add(address, value);                                  \
 		asm volatile("" ::"r"(old));                                                       \
 	})
-
-/* Has the next scan look at a conn. */
-static __always_inline void attend(struct conn *conn, __u32 slot)
-{
-	if (conn->attention || __sync_lock_test_and_set(&conn->attention, 1))
-		return;
-	/* The queue may be locked by whom this interrupts: whoever comes next asks again. */
-	if (bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY))
-		__sync_lock_test_and_set(&conn->attention, 0);
-}
-
-/* Sends a joined connection back to TCP. Called from any program: the scan alone moves it on from
- * here. */
-static __always_inline void stop(struct conn *conn, __u32 slot, enum reason reason)
-{
-	if (__sync_val_compare_and_swap(&conn->state, CONN_JOINED, CONN_STOPPING) != CONN_JOINED)
-		return;
-	conn->reason = reason;
-	conn->since_ns = bpf_ktime_get_ns();
-	attend(conn, slot);
-}
 
 #endif

@@ -4,9 +4,11 @@
 #ifndef MESHACCEL_H
 #define MESHACCEL_H
 
-/* Connections that can be paired at the same time; more of them stay on TCP (table-full). */
-#define MAX_CONNS 65536
-#define MAX_PODS  4096
+/* Sockets that can be watched at the same time, and connections that can be paired; more of them
+ * stay on TCP (table-full). */
+#define MAX_WATCHED 262144
+#define MAX_CONNS   65536
+#define MAX_PODS    4096
 /* Programs that are kept off the fast path; the oldest is forgotten for a new one. */
 #define MAX_QUARANTINED 4096
 /* Rules of each kind that a pod may have to keep connections on TCP. */
@@ -14,17 +16,25 @@
 
 #define EVENTS_BYTES (256 * 1024)
 
-/* Redirected and unread messages of a direction: each pins a struct sk_msg of some 700 bytes. */
+/* Redirected and unread messages of a direction. */
 #define CAP_MESSAGES 256
+/* What the kernel keeps for each message beside its bytes and charges to nobody: a struct sk_msg in
+ * a slab object of this size. */
+#define MESSAGE_BYTES 1024
+/* Kernel memory that each direction of a member may hold; the join pays for it. A direction that
+ * needs more takes chunks. memory.bpf.h has the budgets. */
+#define DIRECTION_BYTES (8 * 1024)
+#define CHUNK_BYTES	(64 * 1024)
 
-/* An end is proven after this many receives that account for all that left its TCP queue. */
-#define PROOF_RECEIVES 4
+/* An end is proven after this many receives in a row that account for all that left its TCP queue;
+ * doubled, up to the limit, by each one that does not. The kernel skips a program now and then, so
+ * a single receive that does not account for its bytes is no evidence of a habit. */
+#define PROOF_RECEIVES	   4
+#define PROOF_RECEIVES_MAX 64
 /* A connection is worth joining after this many turns; doubled, up to the limit, each time it had
  * to leave. */
 #define TURNS	  4
 #define TURNS_MAX 4096
-/* While a rule excludes it, no number of turns is enough. */
-#define TURNS_NEVER (~0U)
 
 /* R4: this many sends without an answer, smaller than this on average, are a stream. */
 #define STREAM_MESSAGES	     64
@@ -38,6 +48,9 @@
 #define JOINING_NS (1 * SEC_NS)
 /* How long a leaving connection looks for a drained point before it is sealed without one. */
 #define STOPPING_NS (300 * MSEC)
+/* A connection of which somebody else has put a socket into a sockmap is tried again after this
+ * time. */
+#define CLAIMED_NS (60 * SEC_NS)
 /* A connection that left of its own doing joins again after this time, doubled each time, up to the
  * limit. */
 #define BACKOFF_NS  (100 * MSEC)
@@ -49,12 +62,16 @@
  * receive that does not see them, will never be read. */
 #define SWEEP_NS     (200 * MSEC)
 #define STUCK_SWEEPS 3
+/* A reader that holds its socket's lock over this many sweeps in a row makes its peer wait in send.
+ */
+#define HELD_SWEEPS 3
 /* The agent is dead when it has not scanned for this long. */
 #define HEARTBEAT_NS (5 * SEC_NS)
-/* After this long without a scan a flow over the cap had better stay redirected, up to the higher
- * cap: nobody may be there to lead it back. */
-#define ABSENT_NS	 (1 * SEC_NS)
-#define STALE_CAP_FACTOR 8
+/* After this long without a scan nobody may be there to lead a flow over the cap back to TCP. */
+#define ABSENT_NS (1 * SEC_NS)
+/* A flow over the cap stays redirected up to this many caps while the splice watch is not attached,
+ * or while no agent is there. */
+#define HARD_CAP_FACTOR 8
 
 enum role {
 	ROLE_CLIENT,
@@ -72,6 +89,8 @@ enum reason {
 	REASON_CAP_BYTES,
 	REASON_CAP_MESSAGES,
 	REASON_TCP_MEMORY,
+	/* The budget of the pod or of the node for redirected and unread messages. */
+	REASON_MEMORY_BUDGET,
 	REASON_RCVLOWAT,
 	REASON_STATE,
 	REASON_DRAINED_OFF,
@@ -87,6 +106,12 @@ enum reason {
 	REASON_READER_CHANGED,
 	REASON_JOIN_TIMEOUT,
 	REASON_HALF_CLOSED,
+	/* Its reader holds the socket's lock, for instance in a page fault. */
+	REASON_READER_HOLDS_LOCK,
+	/* Also why a connection did not join: its reader blocks in receives. */
+	REASON_BLOCKING_READER,
+	/* Also why a connection did not join: a socket is in somebody else's sockmap. */
+	REASON_CLAIMED_ELSEWHERE,
 	/* Reset: redirected bytes were unread that its reader would not have seen. */
 	REASON_RESET,
 	/* why a connection did not join, per end */
@@ -111,6 +136,8 @@ enum reason {
 	REASON_QUARANTINED,
 	/* Its reader sleeps in a receive that does not see redirected bytes. */
 	REASON_STUCK,
+	/* TCP bytes were read before redirected ones that had been sent earlier. */
+	REASON_OVERTAKEN,
 	REASONS,
 };
 
@@ -178,6 +205,8 @@ enum event_kind {
 	EVENT_FALLBACK,
 	/* A socket is barred from the fast path. */
 	EVENT_REFUSED,
+	/* The splice watch has to be attached. */
+	EVENT_WATCH_SPLICE,
 	EVENT_KINDS,
 };
 
@@ -214,8 +243,8 @@ struct config {
 	/* Slots of conns that were ever taken; those given back are in meshaccel_free. */
 	__u32 slots_used;
 	/* Whether members return to TCP when the agent is dead. Where the kernel hides a member's
-	 * TCP bytes from FIONREAD they had better stay redirected, under a higher cap: nobody would
-	 * be there to let them leave. */
+	 * TCP bytes from FIONREAD they stay redirected, under a higher cap: nobody would be there
+	 * to let them leave. */
 	__u32 stop_when_stale;
 	/* The inode of the cgroup that the connections are watched in. */
 	__u64 cgroup_id;
@@ -230,7 +259,15 @@ struct config {
 	/* For the agent's successor, a bit for each probe of the self-test: it ran, it was well. */
 	__u32 probes_run;
 	__u32 probes_ok;
+	/* Whether the splice watch is attached. Without it no direction becomes mixed below the
+	 * hard cap. */
+	__u32 splice_watched;
+	/* Number of the last sweep. */
+	__u32 sweep;
 	__u32 pad;
+	/* R3: kernel memory for redirected and unread messages. */
+	__u64 pod_memory_bytes;
+	__u64 node_memory_bytes;
 };
 
 /* What one end reads; written in the context of its readers, by the scan and at its close. What
@@ -243,15 +280,15 @@ struct end {
 	/* Bytes returned by receives, modulo 2^32. */
 	__u32 received;
 	/* received == copied_seq - base + all that was redirected to it, once nothing is unread or
-	 * under way. */
+	 * under way, as far as every receive was counted. */
 	__u32 base;
 	__u8 role;
 	/* A reader's habit that bars the end for good: enum reason. */
 	__u8 barred;
 	/* It is or was a member. */
 	__u8 joined;
-	/* It was adopted: the bytes of the first receive may be older than the record. */
-	__u8 adopted;
+	/* The next receive may settle the books: see accounting.bpf.h. */
+	__u8 resync;
 	/* Receives in a row that the accounting explained. */
 	__u32 proof;
 	/* write_seq at the last receive: it moved, so the connection took turns. */
@@ -259,8 +296,8 @@ struct end {
 	__u32 turns;
 	__u32 turns_needed;
 	__u32 reader_tgid;
-	/* In the map of wanted ends, or about to be. */
-	__u32 wanted;
+	/* Index in watched. */
+	__u32 index;
 	__u64 netns_cookie;
 	__u64 born_ns;
 	/* The socket's bytes_received when the record was made. */
@@ -269,27 +306,57 @@ struct end {
 	__u64 exe_inode;
 	__u32 exe_device;
 	char reader_comm[16];
-	/* config.rules when the rules of its pod were last asked. */
-	__u32 rules;
 	/* TCP_CLOSE has been reached. */
 	__u32 gone;
 	/* Why it has not joined so far: enum reason. */
 	__u8 why;
-	__u8 pad[3];
+	/* Receives in a row that prove it. */
+	__u8 proof_needed;
+	/* Its last receive could have blocked. */
+	__u8 blocks;
+	/* What we have set the socket's sockops flags to, 0 while we have not asked for a call per
+	 * packet. */
+	__u8 packet_flags;
+	__u32 pad;
+	/* The kernel's cookie of the socket: no other one ever has it. */
+	__u64 cookie;
 };
 
-/* A claim on an identity: by one end, then by both. */
+/* A watched socket, for those who go through all of them. */
+struct watched {
+	/* The kernel's cookie of the socket; 0 while nobody has the record. */
+	__u64 cookie;
+	/* Kernel addresses of the struct sock and the struct end, read by probe only. */
+	__u64 sk;
+	__u64 end;
+	__u64 netns_cookie;
+};
+
+/* Where the flow table goes on, in watched. */
+struct cursor {
+	__u32 next;
+	__u32 pad;
+};
+
+/* A claim on an identity: by one end, then by both. Only the scan makes and deletes claims. */
 struct claim {
 	/* struct sock of each end; 0 until it shows up. */
 	__u64 sk[ROLES];
 	/* struct end of each end. */
 	__u64 end[ROLES];
 	__u64 netns_cookie[ROLES];
+	/* Socket cookie of each end. */
+	__u64 cookie[ROLES];
 	__u64 since_ns;
-	/* Bit per role. */
-	__u32 held;
 	/* Index in conns plus one, once both are there. */
 	__u32 conn;
+	__u32 pad;
+};
+
+/* A claim that may be given up: nobody came to share it. */
+struct due_claim {
+	struct isn_pair identity;
+	__u64 since_ns;
 };
 
 enum conn_state {
@@ -326,9 +393,10 @@ struct direction {
 	__u32 path_seq;
 	/* write_seq when both ends were members: a blocking reader must have read past it. */
 	__u32 trap_seq;
-	/* Redirected since the peer's queue was last looked at, and unread then: upper bounds. */
-	__u32 queued_messages;
-	__u32 queued_bytes;
+	/* R3, in bytes of kernel memory: redirected since the peer's queue was last looked at, and
+	 * unread then; an upper bound. And as much may be: DIRECTION_BYTES and chunks. */
+	__u32 queued;
+	__u32 allowed;
 	/* Sends, their bytes, and what the sender had received, since the last answer. */
 	__u32 run_messages;
 	__u32 run_bytes;
@@ -336,7 +404,9 @@ struct direction {
 	/* enum flow_path, and the enum reason of the last send that took TCP. */
 	__u8 path;
 	__u8 reason;
-	__u16 pad;
+	/* The splice watch was asked for because of what is unread. */
+	__u8 asked;
+	__u8 pad;
 	__u32 pad2;
 	__u64 redirected_bytes;
 	__u64 tcp_messages;
@@ -349,40 +419,55 @@ struct conn_end {
 	__u64 end;
 	__u64 psock;
 	__u64 netns_cookie;
-	/* What the scan saw last: the reader's copied_seq, and the sends by TCP towards it. */
-	__u32 seen_copied_seq;
-	__u32 seen_tcp_messages;
+	/* The kernel's cookie of the socket: tells whether `sk` is still this one. */
+	__u64 cookie;
 	__u8 wanted;
 	__u8 member;
 	__u8 blocking;
 	__u8 closed;
-	/* Number of the join whose redirected bytes it has received to the last, once sealed. */
-	__u32 drained;
-	/* Scans in a row that found the same TCP bytes unread. */
-	__u32 stuck;
 	/* The socket belongs to its pod's sidecar. */
 	__u8 proxy;
 	/* Its reader has turned to splice, which never sees redirected bytes. */
 	__u8 spliced;
-	/* What the sweep saw last: in how many sweeps in a row its reader slept over unread bytes,
-	 * whether there were any, all that was announced to it, and all that it had received. */
-	__u8 asleep;
-	__u8 unread;
+	/* The receive accounting may be off: see accounting.bpf.h. */
+	__u8 resync;
+	__u8 pad;
+	/* config.rules when the rules of its pod were last asked. */
+	__u32 rules;
+	/* Number of the join whose redirected bytes it has received to the last, once sealed. */
+	__u32 drained;
+	__u32 pad2[2];
+	/* The rest is the scan's own, in a cache line of its own. */
+	/* What the scan saw last: the reader's copied_seq, and the sends by TCP towards it. */
+	__u32 seen_copied_seq;
+	__u32 seen_tcp_messages;
+	/* Scans in a row that found the same TCP bytes unread. */
+	__u32 stuck;
+	/* What the sweep saw last: all that was announced to it, and all that it had received. */
 	__u32 swept_sent;
 	__u32 swept_received;
+	/* In how many sweeps in a row its reader slept over unread bytes, redirected bytes were
+	 * unread and none was received, its reader held the socket's lock. */
+	__u8 asleep;
+	__u8 unread;
+	__u8 held;
+	__u8 pad3;
+	__u8 rest[CACHE_LINE - 24];
 };
 
 struct conn {
 	struct isn_pair identity;
-	/* enum conn_state */
-	__u32 state;
-	/* Why it is leaving or has left: enum reason. */
-	__u32 reason;
-	__u64 since_ns;
+	/* enum conn_state, and in the second byte the enum reason why it is leaving or has left:
+	 * conn.bpf.h. */
+	__u32 life;
 	/* In the queue of slots that need attention. */
 	__u32 attention;
+	/* The scan's: when it saw the connection come into its state, and which one that was. */
+	__u64 since_ns;
+	__u32 since_state;
 	/* The scan that looked at it last. */
 	__u32 scanned;
+	__u64 not_before_ns;
 	/* How often it left of its own doing, and how long it may not join again because of that.
 	 */
 	__u16 backoff;
@@ -390,7 +475,6 @@ struct conn {
 	__u16 doomed;
 	/* Bit per role: a rule of that end's pod excludes it. */
 	__u32 excluded;
-	__u64 not_before_ns;
 	/* Bit per role: the reader gets a fresh edge; the socket gets the settings of a member. */
 	__u32 kick;
 	__u32 settings;
@@ -467,12 +551,12 @@ _Static_assert(sizeof(struct pod) == 1432, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");
-_Static_assert(sizeof(struct config) == 72, "layout");
-_Static_assert(sizeof(struct end) == 112, "layout");
-_Static_assert(sizeof(struct claim) == 64, "layout");
+_Static_assert(sizeof(struct config) == 96, "layout");
+_Static_assert(sizeof(struct end) == 120, "layout");
+_Static_assert(sizeof(struct claim) == 80, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");
-_Static_assert(sizeof(struct conn_end) == CACHE_LINE, "layout");
-_Static_assert(sizeof(struct conn) == 5 * CACHE_LINE, "layout");
+_Static_assert(sizeof(struct conn_end) == 2 * CACHE_LINE, "layout");
+_Static_assert(sizeof(struct conn) == 7 * CACHE_LINE, "layout");
 _Static_assert(sizeof(struct flow_end) == 112, "layout");
 
 #endif

@@ -22,7 +22,7 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym;
 	({                                                                                         \
 		type *at = (void *)(address);                                                      \
 		typeof(at->field) value;                                                           \
-		bpf_core_read(&value, sizeof(value), &at->field);                                  \
+		bpf_core_read((void *)&value, sizeof(value), &at->field);                          \
 		value;                                                                             \
 	})
 #define sender_of(msg) bpf_skc_to_tcp_sock((msg)->sk)
@@ -37,10 +37,29 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym;
 		value;                                                                             \
 	})
 
+/* Whether the address still belongs to the socket with this cookie: the kernel reuses the memory of
+ * sockets. */
+static __always_inline bool is_socket(__u64 sk, __u64 cookie)
+{
+	return (__u64)peek(struct sock, sk, __sk_common.skc_cookie.counter) == cookie;
+}
+
+/* Whether the socket has closed, or is gone. */
+static __always_inline bool has_closed(__u64 sk, __u64 cookie)
+{
+	return peek(struct sock, sk, __sk_common.skc_state) == TCP_CLOSE || !is_socket(sk, cookie);
+}
+
 static __always_inline __u64 peek_psock(__u64 sk)
 {
 	/* The low bits of sk_user_data are flags (SK_USER_DATA_PTRMASK). */
 	return (__u64)peek(struct sock, sk, sk_user_data) & ~7ULL;
+}
+
+/* The psock that an end's socket has now, 0 if it has none. */
+static __always_inline __u64 psock_of(const struct conn_end *end)
+{
+	return is_socket(end->sk, end->cookie) ? peek_psock(end->sk) : 0;
 }
 
 static __always_inline bool queue_empty(__u64 psock)
@@ -48,6 +67,38 @@ static __always_inline bool queue_empty(__u64 psock)
 	struct list_head *first = peek(struct sk_psock, psock, ingress_msg.next);
 
 	return first == &((struct sk_psock *)psock)->ingress_msg;
+}
+
+/* Sockmaps that a psock is in, which hold a reference each; more than LINKS_MAX count as such. */
+#define LINKS_MAX 4
+
+#define O_NONBLOCK 00004000
+
+static __noinline int count_links(__u64 psock)
+{
+	struct list_head *head = &((struct sk_psock *)psock)->link;
+	struct list_head *node = peek(struct sk_psock, psock, link.next);
+	int links;
+
+	for (links = 0; links < LINKS_MAX && node && node != head; links++)
+		node = peek(struct list_head, node, next);
+	return links;
+}
+
+/* References to a psock beyond those of sockmaps. Each sendmsg and each receive of its socket holds
+ * one while it is inside, and so does a redirect into its queue. */
+static __always_inline int users_of(__u64 psock)
+{
+	return peek(struct sk_psock, psock, refcnt.refs.counter) - count_links(psock);
+}
+
+/* Whether receives of the socket wait for bytes, unless their flags say otherwise. */
+static __always_inline bool is_blocking(__u64 sk)
+{
+	struct socket *socket = peek(struct sock, sk, sk_socket);
+	struct file *file = socket ? peek(struct socket, socket, file) : NULL;
+
+	return !file || !(peek(struct file, file, f_flags) & O_NONBLOCK);
 }
 
 #endif

@@ -8,7 +8,6 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#define MSG_DONTWAIT 0x40
 /* Buffers of a message, beyond which it is not looked at. */
 #define BUFFERS_MAX 8
 

@@ -5,6 +5,7 @@
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"
+#include "peek.bpf.h"
 
 #define SOL_SOCKET		  1
 #define SOL_TCP			  6
@@ -14,6 +15,8 @@
 #define TCP_KEEPIDLE		  4
 #define SOCK_KEEPOPEN		  3
 #define WRITE_HDR_OPT_CB_FLAG	  (1 << 6)
+/* No set of sockops flags: the bits beyond BPF_SOCK_OPS_ALL_CB_FLAGS are none. */
+#define WRITE_HDR_SHARED 0xff
 
 static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 {
@@ -66,26 +69,33 @@ static __always_inline bool claimed(const struct isn_pair *key, enum role role)
 	struct isn_pair identity = identity_of(key, role);
 	const struct claim *claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
 
-	return claim && claim->held & (1U << role);
+	return claim && claim->sk[role & 1];
+}
+
+static long sight_one(__u32 index, void *unused)
+{
+	const struct watched *watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
+	struct end end;
+
+	if (!watched || !watched->cookie || has_closed(watched->sk, watched->cookie) ||
+	    bpf_probe_read_kernel(&end, sizeof(end), (void *)watched->end) ||
+	    end.cookie != watched->cookie || end.conn || end.barred == REASON_FORGED_HANDSHAKE)
+		return 0;
+	sight((void *)watched->sk, &end.key, end.role & 1, 0);
+	return 0;
 }
 
 /* Connections that are older than the agent or than the enrolment of a pod. A walk over the sockets
  * of a namespace visits the whole table of the node, so only the namespaces of new pods are walked
  * over. What was seen in others stays noted; what is watched there is noted by this, which goes
- * first. Over meshaccel_ends. */
-SEC("iter/bpf_sk_storage_map")
-int meshaccel_sight_watched(struct bpf_iter__bpf_sk_storage_map *ctx)
+ * first. */
+SEC("iter/task")
+int meshaccel_sight_watched(struct bpf_iter__task *ctx)
 {
-	const struct end *end;
-	struct isn_pair key;
+	const __u32 *used = watched_used();
 
-	if (!ctx->sk)
-		return 0;
-	end = bpf_sk_storage_get(&meshaccel_ends, ctx->sk, NULL, 0);
-	if (!end || end->gone || end->conn || end->barred == REASON_FORGED_HANDSHAKE)
-		return 0;
-	key = end->key;
-	sight(ctx->sk, &key, end->role & 1, 0);
+	if (!ctx->task && used)
+		bpf_loop(*used, sight_one, NULL, 0);
 	return 0;
 }
 
@@ -114,7 +124,7 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 {
 	struct tcp_sock *tp = established(ctx);
 	const struct seen *peer;
-	struct end fresh = {};
+	struct end fresh = {}, *end;
 	struct isn_pair key;
 	int state_flag = BPF_SOCK_OPS_STATE_CB_FLAG;
 	enum role role;
@@ -141,14 +151,21 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	/* Whole before anybody sees it: a receive that has just let go of the lock counts itself
-	 * now. */
-	end_init(&fresh, key, role, cookie, tp);
+	 * now. Only its place in the table follows. */
 	fresh.base = tp->copied_seq;
 	fresh.turn_seq = tp->write_seq;
 	fresh.bytes_before = tp->bytes_received;
-	fresh.adopted = 1;
-	if (!bpf_sk_storage_get(&meshaccel_ends, tp, &fresh, BPF_SK_STORAGE_GET_F_CREATE))
+	/* Its first receive may have begun before the record. */
+	fresh.resync = 1;
+	end_fill(&fresh, key, role, cookie, bpf_get_socket_cookie(tp), tp);
+	end = bpf_sk_storage_get(&meshaccel_ends, tp, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!end)
 		return 0;
+	if (!list_end(end, (__u64)tp)) {
+		bpf_sk_storage_delete(&meshaccel_ends, tp);
+		count(REASON_TABLE_FULL);
+		return 0;
+	}
 	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
 	 * (half_closed()). */
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
@@ -159,6 +176,18 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 
 /* Since Linux 6.5. */
 extern int bpf_sock_destroy(struct sock_common *sk) __ksym __weak;
+
+/* Since Linux 6.11. A socket that has the bit already has it for another agent's sake: the calls
+ * come, and the bit is not ours to take down. */
+static __always_inline void ask_packet_calls(struct tcp_sock *tp, struct end *end)
+{
+	int before = tp->bpf_sock_ops_cb_flags, flags = before | WRITE_HDR_OPT_CB_FLAG;
+
+	if (flags != before &&
+	    bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)))
+		return;
+	end->packet_flags = flags == before ? WRITE_HDR_SHARED : flags;
+}
 
 /* Gives the readers that the scan named a fresh edge, and new members their settings: one that
  * never probes its peer a keepalive, because an accelerated connection sends no packets, and its
@@ -174,7 +203,7 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	struct conn *conn;
 	struct end *end;
 	int value = 1, lowat;
-	__u16 bit;
+	__u32 bit;
 
 	if (!common || !config)
 		return 0;
@@ -193,8 +222,7 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 			bpf_sock_destroy(common);
 		return 0;
 	}
-	if (conn->kick & bit) {
-		conn->kick &= ~bit;
+	if (__sync_fetch_and_and(&conn->kick, ~bit) & bit) {
 		/* tcp_set_rcvlowat() wakes the reader when there is something to read. The value is
 		 * the application's. */
 		lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
@@ -203,15 +231,10 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 		if (counters)
 			counters->kicks++;
 	}
-	if (!(conn->settings & bit))
+	if (!(__sync_fetch_and_and(&conn->settings, ~bit) & bit))
 		return 0;
-	conn->settings &= ~bit;
-	if (!config->stop_when_stale) {
-		/* Since Linux 6.11. */
-		int flags = tp->bpf_sock_ops_cb_flags | WRITE_HDR_OPT_CB_FLAG;
-
-		bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags));
-	}
+	if (!config->stop_when_stale)
+		ask_packet_calls(tp, end);
 	if (config->keepalive_s) {
 		if (!(tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))) {
 			int idle = config->keepalive_s;

@@ -10,6 +10,7 @@
  * receive has covered is remembered in bytes: a send that finds its bytes answered, or read, begins
  * nothing.
  */
+#include "accounting.bpf.h"
 #include "address.bpf.h"
 #include "ends.bpf.h"
 #include "measure.h"

@@ -1,7 +1,291 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Decides for each send of a member: to the peer's queue, or to TCP. */
+/* Decides for each send of a member whether it goes straight to the peer's queue or takes TCP: the
+ * rules R1 to R7.
+ *
+ * Two facts about tcp_bpf_recvmsg carry them. It drains the redirected queue (psock->ingress_msg)
+ * before the TCP queue, and a reader that is already blocked in the plain tcp_recvmsg sees the TCP
+ * queue only.
+ *
+ * The verdict runs under the lock of the sending socket, so a direction has one writer. The lock is
+ * dropped between the verdict and the peer's queue, so a redirect may be under way while a scan
+ * looks. Hence the order in redirect(): announce the bytes, then look whether the connection is
+ * sealed. The scan does the reverse: it seals, then reads what is announced. One of the two sees
+ * the other; once sealed, nothing is under way that is not announced.
+ *
+ * The peer is read through the kernel address that the scan noted. It may be stale: the peer can
+ * close at any time. The redirect comes last and looks the peer up by its key, so a stale read can
+ * only cause a miss, which passes to TCP.
+ */
 #define PEEK_BY_CAST
-#include "verdict.bpf.h"
+#include "drained.bpf.h"
+#include "memory.bpf.h"
+
+/* Bytes redirected from one end to the other and not yet read; an upper bound. The caller is the
+ * only sendmsg of its own that counts, so if no other thread is inside, an empty queue decides. */
+static __always_inline __u32 unread_bytes(struct conn *conn, __u32 role)
+{
+	const struct conn_end *reader = &conn->ends[!role];
+	struct sk_psock *psock = (void *)reader->psock;
+
+	if (bpf_core_field_exists(psock->msg_tot_len))
+		return peek(struct sk_psock, psock, msg_tot_len);
+	if (queue_drained(conn, role, 1))
+		return 0;
+	return conn->directions[role & 1].sent -
+	       received_beyond_tcp(peek_end(reader->end, received),
+				   peek(struct tcp_sock, reader->sk, copied_seq),
+				   peek_end(reader->end, base));
+}
+
+/* R3. The list changes meanwhile; only the estimate can suffer. */
+static __noinline __u32 count_messages(__u64 psock)
+{
+	struct list_head *head = &((struct sk_psock *)psock)->ingress_msg;
+	struct list_head *node = peek(struct sk_psock, psock, ingress_msg.next);
+	__u32 messages;
+
+	for (messages = 0; messages < CAP_MESSAGES * HARD_CAP_FACTOR; messages++) {
+		if (!node || node == head)
+			break;
+		node = peek(struct list_head, node, next);
+	}
+	return messages;
+}
+
+/* R3, over all flows: redirected bytes are charged to TCP's memory, so its own total bounds them.
+ */
+static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const struct config *config)
+{
+	const struct proto *proto = tp->inet_conn.icsk_inet.sk.__sk_common.skc_prot;
+
+	return proto->memory_allocated->counter < config->tcp_memory_pages;
+}
+
+/* R3: the caps of one direction. Beyond them it becomes mixed, where a reader that turns to splice
+ * has to be seen. So until the splice watch is attached, the hard caps apply. Nobody leads a flow
+ * back to TCP while the agent is away: then they apply as well. */
+static __always_inline enum reason over_cap(const struct config *config, __u32 unread, __u32 size,
+					    __u32 messages)
+{
+	__u64 factor =
+	    config->splice_watched && !no_scan_for(config, ABSENT_NS) ? 1 : HARD_CAP_FACTOR;
+
+	if ((__u64)unread + size > config->cap_bytes * factor)
+		return REASON_CAP_BYTES;
+	return messages >= CAP_MESSAGES * factor ? REASON_CAP_MESSAGES : REASON_NONE;
+}
+
+/* Tells the agent at once: its next scan may be too late. */
+static __noinline int ask_for_watch(void)
+{
+	struct event event = {.kind = EVENT_WATCH_SPLICE};
+
+	tell(&event);
+	return 0;
+}
+
+/* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor,
+ * so it is looked at only when all that was redirected since the last look may not fit into what
+ * the direction may hold. */
+static __always_inline enum reason bounded(const struct tcp_sock *tp, struct conn *conn, __u32 role,
+					   const struct config *config, __u32 size)
+{
+	struct direction *direction = &conn->directions[role & 1];
+	__u32 cost = size + MESSAGE_BYTES, unread, messages, more;
+	enum reason reason;
+
+	if (!tcp_memory_low(tp, config))
+		return REASON_TCP_MEMORY;
+	if ((__u64)direction->queued + cost <= READ_ONCE(direction->allowed))
+		return REASON_NONE;
+	unread = unread_bytes(conn, role);
+	messages = unread ? count_messages(conn->ends[!role].psock) : 0;
+	direction->queued = unread + messages * MESSAGE_BYTES;
+	if (unread) {
+		reason = over_cap(config, unread, size, messages);
+		if (reason)
+			return reason;
+		if (!config->splice_watched && !direction->asked &&
+		    (unread > config->cap_bytes / 2 || messages > CAP_MESSAGES / 2)) {
+			direction->asked = 1;
+			ask_for_watch();
+		}
+	} else {
+		direction->asked = 0;
+	}
+	if ((__u64)direction->queued + cost <= READ_ONCE(direction->allowed))
+		return REASON_NONE;
+	more = direction->queued + cost - READ_ONCE(direction->allowed);
+	more = (more + CHUNK_BYTES - 1) / CHUNK_BYTES * CHUNK_BYTES;
+	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, more, config))
+		return REASON_MEMORY_BUDGET;
+	__sync_fetch_and_add(&direction->allowed, more);
+	return REASON_NONE;
+}
+
+/* R4: a run of small sends without an answer. TCP coalesces them, the redirect cannot. */
+static __always_inline bool is_stream(const struct end *end, struct direction *direction,
+				      __u32 size)
+{
+	if (direction->run_received != end->received) {
+		direction->run_received = end->received;
+		direction->run_messages = 0;
+		direction->run_bytes = 0;
+	}
+	direction->run_messages++;
+	if (direction->run_bytes < 1U << 31)
+		direction->run_bytes += size;
+	return direction->run_messages >= STREAM_MESSAGES &&
+	       direction->run_bytes / STREAM_MESSAGE_BYTES < direction->run_messages;
+}
+
+/* R2, R5, R7: what makes a direction return to TCP, at its next drained point. */
+static __always_inline enum reason must_stop(const struct conn *conn, const struct config *config,
+					     const struct conn_end *reader)
+{
+	if (state_of(conn) != CONN_JOINED)
+		return REASON_LEAVING;
+	if (!config->redirect)
+		return REASON_DRAINED_OFF;
+	if (config->stop_when_stale && no_scan_for(config, HEARTBEAT_NS))
+		return REASON_AGENT_STALE;
+	if (peek(struct sock, reader->sk, sk_rcvlowat) > 1)
+		return REASON_RCVLOWAT;
+	if (reader->spliced)
+		return REASON_SPLICE;
+	if (config->proxies_only && !reader->proxy)
+		return REASON_UNKNOWN_READER;
+	return REASON_NONE;
+}
+
+/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP; and R2: if it may
+ * have been blocked in tcp_recvmsg when it became a member, it has come back since. */
+static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
+					       const struct direction *direction,
+					       const struct conn_end *reader)
+{
+	__u32 copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
+
+	if (copied_seq != tp->write_seq)
+		return REASON_UNDRAINED;
+	if (reader->blocking && (__s32)(copied_seq - direction->trap_seq) <= 0)
+		return REASON_BLOCKED_READER;
+	return REASON_NONE;
+}
+
+static __always_inline int pass(struct conn *conn, __u32 slot, struct direction *direction,
+				enum reason reason)
+{
+	struct counters *counters = counters_get();
+
+	direction->reason = reason;
+	direction->tcp_messages++;
+	if (counters)
+		counters->tcp_messages++;
+	count(reason);
+	/* TCP bytes on a member are watched until they are read (and FIONREAD may hide them
+	 * meanwhile). */
+	attend(conn, slot);
+	return SK_PASS;
+}
+
+/* A connection that is leaving takes TCP, whatever is unread of what was redirected: recv finds
+ * that first. Splice does not: what follows must not reach it, so the connection is reset. */
+static __always_inline int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role,
+					struct direction *direction, enum reason reason)
+{
+	if (READ_ONCE(conn->ends[!role].spliced) && !redirect_drained(conn, role))
+		doom(conn, slot, !role, REASON_SPLICE);
+	if (conn->doomed)
+		return SK_DROP;
+	return pass(conn, slot, direction, reason);
+}
+
+static __always_inline int redirect(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
+				    __u32 slot, struct direction *direction, __u32 size, __u32 join)
+{
+	struct isn_pair peer = {.own = end->key.peer, .peer = end->key.own};
+	struct counters *counters;
+	__u32 state;
+
+	add_ordered(&direction->sent, size);
+	state = state_of(conn);
+	if ((state != CONN_JOINED && state != CONN_STOPPING) || READ_ONCE(conn->join) != join) {
+		__sync_fetch_and_add(&direction->sent, -size);
+		WRITE_ONCE(direction->path, PATH_MIXED);
+		return leave_by_tcp(conn, slot, end->role & 1, direction, REASON_LEAVING);
+	}
+	if (bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS) != SK_PASS) {
+		__sync_fetch_and_add(&direction->sent, -size);
+		WRITE_ONCE(direction->path, PATH_MIXED);
+		return pass(conn, slot, direction, REASON_PEER_GONE);
+	}
+	direction->queued += size + MESSAGE_BYTES;
+	direction->redirected_bytes += size;
+	counters = counters_get();
+	if (counters) {
+		counters->redirected_messages++;
+		counters->redirected_bytes += size;
+	}
+	return SK_PASS;
+}
+
+static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end, struct conn *conn,
+				   __u32 slot)
+{
+	__u32 role = end->role & 1, size = msg->size, state;
+	struct direction *direction = &conn->directions[role];
+	const struct conn_end *reader = &conn->ends[!role];
+	const struct config *config = config_get();
+	const struct tcp_sock *tp = sender_of(msg);
+	__u32 join = READ_ONCE(conn->join);
+	enum reason reason;
+	__u8 socket_state;
+
+	if (!tp || !config)
+		return SK_PASS;
+
+	/* R6 */
+	socket_state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	if (socket_state != TCP_ESTABLISHED && socket_state != TCP_CLOSE_WAIT)
+		return pass(conn, slot, direction, REASON_STATE);
+
+	state = state_of(conn);
+	if (state < CONN_JOINED || state == CONN_SEALED)
+		return leave_by_tcp(conn, slot, role, direction, reason_of(conn) ?: REASON_LEAVING);
+	if (direction->path == PATH_MIXED)
+		return leave_by_tcp(conn, slot, role, direction,
+				    direction->reason ?: REASON_LEAVING);
+
+	reason = must_stop(conn, config, reader);
+	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {
+		WRITE_ONCE(direction->path, PATH_TCP);
+		if (!reason)
+			reason = tcp_drained(tp, direction, reader);
+		if (reason)
+			return pass(conn, slot, direction, reason);
+		WRITE_ONCE(direction->path_seq, tp->write_seq);
+		WRITE_ONCE(direction->path, PATH_REDIRECT);
+		direction->queued = 0;
+	}
+
+	/* R1, from redirect to TCP: only once the reader has consumed what was redirected. */
+	if (reason && !unread_bytes(conn, role)) {
+		WRITE_ONCE(direction->path, PATH_TCP);
+		return pass(conn, slot, direction, reason);
+	}
+
+	reason = bounded(tp, conn, role, config, size);
+	if (reason) {
+		WRITE_ONCE(direction->path, unread_bytes(conn, role) ? PATH_MIXED : PATH_TCP);
+		return pass(conn, slot, direction, reason);
+	}
+
+	/* Without an agent it would be on TCP, and stay a member. */
+	if (is_stream(end, direction, size) && !no_scan_for(config, ABSENT_NS))
+		stop(conn, slot, REASON_STREAM);
+	return redirect(msg, end, conn, slot, direction, size, join);
+}
 
 SEC("sk_msg")
 int meshaccel_verdict(struct sk_msg_md *msg)

@@ -142,6 +142,7 @@ export const eventKinds = [
   'slow-request',
   'fallback',
   'refused',
+  'watch-splice',
 ] as const
 
 export type EventKind = (typeof eventKinds)[number]
@@ -225,5 +226,5 @@ export interface Datapath {
   listen(listener: (event: DatapathEvent) => void): Disposable
 
   /** Stops the scans and lets go of the kernel's objects; pins stay, so that live connections keep going. */
-  close(): void
+  close(): void | Promise<void>
 }

@@ -13,15 +13,30 @@ import {
   reasonName,
   ROLE_CLIENT,
 } from './layout.ts'
+import type { Programs } from './programs.ts'
 
 /** Connections that are decoded at a time: some milliseconds of work. */
 const FLOWS_PER_BATCH = 500
 /** Ends that are put together at a time. */
 const ENDS_PER_BATCH = 5000
 
-/** Decodes what the iterator `meshaccel_flows` wrote. */
-export function parseFlows(output: Uint8Array): Flow[] {
-  return [...flowBatches([output])].flat()
+/** Decodes what runs of the iterator `meshaccel_flows` wrote. */
+export function parseFlows(...pieces: readonly Uint8Array[]): Flow[] {
+  return [...flowBatches(pieces)].flat()
+}
+
+/** The whole flow table, a part for each run of the iterator; several readers may take turns. */
+export function* flowPieces({
+  flows,
+  cursor,
+}: Pick<Programs, 'flows' | 'cursor'>): Generator<Uint8Array> {
+  let next = 0
+  do {
+    cursor.update(0, { next, pad: 0 })
+    const piece = flows.iterate()
+    next = cursor.lookup(0)?.next ?? 0
+    yield piece
+  } while (next !== 0)
 }
 
 /**

@@ -17,16 +17,20 @@ import type {
 } from './datapath.ts'
 import { Events } from './events.ts'
 import { tellHolders } from './holders.ts'
+import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './survey.ts'
-import { flowsInTurns, parseFlows } from './flow-table.ts'
+import { flowPieces, flowsInTurns, parseFlows } from './flow-table.ts'
 import { type ProgramRecord, reasonName } from './layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './older-connections.ts'
 import { hasRules, podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
 import { probesOf } from './selftest/probe-bits.ts'
-import { drainAll, readConfig, runInNetns, scan, setConfig, tcpMemoryPages } from './scans.ts'
+import { ScanLoop } from './scan-loop.ts'
+import { drainAll, readConfig, Scans, setConfig, tcpMemoryPages } from './scans.ts'
 import { SpacedWalks } from './spaced-walks.ts'
+import { SpliceWatch } from './splice-watch.ts'
+import { visit } from './visit.ts'
 
 /** Before the next scan when one has failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
@@ -41,10 +45,11 @@ export interface KernelDatapathOptions {
   readonly log: Log
 }
 
-/** What ends with a data path: its right to move connections, and its care for other versions. */
+/** They end with a data path: its right to move connections, its care for other versions, its walks. */
 interface Holdings {
   readonly lock: Disposable
   readonly others: Disposable
+  readonly walks: Walks
 }
 
 /** Moves connections for as long as it is open. */
@@ -56,7 +61,9 @@ export class KernelDatapath implements Datapath {
   readonly #log: Log
   /** How to enter the pods' namespaces, by cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
-  #scanTimer: NodeJS.Timeout | undefined
+  readonly #scans: Scans
+  readonly #spliceWatch: SpliceWatch
+  readonly #scanLoop: ScanLoop
   #surveyTimer: NodeJS.Timeout | undefined
   readonly #older: OlderConnections
   /** They give new members their settings. */
@@ -83,10 +90,12 @@ export class KernelDatapath implements Datapath {
     })
     this.#older = new OlderConnections({
       programs,
+      walks: holdings.walks,
       netnsPaths: this.#netnsPaths,
       log: this.#log,
       found: () => this.#surveySoon(),
     })
+    this.#spliceWatch = new SpliceWatch(programs, this.#log)
     this.#settingsWalks = new SpacedWalks((cookie) => this.#giveSettings(cookie))
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
@@ -94,7 +103,15 @@ export class KernelDatapath implements Datapath {
     )
     this.#events.listen((event) => this.#onEvent(event))
     this.#measurements = new Measurements(programs)
-    this.#scan()
+    this.#scans = new Scans({
+      pins: programs,
+      walks: holdings.walks,
+      netnsPaths: this.#netnsPaths,
+      giveSettings: (cookie) => this.#settingsWalks.ask(cookie),
+      visit: (cookie) => visit(programs, cookie, this.#netnsPaths),
+      watchSplice: () => this.#spliceWatch.need(),
+    })
+    this.#scanLoop = new ScanLoop(() => this.#scan())
   }
 
   enrolled(): ReadonlySet<bigint> {
@@ -125,9 +142,9 @@ export class KernelDatapath implements Datapath {
   }
 
   async drain(options: DrainOptions): Promise<void> {
-    const holders = (): string =>
-      tellHolders(parseFlows(this.#programs.flows.iterate()), options.podOf)
-    await drainAll(this.#programs, this.#netnsPaths, options, holders)
+    await drainAll(this.#scans, options, (unkicked) =>
+      tellHolders(parseFlows(...flowPieces(this.#programs)), options.podOf, unkicked),
+    )
   }
 
   resume(): void {
@@ -140,7 +157,7 @@ export class KernelDatapath implements Datapath {
   }
 
   flows(): AsyncIterable<readonly Flow[]> {
-    return flowsInTurns(this.#programs.flows.pieces())
+    return flowsInTurns(flowPieces(this.#programs))
   }
 
   quarantined(): Quarantined[] {
@@ -185,20 +202,25 @@ export class KernelDatapath implements Datapath {
     return this.#events.listen(listener)
   }
 
-  close(): void {
-    clearTimeout(this.#scanTimer)
+  async close(): Promise<void> {
+    this.#scanLoop[Symbol.dispose]()
     clearTimeout(this.#surveyTimer)
     this.#older[Symbol.dispose]()
     clearInterval(this.#keepaliveTimer)
     this.#measurements[Symbol.dispose]()
     this.#events[Symbol.dispose]()
+    await this.#scans.close()
     if (this.policy === 'strict') {
-      this.#settingsWalks.walkNow()
+      // Its members stay redirected, and nobody is there to attach it when one of them needs it.
+      this.#spliceWatch.need()
+      await this.#settingsWalks.walkNow()
       // Where members stay redirected without an agent, the higher cap applies from now on.
       setConfig(this.#programs, { heartbeat_ns: 0n })
     }
+    this.#spliceWatch[Symbol.dispose]()
     this.#programs[Symbol.dispose]()
     this.#holdings.others[Symbol.dispose]()
+    this.#holdings.walks[Symbol.dispose]()
     this.#holdings.lock[Symbol.dispose]()
   }
 
@@ -216,17 +238,17 @@ export class KernelDatapath implements Datapath {
     setConfig(this.#programs, { rules: readConfig(this.#programs).rules + 1 })
   }
 
-  /** Scans now and plans the next scan. */
-  #scan(): void {
-    clearTimeout(this.#scanTimer)
-    let waitMs = FAILED_SCAN_INTERVAL_MS
+  async #scan(): Promise<number> {
     try {
-      waitMs = scan(this.#programs, this.#netnsPaths, (cookie) => this.#settingsWalks.ask(cookie))
-      this.#settingsWalks.walkIfDue()
+      const { waitMs } = await this.#scans.scan()
+      this.#spliceWatch.rest()
+      return waitMs
     } catch (error) {
       this.#log.error({ err: error }, 'scan failed')
+      return FAILED_SCAN_INTERVAL_MS
+    } finally {
+      this.#settingsWalks.walkIfDue()
     }
-    this.#scanTimer = setTimeout(() => this.#scan(), waitMs)
   }
 
   /** After a change of what is enrolled, or several in one turn: the survey walks over every watched socket. */
@@ -239,11 +261,12 @@ export class KernelDatapath implements Datapath {
         this.#log.error({ err: error }, 'survey failed')
         this.#surveySoon(FAILED_SCAN_INTERVAL_MS)
       }
-      this.#scan()
+      this.#scanLoop.scanNow()
     }, delayMs)
   }
 
   #onEvent({ kind, netnsCookie, pid, comm, reason }: DatapathEvent): void {
+    if (kind === 'watch-splice') this.#spliceWatch.need()
     if (kind !== 'quarantined' && kind !== 'reset') return
     this.#log.warn(
       { netnsCookie: String(netnsCookie), pid, comm, reason },
@@ -259,7 +282,9 @@ export class KernelDatapath implements Datapath {
   #forgetPaths(): void {
     const enrolled = this.enrolled()
     for (const [cookie, path] of this.#netnsPaths) {
-      if (!enrolled.has(cookie) && !existsSync(path)) this.#netnsPaths.delete(cookie)
+      if (enrolled.has(cookie) || existsSync(path)) continue
+      this.#netnsPaths.delete(cookie)
+      this.#holdings.walks.forget(cookie)
     }
   }
 
@@ -268,13 +293,15 @@ export class KernelDatapath implements Datapath {
     setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
     const { joined, leaving } = surveyGauge(this.#programs)
     if (joined + leaving === 0) return
-    for (const cookie of this.enrolled()) this.#giveSettings(cookie)
+    for (const cookie of this.enrolled()) this.#settingsWalks.ask(cookie)
   }
 
-  /** To the new members of a pod. What fails, the next round of keepalive settings makes up for. */
-  #giveSettings(netnsCookie: bigint): void {
+  /** To the new members of a pod. The next round of keepalive settings makes up for a failure. */
+  async #giveSettings(netnsCookie: bigint): Promise<void> {
+    const { walks } = this.#holdings
     try {
-      runInNetns(this.#programs.kick, netnsCookie, this.#netnsPaths)
+      const output = await walks.walk(this.#programs.kick, netnsCookie, this.#netnsPaths)
+      if (output === undefined) this.#settingsWalks.ask(netnsCookie)
     } catch (error) {
       this.#log.error(
         { err: error, netnsCookie: String(netnsCookie) },

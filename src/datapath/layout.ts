@@ -13,6 +13,7 @@ export const reasons = [
   'cap-bytes',
   'cap-messages',
   'tcp-memory',
+  'memory-budget',
   'rcvlowat',
   'state',
   'drained-off',
@@ -26,6 +27,9 @@ export const reasons = [
   'reader-changed',
   'join-timeout',
   'half-closed',
+  'reader-holds-lock',
+  'blocking-reader',
+  'claimed-elsewhere',
   'reset',
   'short',
   'remote-peer',
@@ -46,6 +50,7 @@ export const reasons = [
   'splice',
   'quarantined',
   'stuck',
+  'overtaken',
 ] as const
 
 export type Reason = (typeof reasons)[number]
@@ -175,7 +180,11 @@ export interface ConfigRecord {
   rules: number
   probes_run: number
   probes_ok: number
+  splice_watched: number
+  sweep: number
   pad: number
+  pod_memory_bytes: bigint
+  node_memory_bytes: bigint
 }
 export const config: StructCodec<ConfigRecord> = struct({
   redirect: u32,
@@ -192,7 +201,11 @@ export const config: StructCodec<ConfigRecord> = struct({
   rules: u32,
   probes_run: u32,
   probes_ok: u32,
+  splice_watched: u32,
+  sweep: u32,
   pad: u32,
+  pod_memory_bytes: u64,
+  node_memory_bytes: u64,
 })
 
 /** Per-CPU totals. */
@@ -244,6 +257,16 @@ export const gauge: StructCodec<GaugeRecord> = struct({
   pad: u32,
   tcp_bytes: u64,
   unread_bytes: u64,
+})
+
+/** Where the flow table goes on. */
+export interface CursorRecord {
+  next: number
+  pad: number
+}
+export const cursor: StructCodec<CursorRecord> = struct({
+  next: u32,
+  pad: u32,
 })
 
 /** One line of the flow table. */

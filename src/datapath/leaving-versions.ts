@@ -1,40 +1,61 @@
 import type { Log } from '../log.ts'
+import type { Walks } from './netns/walks.ts'
 import { removeVersion } from './pin-directory.ts'
 import { Pins } from './programs.ts'
-import { drainOnce } from './scans.ts'
+import { Scans } from './scans.ts'
 
 const LOOK_INTERVAL_MS = 1_000
 
 /** Versions that were set aside: removes each as soon as its last members have been read, until disposed of. */
 export class LeavingVersions implements Disposable {
-  readonly #pins: Map<string, Pins>
+  readonly #versions: Map<string, { readonly pins: Pins; readonly scans: Scans }>
   readonly #log: Log
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
+  #disposed = false
 
-  constructor(versions: readonly string[], log: Log) {
-    this.#pins = new Map(versions.map((version) => [version, new Pins(version)]))
+  constructor(versions: readonly string[], walks: Walks, log: Log) {
+    const netnsPaths = new Map()
+    this.#versions = new Map(
+      versions.map((version) => {
+        const pins = new Pins(version)
+        return [version, { pins, scans: new Scans({ pins, walks, netnsPaths }) }]
+      }),
+    )
     this.#log = log
-    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS)
+    this.#plan()
   }
 
-  #look(): void {
-    for (const [version, pins] of this.#pins) {
+  #plan(): void {
+    if (this.#versions.size === 0 || this.#disposed) return
+    this.#timer = setTimeout(() => void this.#look(), LOOK_INTERVAL_MS)
+  }
+
+  async #look(): Promise<void> {
+    for (const [version, { scans }] of this.#versions) {
       try {
-        if (drainOnce(pins, new Map()) > 0) continue
-        pins[Symbol.dispose]()
-        this.#pins.delete(version)
+        const { members, unkicked } = await scans.drainOnce()
+        if (this.#disposed) return
+        if (members > 0 || unkicked.length > 0) continue
+        this.#forget(version)
         removeVersion(version)
         this.#log.info({ pins: version }, 'the last connections of another version have left')
       } catch (error) {
         this.#log.error({ err: error, pins: version }, 'cannot drain another version')
       }
     }
-    if (this.#pins.size === 0) clearInterval(this.#timer)
+    this.#plan()
+  }
+
+  #forget(version: string): void {
+    const { pins, scans } = this.#versions.get(version) ?? {}
+    scans?.[Symbol.dispose]()
+    pins?.[Symbol.dispose]()
+    this.#versions.delete(version)
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer)
-    for (const pins of this.#pins.values()) pins[Symbol.dispose]()
-    this.#pins.clear()
+    this.#disposed = true
+    clearTimeout(this.#timer)
+    for (const version of this.#versions.keys()) this.#forget(version)
   }
 }

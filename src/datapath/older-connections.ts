@@ -1,11 +1,12 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import { hasConnections } from './netns.ts'
+import type { Walks } from './netns/walks.ts'
 import type { Programs } from './programs.ts'
-import { cookiesIn, runInNetns } from './scans.ts'
+import { cookiesIn } from './scans.ts'
 
 export interface OlderConnectionsOptions {
   readonly programs: Pick<Programs, 'sightWatched' | 'sight' | 'adopt'>
+  readonly walks: Pick<Walks, 'walk' | 'isBlocked'>
   /** How to enter the pods' namespaces, by cookie. */
   readonly netnsPaths: ReadonlyMap<bigint, string>
   readonly log: Log
@@ -19,7 +20,9 @@ const LOOK_INTERVAL_MS = 1_000
 /**
  * Finds the connections that are older than their pod's enrolment: once for all pods that are enrolled at about the same
  * time, and in these alone. To walk over a pod's sockets takes the kernel a step for each bucket of the node's table of
- * connections, some milliseconds where there is much memory; so in between others have their turn.
+ * connections, some milliseconds where there is much memory.
+ *
+ * A pod that holds a socket's lock is looked in again once it has let go.
  */
 export class OlderConnections implements Disposable {
   readonly #options: OlderConnectionsOptions
@@ -60,17 +63,18 @@ export class OlderConnections implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const cookies = [...this.#due]
-    this.#due.clear()
+    const { walks, log } = this.#options
+    const cookies = [...this.#due].filter((cookie) => !walks.isBlocked(cookie))
+    for (const cookie of cookies) this.#due.delete(cookie)
     this.#looking = true
     try {
-      await this.#adopt(cookies)
+      if (cookies.length > 0) await this.#adopt(cookies)
     } catch (error) {
-      this.#options.log.error({ err: error }, 'older connections were not looked for')
+      log.error({ err: error }, 'older connections were not looked for')
       for (const cookie of cookies) this.#due.add(cookie)
     }
     if (this.#closed) return
-    // What has come to be due meanwhile waits, too, so that it is done together.
+    // Pods that come to be due meanwhile wait, too, so that it is done together.
     this.#timer = setTimeout(() => {
       this.#looking = false
       this.#timer = undefined
@@ -78,35 +82,35 @@ export class OlderConnections implements Disposable {
     }, LOOK_INTERVAL_MS)
   }
 
-  /** All ends are noted before any is matched. */
+  /** All ends are noted before any is matched, but those of pods that hold a lock. */
   async #adopt(newPods: readonly bigint[]): Promise<void> {
     const { programs, netnsPaths, log, found } = this.#options
     programs.sightWatched.run()
-    await this.#each(newPods, (cookie) => {
-      runInNetns(programs.sight, cookie, netnsPaths)
-    })
+    const sighted: bigint[] = []
+    for (const cookie of newPods) {
+      if (await this.#walk(programs.sight, cookie)) sighted.push(cookie)
+    }
     // Peers in pods that were looked in before, where they had none yet.
     const elsewhere = new Set<bigint>()
-    await this.#each(newPods, (cookie) => {
-      const peers = cookiesIn(runInNetns(programs.adopt, cookie, netnsPaths))
-      for (const peer of peers) if (netnsPaths.has(peer)) elsewhere.add(peer)
-    })
+    for (const cookie of sighted) {
+      const output = await this.#walk(programs.adopt, cookie)
+      if (!output) continue
+      for (const peer of cookiesIn(output)) if (netnsPaths.has(peer)) elsewhere.add(peer)
+    }
     for (const cookie of newPods) elsewhere.delete(cookie)
-    await this.#each(elsewhere, (cookie) => {
-      runInNetns(programs.adopt, cookie, netnsPaths)
-    })
+    for (const cookie of elsewhere) await this.#walk(programs.adopt, cookie)
     if (this.#closed) return
     log.debug({ pods: newPods.length, elsewhere: elsewhere.size }, 'looked for older connections')
     found()
   }
 
-  /** Not once it is closed. */
-  async #each(cookies: Iterable<bigint>, work: (cookie: bigint) => void): Promise<void> {
-    for (const cookie of cookies) {
-      await setImmediate()
-      if (this.#closed) return
-      work(cookie)
-    }
+  /** Not once it is closed. The pod is due again if the walk is blocked. */
+  async #walk(pin: string, cookie: bigint): Promise<Buffer | undefined> {
+    const { walks, netnsPaths } = this.#options
+    if (this.#closed) return undefined
+    const output = await walks.walk(pin, cookie, netnsPaths)
+    if (!output) this.#due.add(cookie)
+    return output
   }
 
   #isBusy(cookie: bigint): boolean {

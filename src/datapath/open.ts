@@ -6,10 +6,11 @@ import { MeshaccelError } from '../errors.ts'
 import { BpfMap, bytes, u64 } from '../libbpf/index.ts'
 import type { Log } from '../log.ts'
 import type { Datapath, DrainOptions, Policy } from './datapath.ts'
-import { parseFlows } from './flow-table.ts'
+import { flowPieces, parseFlows } from './flow-table.ts'
 import { tellHolders } from './holders.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel.ts'
 import type { ConfigRecord } from './layout.ts'
+import { Walks } from './netns/walks.ts'
 import { LeavingVersions } from './leaving-versions.ts'
 import {
   assertOurs,
@@ -26,7 +27,7 @@ import {
 } from './pin-directory.ts'
 import { currentPins, install, isComplete, Pins, Programs } from './programs.ts'
 import { RefusedDatapath } from './refused.ts'
-import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig } from './scans.ts'
+import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig, Scans } from './scans.ts'
 import type { SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
@@ -96,8 +97,9 @@ function adopt(
     const policy = tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
     log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
     if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
-    const others = new LeavingVersions(leaving, log)
-    return new KernelDatapath(programs, policy, { lock, others }, options)
+    const walks = new Walks({ log })
+    const others = new LeavingVersions(leaving, walks, log)
+    return new KernelDatapath(programs, policy, { lock, others, walks }, options)
   } catch (error) {
     programs[Symbol.dispose]()
     throw error
@@ -199,17 +201,20 @@ async function drainVersion(version: string, options: DrainOptions): Promise<boo
     })
   }
   try {
-    return await drainAll(pins, new Map(), options, () => holdersOf(version))
+    using walks = new Walks({})
+    const scans = new Scans({ pins, walks, netnsPaths: new Map() })
+    return await drainAll(scans, options, (unkicked) => holdersOf(version, unkicked))
   } finally {
     pins[Symbol.dispose]()
   }
 }
 
-/** Who does not read, where the version's flow table is one that this version can read. */
-function holdersOf(version: string): string {
-  if (!basename(version).includes(basename(currentPins(dirname(version))))) return ''
+/** Who does not read, where the version's flow table is one that this version can read; and who holds a lock. */
+function holdersOf(version: string, unkicked: readonly bigint[]): string {
+  const isKnown = basename(version).includes(basename(currentPins(dirname(version))))
+  if (!isKnown) return tellHolders([], undefined, unkicked)
   using programs = new Programs(version)
-  return tellHolders(parseFlows(programs.flows.iterate()))
+  return tellHolders(parseFlows(...flowPieces(programs)), undefined, unkicked)
 }
 
 /** Pins that are not complete: surely nobody is a member? */

@@ -193,7 +193,7 @@ function pinOf(path: string): 'map' | 'program' | 'link' | undefined {
 function removePins(directory: string): void {
   assertOurs(directory)
   const names = list(directory)
-  const first = ['watch', 'verdict', 'splice', 'received', 'closed']
+  const first = ['watch', 'verdict', 'splice', 'splice_call', 'received', 'closed']
   const order = [
     ...first.filter((name) => names.includes(name)),
     ...names.filter((name) => !first.includes(name)),

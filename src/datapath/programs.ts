@@ -8,7 +8,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import {
@@ -19,6 +19,8 @@ import {
   bytes,
   hasKernelBtf,
   IterLink,
+  type Link,
+  Program,
   u32,
   u64,
 } from '../libbpf/index.ts'
@@ -29,6 +31,8 @@ import {
   type ConfigRecord,
   counters,
   type CountersRecord,
+  cursor,
+  type CursorRecord,
   gauge,
   type GaugeRecord,
   pod,
@@ -42,16 +46,22 @@ import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 
-/** Iterators, and the map that each walks over; those over TCP sockets walk over a network namespace. */
+/** A task that every process can name: the first one of its pid namespace. */
+const ANY_TASK = 1
+
+/** Programs that the agent runs, or attaches when it needs them, by the names of their pins. */
+const PROGRAMS = { visit: 'meshaccel_visit', splice_program: 'meshaccel_splice_call' } as const
+
+/** Iterators that run once each time, and those that walk over the TCP sockets of a network namespace. */
 const ITERATORS = {
-  scan: 'meshaccel_wanted',
-  survey: 'meshaccel_ends',
-  flows: 'meshaccel_ends',
-  sight_watched: 'meshaccel_ends',
-  sight: undefined,
-  adopt: undefined,
-  kick: undefined,
-  reset: 'meshaccel_ends',
+  scan: 'once',
+  survey: 'once',
+  flows: 'once',
+  sight_watched: 'once',
+  reset: 'once',
+  sight: 'sockets',
+  adopt: 'sockets',
+  kick: 'sockets',
 } as const
 const MAPS = [
   'config',
@@ -63,6 +73,7 @@ const MAPS = [
   'events',
   'ends',
   'conns',
+  'cursor',
 ] as const
 
 type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
@@ -74,15 +85,21 @@ type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefin
 const ATTACHMENTS: Readonly<Record<string, Attach>> = {
   received: (object) => object.program('meshaccel_received').attachTracing(),
   closed: (object) => object.program('meshaccel_closed').attachTracing(),
-  splice: watchSplice,
+  splice: attachSpliceKprobe,
+  splice_call: attachSpliceTracepoint,
   verdict: (object) =>
     object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
   watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
-/** The one that a kernel may lack. */
-const OPTIONAL = 'splice'
+/** One of these two is there; which one depends on the kernel, and on whether it is needed now. */
+const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 
-const EVERY_PIN: readonly string[] = [MAPS, Object.keys(ITERATORS), Object.keys(ATTACHMENTS)].flat()
+const EVERY_PIN: readonly string[] = [
+  MAPS,
+  Object.keys(ITERATORS),
+  Object.keys(PROGRAMS),
+  Object.keys(ATTACHMENTS),
+].flat()
 
 /**
  * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
@@ -97,7 +114,8 @@ export class Pins implements Disposable {
   readonly #enrolled: BpfMap<bigint, Uint8Array>
   readonly scan: IterLink
   readonly survey: IterLink
-  readonly kick: IterLink
+  /** A pin: a process apart walks with it (netns/walks.ts). */
+  readonly kick: string
   readonly reset: IterLink | undefined
 
   /** Opens a complete directory of pins. */
@@ -112,7 +130,7 @@ export class Pins implements Disposable {
       this.#enrolled = this.use(BpfMap.fromPin(pods, u64, bytes(anyPods.info.valueSize)))
       this.scan = this.use(IterLink.fromPin(join(directory, 'scan')))
       this.survey = this.use(IterLink.fromPin(join(directory, 'survey')))
-      this.kick = this.use(IterLink.fromPin(join(directory, 'kick')))
+      this.kick = iteratorPin(join(directory, 'kick'))
       this.reset = holdsPins(directory, ['reset'])
         ? this.use(IterLink.fromPin(join(directory, 'reset')))
         : undefined
@@ -164,9 +182,16 @@ export class Programs extends Pins {
   readonly ends: AnyMap
   readonly conns: AnyMap
   readonly flows: IterLink
+  /** Where the flow table goes on. */
+  readonly cursor: BpfMap<number, CursorRecord>
+  /** Has the wanted ends of the caller's network namespace join. */
+  readonly visit: Program
+  readonly spliceProgram: Program
+  readonly directory: string
   readonly sightWatched: IterLink
-  readonly sight: IterLink
-  readonly adopt: IterLink
+  /** Pins, as `kick`. */
+  readonly sight: string
+  readonly adopt: string
 
   constructor(directory: string) {
     super(directory)
@@ -179,15 +204,25 @@ export class Programs extends Pins {
       this.events = this.use(AnyMap.openPin(join(directory, 'events')))
       this.ends = this.use(AnyMap.openPin(join(directory, 'ends')))
       this.conns = this.use(AnyMap.openPin(join(directory, 'conns')))
+      this.directory = directory
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
+      this.cursor = this.use(BpfMap.fromPin(join(directory, 'cursor'), u32, cursor))
+      this.visit = this.use(Program.fromPin(join(directory, 'visit')))
+      this.spliceProgram = this.use(Program.fromPin(join(directory, 'splice_program')))
       this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
-      this.sight = this.use(IterLink.fromPin(join(directory, 'sight')))
-      this.adopt = this.use(IterLink.fromPin(join(directory, 'adopt')))
+      this.sight = iteratorPin(join(directory, 'sight'))
+      this.adopt = iteratorPin(join(directory, 'adopt'))
     } catch (error) {
       this[Symbol.dispose]()
       throw error
     }
   }
+}
+
+/** The path of a pinned iterator; throws if it is none. */
+function iteratorPin(path: string): string {
+  IterLink.fromPin(path)[Symbol.dispose]()
+  return path
 }
 
 /** Disposes of what was used, last first; Node 20 has no DisposableStack. */
@@ -214,7 +249,7 @@ export function currentPins(pinDir: string): string {
 export function isComplete(directory: string): boolean {
   return holdsPins(
     directory,
-    EVERY_PIN.filter((name) => name !== OPTIONAL),
+    EVERY_PIN.filter((name) => !SPLICE_WATCHES.includes(name)),
   )
 }
 
@@ -237,10 +272,14 @@ export function install(
     prepare(object.map('meshaccel_config', u32, config))
 
     for (const [name, over] of Object.entries(ITERATORS)) {
-      const target = over === undefined ? undefined : object.anyMap(over)
+      const target = over === 'once' ? { tid: ANY_TASK } : undefined
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
+    for (const [name, program] of Object.entries(PROGRAMS)) {
+      object.program(program).pin(join(partial, name))
+    }
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
+      if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue
       const attachment = attach(object, cgroupPath)
       if (attachment) stack.use(attachment).pin(join(partial, name))
     }
@@ -251,21 +290,31 @@ export function install(
   }
 }
 
-/** Attaches the cheapest splice watch that the kernel has; without one the self-test allows only what sidecars read. */
-function watchSplice(object: LoadedObject): Attachment | undefined {
+/** The splice watch that costs nothing where nobody splices. undefined where the kernel has no kprobes. */
+function attachSpliceKprobe(object: LoadedObject): Attachment | undefined {
   try {
     return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
   } catch (error) {
     if (!(error instanceof BpfError)) throw error
+    return undefined
   }
+}
+
+/**
+ * The other one, which costs every system call of the node: splice-watch.ts. undefined where the first one is attached,
+ * or where the kernel has no such tracepoint: then the self-test allows only what sidecars read.
+ */
+function attachSpliceTracepoint(object: LoadedObject, _cgroup: string): Attachment | undefined {
   try {
-    const call = object.program('meshaccel_splice_call')
-    return call.attachTracepoint('syscalls', 'sys_enter_splice')
+    return attachSpliceCall(object.program('meshaccel_splice_call'))
   } catch (error) {
     if (error instanceof BpfError && error.code === 'ENOENT') return undefined
     throw error
   }
 }
+
+export const attachSpliceCall = (program: Program): Link =>
+  program.attachTracepoint('syscalls', 'sys_enter_splice')
 
 /** The kernel is asked by loading: it knows best what it lacks. */
 function load(object: OpenObject): LoadedObject {

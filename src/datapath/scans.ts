@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { errnoOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
-import { type IterLink, withNetns } from '../libbpf/index.ts'
+import type { IterLink } from '../libbpf/index.ts'
 import type { DrainOptions } from './datapath.ts'
 import type { ConfigRecord } from './layout.ts'
-import { findNetns } from './netns-finder.ts'
+import type { Walks } from './netns/walks.ts'
 import type { Pins, Programs } from './programs.ts'
 
 /** The code of the error that somebody does not read. */
@@ -20,48 +20,101 @@ const BUSY_SCAN_INTERVAL_MS = 50
 /** Between two scans while nothing happens: what is worth joining waits this long at most. */
 const IDLE_SCAN_INTERVAL_MS = 200
 
-/** What a scan writes beside the cookies of namespaces: there is more to do soon, or at once. */
+/** What a scan writes beside the cookies of namespaces: there is more to do soon. */
 const SOON = 0n
+/** The same, at once: what versions before 0.2 write. */
 const AT_ONCE = 2n ** 64n - 1n
+/** The splice watch is needed. */
+const WATCH = 2n ** 64n - 2n
 /** Set in the cookie of a namespace where all that a member waits for are its settings. */
 const SETTINGS_ONLY = 2n ** 63n
+/** Set in the cookie of a namespace that has ends which are worth joining. */
+const VISIT = 2n ** 62n
 
-/**
- * One scan, and a kick for each socket that it names. Returns how long to wait before the next one, in ms.
- * `giveSettings` hears of the namespaces in which there are new members without their settings.
- */
-export function scan(
-  pins: Pins,
-  netnsPaths: ReadonlyMap<bigint, string>,
-  giveSettings: (netnsCookie: bigint) => void = () => undefined,
-): number {
-  const output = pins.scan.iterate()
-  if (output.length === 0) return IDLE_SCAN_INTERVAL_MS
-  const cookies = cookiesIn(output)
-  cookies.delete(SOON)
-  const atOnce = cookies.delete(AT_ONCE)
-  for (const cookie of cookies) {
-    if (cookie >= SETTINGS_ONLY) giveSettings(cookie - SETTINGS_ONLY)
-    else runInNetns(pins.kick, cookie, netnsPaths)
-  }
-  return atOnce ? 0 : BUSY_SCAN_INTERVAL_MS
+/** Of the pins of any version: scans and drains take no more of them. */
+export interface ScannedPins extends Pick<Pins, 'kick' | 'stopRedirecting' | 'countMembers'> {
+  readonly scan: Pick<IterLink, 'iterate'>
+  readonly survey: Pick<IterLink, 'run'>
+  readonly reset: Pick<IterLink, 'run'> | undefined
 }
 
-/** Walks over the TCP sockets of a pod; returns what the iterator wrote. One whose namespace is gone has none. */
-export function runInNetns(
-  iterator: IterLink,
-  cookie: bigint,
-  netnsPaths: ReadonlyMap<bigint, string>,
-): Buffer {
-  const path = netnsPaths.get(cookie) ?? findNetns(cookie)
-  if (path === undefined) return Buffer.alloc(0)
-  try {
-    using walk = withNetns(path, () => iterator.open())
-    return walk.read()
-  } catch (error) {
-    // A pod that ends takes its namespace along before anybody hears of it.
-    if (errnoOf(error) !== 'ENOENT') throw error
-    return Buffer.alloc(0)
+export interface ScansOptions {
+  readonly pins: ScannedPins
+  readonly walks: Pick<Walks, 'walk'>
+  /** How to enter the pods' namespaces, by cookie. */
+  readonly netnsPaths: ReadonlyMap<bigint, string>
+  /** Hears of the namespaces in which there are new members without their settings. */
+  readonly giveSettings?: (netnsCookie: bigint) => void
+  /** Has the wanted ends of a namespace join; returns whether to scan at once. Absent: none joins. */
+  readonly visit?: (netnsCookie: bigint) => boolean
+  /** The splice watch is needed. */
+  readonly watchSplice?: () => void
+}
+
+export interface Scanned {
+  /** How long to wait before the next scan. */
+  readonly waitMs: number
+  /** Netns cookies of pods whose readers wait to be kicked. The kernel keeps these kicks for a later scan. */
+  readonly unkicked: readonly bigint[]
+}
+
+/** The scans of a version's pins. They never overlap. */
+export class Scans implements Disposable {
+  readonly #options: ScansOptions
+  #last: Promise<unknown> = Promise.resolve()
+  #disposed = false
+
+  constructor(options: ScansOptions) {
+    this.#options = options
+  }
+
+  get pins(): ScannedPins {
+    return this.#options.pins
+  }
+
+  /** One scan, and a kick for each socket that it names, once the scan before has ended. */
+  async scan(): Promise<Scanned> {
+    const turn = this.#last.then(() => this.#scan())
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** One step towards no members. Resolves to how many sockets still are, and which pods wait for a kick. */
+  async drainOnce(): Promise<Left> {
+    this.pins.survey.run()
+    const { unkicked } = await this.scan()
+    return { members: this.#disposed ? 0 : this.pins.countMembers(), unkicked }
+  }
+
+  /** Resolves once no scan is under way. None begins from now on. */
+  async close(): Promise<void> {
+    this[Symbol.dispose]()
+    await this.#last
+  }
+
+  /** From now on the pins are not used. */
+  [Symbol.dispose](): void {
+    this.#disposed = true
+  }
+
+  async #scan(): Promise<Scanned> {
+    const { pins, walks, netnsPaths, giveSettings, visit, watchSplice } = this.#options
+    const unkicked: bigint[] = []
+    if (this.#disposed) return { waitMs: IDLE_SCAN_INTERVAL_MS, unkicked }
+    const output = pins.scan.iterate()
+    if (output.length === 0) return { waitMs: IDLE_SCAN_INTERVAL_MS, unkicked }
+    const cookies = cookiesIn(output)
+    cookies.delete(SOON)
+    let atOnce = cookies.delete(AT_ONCE)
+    // First: a direction may become mixed only once it is attached.
+    if (cookies.delete(WATCH)) watchSplice?.()
+    for (const cookie of cookies) {
+      if (this.#disposed) break
+      if (cookie >= SETTINGS_ONLY) giveSettings?.(cookie - SETTINGS_ONLY)
+      else if (cookie >= VISIT) atOnce = visit?.(cookie - VISIT) || atOnce
+      else if (!(await walks.walk(pins.kick, cookie, netnsPaths))) unkicked.push(cookie)
+    }
+    return { waitMs: atOnce ? 0 : BUSY_SCAN_INTERVAL_MS, unkicked }
   }
 }
 
@@ -74,25 +127,30 @@ export function cookiesIn(output: Buffer): Set<bigint> {
   return cookies
 }
 
+/** Says who keeps connections from leaving, given the pods that could not be walked over. */
+export type TellHolders = (unkicked: readonly bigint[]) => string
+
 /**
  * Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. `holders`
  * says whose sockets still are, when the time is over.
  */
 export async function drainAll(
-  pins: Pins,
-  netnsPaths: ReadonlyMap<bigint, string>,
+  scans: Scans,
   { timeoutMs, force = false }: DrainOptions,
-  holders: () => string,
+  holders: TellHolders,
 ): Promise<boolean> {
+  const { pins } = scans
   const already = !pins.stopRedirecting() && pins.countMembers() === 0
-  let members = await leaving(pins, netnsPaths, timeoutMs)
+  let left = await leaving(scans, timeoutMs)
   // Sockets that were reset are in no flow table.
-  const who = members > 0 ? holders() : ''
-  if (members > 0 && force) {
-    members = await leaving(pins, netnsPaths, RESET_MS, () => pins.reset?.run())
-  }
-  if (members === 0) return already
-  throw new MeshaccelError(`${members} sockets are still members${who && `: ${who}`}`, {
+  const who = isDone(left) ? '' : holders(left.unkicked)
+  if (!isDone(left) && force) left = await leaving(scans, RESET_MS, () => pins.reset?.run())
+  if (isDone(left)) return already
+  const what =
+    left.members > 0
+      ? `${left.members} sockets are still members`
+      : `the readers of ${left.unkicked.length} pods could not be woken`
+  throw new MeshaccelError(`${what}${who && `: ${who}`}`, {
     code: DRAIN_TIMEOUT,
     operation: 'drain',
     hint: force
@@ -103,27 +161,28 @@ export async function drainAll(
   })
 }
 
-/** Scans until no socket is a member, or the time is over, with `help` before each. Resolves to how many still are. */
+/** What still has to leave. */
+interface Left {
+  /** Sockets in the sockhash. */
+  readonly members: number
+  readonly unkicked: readonly bigint[]
+}
+
+const isDone = ({ members, unkicked }: Left): boolean => members === 0 && unkicked.length === 0
+
+/** Scans until all has left, or the time is over, with `help` before each. Resolves to what is left. */
 async function leaving(
-  pins: Pins,
-  netnsPaths: ReadonlyMap<bigint, string>,
+  scans: Scans,
   timeoutMs: number,
   help: () => void = () => undefined,
-): Promise<number> {
+): Promise<Left> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
     help()
-    const members = drainOnce(pins, netnsPaths)
-    if (members === 0 || performance.now() > deadline) return members
+    const left = await scans.drainOnce()
+    if (isDone(left) || performance.now() > deadline) return left
     await new Promise((resolve) => setTimeout(resolve, BUSY_SCAN_INTERVAL_MS / 2))
   }
-}
-
-/** One step towards no members. Returns how many sockets still are. */
-export function drainOnce(pins: Pins, netnsPaths: ReadonlyMap<bigint, string>): number {
-  pins.survey.run()
-  scan(pins, netnsPaths)
-  return pins.countMembers()
 }
 
 export function readConfig(programs: Programs): ConfigRecord {
@@ -165,8 +224,25 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     rules: 0,
     probes_run: 0,
     probes_ok: 0,
+    splice_watched: 1,
+    sweep: 0,
     pad: 0,
+    ...memoryBudgets(),
   }
+}
+
+/** R3: each connection that joins takes 16 KiB of its pod's budget, so this bounds connections, too. */
+const POD_MEMORY_SHARE = 64
+const NODE_MEMORY_SHARE = 16
+const LEAST_POD_MEMORY_BYTES = 32 * 2 ** 20
+
+/** Kernel memory for messages that were redirected and are unread: a part of the machine's. */
+export function memoryBudgets(
+  totalBytes: number = totalmem(),
+): Pick<ConfigRecord, 'pod_memory_bytes' | 'node_memory_bytes'> {
+  const podBytes = Math.max(LEAST_POD_MEMORY_BYTES, Math.floor(totalBytes / POD_MEMORY_SHARE))
+  const nodeBytes = Math.max(2 * podBytes, Math.floor(totalBytes / NODE_MEMORY_SHARE))
+  return { pod_memory_bytes: BigInt(podBytes), node_memory_bytes: BigInt(nodeBytes) }
 }
 
 /** Scans write to the map as well, from this thread only. */

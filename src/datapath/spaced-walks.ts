@@ -7,13 +7,17 @@ const REST = 19
  * for since the one before; where few are, they come at once.
  */
 export class SpacedWalks {
-  readonly #walk: (netnsCookie: bigint) => void
+  readonly #walk: (netnsCookie: bigint) => Promise<void>
   readonly #now: () => number
   readonly #waiting = new Set<bigint>()
+  #round: Promise<void> | undefined
   #notBefore = 0
 
-  /** `walk` does not throw. `now` is in any unit. */
-  constructor(walk: (netnsCookie: bigint) => void, now: () => number = () => performance.now()) {
+  /** `walk` does not reject. `now` is in any unit. */
+  constructor(
+    walk: (netnsCookie: bigint) => Promise<void>,
+    now: () => number = () => performance.now(),
+  ) {
     this.#walk = walk
     this.#now = now
   }
@@ -22,14 +26,27 @@ export class SpacedWalks {
     this.#waiting.add(netnsCookie)
   }
 
+  /** Begins a round unless one is under way, or the one before has only just ended. Nobody waits for it. */
   walkIfDue(): void {
-    if (this.#waiting.size > 0 && this.#now() >= this.#notBefore) this.walkNow()
+    if (this.#waiting.size > 0 && this.#now() >= this.#notBefore) void this.#walkRound()
   }
 
-  walkNow(): void {
+  /** Resolves once all that has been asked for is done. */
+  async walkNow(): Promise<void> {
+    await this.#round
+    if (this.#waiting.size > 0) await this.#walkRound()
+  }
+
+  #walkRound(): Promise<void> {
+    this.#round ??= this.#walkWaiting().finally(() => (this.#round = undefined))
+    return this.#round
+  }
+
+  async #walkWaiting(): Promise<void> {
     const begun = this.#now()
-    for (const cookie of this.#waiting) this.#walk(cookie)
+    const cookies = [...this.#waiting]
     this.#waiting.clear()
+    for (const cookie of cookies) await this.#walk(cookie)
     const ended = this.#now()
     this.#notBefore = ended + (ended - begun) * REST
   }

@@ -2,7 +2,7 @@
 
 import { sumCounters } from './counters.ts'
 import type { ConnectionGauge, Survey } from './datapath.ts'
-import { countConnections } from './flow-table.ts'
+import { countConnections, flowPieces } from './flow-table.ts'
 import { type GaugeRecord, reasons } from './layout.ts'
 import type { Programs } from './programs.ts'
 
@@ -13,7 +13,7 @@ export async function survey(programs: Programs): Promise<Survey> {
   const totals = sumCounters(programs.counters.lookupPerCpu(0) ?? [])
   // Connections are paired when they are to join; before, only their numbers tell which ends belong together.
   const now =
-    gauge.ends === 2 * gauge.paired ? gauge.paired : await countConnections(programs.flows.pieces())
+    gauge.ends === 2 * gauge.paired ? gauge.paired : await countConnections(flowPieces(programs))
   return {
     counters: {
       redirectedBytes: totals.redirected_bytes,

@@ -119,10 +119,10 @@ export class UndecidedDatapath implements Datapath {
     return { [Symbol.dispose]: () => void this.#ears.delete(listener) }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearTimeout(this.#timer)
     this.#end.abort()
-    this.#now.close()
+    await this.#now.close()
   }
 
   #plan(): NodeJS.Timeout {

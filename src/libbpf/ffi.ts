@@ -318,6 +318,8 @@ export const bpf_prog_detach2: (program: Fd, target: Fd, attachType: number) => 
 )
 export interface TestRunOpts {
   sz: number
+  data_in?: Uint8Array | null
+  data_size_in?: number
   ctx_in?: Uint8Array | null
   ctx_size_in?: number
   retval?: number

@@ -111,13 +111,22 @@ export class Program extends Handle {
     }
   }
 
-  /** Binds an iterator program to what it walks over: a map for bpf_map_elem, bpf_sk_storage_map and sockmap. */
-  attachIter(map?: AnyMap): IterLink {
-    const what =
-      map === undefined ? `iterator ${this.name}` : `iterator ${this.name} of ${map.what}`
-    const linkInfo = Buffer.from(Uint32Array.of(map?.fd ?? 0).buffer)
+  /**
+   * Binds an iterator program to what it walks over: a map for bpf_map_elem, bpf_sk_storage_map and sockmap, one thread
+   * for task and task_file (Linux 6.1).
+   */
+  attachIter(target?: AnyMap | { readonly tid: number }): IterLink {
+    const [over, number] =
+      target === undefined
+        ? ['', undefined]
+        : 'tid' in target
+          ? [` of thread ${target.tid}`, target.tid]
+          : [` of ${target.what}`, target.fd]
+    const what = `iterator ${this.name}${over}`
+    // union bpf_iter_link_info: each of these begins with its number.
+    const linkInfo = Buffer.from(Uint32Array.of(number ?? 0, 0, 0, 0).buffer)
     const opts: ffi.LinkCreateOpts | null =
-      map === undefined
+      number === undefined
         ? null
         : {
             sz: ffi.sizeofOpts('bpf_link_create_opts'),
@@ -126,16 +135,20 @@ export class Program extends Handle {
             iter_info_len: linkInfo.length,
             target_btf_id: 0,
           }
-    const number = check(`attach ${what}`, () =>
-      ffi.bpf_link_create(this.fd, 0, BPF_TRACE_ITER, opts),
-    )
-    return new IterLink(new Fd(number, what))
+    const fd = check(`attach ${what}`, () => ffi.bpf_link_create(this.fd, 0, BPF_TRACE_ITER, opts))
+    return new IterLink(new Fd(fd, what))
   }
 
-  /** Runs a `SEC("syscall")` program once, its context read from and written to `context`; returns what it returns. */
-  run(context?: Uint8Array): number {
+  /**
+   * Runs the program once (BPF_PROG_TEST_RUN); returns what it returns. A `SEC("syscall")` program reads its context from
+   * `context` and writes it there, Linux 5.14. A `SEC("tc")` program has a packet of `packet` on the loopback device of
+   * the calling thread's network namespace, at least 14 bytes, and takes the fields of struct __sk_buff from `context`.
+   */
+  run(context?: Uint8Array, packet?: Uint8Array): number {
     const opts: ffi.TestRunOpts = {
       sz: ffi.sizeofOpts('bpf_test_run_opts'),
+      data_in: packet ?? null,
+      data_size_in: packet?.length ?? 0,
       ctx_in: context ?? null,
       ctx_size_in: context?.length ?? 0,
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { sumCounters } from '../../src/datapath/counters.ts'
 import type { Flow } from '../../src/datapath/datapath.ts'
-import { parseFlows } from '../../src/datapath/flow-table.ts'
+import { flowPieces, parseFlows } from '../../src/datapath/flow-table.ts'
 import { Programs } from '../../src/datapath/programs.ts'
 import { readConfig } from '../../src/datapath/scans.ts'
 import { allRedirected } from '../helpers/agent-process.ts'
@@ -118,7 +118,7 @@ function openPins({ pinDir }: Mesh): Programs {
 }
 
 function directions(pins: Programs): Flow['clientToServer'][] {
-  return parseFlows(pins.flows.iterate()).flatMap((flow) => [
+  return parseFlows(...flowPieces(pins)).flatMap((flow) => [
     flow.clientToServer,
     flow.serverToClient,
   ])

@@ -40,6 +40,7 @@ const codecs = {
   config: layout.config,
   counters: layout.counters,
   gauge: layout.gauge,
+  cursor: layout.cursor,
   flow_end: layout.flowEnd,
 }
 

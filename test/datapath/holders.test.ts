@@ -28,6 +28,15 @@ void test('who has not read is told, and of whom', async (t) => {
   )
 })
 
+void test('pods that hold a lock are told after readers', async (t) => {
+  t.equal(
+    tellHolders([], podOf, [8n, 7n]),
+    'a process of shop/stock holds the lock of a TCP socket; ' +
+      'a process of a pod with netns cookie 7 holds the lock of a TCP socket',
+  )
+  t.match(tellHolders([flow(1, 5, 0)], podOf, [8n]), /has not read 5 bytes.*; a process of shop/)
+})
+
 void test('an end whose peer is gone, and a reader that nobody has seen', async (t) => {
   const { server, ...rest } = flow(1, 5, 0)
   const lonely: Flow = {

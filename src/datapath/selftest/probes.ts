@@ -11,10 +11,11 @@ import {
   MPTCP,
   TcpSocket,
 } from '../../libbpf/index.ts'
-import { parseFlows } from '../flow-table.ts'
+import { flowPieces, parseFlows } from '../flow-table.ts'
 import { podRecord } from '../pod-record.ts'
 import { install, Programs } from '../programs.ts'
 import { initialConfig, setConfig } from '../scans.ts'
+import { visitHere } from '../visit.ts'
 import type { Probe, ProbeName } from './policy.ts'
 import { probeWords } from './words.ts'
 
@@ -108,7 +109,7 @@ function joined(programs: Programs): Pair {
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       takeTurn(pair)
-      programs.scan.iterate()
+      scan(programs)
       if (redirects(programs)) return pair
     }
     const tookMs = performance.now() - begin
@@ -122,9 +123,15 @@ function joined(programs: Programs): Pair {
   }
 }
 
+/** As the agent does it: the connections of the probes are all in this network namespace. */
+function scan(programs: Programs): void {
+  programs.scan.iterate()
+  visitHere(programs, currentNetnsCookie())
+}
+
 /** There is one open connection at a time. */
 const redirects = (programs: Programs): boolean =>
-  parseFlows(programs.flows.iterate()).some(
+  parseFlows(...flowPieces(programs)).some(
     ({ clientToServer, serverToClient }) =>
       clientToServer.path === 'redirect' && serverToClient.path === 'redirect',
   )
@@ -263,7 +270,7 @@ const mptcp = (programs: Programs): Answer => {
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       takeTurn(pair)
-      programs.scan.iterate()
+      scan(programs)
     }
     return { ok: true }
   } finally {

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What a pod may take of the node: slots of meshaccel_conns, and kernel memory for messages that
+ * were redirected and are unread. The pod that opened the connection is charged for both, so that
+ * nobody can make others pay.
+ *
+ * Slots. A pod may take one as long as it holds fewer of them than are free. So it gets half of
+ * them at most, n greedy pods get 1/(n + 1) each, and there is always room for another one.
+ *
+ * Memory. The kernel charges the bytes of a message to TCP's memory, but its own object for the
+ * message to nobody. So a message costs its bytes and MESSAGE_BYTES. Each direction may hold
+ * DIRECTION_BYTES, which the join pays for in advance; what it holds beyond that it takes in
+ * chunks. The sum over all directions is what the pod and the node are charged with, so their
+ * budgets (config.pod_memory_bytes, config.node_memory_bytes) are hard bounds. The verdict alone
+ * adds to direction->allowed; the scan takes back what is not needed. Nothing here is counted by an
+ * event that the kernel may skip.
+ */
+#ifndef MESHACCEL_MEMORY_BPF_H
+#define MESHACCEL_MEMORY_BPF_H
+
+#include "maps.bpf.h"
+
+/* Under this key, the sums over all pods; no namespace has it. */
+#define ALL_PODS 0
+
+struct share {
+	__s64 bytes;
+	__s32 slots;
+	__u32 pad;
+};
+
+/* By netns cookie of the client. The scan alone makes and deletes records: a pod that holds nothing
+ * has none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MAX_PODS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct share);
+} meshaccel_shares __weak SEC(".maps");
+
+static __always_inline struct share *share_of(__u64 netns_cookie)
+{
+	return bpf_map_lookup_elem(&meshaccel_shares, &netns_cookie);
+}
+
+static __always_inline struct share *make_share(__u64 netns_cookie)
+{
+	static const struct share none;
+	struct share *share = share_of(netns_cookie);
+
+	if (share)
+		return share;
+	bpf_map_update_elem(&meshaccel_shares, &netns_cookie, &none, BPF_NOEXIST);
+	return share_of(netns_cookie);
+}
+
+static __always_inline bool may_take_slot(__u64 netns_cookie)
+{
+	const struct share *pod = share_of(netns_cookie), *all = share_of(ALL_PODS);
+
+	return (pod ? pod->slots : 0) < MAX_CONNS - (all ? all->slots : 0);
+}
+
+/* The scan's: a slot for a pod. */
+static __always_inline bool take_slot(__u64 netns_cookie)
+{
+	struct share *pod, *all;
+
+	if (!may_take_slot(netns_cookie))
+		return false;
+	pod = make_share(netns_cookie);
+	all = make_share(ALL_PODS);
+	if (!pod || !all)
+		return false;
+	pod->slots++;
+	all->slots++;
+	return true;
+}
+
+static __always_inline void return_slot(__u64 netns_cookie)
+{
+	struct share *pod = share_of(netns_cookie), *all = share_of(ALL_PODS);
+
+	if (all)
+		all->slots--;
+	if (pod && !--pod->slots)
+		bpf_map_delete_elem(&meshaccel_shares, &netns_cookie);
+}
+
+static __always_inline bool has_room(const struct share *share, __u64 budget, __u32 bytes)
+{
+	return (__u64)READ_ONCE(share->bytes) + bytes <= budget;
+}
+
+/* Any program's. Several that ask at once may pass the budget by a chunk each. */
+static __always_inline bool take_memory(__u64 netns_cookie, __u32 bytes,
+					const struct config *config)
+{
+	struct share *pod = share_of(netns_cookie), *all = share_of(ALL_PODS);
+
+	if (!pod || !all || !has_room(pod, config->pod_memory_bytes, bytes) ||
+	    !has_room(all, config->node_memory_bytes, bytes))
+		return false;
+	__sync_fetch_and_add(&pod->bytes, (__s64)bytes);
+	__sync_fetch_and_add(&all->bytes, (__s64)bytes);
+	return true;
+}
+
+static __always_inline void return_memory(__u64 netns_cookie, __u32 bytes)
+{
+	struct share *pod = share_of(netns_cookie), *all = share_of(ALL_PODS);
+
+	if (pod)
+		__sync_fetch_and_add(&pod->bytes, -(__s64)bytes);
+	if (all)
+		__sync_fetch_and_add(&all->bytes, -(__s64)bytes);
+}
+
+/* The scan's: takes back the chunks of a direction, down to `keep`. */
+static __always_inline void shrink(const struct conn *conn, struct direction *direction, __u32 keep)
+{
+	__u32 allowed = READ_ONCE(direction->allowed);
+
+	if (allowed > keep &&
+	    __sync_val_compare_and_swap(&direction->allowed, allowed, keep) == allowed)
+		return_memory(conn->ends[ROLE_CLIENT].netns_cookie, allowed - keep);
+}
+
+#endif

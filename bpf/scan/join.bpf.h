@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* How a connection joins: both ends are wanted, then the one and the other enter the sockhash, then
+ * the verdict may redirect.
+ */
+#ifndef MESHACCEL_SCAN_JOIN_H
+#define MESHACCEL_SCAN_JOIN_H
+
+#include "exclude.bpf.h"
+#include "quarantine.bpf.h"
+#include "scan/leave.bpf.h"
+#include "scan/pair.bpf.h"
+
+/* What the kernel answers where a socket has another sk_msg program. */
+#define EBUSY 16
+/* What bars a socket from the sockhash, whatever its readers do. */
+static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	if (tp->inet_conn.icsk_ulp_ops)
+		return REASON_ULP;
+	if (sk->__sk_common.skc_flags &
+	    (1UL << bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY)))
+		return REASON_ZEROCOPY;
+	if (sk->sk_rcvlowat > 1)
+		return REASON_RCVLOWAT;
+	/* Redirected bytes come without time stamps and without the mark of an urgent byte, and
+	 * are peeked at from the first one on. (Without TCP_INQ as well, which gRPC sets on every
+	 * connection and does without.) */
+	if (sk->sk_tsflags || sk->sk_peek_off >= 0 ||
+	    sk->__sk_common.skc_flags &
+		(1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCVTSTAMP) |
+		 1UL << bpf_core_enum_value(enum sock_flags, SOCK_URGINLINE)))
+		return REASON_SOCKET_OPTION;
+	return REASON_NONE;
+}
+
+/* Whether the sidecar of its pod opened the socket. */
+static __always_inline bool is_proxy(const struct tcp_sock *tp, const struct end *end)
+{
+	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
+
+	return pod && pod->proxy_uid && tp->inet_conn.icsk_inet.sk.sk_uid.val == pod->proxy_uid;
+}
+
+/* Puts the socket into the sockhash. */
+static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_sock *tp,
+					 struct end *end, struct conn_end *me)
+{
+	struct isn_pair key = end->key;
+	struct member member = {.slot = end->conn - 1, .role = end->role & 1};
+	__u64 address = (__u64)tp;
+	long error;
+
+	/* Somebody else's sockmap. Its programs would share the queue with ours. */
+	if (peek_psock(address))
+		return REASON_CLAIMED_ELSEWHERE;
+	/* The watch on splice knows it before the first byte is redirected. */
+	if (bpf_map_update_elem(&meshaccel_sockets, &address, &member, BPF_ANY))
+		return REASON_TABLE_FULL;
+	error = bpf_map_update_elem(&meshaccel_members, &key, sk, BPF_NOEXIST);
+	if (error) {
+		bpf_map_delete_elem(&meshaccel_sockets, &address);
+		return error == -EBUSY ? REASON_CLAIMED_ELSEWHERE : REASON_BUSY;
+	}
+	me->member = 1;
+	/* Read after the socket's receives have turned to the sockmap: a thread that blocks from
+	 * now on does so there. */
+	me->blocking = is_blocking(address);
+	me->psock = peek_psock(address);
+	me->proxy = is_proxy(tp, end);
+	end->joined = 1;
+	end->turns = 0;
+	return REASON_NONE;
+}
+
+/* Both are members: from here on the verdict decides. */
+static __always_inline void engage(struct conn *conn, __u32 slot)
+{
+	struct counters *counters = counters_get();
+	int role;
+
+	for (role = 0; role < ROLES; role++) {
+		struct direction *direction = &conn->directions[role];
+
+		direction->path = PATH_TCP;
+		direction->reason = REASON_NONE;
+		direction->queued = 0;
+		direction->run_messages = 0;
+		direction->run_bytes = 0;
+		direction->trap_seq = peek(struct tcp_sock, conn->ends[role].sk, write_seq);
+		conn->ends[role].seen_copied_seq = direction->trap_seq;
+		conn->ends[role].stuck = 0;
+		conn->ends[role].asleep = 0;
+		conn->ends[role].unread = 0;
+		conn->ends[role].held = 0;
+	}
+	__sync_fetch_and_add(&conn->join, 1);
+	__sync_lock_test_and_set(&conn->settings, 3);
+	conn->since_ns = bpf_ktime_get_ns();
+	conn->since_state = CONN_JOINED;
+	__sync_lock_test_and_set(&conn->life, life_of(CONN_JOINED, REASON_NONE));
+	if (counters)
+		counters->joins++;
+	attend(conn, slot);
+}
+
+/* R3: what both directions may hold without asking. */
+static __always_inline bool pay_for_join(struct conn *conn, const struct config *config)
+{
+	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, ROLES * DIRECTION_BYTES, config))
+		return false;
+	WRITE_ONCE(conn->directions[ROLE_CLIENT].allowed, DIRECTION_BYTES);
+	WRITE_ONCE(conn->directions[ROLE_SERVER].allowed, DIRECTION_BYTES);
+	return true;
+}
+
+/* Joining stops some way before the verdict does, so that connections do not go to and fro. */
+static __always_inline bool tcp_memory_is_short(const struct tcp_sock *tp,
+						const struct config *config)
+{
+	const struct proto *proto = tp->inet_conn.icsk_inet.sk.__sk_common.skc_prot;
+
+	return proto->memory_allocated->counter >= config->tcp_memory_pages / 8 * 7;
+}
+
+/* Whether both ends' receives account for all that left their queues, now: a splice after the last
+ * receive would show. */
+static __always_inline bool books_of_both_balance(struct conn *conn)
+{
+	return books_balance(conn, ROLE_CLIENT) && books_balance(conn, ROLE_SERVER);
+}
+
+/* Why a connection whose end is met does not begin to join now. */
+static __always_inline enum reason not_joining(const struct tcp_sock *tp, const struct end *end,
+					       const struct config *config)
+{
+	if (is_blocking((__u64)tp) && !accepts_blocking(end->netns_cookie))
+		return REASON_BLOCKING_READER;
+	if (peek_psock((__u64)tp))
+		return REASON_CLAIMED_ELSEWHERE;
+	if (tcp_memory_is_short(tp, config))
+		return REASON_TCP_MEMORY;
+	return REASON_NONE;
+}
+
+/* An end of a paired connection that is on TCP. Returns whether its ends are to enter. */
+static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *end,
+				       struct conn *conn, __u32 slot, const struct config *config)
+{
+	struct conn_end *me = &conn->ends[end->role & 1], *peer = &conn->ends[!(end->role & 1)];
+	enum reason reason;
+
+	if (me->spliced) {
+		bar(end, REASON_SPLICE);
+		return false;
+	}
+	if (conn->excluded) {
+		me->wanted = 0;
+		end->why = REASON_EXCLUDED;
+		unwant(end);
+		return false;
+	}
+	if (!both_enabled(conn, config) || bpf_ktime_get_ns() < conn->not_before_ns) {
+		end->turns = 0;
+		unwant(end);
+		return false;
+	}
+	reason = not_joining(tp, end, config);
+	if (reason) {
+		me->wanted = 0;
+		count(reason);
+		postpone(end, reason);
+		return false;
+	}
+	if (!me->wanted && !peer->wanted)
+		conn->since_ns = bpf_ktime_get_ns();
+	me->wanted = 1;
+	if (!peer->wanted) {
+		/* The peer's readers may never prove themselves. */
+		if (bpf_ktime_get_ns() - conn->since_ns > PAIRING_NS) {
+			me->wanted = 0;
+			postpone(end, REASON_PEER_UNPROVEN);
+		}
+		return false;
+	}
+	if (!books_of_both_balance(conn)) {
+		/* A receive may be under way, so this is looked at again. */
+		me->wanted = 0;
+		me->resync = peer->resync = 1;
+		end->proof = 0;
+		end->why = REASON_UNACCOUNTED;
+		unwant(end);
+		return false;
+	}
+	if (!pay_for_join(conn, config)) {
+		me->wanted = 0;
+		count(REASON_MEMORY_BUDGET);
+		postpone(end, REASON_MEMORY_BUDGET);
+		return false;
+	}
+	conn->since_ns = bpf_ktime_get_ns();
+	conn->since_state = CONN_JOINING;
+	__sync_lock_test_and_set(&conn->life, life_of(CONN_JOINING, REASON_NONE));
+	attend(conn, slot);
+	return true;
+}
+
+/* Its end is met while the connection joins. Returns whether its peer should enter at once: alone,
+ * it may hide what it receives from FIONREAD. */
+static __always_inline bool go_on_joining(struct bpf_sock *sk, const struct tcp_sock *tp,
+					  struct end *end, struct conn *conn, __u32 slot)
+{
+	struct conn_end *me = &conn->ends[end->role & 1], *peer = &conn->ends[!(end->role & 1)];
+	enum reason reason = REASON_NONE;
+
+	if (!me->member)
+		reason = enter(sk, tp, end, me);
+	if (!reason && peer->member && !books_of_both_balance(conn))
+		reason = REASON_UNACCOUNTED;
+	if (reason) {
+		undo_join(conn, slot, reason);
+		postpone(end, reason);
+		return false;
+	}
+	if (!peer->member)
+		return true;
+	engage(conn, slot);
+	unwant(end);
+	return false;
+}
+
+/* A wanted end: pairs it, and once both ends of a connection are wanted, has them join. Returns
+ * whether its peer should be visited at once. */
+static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp, struct end *end,
+				  struct config *config)
+{
+	struct conn *conn;
+	enum reason reason;
+	__u32 slot, state;
+
+	/* A second look: the end was wanted some time ago. */
+	if (end->gone || !is_proven(end) || !config->redirect || !pod_enabled(end->netns_cookie) ||
+	    tp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_ESTABLISHED) {
+		unwant(end);
+		return false;
+	}
+	reason = unsuitable(tp);
+	if (!reason && is_quarantined(end->netns_cookie, end->exe_inode, end->exe_device))
+		reason = REASON_QUARANTINED;
+	if (reason) {
+		bar(end, reason);
+		return false;
+	}
+	if (!conn_of(end) && !pair((__u64)tp, end, config))
+		return false;
+	conn = conn_of(end);
+	if (!conn)
+		return false;
+	slot = end->conn - 1;
+	ask_rules(conn, end->role, config);
+	state = state_of(conn);
+	if (state == CONN_JOINING ||
+	    (state == CONN_WATCHED && begin_join(tp, end, conn, slot, config)))
+		return go_on_joining(sk, tp, end, conn, slot);
+	if (state != CONN_WATCHED)
+		unwant(end);
+	return false;
+}
+
+#endif

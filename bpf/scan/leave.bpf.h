@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* How members leave.
+ *
+ * SEALED is set first and the queues are looked at afterwards; the verdict announces first and
+ * reads the state afterwards. So once sealed, nothing more comes, and an end whose reader has read
+ * all that was redirected to it may leave the sockhash, whatever the other one does. drained.bpf.h
+ * has the argument.
+ */
+#ifndef MESHACCEL_SCAN_LEAVE_H
+#define MESHACCEL_SCAN_LEAVE_H
+
+#include "drained.bpf.h"
+#include "memory.bpf.h"
+#include "scan/pair.bpf.h"
+
+/* Bytes that wait in the socket's TCP queue. */
+static __always_inline bool tcp_unread(const struct conn_end *reader)
+{
+	return !reader->closed && peek(struct tcp_sock, reader->sk, rcv_nxt) !=
+				      peek(struct tcp_sock, reader->sk, copied_seq);
+}
+
+/* The agent walks over the pod's sockets and wakes this end's reader. The next scan tells it. */
+static __always_inline void kick(struct conn *conn, __u32 slot, int role)
+{
+	__sync_fetch_and_or(&conn->kick, 1U << role);
+	attend(conn, slot);
+}
+
+/* The kernel reuses addresses: the entry may be another connection's by now. */
+static __always_inline void forget_socket(const struct conn_end *end, __u32 slot, __u32 role)
+{
+	__u64 address = end->sk;
+	const struct member *member = bpf_map_lookup_elem(&meshaccel_sockets, &address);
+
+	if (member && member->slot == slot && member->role == role)
+		bpf_map_delete_elem(&meshaccel_sockets, &address);
+}
+
+/* Takes one end out of the sockhash. Nothing that was redirected to it is unread, or it may be
+ * lost.
+ */
+static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
+{
+	struct conn_end *end = &conn->ends[role & 1];
+	struct isn_pair key = identity_of(&conn->identity, role);
+
+	bpf_map_delete_elem(&meshaccel_members, &key);
+	forget_socket(end, slot, role);
+	end->member = 0;
+	/* An edge-triggered reader may take its last redirected bytes for the end of what there is.
+	 */
+	if (tcp_unread(end))
+		kick(conn, slot, role);
+}
+
+/* How long it may not join again. */
+static __always_inline void back_off(struct conn *conn, __u32 reason)
+{
+	if (reason == REASON_POD_DISABLED || reason == REASON_EXCLUDED)
+		return;
+	if (reason == REASON_CLAIMED_ELSEWHERE) {
+		conn->not_before_ns = conn->since_ns + CLAIMED_NS;
+		return;
+	}
+	conn->not_before_ns = conn->since_ns + (BACKOFF_NS << conn->backoff);
+	if (conn->backoff < BACKOFF_MAX)
+		conn->backoff++;
+}
+
+/* Both ends are out of the sockhash: on TCP from here on. */
+static __always_inline void left(struct conn *conn, __u32 reason)
+{
+	struct counters *counters = counters_get();
+	int role;
+
+	for (role = 0; role < ROLES; role++) {
+		conn->ends[role].wanted = 0;
+		conn->directions[role].path = PATH_TCP;
+		/* Of an exclusion conn->excluded tells, for as long as it holds. */
+		conn->directions[role].reason = reason == REASON_EXCLUDED ? REASON_NONE : reason;
+		shrink(conn, &conn->directions[role], 0);
+	}
+	conn->since_ns = bpf_ktime_get_ns();
+	conn->since_state = CONN_WATCHED;
+	back_off(conn, reason);
+	__sync_lock_test_and_set(&conn->life, life_of(CONN_WATCHED, reason));
+	if (counters)
+		counters->leaves++;
+	count(reason);
+}
+
+/* Not both ends could enter. Nothing was redirected, so whichever did may leave at once: alone, it
+ * would hide what it receives from a reader that asks FIONREAD. */
+static __always_inline void undo_join(struct conn *conn, __u32 slot, enum reason reason)
+{
+	int role;
+
+	for (role = 0; role < ROLES; role++)
+		if (conn->ends[role].member)
+			take_out(conn, slot, role);
+	left(conn, reason);
+}
+
+static __always_inline bool both_enabled(const struct conn *conn, const struct config *config)
+{
+	return config->redirect && pod_enabled(conn->ends[ROLE_CLIENT].netns_cookie) &&
+	       pod_enabled(conn->ends[ROLE_SERVER].netns_cookie);
+}
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The sweep: looks at every connection some five times a second, and at the kernel's structures
+ * rather than at what was counted. It finds what no program has told: sockets that are gone, bytes
+ * that a reader does not see, members that are somebody else's by now.
+ */
+#ifndef MESHACCEL_SCAN_STUCK_H
+#define MESHACCEL_SCAN_STUCK_H
+
+#include "scan/pair.bpf.h"
+#include "scan/tend.bpf.h"
+
+/* Threads that wait on one socket, of which a sweep looks at no more. */
+#define WAITERS_MAX 16
+/* Sweeps from one look at whether a socket is gone to the next. */
+#define GONE_SWEEPS 4
+/* Redirected bytes that lie unread over this many sweeps may wait for a reader that splices. */
+#define UNREAD_SWEEPS 2
+
+extern const void woken_wake_function __ksym __weak;
+
+/* A thread that sleeps in a receive or a splice of the socket, NULL if there is none. One that
+ * sleeps in a send waits in the same way, and then nothing can be said. */
+static __noinline struct task_struct *sleeping_reader(__u64 sk)
+{
+	struct wait_queue_head *head = &peek(struct sock, sk, sk_wq)->wait;
+	struct list_head *node = peek(struct wait_queue_head, head, head.next);
+	int i;
+
+	if (!&woken_wake_function || peek(struct sock, sk, sk_write_pending))
+		return NULL;
+	for (i = 0; i < WAITERS_MAX && node && node != &head->head; i++) {
+		struct wait_queue_entry *entry =
+		    (void *)node - offsetof(struct wait_queue_entry, entry);
+		struct task_struct *task = peek(struct wait_queue_entry, entry, private);
+
+		if (peek(struct wait_queue_entry, entry, func) == (void *)&woken_wake_function &&
+		    peek(struct task_struct, task, __state))
+			return task;
+		node = peek(struct list_head, node, next);
+	}
+	return NULL;
+}
+
+/* A sweep's count of how often in a row something was so. */
+static __always_inline __u8 in_a_row(__u8 count, bool is_so)
+{
+	return !is_so ? 0 : count < 0xff ? count + 1 : count;
+}
+
+/* One direction of a member. */
+static __always_inline void sweep_direction(struct pass *pass, struct conn *conn, __u32 slot,
+					    int sender)
+{
+	struct direction *direction = &conn->directions[sender & 1];
+	struct conn_end *reader = &conn->ends[!sender];
+	__u32 sent = READ_ONCE(direction->sent), received;
+	struct task_struct *task;
+	__u64 psock;
+
+	/* Nothing was redirected since all had been read. */
+	if (sent == reader->swept_sent && !reader->unread && !reader->held)
+		return;
+	reader->swept_sent = sent;
+	psock = reader->closed ? 0 : psock_of(reader);
+	received = peek_end(reader->end, received);
+	if (!psock || queue_empty(psock)) {
+		reader->unread = reader->asleep = 0;
+		shrink(conn, direction, DIRECTION_BYTES);
+	} else {
+		reader->unread =
+		    received == reader->swept_received ? in_a_row(reader->unread, true) : 1;
+		task = reader->unread > 1 ? sleeping_reader(reader->sk) : NULL;
+		reader->asleep = in_a_row(reader->asleep, task);
+		if (reader->asleep >= STUCK_SWEEPS) {
+			/* Only an error helps its users. */
+			quarantine(task, reader->netns_cookie, REASON_STUCK);
+			doom(conn, slot, !sender, REASON_STUCK);
+		}
+		if (reader->unread > UNREAD_SWEEPS)
+			pass->watch = 1;
+		/* TCP bytes that followed were taken before these. */
+		if (READ_ONCE(direction->path) != PATH_TCP && sent == READ_ONCE(direction->sent) &&
+		    (__s32)(peek(struct tcp_sock, reader->sk, copied_seq) -
+			    READ_ONCE(direction->path_seq)) > 0 &&
+		    !queue_empty(psock))
+			doom(conn, slot, !sender, REASON_OVERTAKEN);
+	}
+	/* A redirect waits for the reader's lock, and its sender with it. */
+	reader->held = in_a_row(reader->held, psock && received == reader->swept_received &&
+						  peek(struct sock, reader->sk, sk_lock.owned) &&
+						  !books_balance(conn, sender));
+	if (reader->held >= HELD_SWEEPS)
+		seal(conn, slot, REASON_READER_HOLDS_LOCK);
+	reader->swept_received = received;
+}
+
+/* What a member has become without any program being asked. */
+static __always_inline void sweep_member(struct pass *pass, struct conn *conn, __u32 slot, int role)
+{
+	struct conn_end *end = &conn->ends[role & 1];
+	__u64 psock;
+
+	if (!end->member || end->closed)
+		return;
+	/* The kernel may send by TCP without asking the verdict again. */
+	if (tcp_unread(end))
+		attend(conn, slot);
+	psock = psock_of(end);
+	if (psock && count_links(psock) > 1)
+		stop(conn, slot, REASON_CLAIMED_ELSEWHERE);
+	if (is_blocking(end->sk) && !accepts_blocking(end->netns_cookie))
+		stop(conn, slot, REASON_BLOCKING_READER);
+}
+
+/* No program may have told that the socket closed. */
+static __always_inline void find_closed(struct conn *conn, __u32 slot, int role)
+{
+	struct conn_end *end = &conn->ends[role & 1];
+
+	if (end->closed || !has_closed(end->sk, end->cookie))
+		return;
+	WRITE_ONCE(end->closed, 1);
+	attend(conn, slot);
+}
+
+static long sweep(__u32 slot, struct pass *pass)
+{
+	struct conn *conn = bpf_map_lookup_elem(&meshaccel_conns, &slot);
+	const struct config *config = pass->config;
+	__u32 state;
+	bool turn;
+	int role;
+
+	if (!conn || !config)
+		return 0;
+	state = state_of(conn);
+	if (state == CONN_FREE)
+		return 0;
+	turn = !((slot + config->sweep) % GONE_SWEEPS);
+	for (role = 0; role < ROLES; role++) {
+		if (turn)
+			find_closed(conn, slot, role);
+		/* Each member at every other sweep: what it looks for may take half a second. */
+		if (is_member_state(state) && (slot + config->sweep) & 1)
+			sweep_member(pass, conn, slot, role);
+	}
+	/* The queue may have been locked for whoever asked, or the close may have been missed. */
+	if ((is_member_state(state) && state != CONN_JOINED) || conn->doomed ||
+	    (conn->ends[ROLE_CLIENT].closed && conn->ends[ROLE_SERVER].closed))
+		attend(conn, slot);
+	if (state <= CONN_JOINING || conn->doomed)
+		return 0;
+	sweep_direction(pass, conn, slot, ROLE_CLIENT);
+	sweep_direction(pass, conn, slot, ROLE_SERVER);
+	return 0;
+}
+
+/* Watched sockets of which no program has told that they closed. Looks at a part of the table at
+ * each sweep, at all of it in WATCHED_SWEEPS. */
+static long sweep_watched(__u32 index, const __u32 *first)
+{
+	const struct watched *watched;
+
+	index += *first;
+	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
+	if (watched && watched->cookie && has_closed(watched->sk, watched->cookie))
+		unlist(index, watched->cookie);
+	return 0;
+}
+
+#define WATCHED_SWEEPS 16
+
+static __always_inline void sweep_a_part(const struct config *config)
+{
+	const __u32 *used = watched_used();
+	__u32 count = used ? *used / WATCHED_SWEEPS + 1 : 0;
+	__u32 first = config->sweep % WATCHED_SWEEPS * count;
+
+	bpf_loop(count, sweep_watched, &first, 0);
+}
+
+/* Gives up one claim that nobody shares: its socket has closed, or does not come back to it. Claims
+ * are in the queue in the order of their age. */
+static long give_up_claim(__u32 index, void *unused)
+{
+	struct due_claim due;
+	const struct claim *claim;
+
+	if (bpf_map_peek_elem(&meshaccel_due, &due) ||
+	    bpf_ktime_get_ns() - due.since_ns < 2 * PAIRING_NS)
+		return 1;
+	bpf_map_pop_elem(&meshaccel_due, &due);
+	claim = bpf_map_lookup_elem(&meshaccel_identities, &due.identity);
+	if (claim && !claim->conn && claim->since_ns == due.since_ns)
+		bpf_map_delete_elem(&meshaccel_identities, &due.identity);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What each scan does for the connections that have asked for attention: one step on their way, and
+ * what the agent has to do for them.
+ */
+#ifndef MESHACCEL_SCAN_TEND_H
+#define MESHACCEL_SCAN_TEND_H
+
+#include "quarantine.bpf.h"
+#include "scan/leave.bpf.h"
+
+/* The kernel counts netns cookies up from 1. The agent may give new members their settings later.
+ */
+#define SETTINGS_ONLY (1ULL << 63)
+
+/* One run of the scan. */
+struct pass {
+	struct seq_file *seq;
+	const struct config *config;
+	/* There is more to do soon. */
+	__u32 busy;
+	/* The splice watch is needed. */
+	__u32 watch;
+};
+
+/* Whether all that was redirected to the end has been read, or never will be. A socket that has
+ * closed may hold bytes that its program still reads. */
+static __always_inline bool may_leave(struct conn *conn, int role)
+{
+	const struct conn_end *end = &conn->ends[role & 1];
+	__u64 psock;
+
+	if (!end->closed)
+		return redirect_drained(conn, !role);
+	psock = psock_of(end);
+	return !psock || queue_empty(psock);
+}
+
+static __always_inline bool reader_quarantined(const struct conn_end *reader)
+{
+	return is_quarantined(reader->netns_cookie, peek_end(reader->end, exe_inode),
+			      peek_end(reader->end, exe_device));
+}
+
+/* Why a joined connection has to leave, whatever its readers have done. */
+static __always_inline enum reason must_leave(const struct conn *conn, const struct config *config)
+{
+	int role;
+
+	if (!both_enabled(conn, config))
+		return REASON_POD_DISABLED;
+	if (conn->excluded)
+		return REASON_EXCLUDED;
+	for (role = 0; role < ROLES; role++) {
+		const struct conn_end *reader = &conn->ends[role];
+
+		if (reader->spliced)
+			return REASON_SPLICE;
+		if (!reader->closed && reader_quarantined(reader))
+			return REASON_QUARANTINED;
+	}
+	return REASON_NONE;
+}
+
+/* TCP bytes that lie unread on a member: its reader may have asked FIONREAD, which told that there
+ * is nothing. Then it comes only as far as each kick takes it, so progress between two kicks
+ * excuses nothing. Returns whether there are such. */
+static __always_inline bool wake_reader(struct conn *conn, __u32 slot, int role)
+{
+	struct conn_end *reader = &conn->ends[role & 1];
+	__u32 copied_seq;
+
+	if (!reader->member || !tcp_unread(reader)) {
+		reader->stuck = 0;
+		return false;
+	}
+	copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
+	if (copied_seq == reader->seen_copied_seq) {
+		reader->stuck++;
+		kick(conn, slot, role);
+	}
+	reader->seen_copied_seq = copied_seq;
+	return true;
+}
+
+/* A joined connection: is what went by TCP being read? Returns whether to look again. */
+static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __u32 slot)
+{
+	enum reason reason = must_leave(conn, pass->config);
+	bool again = false;
+	int role;
+
+	if (reason) {
+		stop(conn, slot, reason);
+		return true;
+	}
+	/* It is over: the other end follows, or was reset. Its reader is better off on TCP. */
+	if (conn->ends[ROLE_CLIENT].closed || conn->ends[ROLE_SERVER].closed) {
+		seal(conn, slot, REASON_NONE);
+		return true;
+	}
+	for (role = 0; role < ROLES; role++) {
+		struct conn_end *reader = &conn->ends[!role];
+		const struct direction *direction = &conn->directions[role];
+		__u8 path = READ_ONCE(direction->path);
+
+		if (path == PATH_MIXED) {
+			/* R3: once the redirected part is read, the rest belongs to plain TCP. */
+			again = true;
+			if (queue_empty(reader->psock))
+				stop(conn, slot, direction->reason);
+			continue;
+		}
+		/* The verdict asks for attention before its bytes are in the queue: look twice. */
+		if (reader->seen_tcp_messages != (__u32)direction->tcp_messages) {
+			reader->seen_tcp_messages = direction->tcp_messages;
+			again = true;
+		}
+		if (path == PATH_REDIRECT) {
+			reader->stuck = 0;
+			if (READ_ONCE(direction->queued) > pass->config->cap_bytes)
+				pass->watch = 1;
+			continue;
+		}
+		/* For as long as memory is short every message would ask for attention. */
+		if (direction->reason == REASON_TCP_MEMORY ||
+		    direction->reason == REASON_MEMORY_BUDGET) {
+			stop(conn, slot, direction->reason);
+			return true;
+		}
+		if (!wake_reader(conn, slot, !role))
+			continue;
+		again = true;
+		if (reader->stuck >= STUCK_SCANS)
+			stop(conn, slot, REASON_TCP_UNREAD);
+	}
+	return again;
+}
+
+/* Seems a direction to be back on TCP? Sealing finds out for sure. */
+static __always_inline bool off_redirect(const struct conn *conn, int sender)
+{
+	const struct conn_end *reader = &conn->ends[!sender];
+
+	return READ_ONCE(conn->directions[sender].path) != PATH_REDIRECT || reader->closed ||
+	       queue_empty(reader->psock);
+}
+
+/* Sealed with redirected bytes unread, what follows comes by TCP: splice would take it first. So
+ * the splice watch comes before, but for an agent that cannot attach it. */
+static __always_inline void tend_stopping(struct pass *pass, struct conn *conn, __u32 slot)
+{
+	__u64 passed_ns = bpf_ktime_get_ns() - conn->since_ns;
+
+	if (!(off_redirect(conn, ROLE_CLIENT) && off_redirect(conn, ROLE_SERVER))) {
+		if (passed_ns < STOPPING_NS)
+			return;
+		pass->watch = 1;
+		if (!pass->config->splice_watched && passed_ns < 4 * STOPPING_NS)
+			return;
+	}
+	seal(conn, slot, reason_of(conn));
+}
+
+/* A sealed connection. Returns whether to look again soon. */
+static __always_inline bool tend_sealed(struct pass *pass, struct conn *conn, __u32 slot)
+{
+	bool members = false, again = false;
+	int role;
+
+	for (role = 0; role < ROLES; role++) {
+		if (!conn->ends[role].member)
+			continue;
+		if (may_leave(conn, role)) {
+			take_out(conn, slot, role);
+			continue;
+		}
+		members = true;
+		if (conn->ends[role].closed)
+			continue;
+		again = true;
+		pass->watch = 1;
+		wake_reader(conn, slot, role);
+	}
+	if (members)
+		return again;
+	left(conn, reason_of(conn));
+	return true;
+}
+
+/* One step on its way. Returns whether it needs more. */
+static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slot)
+{
+	__u32 state = state_of(conn);
+
+	if (state == CONN_FREE)
+		return false;
+	if (conn->doomed && !(conn->ends[ROLE_CLIENT].closed && conn->ends[ROLE_SERVER].closed)) {
+		/* The kick resets both ends; their closing frees the slot. */
+		__sync_fetch_and_or(&conn->kick, 3);
+		return true;
+	}
+	if (state != conn->since_state) {
+		conn->since_state = state;
+		conn->since_ns = bpf_ktime_get_ns();
+	}
+	switch (state) {
+	case CONN_WATCHED:
+		if (!conn->ends[ROLE_CLIENT].closed || !conn->ends[ROLE_SERVER].closed)
+			return false;
+		release(conn, slot);
+		return false;
+	case CONN_JOINING:
+		if (conn->excluded)
+			undo_join(conn, slot, REASON_EXCLUDED);
+		else if (!both_enabled(conn, pass->config) || conn->ends[ROLE_CLIENT].closed ||
+			 conn->ends[ROLE_SERVER].closed ||
+			 bpf_ktime_get_ns() - conn->since_ns > JOINING_NS)
+			undo_join(conn, slot, REASON_JOIN_TIMEOUT);
+		return true;
+	case CONN_JOINED:
+		return tend_joined(pass, conn, slot);
+	case CONN_STOPPING:
+		wake_reader(conn, slot, ROLE_CLIENT);
+		wake_reader(conn, slot, ROLE_SERVER);
+		tend_stopping(pass, conn, slot);
+		return true;
+	case CONN_SEALED:
+		return tend_sealed(pass, conn, slot);
+	default:
+		return false;
+	}
+}
+
+/* Names the namespaces that the agent is to walk over for this connection, until it has: a walk may
+ * not come about, and an agent may die. Returns whether readers are still to be woken. */
+static __always_inline bool tell_walks(struct pass *pass, struct conn *conn)
+{
+	__u32 kicks = READ_ONCE(conn->kick), settings = READ_ONCE(conn->settings);
+	int role;
+
+	for (role = 0; role < ROLES; role++) {
+		__u32 bit = 1U << role;
+		__u64 cookie = conn->ends[role].netns_cookie;
+
+		if (conn->ends[role].closed) {
+			__sync_fetch_and_and(&conn->kick, ~bit);
+			kicks &= ~bit;
+			continue;
+		}
+		/* So that the socket hears of its packets should the agent die: see watch.bpf.c. */
+		if (kicks & bit || (settings & bit && !pass->config->stop_when_stale)) {
+			if (!(kicks & bit))
+				cookie |= SETTINGS_ONLY;
+			bpf_seq_write(pass->seq, &cookie, sizeof(cookie));
+		}
+	}
+	return kicks;
+}
+
+/* A slot that asked for attention. Returns whether it needs more. */
+static __always_inline bool tend(struct pass *pass, struct conn *conn, __u32 slot)
+{
+	bool again = step(pass, conn, slot);
+
+	if (state_of(conn) == CONN_FREE)
+		return false;
+	return tell_walks(pass, conn) || again;
+}
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Visits the wanted ends of one network namespace: pairs them and has them join. A join needs the
+ * socket itself. This program finds it in the namespace's own table of connections, which takes no
+ * lock that a process can hold. The agent runs it inside the namespace (BPF_PROG_TEST_RUN), with
+ * the netns cookie in the first two words of skb->cb, and never while the scan runs. It returns 1
+ * if it should be run once more at once, in the namespaces that the next scan names. Nothing is
+ * attached to tc, and no packet is there.
+ */
+#include "scan/join.bpf.h"
+#include "scan/leave.bpf.h"
+#include "scan/pair.bpf.h"
+
+struct visit {
+	struct __sk_buff *skb;
+	struct config *config;
+	__u64 netns_cookie;
+	__u32 at_once;
+	__u32 pad;
+};
+
+/* The socket as its namespace's table knows it. An IPv4 address inside IPv6 counts as IPv4 there.
+ */
+static __always_inline struct bpf_sock *look_up(struct __sk_buff *skb, __u64 sk)
+{
+	__be16 sport = peek(struct sock, sk, __sk_common.skc_dport);
+	__be16 dport = bpf_htons(peek(struct sock, sk, __sk_common.skc_num));
+	struct in6_addr remote = peek(struct sock, sk, __sk_common.skc_v6_daddr);
+	struct in6_addr local = peek(struct sock, sk, __sk_common.skc_v6_rcv_saddr);
+	const __be32 *words = remote.in6_u.u6_addr32;
+	struct bpf_sock_tuple tuple = {};
+
+	if (peek(struct sock, sk, __sk_common.skc_family) == AF_INET6 &&
+	    (words[0] || words[1] || words[2] != bpf_htonl(0xffff))) {
+		__builtin_memcpy(tuple.ipv6.saddr, &remote, sizeof(remote));
+		__builtin_memcpy(tuple.ipv6.daddr, &local, sizeof(local));
+		tuple.ipv6.sport = sport;
+		tuple.ipv6.dport = dport;
+		return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	tuple.ipv4.saddr = peek(struct sock, sk, __sk_common.skc_daddr);
+	tuple.ipv4.daddr = peek(struct sock, sk, __sk_common.skc_rcv_saddr);
+	tuple.ipv4.sport = sport;
+	tuple.ipv4.dport = dport;
+	return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+}
+
+static long visit_one(struct bpf_map *map, __u32 *key, __u64 *netns_cookie, struct visit *all)
+{
+	const struct watched *watched;
+	const struct tcp_sock *tp;
+	struct bpf_sock *sk;
+	struct end *end;
+	__u32 index = *key;
+
+	if (*netns_cookie != all->netns_cookie || !all->config)
+		return 0;
+	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
+	sk = watched && watched->cookie ? look_up(all->skb, watched->sk) : NULL;
+	if (!sk) {
+		bpf_map_delete_elem(&meshaccel_wanted, &index);
+		return 0;
+	}
+	tp = bpf_skc_to_tcp_sock(sk);
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	if (tp && end && end->index == index && end->cookie == watched->cookie)
+		all->at_once |= visit(sk, tp, end, all->config);
+	else
+		bpf_map_delete_elem(&meshaccel_wanted, &index);
+	bpf_sk_release(sk);
+	return 0;
+}
+
+SEC("tc")
+int meshaccel_visit(struct __sk_buff *skb)
+{
+	struct visit all = {
+	    .skb = skb,
+	    .config = config_get(),
+	    .netns_cookie = skb->cb[0] | (__u64)skb->cb[1] << 32,
+	};
+
+	bpf_for_each_map_elem(&meshaccel_wanted, visit_one, &all, 0);
+	return all.at_once;
+}
+
+char LICENSE[] SEC("license") = "GPL";
