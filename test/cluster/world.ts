@@ -88,8 +88,9 @@ export class World {
     })
     for (const name of [shop, system]) {
       // As docs/PLATFORMS.md tells people to; the level is enforced with the label.
-      const labels = name === system ? { 'pod-security.kubernetes.io/enforce': 'privileged' } : {}
-      await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
+      const level = { 'pod-security.kubernetes.io/enforce': 'privileged' }
+      const metadata = { name, labels: name === system ? level : {} }
+      await apply({ apiVersion: 'v1', kind: 'Namespace', metadata })
       // Without its account a namespace takes no pods.
       await kubectl('wait', '--for=create', 'serviceaccount/default', '-n', name, '--timeout=60s')
     }
