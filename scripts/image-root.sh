@@ -22,7 +22,7 @@ echo 'root:x:0:' >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 
 mapfile -t protocols < <(find src -name "*.proto")
-cp --parents -r package.json dist src/cli/ui/page deploy/manifests.yaml "${protocols[@]}" \
+cp --parents -r package.json dist src/cli/ui/page deploy/manifests.yaml deploy/cleanup.yaml "${protocols[@]}" \
 	build/bpf/{meshaccel,measure}.bpf.o build/cni/meshaccel-cni build/netns/meshaccel-walk \
 	build/kube-config.js "$root/app"
 npm ls --all --omit=dev --parseable | sed -n "s#^$PWD/\(node_modules/\(@[^/]*/\)\?[^/]*\)\$#\1#p" |

@@ -1,32 +1,58 @@
 #!/usr/bin/env bash
-# Renders deploy/manifests.yaml from the Helm chart: what `meshaccel manifests` prints. Needs helm 3; HELM names another.
-# --check says whether it is what the chart renders; where there is no helm, whether it was made of this very chart.
+# Renders deploy/manifests.yaml and deploy/cleanup.yaml from the Helm chart: what `meshaccel manifests` prints, with and
+# without --cleanup. Needs helm 3; HELM names another.
+# --check says whether they are what the chart renders; where there is no helm, whether they were made of this very chart.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-namespace=meshaccel-system
 
 helm=${HELM:-helm}
 chart=deploy/helm/meshaccel
 sum=$(find "$chart" -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
 
+# render NAMESPACE OPTION...: below a namespace that admits the pods
 render() {
-	echo '# Rendered from deploy/helm/meshaccel by scripts/render-manifests.sh. To remove it all: `kubectl delete` this,'
-	echo '# then on each node `meshaccel cni uninstall` and `meshaccel cleanup`, which `helm uninstall` does by itself.'
+	local namespace=$1
+	shift
 	echo "# Chart: sha256 $sum"
-	printf -- '---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n' "$namespace"
-	"$helm" template meshaccel "$chart" --namespace "$namespace" --no-hooks --kube-version 1.34.0
+	printf -- '---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels:\n' "$namespace"
+	echo '    # The agent needs host namespaces, host paths and capabilities.'
+	echo '    pod-security.kubernetes.io/enforce: privileged'
+	"$helm" template meshaccel "$chart" --namespace "$namespace" --kube-version 1.34.0 --set plainManifests=true "$@"
+}
+
+manifests() {
+	echo '# Rendered from deploy/helm/meshaccel by scripts/render-manifests.sh. To remove it all: `kubectl delete` this,'
+	echo '# then what the first lines of `meshaccel manifests --cleanup` say, which `helm uninstall` does by itself.'
+	render meshaccel-system --set uninstall.cleanup=false
+}
+
+cleanup() {
+	echo '# Rendered from deploy/helm/meshaccel by scripts/render-manifests.sh. Removes what the agent leaves on each node:'
+	echo '#'
+	echo '#   npx meshaccel manifests | kubectl delete -f -'
+	echo '#   npx meshaccel manifests --cleanup | kubectl apply -f -'
+	echo '#   kubectl -n meshaccel-cleanup rollout status daemonset/meshaccel-cleanup --timeout 5m'
+	echo '#   npx meshaccel manifests --cleanup | kubectl delete -f -'
+	render meshaccel-cleanup --show-only templates/uninstall.yaml
+}
+
+check() { # check FILE FUNCTION
+	if command -v "$helm" >/dev/null; then
+		diff -u "$1" <("$2") >&2
+	else
+		grep -q "^# Chart: sha256 $sum\$" "$1" || {
+			echo "$1 is older than the chart: run scripts/render-manifests.sh" >&2
+			return 1
+		}
+	fi
 }
 
 if [[ ${1:-} == --check ]]; then
-	if command -v "$helm" >/dev/null; then
-		diff -u deploy/manifests.yaml <(render) >&2
-	else
-		grep -q "^# Chart: sha256 $sum\$" deploy/manifests.yaml || {
-			echo 'deploy/manifests.yaml is older than the chart: run scripts/render-manifests.sh' >&2
-			exit 1
-		}
-	fi
+	check deploy/manifests.yaml manifests
+	check deploy/cleanup.yaml cleanup
 else
-	render >deploy/manifests.yaml.new
+	manifests >deploy/manifests.yaml.new
+	cleanup >deploy/cleanup.yaml.new
 	mv deploy/manifests.yaml.new deploy/manifests.yaml
+	mv deploy/cleanup.yaml.new deploy/cleanup.yaml
 fi

@@ -76,6 +76,7 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/cli/agent.ts', ['src/agent.ts', 'src/api/', ...leaves]],
   ['src/cli/check-machine.ts', ['src/preflight/', ...leaves]],
   ['src/cli/cni.ts', ['cni/', ...leaves]],
+  ['src/cli/mount-bpffs.ts', ['src/datapath/bpffs.ts', ...leaves]],
   [
     'src/cli/bench',
     ['bench/', 'src/preflight/', 'src/api/', 'src/sources/kubernetes/kube-config.ts', ...leaves],

@@ -13,6 +13,7 @@ import type { CliEnvironment } from './environment.ts'
 import explain from './explain.ts'
 import flows from './flows.ts'
 import manifests from './manifests.ts'
+import mountBpffs from './mount-bpffs.ts'
 import pods from './pods.ts'
 import readers from './readers.ts'
 import reasons from './reasons.ts'
@@ -56,6 +57,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .command(cleanup)
     .command(cni)
     .command(manifests)
+    .command(mountBpffs)
     .completion('completion', 'Print the script that completes commands in bash or zsh')
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',

@@ -13,19 +13,18 @@ import { join } from 'node:path'
 import { MeshaccelError } from '../errors.ts'
 import {
   AnyMap,
-  BpfError,
   BpfMap,
   BpfObject,
   bytes,
   hasKernelBtf,
   IterLink,
-  type Link,
   Program,
   u32,
   u64,
 } from '../libbpf/index.ts'
-import type { Attachment, LoadedObject, OpenObject } from '../libbpf/index.ts'
+import type { LoadedObject, OpenObject } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
+import { ATTACHMENTS } from './attachments.ts'
 import {
   config,
   type ConfigRecord,
@@ -76,21 +75,6 @@ const MAPS = [
   'cursor',
 ] as const
 
-type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
-
-/**
- * What is attached, in this order: readers are accounted for before the first connection is watched, and sockets watched
- * before any may join.
- */
-const ATTACHMENTS: Readonly<Record<string, Attach>> = {
-  received: (object) => object.program('meshaccel_received').attachTracing(),
-  closed: (object) => object.program('meshaccel_closed').attachTracing(),
-  splice: attachSpliceKprobe,
-  splice_call: attachSpliceTracepoint,
-  verdict: (object) =>
-    object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
-  watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
-}
 /** One of these two is there; which one depends on the kernel, and on whether it is needed now. */
 const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 
@@ -289,32 +273,6 @@ export function install(
     throw error
   }
 }
-
-/** The splice watch that costs nothing where nobody splices. undefined where the kernel has no kprobes. */
-function attachSpliceKprobe(object: LoadedObject): Attachment | undefined {
-  try {
-    return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
-  } catch (error) {
-    if (!(error instanceof BpfError)) throw error
-    return undefined
-  }
-}
-
-/**
- * The other one, which costs every system call of the node: splice-watch.ts. undefined where the first one is attached,
- * or where the kernel has no such tracepoint: then the self-test allows only what sidecars read.
- */
-function attachSpliceTracepoint(object: LoadedObject, _cgroup: string): Attachment | undefined {
-  try {
-    return attachSpliceCall(object.program('meshaccel_splice_call'))
-  } catch (error) {
-    if (error instanceof BpfError && error.code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-export const attachSpliceCall = (program: Program): Link =>
-  program.attachTracepoint('syscalls', 'sys_enter_splice')
 
 /** The kernel is asked by loading: it knows best what it lacks. */
 function load(object: OpenObject): LoadedObject {

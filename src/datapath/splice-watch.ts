@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../log.ts'
 import { Link } from '../libbpf/index.ts'
-import { attachSpliceCall, type Programs } from './programs.ts'
+import { attachSpliceCall } from './attachments.ts'
+import type { Programs } from './programs.ts'
 import { readConfig, setConfig } from './scans.ts'
 
 /** The tracepoint stays for so long after it was needed last: to attach and detach it takes milliseconds. */

@@ -1,59 +1,47 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'tap'
-import { parse, parseAllDocuments } from 'yaml'
+import { test, type Test } from 'tap'
+import { parse } from 'yaml'
 import { packageRoot, version } from '../../src/package.ts'
 import { runCommand } from '../helpers/cli-run.ts'
+import { chart, helm, judge, manifestsOf, podsOf, type Manifest } from './admission.ts'
 
-const helm = process.env['HELM'] ?? 'helm'
-const chart = join(packageRoot, 'deploy/helm/meshaccel')
-const hasHelm = spawnSync(helm, ['version'], { stdio: 'ignore' }).status === 0
-
-interface Container {
-  readonly name: string
-  readonly securityContext: {
-    readonly privileged?: boolean
-    readonly capabilities: { readonly drop: string[]; readonly add?: string[] }
-  }
+interface Ran {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
 }
 
-interface Manifest {
-  readonly kind: string
-  readonly metadata: { readonly name: string; readonly annotations?: Record<string, string> }
-  readonly rules?: unknown
-  readonly spec?: {
-    readonly template: {
-      readonly spec: { readonly containers: Container[]; readonly initContainers?: Container[] }
-    }
-  }
-}
+const needsHelm = 'needs helm 3: bash test/cluster/setup.sh builds it'
 
-const manifestsOf = (text: string): Manifest[] =>
-  parseAllDocuments(text)
-    .map((document): Manifest | null => {
-      const [error] = document.errors
-      if (error) throw error
-      return document.toJS()
-    })
-    .filter((manifest) => manifest !== null)
-
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(helm, args, { encoding: 'utf8' })
+function runHelm(command: string, ...args: string[]): Ran {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   return { status, stdout, stderr }
 }
 
-const render = (...settings: string[]): ReturnType<typeof run> =>
-  run('template', 'x', chart, '--kube-version', '1.34.0', ...settings.flatMap((s) => ['--set', s]))
+const namesOf = (manifests: readonly Manifest[]): string[] =>
+  manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()
+
+const byName = (text: string | undefined): Map<string, Manifest> =>
+  new Map(manifestsOf(text).map((each) => [`${each.kind} ${each.metadata.name}`, each]))
 
 void test('the manifests are what the chart renders', async (t) => {
-  if (!hasHelm) t.comment('no helm: compared by the checksum of the chart')
+  if (helm === undefined) t.comment('no helm: compared by the checksum of the chart')
   const script = join(packageRoot, 'scripts/render-manifests.sh')
-  const { status, stderr } = spawnSync('bash', [script, '--check'], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('bash', [script, '--check'], {
+    encoding: 'utf8',
+    env: { ...process.env, ...(helm === undefined ? {} : { HELM: helm }) },
+  })
   t.equal(status, 0, stderr)
-  const { code, stdout } = await runCommand(['manifests'], { uid: 1000 })
-  t.equal(code, 0)
-  t.equal(stdout, readFileSync(join(packageRoot, 'deploy/manifests.yaml'), 'utf8'))
+  for (const [options, file] of [
+    [[], 'manifests.yaml'],
+    [['--cleanup'], 'cleanup.yaml'],
+  ] as const) {
+    const { code, stdout } = await runCommand(['manifests', ...options], { uid: 1000 })
+    t.equal(code, 0)
+    t.equal(stdout, readFileSync(join(packageRoot, 'deploy', file), 'utf8'))
+  }
 })
 
 void test('the chart has the version of the product', async (t) => {
@@ -73,65 +61,75 @@ void test('the agent may read pods and namespaces and create events, and nothing
     { apiGroups: [''], resources: ['pods', 'namespaces'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['events'], verbs: ['create'] },
   ])
-  const spec = manifests.find(({ kind }) => kind === 'DaemonSet')?.spec?.template.spec
-  for (const { name, securityContext } of spec?.containers ?? []) {
+  for (const { name, securityContext } of podsOf(stdout).get('meshaccel')?.containers ?? []) {
     t.notOk(securityContext.privileged, name)
-    t.strictSame(securityContext.capabilities.drop, ['ALL'], name)
+    t.strictSame(securityContext.capabilities?.drop, ['ALL'], name)
   }
 })
 
-void test('helm', async (t) => {
-  if (!hasHelm) {
-    t.plan(0, 'needs helm 3: go install helm.sh/helm/v3/cmd/helm@v3.22.0')
-    return
+void test("plain manifests are not helm's, and their namespaces admit them", async (t) => {
+  for (const options of [[], ['--cleanup']]) {
+    const { stdout } = await runCommand(['manifests', ...options])
+    t.notMatch(stdout, /managed-by|helm\.sh\/hook/)
+    const namespaces = manifestsOf(stdout).filter(({ kind }) => kind === 'Namespace')
+    t.match(namespaces, [
+      { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'privileged' } } },
+    ])
   }
-  const strict = run('lint', '--strict', '--kube-version', '1.34.0', chart)
-  t.equal(strict.status, 0, strict.stdout)
+})
 
-  const all = render(
-    'agent.metricsHost=0.0.0.0,serviceMonitor.enabled=true,networkPolicy.enabled=true',
-    'dashboard.enabled=true,alerts.enabled=true,agent.measure=pods,agent.capBytes=1048576,image.pullSecrets[0].name=s',
-    'nodeSelector.a=b,agent.extraArgs[0]=--policy=auto,podLabels.a=b',
-  )
-  t.equal(all.status, 0, all.stderr)
-  const kinds = manifestsOf(all.stdout).map(({ kind }) => kind)
-  for (const kind of [
-    'Service',
-    'ServiceMonitor',
-    'PrometheusRule',
-    'NetworkPolicy',
-    'ConfigMap',
-    'Job',
-  ]) {
-    t.ok(kinds.includes(kind), kind)
-  }
-  t.match(all.stdout, '--cap=1048576')
-  t.match(all.stdout, '--measure=pods')
-  t.match(all.stdout, 'alert: MeshaccelAbsent')
-  t.match(render('serviceMonitor.enabled=true'), { status: 1, stderr: /set agent\.metricsHost/ })
-
-  const without = render('cni.enabled=false', 'uninstall.cleanup=false')
-  t.notMatch(without.stdout, /cni|post-delete/)
-  const old = run('template', 'x', chart, '--kube-version', '1.28.0')
-  t.match(old.stdout, 'container.apparmor.security.beta.kubernetes.io/agent: unconfined')
-  t.notMatch(old.stdout, 'appArmorProfile')
+void test('the plain cleanup does on each node what an uninstall does', async (t) => {
+  const verdicts = judge(t, [{}])
+  if (!verdicts) return
+  const { stdout } = await runCommand(['manifests', '--cleanup'])
+  t.strictSame(namesOf(manifestsOf(stdout)), [
+    'DaemonSet meshaccel-cleanup',
+    'Namespace meshaccel-cleanup',
+    'ServiceAccount meshaccel-cleanup',
+  ])
+  const plain = podsOf(stdout).get('meshaccel-cleanup')
+  t.strictSame(plain, podsOf(verdicts[0]?.manifests).get('meshaccel-cleanup'))
 })
 
 void test('an uninstall waits, cleans up on each node, and waits again', async (t) => {
-  if (!hasHelm) {
-    t.plan(0, 'needs helm 3: go install helm.sh/helm/v3/cmd/helm@v3.22.0')
+  const verdicts = judge(t, [
+    {},
+    { values: 'cni: { enabled: false }' },
+    { values: 'platform: gke' },
+  ])
+  if (!verdicts) return
+  const hooks = verdicts.map(({ manifests }) =>
+    manifestsOf(manifests)
+      .filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'post-delete')
+      .map(({ kind, metadata }) => `${metadata.annotations?.['helm.sh/hook-weight']} ${kind}`)
+      .toSorted(),
+  )
+  const always = ['0 Role', '0 RoleBinding', '0 ServiceAccount', '1 Job', '2 DaemonSet', '3 Job']
+  t.strictSame(hooks, [always, always, ['0 ResourceQuota', ...always]])
+  for (const { manifests } of verdicts) {
+    const steps = podsOf(manifests).get('meshaccel-cleanup')?.initContainers
+    t.strictSame(
+      steps?.map(({ name }) => name),
+      ['cni', 'cleanup'],
+      'the plugin, also where it is off: it may have been on',
+    )
+  }
+})
+
+void test('helm itself takes the chart, and renders what the tests judge', async (t: Test) => {
+  if (helm === undefined) {
+    t.plan(0, needsHelm)
     return
   }
-  const hooks = manifestsOf(render().stdout)
-    .filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'post-delete')
-    .map(({ kind, metadata }) => `${metadata.annotations?.['helm.sh/hook-weight']} ${kind}`)
-    .toSorted()
-  t.strictSame(hooks, [
-    '0 Role',
-    '0 RoleBinding',
-    '0 ServiceAccount',
-    '1 Job',
-    '2 DaemonSet',
-    '3 Job',
-  ])
+  const strict = runHelm(helm, 'lint', '--strict', '--kube-version', '1.34.0', chart)
+  t.equal(strict.status, 0, strict.stdout)
+  const verdicts = judge(t, [{ values: 'platform: gke' }])
+  if (!verdicts) return
+  const always = ['--namespace', 'meshaccel-system', '--kube-version', 'v1.34.2']
+  const template = (...more: string[]): Ran =>
+    runHelm(helm ?? 'helm', 'template', 'meshaccel', chart, ...always, ...more)
+  const gke = template('--set', 'platform=gke')
+  t.equal(gke.status, 0, gke.stderr)
+  t.strictSame(byName(gke.stdout), byName(verdicts[0]?.manifests))
+  t.match(template('--set', 'agent.defualt=on'), { status: 1, stderr: /defualt/ })
 })

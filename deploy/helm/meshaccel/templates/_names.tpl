@@ -1,5 +1,6 @@
+{{- /* The longest name derived from it, NAME-cleanup-agents, is a Job's and so a label of its pods: 63 bytes at most. */}}
 {{- define "meshaccel.name" -}}
-{{- if contains "meshaccel" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-meshaccel" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- if contains "meshaccel" .Release.Name }}{{ .Release.Name | trunc 46 | trimSuffix "-" }}{{ else }}{{ printf "%s-meshaccel" .Release.Name | trunc 46 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{- define "meshaccel.selector" -}}
@@ -10,14 +11,37 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "meshaccel.labels" -}}
 {{ include "meshaccel.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- if not .Values.plainManifests }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
 {{- end }}
 
 {{- define "meshaccel.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}{{ with .tag }}:{{ . }}{{ end }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "meshaccel.hook" -}}
 helm.sh/hook: post-delete
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{- /* Annotations of an object of the cleanup: (dict "root" . "weight" 1). */}}
+{{- define "meshaccel.cleanupAnnotations" -}}
+{{- if not .root.Values.plainManifests }}
+annotations:
+  {{- include "meshaccel.hook" .root | nindent 2 }}
+  helm.sh/hook-weight: {{ .weight | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* The agent and its cleanup are not to be meshed. */}}
+{{- define "meshaccel.unmeshed" -}}
+sidecar.istio.io/inject: 'false'
+linkerd.io/inject: disabled
 {{- end }}

@@ -1,4 +1,9 @@
-{{/* What may touch the kernel, in place of `privileged`. test/deploy/image.test.ts runs the self-test with just that. */}}
+{{- /*
+The privileges for the kernel, in place of `privileged`. test/deploy/image.test.ts runs the self-test with just these.
+
+They amount to root on the node. With SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE and hostPID a process can write the host's files
+through /proc/1/root. The list is short so that a mistake does less. It stops no attacker.
+*/}}
 {{- define "meshaccel.kernelPrivileges" -}}
 runAsUser: 0
 allowPrivilegeEscalation: false
@@ -26,4 +31,39 @@ capabilities:
     - SYS_PTRACE
     # Searches directories of other users, such as their /proc/PID/fd, and makes files in those of the host.
     - DAC_OVERRIDE
+{{- end }}
+
+{{- /* The privileges for the CNI files of the host. */}}
+{{- define "meshaccel.cniPrivileges" -}}
+# The files are root's.
+runAsUser: 0
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+seccompProfile: { type: RuntimeDefault }
+seLinuxOptions: { level: s0, type: spc_t }
+capabilities:
+  drop: [ALL]
+  # Some networks keep these files under an owner of their own, which they keep when they are replaced.
+  add: [CHOWN, DAC_OVERRIDE]
+{{- end }}
+
+{{- define "meshaccel.noPrivileges" -}}
+runAsNonRoot: true
+runAsUser: 65532
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+seccompProfile: { type: RuntimeDefault }
+capabilities: { drop: [ALL] }
+{{- end }}
+
+{{- /* An init container that mounts bpffs on the host, where no init system does: in nodes that are containers. */}}
+{{- define "meshaccel.mountBpffs" -}}
+- name: bpffs
+  image: {{ include "meshaccel.image" . | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [mount-bpffs, /sys/fs/bpf]
+  # Kubernetes lets only privileged containers mount something that the host sees.
+  securityContext: { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true }
+  volumeMounts:
+    - { name: bpf, mountPath: /sys/fs/bpf, mountPropagation: Bidirectional }
 {{- end }}
