@@ -1,0 +1,69 @@
+import { until } from '../../helpers/retry.ts'
+import { Asking } from '../asking.ts'
+import { Foreign } from '../foreign.ts'
+import type { Scenario, Scene } from '../scenario.ts'
+
+const REQUESTS = 100
+
+type Options = ReturnType<typeof Foreign.options>
+
+/** Another agent writes an option into each packet, before, during and after ours, with pods enrolled and without. */
+export const foreignOptions: Scenario = {
+  name: 'the TCP options of another agent are all written, whether pods are enrolled or not',
+  enabled: false,
+  run: async (scene) => {
+    const { mesh } = scene
+    using options = Foreign.options(mesh)
+    await written(scene, options, 'before ours')
+    const agent = await scene.startAgent()
+    await written(scene, options, 'with ours, no pod enrolled')
+    for (const pod of mesh.pods) mesh.enable(pod, true)
+    await until('they are enrolled', async () => (await agent.status()).pods.enrolled === 2)
+    await written(scene, options, 'with ours, pods enrolled', (asking) => asking.joins(agent))
+    await agent.kill('SIGKILL')
+    await written(scene, options, 'with our pins and no agent')
+    await scene.startAgent()
+  },
+}
+
+/** The other agent forgets our flags when it sets its own. */
+export const overwrittenFlags: Scenario = {
+  name: 'an agent that overwrites the flags of others does no harm',
+  run: async (scene) => {
+    const { mesh } = scene
+    using options = Foreign.options(mesh, { overwrites: true })
+    const agent = await scene.startAgent()
+    // Its program may run before ours or after ours.
+    using later = Foreign.options(mesh, { overwrites: true })
+    for (const each of [options, later]) {
+      await written(scene, each, 'with flags overwritten', (asking) => asking.joins(agent))
+    }
+    await until('all are gone', async () => (await agent.flows()).length === 0)
+  },
+}
+
+/** A hundred requests on connections of their own: no socket loses the flag, no packet goes without its option. */
+async function written(
+  scene: Scene,
+  options: Options,
+  when: string,
+  first: (asking: Asking) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const begin = options.counts
+  const connections = 4
+  {
+    await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), { connections })
+    await first(asking)
+    await asking.ask(REQUESTS / connections)
+  }
+  const all = 2 * connections
+  await until('its sockets are closed', () => options.counts.closed - begin.closed >= all)
+  const { counts } = options
+  const [lost, packets, done] = (['lost', 'packets', 'written'] as const).map(
+    (name) => counts[name] - begin[name],
+  )
+  const found = `${done} options in ${packets} packets with data, ${lost} of ${all} sockets lost the flag`
+  scene.say(`${when}: ${found}`)
+  scene.check(`${when}: no socket loses its flag`, lost === 0, found)
+  scene.check(`${when}: each packet has its option`, (done ?? 0) >= (packets ?? 1), found)
+}
