@@ -39,7 +39,9 @@ const guest = join(packageRoot, 'build/adversity')
 if (import.meta.filename === process.argv[1]) await main(process.argv.slice(2))
 
 async function main([suite = '', series = '', ...asked]: string[]): Promise<void> {
-  execFileSync('bash', [join(kernels, 'setup.sh')], { stdio: 'inherit' })
+  if (process.env['MESHACCEL_READY'] !== '1') {
+    execFileSync('bash', [join(kernels, 'setup.sh')], { stdio: 'inherit' })
+  }
   const names = asked.length === 0 ? Object.keys(scenarios) : asked
   await makeReady(names)
   const fetched = execFileSync('bash', [join(kernels, 'fetch.sh'), suite, series], {

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { heldBy } from '../held.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 import { ask } from '../ask.ts'
@@ -36,6 +37,7 @@ export const resets: Scenario = {
 /** Every processor takes packets of the pod's loopback. */
 function steer({ mesh }: Scene): void {
   // The /sys that names the pod's devices is mounted inside its namespace.
-  const set = 'mount -t sysfs sys /sys && echo f > /sys/class/net/lo/queues/rx-0/rps_cpus'
+  const all = (2 ** cpus().length - 1).toString(16)
+  const set = `mount -t sysfs sys /sys && echo ${all} > /sys/class/net/lo/queues/rx-0/rps_cpus`
   mesh.pod(0).exec('unshare', '-m', 'sh', '-c', set)
 }
