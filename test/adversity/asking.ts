@@ -14,6 +14,13 @@ export interface Answered {
   readonly slow: number
 }
 
+export interface AskingOptions {
+  readonly connections?: number
+  readonly port?: number
+  /** The command that starts the server. */
+  readonly through?: readonly string[]
+}
+
 /** A client and a server whose every byte is looked at, and which end at the first that is wrong or late by a minute. */
 export class Asking implements AsyncDisposable {
   readonly connections: number
@@ -36,9 +43,9 @@ export class Asking implements AsyncDisposable {
   static async start(
     from: Pod,
     to: Pod,
-    { connections = 8, port = 7300 }: { connections?: number; port?: number } = {},
+    { connections = 8, port = 7300, through = [] }: AskingOptions = {},
   ): Promise<Asking> {
-    const server = to.run<Answered>('asker', ['server', String(port)])
+    const server = to.run<Answered>('asker', ['server', String(port)], through)
     const { pid } = await server.take('ready')
     const client = from.run<Answered>('asker', [
       'client',
@@ -49,9 +56,9 @@ export class Asking implements AsyncDisposable {
     return new Asking(connections, client, server, pid)
   }
 
-  /** Requests on each connection, one after the other. */
-  ask(times: number): Promise<Answered> {
-    return ask(this.client, `ask ${times}`)
+  /** Requests on each connection, so many at once. */
+  ask(times: number, atOnce = 1): Promise<Answered> {
+    return ask(this.client, `ask ${times} ${atOnce}`)
   }
 
   async clientPid(): Promise<number> {

@@ -26,15 +26,10 @@ function compile(name: Name, directory: string): string {
 
 /** One that runs in the mesh's cgroup until it is disposed. */
 export class Foreign<Counts extends string> implements Disposable {
-  readonly #counts: readonly Counts[]
   readonly #object: LoadedObject
   readonly #undo: Disposable[] = []
 
-  private constructor(
-    name: Name,
-    settings: Readonly<Record<string, number>>,
-    counts: readonly Counts[],
-  ) {
+  private constructor(name: Name, settings: Readonly<Record<string, number>>) {
     const directory = ready ?? mkdtempSync(join(tmpdir(), 'meshaccel-foreign-'))
     try {
       const path = ready ? join(ready, `${name}.bpf.o`) : compile(name, directory)
@@ -44,7 +39,6 @@ export class Foreign<Counts extends string> implements Disposable {
     } finally {
       if (!ready) rmSync(directory, { recursive: true })
     }
-    this.#counts = counts
     this.#undo.push(this.#object)
   }
 
@@ -53,8 +47,9 @@ export class Foreign<Counts extends string> implements Disposable {
     { cgroup }: Mesh,
     { overwrites = false }: { overwrites?: boolean } = {},
   ): Foreign<'written' | 'packets' | 'lost' | 'closed'> {
-    const counts = ['written', 'packets', 'lost', 'closed'] as const
-    const foreign = new Foreign('options', { overwrites: overwrites ? 1 : 0 }, counts)
+    const foreign = new Foreign<'written' | 'packets' | 'lost' | 'closed'>('options', {
+      overwrites: overwrites ? 1 : 0,
+    })
     foreign.#undo.push(foreign.#object.program('write_options').attachCgroup(cgroup))
     return foreign
   }
@@ -64,18 +59,16 @@ export class Foreign<Counts extends string> implements Disposable {
     { cgroup }: Mesh,
     { port }: { port: number },
   ): Foreign<'claimed' | 'refused' | 'messages'> {
-    const counts = ['claimed', 'refused', 'messages'] as const
-    const foreign = new Foreign('claims', { port }, counts)
+    const foreign = new Foreign<'claimed' | 'refused' | 'messages'>('claims', { port })
     const object = foreign.#object
     foreign.#undo.push(object.program('pass_message').attachSkMsg(object.anyMap('foreign_sockets')))
     foreign.#undo.push(object.program('claim_sockets').attachCgroup(cgroup))
     return foreign
   }
 
-  /** What it has counted. */
-  get counts(): Readonly<Record<Counts, number>> {
-    const entries = this.#counts.map((name) => [name, Number(this.#object.getGlobal(name, i64))])
-    return Object.fromEntries(entries) as Record<Counts, number>
+  /** How much it has counted of one thing. */
+  count(name: Counts): number {
+    return Number(this.#object.getGlobal(name, i64))
   }
 
   [Symbol.dispose](): void {

@@ -30,7 +30,7 @@ export interface ToldScenario {
 }
 
 /** So much slower are an emulated processor and whoever shares this one. */
-const PATIENCE = '5'
+const PATIENCE = '20'
 
 const here = join(packageRoot, 'test/adversity')
 const kernels = join(packageRoot, 'test/kernels')

@@ -110,6 +110,18 @@ export function unwatched({ ends, watched }: Held): { missing: string[]; foreign
   }
 }
 
+/** Slots that the next scan will look at. */
+export function attended(place: Place): number {
+  using conns = open(place, 'conns', u32)
+  using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
+  const conn = layoutOf(place, 'conn')
+  let count = 0
+  for (let slot = 0; slot < (settings.lookup(0)?.slots_used ?? 0); slot++) {
+    if (conns.lookup(slot)?.getUint32(conn.at('attention'), true)) count += 1
+  }
+  return count
+}
+
 /** KiB of the slab that redirected messages come from, for the whole node. */
 export function messageKiB(): number {
   const slabs = readFileSync('/proc/slabinfo', 'utf8')

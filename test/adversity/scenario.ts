@@ -1,5 +1,6 @@
 /** A scenario that hurts, and what must hold in it: run by adversity.test.ts, and in guests by guest.ts. */
 import type { AgentProcess } from '../helpers/agent-process.ts'
+import { ready } from '../helpers/compile.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { aftermath, before } from './aftermath.ts'
 import { type Skips, SkippingVersion } from './skipping-version.ts'
@@ -26,7 +27,8 @@ export class Scene {
   }
 
   startAgent(...flags: string[]): Promise<AgentProcess> {
-    return this.mesh.startAgent(...flags)
+    // To an emulated processor a self-test takes minutes; test/kernels runs it.
+    return this.mesh.startAgent(...(ready === undefined ? [] : ['--policy', 'strict']), ...flags)
   }
 }
 
@@ -36,6 +38,8 @@ export interface Scenario {
   readonly pods?: number
   /** Whether the pods are enrolled from the start on; yes. */
   readonly enabled?: boolean
+  /** It changes what belongs to the whole node. */
+  readonly guestOnly?: boolean
   /** Events that the data path is kept from seeing. */
   readonly skips?: Skips
   /** Rejects on what makes the rest meaningless. Every process that it starts has ended when it resolves. */

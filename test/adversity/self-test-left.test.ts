@@ -71,11 +71,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     const place = ['--cgroup', cgroup, '--pin', `/sys/fs/bpf/meshaccel-test-left${process.pid}`]
     const doctor = spawn(process.execPath, [cli, 'doctor', ...place], { stdio: 'ignore' })
     const ended = new Promise((resolve) => doctor.on('close', resolve))
-    await until(
-      'it is under way',
-      () => leftIn(cgroup).length > 0 || doctor.exitCode !== null,
-      { pauseMs: 1, attempts: 3000 },
-    )
+    await until('it is under way', () => leftIn(cgroup).length > 0 || doctor.exitCode !== null, {
+      pauseMs: 1,
+      attempts: 3000,
+    })
     doctor.kill(signal)
     await ended
     // Its process may end a little later.

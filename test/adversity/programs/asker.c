@@ -6,8 +6,11 @@
  *
  *	ask N	N requests on each connection, one after the other: how long the slowest answer
  *		took, and how many took longer than SLOW_US
+ *	ask N M	the same, M requests at once
  *	close	closes the connections, and opens as many new ones
  *	pid	tells the process, so that it can be stopped
+ *
+ * ASKER_NAME in the environment becomes the name of the process.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -175,34 +179,36 @@ static void open_all(const char *to, int port)
 	}
 }
 
-/* One request on each connection, and the answers to all. */
-static void ask_all(void)
+/* So many requests at once on each connection, and the answers to all. */
+static void ask_all(int at_once)
 {
 	unsigned long begin = now_us();
 	struct epoll_event ready[64];
-	int i, left = connections;
+	int i, j, left = connections * at_once;
 
 	for (i = 0; i < connections; i++)
-		put(fds[i], rounds[fds[i] % (MAX * 2)]);
+		for (j = 0; j < at_once; j++)
+			put(fds[i], rounds[fds[i] % (MAX * 2)] + j);
 	while (left) {
 		int count = epoll_wait(epoll, ready, 64, STALLED_MS);
 
 		if (!count) {
-			fprintf(stderr, "asker: stalled: %d of %d wait\n", left, connections);
+			fprintf(stderr, "asker: stalled: %d of %d answers are missing\n", left,
+				connections * at_once);
 			exit(3);
 		}
 		for (i = 0; i < count; i++) {
-			int fd = ready[i].data.fd, whole = take(fd);
+			int fd = ready[i].data.fd, whole;
 			unsigned long took = now_us() - begin;
 
+			while ((whole = take(fd)) > 0) {
+				check(fd, rounds[fd % (MAX * 2)]++);
+				left--;
+				worst = took > worst ? took : worst;
+				slow += took > SLOW_US;
+			}
 			if (whole < 0)
 				die("an early end");
-			if (!whole)
-				continue;
-			check(fd, rounds[fd % (MAX * 2)]++);
-			left--;
-			worst = took > worst ? took : worst;
-			slow += took > SLOW_US;
 		}
 	}
 }
@@ -210,8 +216,10 @@ static void ask_all(void)
 int main(int argc, char **argv)
 {
 	char line[64];
-	int i, times;
+	int i, times, at_once;
 
+	if (getenv("ASKER_NAME"))
+		prctl(PR_SET_NAME, getenv("ASKER_NAME"));
 	epoll = epoll_create1(0);
 	if (argc == 3 && !strcmp(argv[1], "server"))
 		serve(atoi(argv[2]));
@@ -221,9 +229,10 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
 		worst = slow = 0;
-		if (sscanf(line, "ask %d", &times) == 1) {
+		at_once = 1;
+		if (sscanf(line, "ask %d %d", &times, &at_once) >= 1) {
 			for (i = 0; i < times; i++)
-				ask_all();
+				ask_all(at_once);
 			line[3] = 0;
 		} else if (!strcmp(line, "close")) {
 			for (i = 0; i < connections; i++)

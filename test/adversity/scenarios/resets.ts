@@ -5,7 +5,7 @@ import { ask } from '../ask.ts'
 import { patience, until } from '../../helpers/retry.ts'
 
 const CONNECTIONS = 400
-const ROUNDS = patience > 1 ? 10 : 60
+const ROUNDS = patience > 1 ? 5 : 60
 
 /** The close events of some are skipped: a reset that arrives interrupts the program that sees one off. */
 export const resets: Scenario = {

@@ -5,7 +5,7 @@ import { heldBy, unwatched } from '../held.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
 const CONNECTIONS = 100
-const ROUNDS = patience > 1 ? 5 : 20
+const ROUNDS = patience > 1 ? 4 : 20
 /** Turns that a new connection takes until it may join. */
 const TURNS = 6
 

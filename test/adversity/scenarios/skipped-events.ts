@@ -6,7 +6,7 @@ import type { Scenario, Scene } from '../scenario.ts'
 import type { Skips } from '../skipping-version.ts'
 
 const CONNECTIONS = 16
-const TOGGLES = 5
+const TOGGLES = patience > 1 ? 2 : 5
 const RENEWALS = patience > 1 ? 3 : 10
 
 function skippedReceives(permille: number): Scenario {
