@@ -43,8 +43,8 @@ export const overwrittenFlags: Scenario = {
 }
 
 /** A hundred requests on connections of their own: no socket loses the flag, no packet goes without its option. */
-async function written(
-  scene: Scene,
+export async function written(
+  scene: Pick<Scene, 'mesh' | 'say' | 'check'>,
   options: Options,
   when: string,
   first: (asking: Asking) => Promise<void> = async () => undefined,

@@ -35,7 +35,7 @@ export const resets: Scenario = {
 }
 
 /** Every processor takes packets of the pod's loopback. */
-function steer({ mesh }: Scene): void {
+export function steer({ mesh }: Pick<Scene, 'mesh'>): void {
   // The /sys that names the pod's devices is mounted inside its namespace.
   const all = (2 ** cpus().length - 1).toString(16)
   const set = `mount -t sysfs sys /sys && echo ${all} > /sys/class/net/lo/queues/rx-0/rps_cpus`
