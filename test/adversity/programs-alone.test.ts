@@ -14,8 +14,8 @@ const stage = (t: Test, mesh: Mesh): Stage => ({
   say: (text) => {
     t.comment(text)
   },
-  check: (name, ok, detail = '') => {
-    t.ok(ok, name, { detail })
+  check: (name, ok, detail) => {
+    t.ok(ok, name, { detail: detail ?? '' })
   },
 })
 

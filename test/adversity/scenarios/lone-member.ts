@@ -62,7 +62,7 @@ async function judge(
   scene.say(`${found}; ${claimed} claimed, ${refused} refused, ${messages} messages of theirs`)
   scene.check('the other agent has its sockets', claimed === CONNECTIONS && refused === 0)
   scene.check('no answer is slower than on TCP', slow.claimed <= slow.plain, found)
-  const { reasons }: { reasons: Record<string, number> } = JSON.parse(show(mesh.socket, 'status'))
+  const { reasons }: { reasons: Record<string, string> } = JSON.parse(show(mesh.socket, 'status'))
   scene.say(`reasons: ${JSON.stringify(reasons)}`)
   const timeouts = Number(reasons['join-timeout'] ?? 0)
   scene.check('none is a lone member until a time-out', timeouts === 0, `${timeouts} time-outs`)
