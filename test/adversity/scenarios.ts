@@ -1,0 +1,47 @@
+import type { Scenario } from './scenario.ts'
+import { foreignOptions, overwrittenFlags } from './scenarios/foreign-options.ts'
+import { loneMemberAfter, loneMemberBefore } from './scenarios/lone-member.ts'
+import { memoryPressure } from './scenarios/memory-pressure.ts'
+import { preempted } from './scenarios/preempted.ts'
+import { resets } from './scenarios/resets.ts'
+import { reusedSockets } from './scenarios/reused-sockets.ts'
+import {
+  allClosesSkipped,
+  closesSkipped,
+  fewReceivesSkipped,
+  manyReceivesSkipped,
+} from './scenarios/skipped-events.ts'
+import {
+  agentWithoutDescriptors,
+  applicationWithoutDescriptors,
+  throttled,
+} from './scenarios/starved.ts'
+import {
+  controlCharacters,
+  stoppedAgent,
+  stoppedReader,
+  stoppedWriter,
+} from './scenarios/stopped.ts'
+
+/** By the name that chooses them. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  fewReceivesSkipped,
+  manyReceivesSkipped,
+  closesSkipped,
+  allClosesSkipped,
+  resets,
+  reusedSockets,
+  loneMemberBefore,
+  loneMemberAfter,
+  foreignOptions,
+  overwrittenFlags,
+  preempted,
+  stoppedReader,
+  stoppedWriter,
+  stoppedAgent,
+  controlCharacters,
+  applicationWithoutDescriptors,
+  agentWithoutDescriptors,
+  throttled,
+  memoryPressure,
+}
