@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { packageRoot } from '../../src/package.ts'
 import { Child } from './child.ts'
 import { compile } from './compile.ts'
 import type { Pod } from './mesh.ts'
@@ -31,11 +32,16 @@ export class TrafficPrograms implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-traffic-'))
   readonly #compiled = new Map<string, string>()
 
-  /** The path of a program: `stress`, `flood`, `self-connect`. */
+  /** The path of a program: `stress`, `flood`, `self-connect`, or one of test/adversity. */
   path(name: string): string {
     let path = this.#compiled.get(name)
     if (path === undefined) {
-      const source = name === 'stress' ? 'traffic/stress' : `traffic/${name}.c`
+      const adversity = `adversity/programs/${name}.c`
+      const source = existsSync(join(packageRoot, 'test', adversity))
+        ? adversity
+        : name === 'stress'
+          ? 'traffic/stress'
+          : `traffic/${name}.c`
       path = compile(source, name, this.#directory)
       this.#compiled.set(name, path)
     }

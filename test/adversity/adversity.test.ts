@@ -1,0 +1,12 @@
+import { test } from 'tap'
+import { requireRoot } from '../helpers/requirements.ts'
+import { play } from './scenario.ts'
+import { scenarios } from './scenarios.ts'
+
+for (const [key, scenario] of Object.entries(scenarios)) {
+  void test(`${key}: ${scenario.name}`, async (t) => {
+    if (!requireRoot(t)) return
+    const checks = await play(scenario, (text) => t.comment(text))
+    for (const { name, ok, detail } of checks) t.ok(ok, name, { detail })
+  })
+}

@@ -1,0 +1,138 @@
+/** What the data path holds at a moment, read from its maps. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { config, connStates } from '../../src/datapath/layout.ts'
+import { AnyMap, BpfMap, type Codec, i32, structLayout, u32, u64 } from '../../src/libbpf/index.ts'
+import type { Mesh } from '../helpers/mesh.ts'
+
+type Place = Pick<Mesh, 'cli' | 'pinDir'>
+
+/** An end of a connection whose slot is taken. */
+export interface HeldEnd {
+  readonly slot: number
+  readonly role: number
+  readonly sk: bigint
+  readonly member: boolean
+}
+
+export interface Held {
+  /** Slots that are not free, by the state of their connection. */
+  readonly states: Readonly<Record<string, number>>
+  /** Identities that at least one end claims. */
+  readonly claims: number
+  readonly members: number
+  /** Entries of the splice watch: `ADDRESS SLOT/ROLE`. */
+  readonly watched: readonly string[]
+  /** The ends in taken slots. */
+  readonly ends: readonly HeldEnd[]
+  /** Slots that are charged to any pod. */
+  readonly charged: number
+}
+
+/** The version that is current, so not one that is leaving. */
+function version({ pinDir }: Place): string {
+  const [name] = readdirSync(pinDir).filter((each) => /^[0-9a-f]+$/.test(each))
+  if (name === undefined) throw new Error(`nothing is pinned in ${pinDir}`)
+  return join(pinDir, name)
+}
+
+function bytes(size: number): Codec<DataView> {
+  return {
+    size,
+    align: 1,
+    encode: () => {
+      throw new Error('it is only read')
+    },
+    decode: (view, offset) => new DataView(view.buffer.slice(offset, offset + size)),
+  }
+}
+
+function open<K>(place: Place, name: string, key: Codec<K>): BpfMap<K, DataView> {
+  const path = join(version(place), name)
+  using any = AnyMap.openPin(path)
+  return BpfMap.fromPin(path, key, bytes(any.info.valueSize))
+}
+
+function entriesOf(place: Place, name: string): number {
+  using map = open(place, name, u64)
+  return [...map.keys()].length
+}
+
+/** Looks at every map. What moves meanwhile may be seen twice or not at all. */
+export function heldBy(place: Place): Held {
+  using conns = open(place, 'conns', u32)
+  using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
+  using sockets = open(place, 'sockets', u64)
+  using shares = open(place, 'shares', u64)
+  const conn = layoutOf(place, 'conn')
+  const end = layoutOf(place, 'conn_end')
+  const states: Record<string, number> = {}
+  const ends: HeldEnd[] = []
+  const used = settings.lookup(0)?.slots_used ?? 0
+  for (let slot = 0; slot < used; slot++) {
+    const value = conns.lookup(slot)
+    const state = value?.getUint32(conn.at('state'), true) ?? 0
+    if (!value || state === 0) continue
+    const name = connStates[state] ?? String(state)
+    states[name] = (states[name] ?? 0) + 1
+    for (const role of [0, 1]) {
+      const at = conn.at('ends') + role * end.size
+      ends.push({
+        slot,
+        role,
+        sk: value.getBigUint64(at + end.at('sk'), true),
+        member: value.getUint8(at + end.at('member')) === 1,
+      })
+    }
+  }
+  const watched = [...sockets.entries()].map(
+    ([sk, member]) => `${sk.toString(16)} ${member.getUint32(0, true)}/${member.getUint32(4, true)}`,
+  )
+  return {
+    states,
+    ends,
+    watched,
+    claims: entriesOf(place, 'identities'),
+    members: entriesOf(place, 'members'),
+    charged: i32.decode(shares.lookup(0n) ?? new DataView(new ArrayBuffer(4)), 0),
+  }
+}
+
+/** Members that no splice watch covers, and entries of the watch that stand for no member. */
+export function unwatched({ ends, watched }: Held): { missing: string[]; foreign: string[] } {
+  const wanted = ends
+    .filter(({ member }) => member)
+    .map(({ sk, slot, role }) => `${sk.toString(16)} ${slot}/${role}`)
+  return {
+    missing: wanted.filter((each) => !watched.includes(each)),
+    foreign: watched.filter((each) => !wanted.includes(each)),
+  }
+}
+
+/** KiB of the slab that redirected messages come from, for the whole node. */
+export function messageKiB(): number {
+  const slabs = readFileSync('/proc/slabinfo', 'utf8')
+  const match = /^kmalloc-1k +(\d+) +\d+ +(\d+)/m.exec(slabs)
+  return (Number(match?.[1] ?? 0) * Number(match?.[2] ?? 0)) / 1024
+}
+
+function layoutOf({ cli }: Place, name: string): { size: number; at: (member: string) => number } {
+  const { size, members } = structLayout(objectOf(cli), name)
+  return {
+    size,
+    at: (member) => {
+      const found = members[member]
+      if (found === undefined) throw new Error(`struct ${name} has no member ${member}`)
+      return found.offset
+    },
+  }
+}
+
+/** The object that a command line loads: of its own package. */
+function objectOf(cli: string): string {
+  for (let directory = dirname(cli); ; directory = dirname(directory)) {
+    const object = join(directory, 'build/bpf/meshaccel.bpf.o')
+    if (existsSync(object)) return object
+    if (directory === dirname(directory)) throw new Error(`no object above ${cli}`)
+  }
+}
