@@ -1,5 +1,7 @@
 import type { Scenario } from './scenario.ts'
+import { disturbedInReceive, fullDuplex } from './scenarios/blocking.ts'
 import { reconnected } from './scenarios/disconnect.ts'
+import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
 import { hoarded } from './scenarios/hoard.ts'
 import { sealedOverUnread, unaskedVerdict } from './scenarios/inquirer.ts'
 import { limitedReceiver } from './scenarios/memory.ts'
@@ -15,4 +17,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   unaskedVerdict,
   reconnected,
   hoarded,
+  heldByReader,
+  heldByWriter,
+  disturbedInReceive,
+  fullDuplex,
 }
