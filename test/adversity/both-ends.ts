@@ -95,7 +95,11 @@ export async function scans(mesh: Mesh, times: number): Promise<void> {
 export async function goOnAndLeave(scene: Scene, agent: AgentProcess, ends: Ends): Promise<void> {
   const settled = await ask(ends, `settle ${deadline(READER_MS)}`)
   scene.check('every byte arrives', settled.value === 1, JSON.stringify(settled))
-  scene.check('as many bytes as were sent', settled.sent === settled.received, JSON.stringify(settled))
+  scene.check(
+    'as many bytes as were sent',
+    settled.sent === settled.received,
+    JSON.stringify(settled),
+  )
   const turned = await takeTurns(ends, 10)
   scene.check('the connections go on', turned.value === 1, JSON.stringify(turned))
   for (const pod of scene.mesh.pods) scene.mesh.enable(pod, false)

@@ -3,7 +3,16 @@
  * test/kernels does. Ends with a line `N passed, N failed`.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { closeSync, cpSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { build, type BuildOptions } from 'esbuild'
 import { packageRoot } from '../../src/package.ts'

@@ -86,7 +86,8 @@ export function heldBy(place: Place): Held {
     }
   }
   const watched = [...sockets.entries()].map(
-    ([sk, member]) => `${sk.toString(16)} ${member.getUint32(0, true)}/${member.getUint32(4, true)}`,
+    ([sk, member]) =>
+      `${sk.toString(16)} ${member.getUint32(0, true)}/${member.getUint32(4, true)}`,
   )
   return {
     states,

@@ -72,7 +72,10 @@ export class SkippingVersion implements Disposable {
       const text = readFileSync(file, 'utf8')
       if (!head.test(text)) return false
       // Declarations come first in C, but the compiler takes them after a statement, too.
-      writeFileSync(file, text.replace(head, (found) => found + skipping))
+      writeFileSync(
+        file,
+        text.replace(head, (found) => found + skipping),
+      )
       return true
     })
     if (changed.length !== 1) throw new Error(`meshaccel_${program} is in ${changed.length} files`)

@@ -132,7 +132,7 @@ static long duplex(long length, long unused)
 int main(void)
 {
 	static const struct command commands[] = {
-		{"wait", wait_there}, {"poke", poke}, {"duplex", duplex}, {NULL, NULL}};
+	    {"wait", wait_there}, {"poke", poke}, {"duplex", duplex}, {NULL, NULL}};
 
 	open_connections(1, 0);
 	obey(commands);

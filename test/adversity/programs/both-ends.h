@@ -71,8 +71,8 @@ static int listen_on(struct sockaddr_in *address)
 	socklen_t length = sizeof(*address);
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 
-	*address = (struct sockaddr_in){.sin_family = AF_INET,
-					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	*address =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	if (bind(listener, (struct sockaddr *)address, length) || listen(listener, 64))
 		die("listen");
 	getsockname(listener, (struct sockaddr *)address, &length);
@@ -230,7 +230,7 @@ static void answer(const char *event, long value)
 static void obey(const struct command *commands)
 {
 	static const struct command common[] = {
-		{"turns", take_turns}, {"settle", settle}, {NULL, NULL}};
+	    {"turns", take_turns}, {"settle", settle}, {NULL, NULL}};
 	char line[128], name[32];
 	const struct command *command;
 
@@ -241,8 +241,8 @@ static void obey(const struct command *commands)
 		for (command = common; command->name && strcmp(command->name, name); command++)
 			;
 		if (!command->name)
-			for (command = commands;
-			     command->name && strcmp(command->name, name); command++)
+			for (command = commands; command->name && strcmp(command->name, name);
+			     command++)
 				;
 		errno = ENOSYS;
 		if (!command->name)

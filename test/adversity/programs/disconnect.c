@@ -55,7 +55,7 @@ static long reconnect(long length, long unused)
 int main(void)
 {
 	static const struct command commands[] = {
-		{"disconnect", disconnect}, {"reconnect", reconnect}, {NULL, NULL}};
+	    {"disconnect", disconnect}, {"reconnect", reconnect}, {NULL, NULL}};
 
 	listener = listen_on(&address);
 	open_one(socket(AF_INET, SOCK_STREAM, 0));

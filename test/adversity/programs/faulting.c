@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A server that page-faults inside recv() or send(), and holds the lock of its socket for as long as
- * nobody resolves the fault.
+/* A server that page-faults inside recv() or send(), and holds the lock of its socket for as long
+ *as nobody resolves the fault.
  *
  *	fault		the server receives into a page that is missing: 1 once it faults
  *	fault-in-send	the server sends from that page: 1 once it faults
@@ -24,6 +24,7 @@ struct concurrent {
 	pthread_t thread;
 	atomic_int done;
 	ssize_t result;
+	int error;
 };
 
 static struct connection *one = &connections[0];
@@ -36,8 +37,7 @@ static struct concurrent all[SENDS_MAX];
 static void watch_page(void)
 {
 	struct uffdio_api api = {.api = UFFD_API};
-	struct uffdio_register missing = {.range.len = PAGE,
-					  .mode = UFFDIO_REGISTER_MODE_MISSING};
+	struct uffdio_register missing = {.range.len = PAGE, .mode = UFFDIO_REGISTER_MODE_MISSING};
 
 	faults = syscall(SYS_userfaultfd, O_CLOEXEC);
 	if (faults < 0 || ioctl(faults, UFFDIO_API, &api))
@@ -129,6 +129,7 @@ static void *send_message(void *argument)
 
 	memset(bytes, 'x', sizeof(bytes));
 	me->result = send(one->fds[CLIENT], bytes, TURN, MSG_DONTWAIT | MSG_NOSIGNAL);
+	me->error = me->result < 0 ? errno : 0;
 	me->done = 1;
 	return NULL;
 }
@@ -139,6 +140,7 @@ static long send_one(long patience_ms, long unused)
 	struct concurrent *me = &all[sends++];
 
 	(void)unused;
+	me->done = 0;
 	if (sends == SENDS_MAX)
 		die("too many sends");
 	pthread_create(&me->thread, NULL, send_message, me);
@@ -147,6 +149,7 @@ static long send_one(long patience_ms, long unused)
 			return -1;
 		usleep(1000);
 	}
+	failure = me->error;
 	return milliseconds() - begin;
 }
 
@@ -171,9 +174,11 @@ static long release(long unused, long unused_too)
 
 int main(void)
 {
-	static const struct command commands[] = {
-		{"fault", fault},     {"fault-in-send", fault_in_send}, {"send", send_one},
-		{"release", release}, {NULL, NULL}};
+	static const struct command commands[] = {{"fault", fault},
+						  {"fault-in-send", fault_in_send},
+						  {"send", send_one},
+						  {"release", release},
+						  {NULL, NULL}};
 
 	watch_page();
 	open_connections(1, SOCK_NONBLOCK);

@@ -66,7 +66,7 @@ static long part(long unused, long unused_too)
 int main(void)
 {
 	static const struct command commands[] = {
-		{"hold", hold}, {"part", part}, {"upload", upload}, {NULL, NULL}};
+	    {"hold", hold}, {"part", part}, {"upload", upload}, {NULL, NULL}};
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
 
 	open_connections(1, SOCK_NONBLOCK);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `limited GROUP HOME N`: N connections whose servers are charged to the memory of the cgroup GROUP;
- * the program itself lives in HOME.
+/* `limited GROUP HOME N`: N connections whose servers are charged to the memory of the cgroup
+ *GROUP; the program itself lives in HOME.
  *
  *	press N SIZE	N times: the client sends messages of SIZE bytes until it is refused, and
  *			the server reads what there is. The value counts refusals with ENOMEM

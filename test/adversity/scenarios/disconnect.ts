@@ -33,4 +33,3 @@ export const reconnected: Scenario = {
     await goOnAndLeave(scene, agent, ends)
   },
 }
-

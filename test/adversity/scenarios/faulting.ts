@@ -25,37 +25,41 @@ export const heldByWriter: Scenario = held('send', 'fault-in-send')
 
 function held(where: string, fault: string): Scenario {
   return {
-  name: `a program that page-faults in ${where} holds neither the agent nor, for long, its peer`,
-  pods: 1,
-  run: async (scene) => {
-    const agent = await scene.startAgent()
-    const pod = scene.mesh.pod(0)
-    await using ends = pod.run<Answer>('faulting')
-    await using others = pod.run<Answer>('uncounted')
-    await joinAll(agent, ends, 1)
-    const { value } = await ask(ends, fault)
-    scene.check('it faults', value === 1)
-    const first = await ask(ends, `send ${SEND_MS}`)
-    scene.say(`the first send: ${told(first)}`)
-    try {
-      const answered = await answersWhileOthersJoin(agent, others)
-      scene.check('the agent answers meanwhile', answered !== undefined, 'status hangs')
-      scene.say(`the slowest status took ${answered} ms`)
-      const sends: string[] = []
-      const goesOn = await within(SEND_MS, async () => {
-        const sent = await ask(ends, `send ${SEND_MS}`)
-        sends.push(told(sent))
-        return sent.value >= 0
-      })
-      scene.say(`sends after that: ${sends.join(', ')}`)
-      scene.check('only some sends wait for the lock', goesOn, sends.join(', '))
-    } finally {
-      const released = await ask(ends, 'release')
-      scene.check('every byte arrives once the page is there', released.value === 1, JSON.stringify(released))
-    }
-    await joinAll(agent, others, 1 + OTHERS).catch(() => undefined)
-    await goOnAndLeave(scene, agent, ends)
-  },
+    name: `a program that page-faults in ${where} holds neither the agent nor, for long, its peer`,
+    pods: 1,
+    run: async (scene) => {
+      const agent = await scene.startAgent()
+      const pod = scene.mesh.pod(0)
+      await using ends = pod.run<Answer>('faulting')
+      await using others = pod.run<Answer>('uncounted')
+      await joinAll(agent, ends, 1)
+      const { value } = await ask(ends, fault)
+      scene.check('it faults', value === 1)
+      const first = await ask(ends, `send ${SEND_MS}`)
+      scene.say(`the first send: ${told(first)}`)
+      try {
+        const answered = await answersWhileOthersJoin(agent, others)
+        scene.check('the agent answers meanwhile', answered !== undefined, 'status hangs')
+        scene.say(`the slowest status took ${answered} ms`)
+        const sends: string[] = []
+        const goesOn = await within(SEND_MS, async () => {
+          const sent = await ask(ends, `send ${SEND_MS}`)
+          sends.push(told(sent))
+          return sent.value >= 0
+        })
+        scene.say(`sends after that: ${sends.join(', ')}`)
+        scene.check('only some sends wait for the lock', goesOn, sends.join(', '))
+      } finally {
+        const released = await ask(ends, 'release')
+        scene.check(
+          'every byte arrives once the page is there',
+          released.value === 1,
+          JSON.stringify(released),
+        )
+      }
+      await joinAll(agent, others, 1 + OTHERS).catch(() => undefined)
+      await goOnAndLeave(scene, agent, ends)
+    },
   }
 }
 

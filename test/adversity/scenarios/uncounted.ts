@@ -1,4 +1,5 @@
 /** Bytes that leave a reader's TCP queue and that no counted receive returns. */
+import { tally } from '../../helpers/agent-process.ts'
 import { goOnAndLeave, joinAll, joinOrStay, scans, type Answer } from '../both-ends.ts'
 import { ask } from '../ask.ts'
 import type { Scenario } from '../scenario.ts'
@@ -14,6 +15,9 @@ export const splicedBeforeJoin: Scenario = {
     await using ends = scene.mesh.pod(0).run<Answer>('uncounted')
     const { value, error } = await ask(ends, 'splice')
     scene.check('they are spliced', value === 1, `errno ${error}`)
+    // Nothing is received until the scan has seen that both ends want to join.
+    await scans(scene.mesh, 5)
+    scene.say(tally(await agent.flows()))
     scene.say(await joinOrStay(agent, ends, ['unaccounted', 'splice', 'quarantined']))
     await goOnAndLeave(scene, agent, ends)
   },
