@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { build, type BuildOptions } from 'esbuild'
 import { packageRoot } from '../../src/package.ts'
 import { compile } from '../helpers/compile.ts'
+import { compileForeign } from './foreign.ts'
 import type { Check } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 import { SkippingVersion } from './skipping-version.ts'
@@ -38,7 +39,9 @@ const guest = join(packageRoot, 'build/adversity')
 if (import.meta.filename === process.argv[1]) await main(process.argv.slice(2))
 
 async function main([suite = '', series = '', ...asked]: string[]): Promise<void> {
-  execFileSync('bash', [join(kernels, 'setup.sh')], { stdio: 'inherit' })
+  if (process.env['MESHACCEL_READY'] !== '1') {
+    execFileSync('bash', [join(kernels, 'setup.sh')], { stdio: 'inherit' })
+  }
   const names = asked.length === 0 ? Object.keys(scenarios) : asked
   await makeReady(names)
   const fetched = execFileSync('bash', [join(kernels, 'fetch.sh'), suite, series], {
@@ -73,6 +76,7 @@ async function makeReady(names: readonly string[]): Promise<void> {
     if (file.endsWith('.c')) compile(`adversity/programs/${file}`, file.slice(0, -2), guest)
   }
   compile('traffic/stress', 'stress', guest)
+  compileForeign(guest)
   const bundled: BuildOptions = {
     bundle: true,
     splitting: true,

@@ -1,6 +1,6 @@
 /** A socket that is disconnected over redirected bytes, and connects again. */
 import { ask } from '../ask.ts'
-import { type Answer, goOnAndLeave, joinAll } from '../both-ends.ts'
+import { type Answer, goOnAndLeave, joinAll, joinOrStay } from '../both-ends.ts'
 import type { Scenario } from '../scenario.ts'
 
 const UNREAD = 1000
@@ -27,9 +27,13 @@ export const reconnected: Scenario = {
       `${value} bytes, errno ${error}; TCP: ${wanted.value} bytes, errno ${wanted.error}`,
     )
     const fresh = await ask(ends, `reconnect ${FRESH}`).catch(() => undefined)
-    scene.check('the new connection reads its own bytes', fresh?.value === 1, ends.stderr)
+    scene.check(
+      'the new connection reads its own bytes',
+      fresh?.value === 1,
+      fresh === undefined ? ends.stderr : JSON.stringify(fresh),
+    )
     if (!fresh) return
-    await joinAll(agent, ends, 1)
+    scene.say(await joinOrStay(agent, ends, ['claimed-elsewhere']))
     await goOnAndLeave(scene, agent, ends)
   },
 }
