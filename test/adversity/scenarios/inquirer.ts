@@ -17,7 +17,9 @@ export const sealedOverUnread: Scenario = {
     await joinAll(agent, ends, 1)
     await ask(ends, `hold ${HELD}`)
     scene.mesh.enable(scene.mesh.pod(0), false)
-    await until('it is sealed', async () => (await agent.flows())[0]?.state === 'sealed')
+    await until('it leaves', async () => (await agent.flows())[0]?.state === 'leaving')
+    // It is sealed 300 ms later, and scans are 50 ms apart.
+    await scans(scene.mesh, 20)
     const begin = performance.now()
     const { value, sent, received } = await ask(ends, `upload ${UPLOAD} ${deadline(READER_MS)}`)
     scene.say(`${sent - received - HELD} of ${UPLOAD} bytes unread after ${ms(begin)}`)
