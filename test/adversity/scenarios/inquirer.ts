@@ -36,6 +36,7 @@ export const unaskedVerdict: Scenario = {
     const agent = await scene.startAgent()
     await using ends = scene.mesh.pod(0).run<Answer>('inquirer')
     await joinAll(agent, ends, 1)
+    const { leaves } = agent.counters()
     const part = await ask(ends, 'part')
     scene.check('the cut upload arrives', part.value === 1, JSON.stringify(part))
     // Nothing of it needs attention any more.
@@ -43,6 +44,7 @@ export const unaskedVerdict: Scenario = {
     const begin = performance.now()
     const last = await ask(ends, `upload ${UPLOAD} ${deadline(READER_MS)}`)
     scene.say(`${last.sent - last.received} of ${UPLOAD} bytes unread after ${ms(begin)}`)
+    scene.say(`it left ${agent.counters().leaves - leaves} times meanwhile`)
     scene.check('no reader waits over bytes', last.value === 1, JSON.stringify(last))
     await goOnAndLeave(scene, agent, ends)
   },
