@@ -57,7 +57,6 @@ function held(where: string, fault: string): Scenario {
           JSON.stringify(released),
         )
       }
-      await joinAll(agent, others, 1 + OTHERS).catch(() => undefined)
       await goOnAndLeave(scene, agent, ends)
     },
   }
