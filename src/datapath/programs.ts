@@ -73,6 +73,9 @@ const MAPS = [
   'ends',
   'conns',
   'cursor',
+  'sockets',
+  'identities',
+  'shares',
 ] as const
 
 /** One of these two is there; which one depends on the kernel, and on whether it is needed now. */

@@ -40,8 +40,9 @@ async function nothingHeld({ mesh, check }: Findings): Promise<void> {
   check('no slot, claim, member or entry of the splice watch is left', nothing, detail)
 }
 
-function summary({ states, claims, members, watched, charged }: Held): Record<string, number> {
-  return { ...states, claims, members, watched: watched.length, charged }
+function summary(held: Held): Record<string, number> {
+  const { states, claims, members, watched, charged, chargedBytes } = held
+  return { ...states, claims, members, watched: watched.length, charged, chargedBytes }
 }
 
 /** Drain and cleanup end well; connections may be live. */

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { config, connStates } from '../../src/datapath/layout.ts'
-import { AnyMap, BpfMap, type Codec, i32, structLayout, u32, u64 } from '../../src/libbpf/index.ts'
+import { AnyMap, BpfMap, type Codec, structLayout, u32, u64 } from '../../src/libbpf/index.ts'
 import type { Mesh } from '../helpers/mesh.ts'
 
 type Place = Pick<Mesh, 'cli' | 'pinDir'>
@@ -27,6 +27,8 @@ export interface Held {
   readonly ends: readonly HeldEnd[]
   /** Slots that are charged to any pod. */
   readonly charged: number
+  /** Kernel memory for messages that is charged to any pod. */
+  readonly chargedBytes: number
 }
 
 /** The version that is current, so not one that is leaving. */
@@ -66,12 +68,13 @@ export function heldBy(place: Place): Held {
   using shares = open(place, 'shares', u64)
   const conn = layoutOf(place, 'conn')
   const end = layoutOf(place, 'conn_end')
+  const share = layoutOf(place, 'share')
   const states: Record<string, number> = {}
   const ends: HeldEnd[] = []
   const used = settings.lookup(0)?.slots_used ?? 0
   for (let slot = 0; slot < used; slot++) {
     const value = conns.lookup(slot)
-    const state = value?.getUint32(conn.at('state'), true) ?? 0
+    const state = (value?.getUint32(conn.at('life'), true) ?? 0) & 0xff
     if (!value || state === 0) continue
     const name = connStates[state] ?? String(state)
     states[name] = (states[name] ?? 0) + 1
@@ -95,7 +98,8 @@ export function heldBy(place: Place): Held {
     watched,
     claims: entriesOf(place, 'identities'),
     members: entriesOf(place, 'members'),
-    charged: i32.decode(shares.lookup(0n) ?? new DataView(new ArrayBuffer(4)), 0),
+    charged: shares.lookup(0n)?.getInt32(share.at('slots'), true) ?? 0,
+    chargedBytes: Number(shares.lookup(0n)?.getBigInt64(share.at('bytes'), true) ?? 0n),
   }
 }
 

@@ -40,6 +40,8 @@ export interface Scenario {
   readonly enabled?: boolean
   /** It changes what belongs to the whole node. */
   readonly guestOnly?: boolean
+  /** Whether connections with blocking readers join, too; no. */
+  readonly blockingReaders?: 'accelerate' | 'leave'
   /** Events that the data path is kept from seeing. */
   readonly skips?: Skips
   /** Rejects on what makes the rest meaningless. Every process that it starts has ended when it resolves. */
@@ -48,7 +50,7 @@ export interface Scenario {
 
 /** Runs a scenario and what must hold after each. */
 export async function play(
-  { pods = 2, enabled = true, skips, run }: Scenario,
+  { pods = 2, enabled = true, blockingReaders = 'leave', skips, run }: Scenario,
   say: (text: string) => void,
 ): Promise<readonly Check[]> {
   const undo: (() => unknown)[] = []
@@ -57,7 +59,10 @@ export async function play(
     const version = skips && new SkippingVersion(skips)
     if (version) undo.push(() => version[Symbol.dispose]())
     const begin = before()
-    const mesh = await Mesh.make({ teardown: (step) => undo.push(step) }, { pods, enabled })
+    const mesh = await Mesh.make(
+      { teardown: (step) => undo.push(step) },
+      { pods, enabled, blockingReaders },
+    )
     if (version) mesh.cli = version.cli
     const scene = new Scene(mesh, say)
     try {

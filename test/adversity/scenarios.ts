@@ -1,4 +1,11 @@
 import type { Scenario } from './scenario.ts'
+import { disturbedInReceive, fullDuplex } from './scenarios/blocking.ts'
+import { reconnected } from './scenarios/disconnect.ts'
+import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
+import { hoarded } from './scenarios/hoard.ts'
+import { sealedOverUnread, unaskedVerdict } from './scenarios/inquirer.ts'
+import { limitedReceiver } from './scenarios/memory.ts'
+import { mappedReceive, splicedBeforeJoin, urgentByTcp } from './scenarios/uncounted.ts'
 import { foreignOptions, overwrittenFlags } from './scenarios/foreign-options.ts'
 import { loneMemberAfter, loneMemberBefore } from './scenarios/lone-member.ts'
 import { memoryPressure } from './scenarios/memory-pressure.ts'
@@ -44,4 +51,16 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   agentWithoutDescriptors,
   throttled,
   memoryPressure,
+  splicedBeforeJoin,
+  urgentByTcp,
+  mappedReceive,
+  limitedReceiver,
+  sealedOverUnread,
+  unaskedVerdict,
+  reconnected,
+  hoarded,
+  heldByReader,
+  heldByWriter,
+  disturbedInReceive,
+  fullDuplex,
 }

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A server that page-faults inside recv() or send(), and holds the lock of its socket for as long
+ *as nobody resolves the fault.
+ *
+ *	fault		the server receives into a page that is missing: 1 once it faults
+ *	fault-in-send	the server sends from that page: 1 once it faults
+ *	send MS		the client sends without waiting, in a thread: the value is the
+ *			milliseconds that it took, -1 when it has not returned after MS
+ *	release		the page is there; the value is 1 once all that was sent has arrived
+ */
+#include "both-ends.h"
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#define PATIENCE_MS 60000
+#define SENDS_MAX   64
+#define PAGE	    4096
+
+struct concurrent {
+	pthread_t thread;
+	atomic_int done;
+	ssize_t result;
+	int error;
+};
+
+static struct connection *one = &connections[0];
+static unsigned char *page;
+static pthread_t faulting;
+static long zeros;
+static int faults, sends;
+static struct concurrent all[SENDS_MAX];
+
+static void watch_page(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register missing = {.range.len = PAGE, .mode = UFFDIO_REGISTER_MODE_MISSING};
+
+	faults = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (faults < 0 || ioctl(faults, UFFDIO_API, &api))
+		die("userfaultfd");
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	missing.range.start = (uintptr_t)page;
+	if (ioctl(faults, UFFDIO_REGISTER, &missing))
+		die("UFFDIO_REGISTER");
+}
+
+static void *receive(void *unused)
+{
+	struct stream *stream = &one->streams[CLIENT];
+	ssize_t done = recv(one->fds[SERVER], page, TURN, 0);
+
+	(void)unused;
+	if (done <= 0)
+		die("recv over a fault");
+	errno = EBADMSG;
+	if (pattern_check(stream->tag, stream->received, page, done) != (size_t)done)
+		die("a wrong byte");
+	stream->received += done;
+	return NULL;
+}
+
+static void *transmit(void *unused)
+{
+	(void)unused;
+	if (send(one->fds[SERVER], page, TURN, MSG_NOSIGNAL) != TURN)
+		die("send over a fault");
+	return NULL;
+}
+
+static long faults_in(void *(*run)(void *))
+{
+	struct uffd_msg message;
+
+	pthread_create(&faulting, NULL, run, NULL);
+	if (wait_for(faults, POLLIN, milliseconds() + PATIENCE_MS) != 1 ||
+	    read(faults, &message, sizeof(message)) != sizeof(message))
+		return 0;
+	return message.event == UFFD_EVENT_PAGEFAULT;
+}
+
+static long fault(long unused, long unused_too)
+{
+	(void)unused, (void)unused_too;
+	if (!put(one, CLIENT, TURN, milliseconds() + PATIENCE_MS) ||
+	    wait_for(one->fds[SERVER], POLLIN, milliseconds() + PATIENCE_MS) != 1)
+		return 0;
+	return faults_in(receive);
+}
+
+static long fault_in_send(long unused, long unused_too)
+{
+	(void)unused, (void)unused_too;
+	zeros = TURN;
+	return faults_in(transmit);
+}
+
+/* Reads as many equal bytes from an end. */
+static int read_equal(int end, char value, long expected)
+{
+	long until = milliseconds() + PATIENCE_MS;
+	char bytes[CHUNK];
+
+	while (expected) {
+		ssize_t i, done = recv(one->fds[end], bytes, sizeof(bytes), 0);
+
+		if (done < 0 && errno == EAGAIN && wait_for(one->fds[end], POLLIN, until) == 1)
+			continue;
+		failure = done < 0 ? errno : 0;
+		if (done <= 0)
+			return 0;
+		errno = EBADMSG;
+		for (i = 0; i < done; i++)
+			if (bytes[i] != value)
+				die("a wrong byte");
+		expected -= done;
+	}
+	return 1;
+}
+
+/* Sends at the same time have no order: their bytes are all the same. */
+static void *send_message(void *argument)
+{
+	struct concurrent *me = argument;
+	char bytes[TURN];
+
+	memset(bytes, 'x', sizeof(bytes));
+	me->result = send(one->fds[CLIENT], bytes, TURN, MSG_DONTWAIT | MSG_NOSIGNAL);
+	me->error = me->result < 0 ? errno : 0;
+	me->done = 1;
+	return NULL;
+}
+
+static long send_one(long patience_ms, long unused)
+{
+	long begin = milliseconds();
+	struct concurrent *me = &all[sends++];
+
+	(void)unused;
+	me->done = 0;
+	if (sends == SENDS_MAX)
+		die("too many sends");
+	pthread_create(&me->thread, NULL, send_message, me);
+	while (!me->done) {
+		if (milliseconds() - begin > patience_ms)
+			return -1;
+		usleep(1000);
+	}
+	failure = me->error;
+	return milliseconds() - begin;
+}
+
+static long release(long unused, long unused_too)
+{
+	struct uffdio_zeropage zero = {.range = {.start = (uintptr_t)page, .len = PAGE}};
+	long expected = 0;
+
+	(void)unused, (void)unused_too;
+	if (ioctl(faults, UFFDIO_ZEROPAGE, &zero))
+		die("UFFDIO_ZEROPAGE");
+	pthread_join(faulting, NULL);
+	/* For the next fault. */
+	if (madvise(page, PAGE, MADV_DONTNEED))
+		die("madvise");
+	while (sends) {
+		pthread_join(all[--sends].thread, NULL);
+		expected += all[sends].result > 0 ? all[sends].result : 0;
+	}
+	return read_equal(SERVER, 'x', expected) && read_equal(CLIENT, 0, zeros);
+}
+
+int main(void)
+{
+	static const struct command commands[] = {{"fault", fault},
+						  {"fault-in-send", fault_in_send},
+						  {"send", send_one},
+						  {"release", release},
+						  {NULL, NULL}};
+
+	watch_page();
+	open_connections(1, SOCK_NONBLOCK);
+	obey(commands);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/** Unread messages whose memory nobody is charged for. */
+import { ask } from '../ask.ts'
+import { type Answer, goOnAndLeave, joinAll } from '../both-ends.ts'
+import { messageKiB } from '../held.ts'
+import type { Scenario } from '../scenario.ts'
+
+/** Kernel memory that the unread messages of one pod may take. */
+const POD_KIB = 16 * 1024
+const CONNECTIONS = 200
+/** More than a direction may hold. */
+const MESSAGES = 300
+
+export const hoarded: Scenario = {
+  name: 'unread messages of one byte take a bounded amount of kernel memory',
+  pods: 1,
+  run: async (scene) => {
+    const agent = await scene.startAgent()
+    await using ends = scene.mesh.pod(0).run<Answer>('hoarder', [String(CONNECTIONS)])
+    await joinAll(agent, ends, CONNECTIONS)
+    const before = messageKiB()
+    await ask(ends, `hoard ${MESSAGES}`)
+    const taken = messageKiB() - before
+    scene.say(`${taken} KiB of kernel memory for ${2 * CONNECTIONS * MESSAGES} bytes`)
+    scene.check('one pod takes its share', taken <= POD_KIB, `${taken} KiB, of ${POD_KIB} allowed`)
+    await goOnAndLeave(scene, agent, ends)
+  },
+}

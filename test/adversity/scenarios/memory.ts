@@ -1,0 +1,31 @@
+/** A receiver whose memory is at its limit: the kernel refuses a redirect, or queues a part of it. */
+import { ask } from '../ask.ts'
+import { type Answer, goOnAndLeave, joinAll } from '../both-ends.ts'
+import { MemoryLimit } from '../memory-limit.ts'
+import type { Scenario } from '../scenario.ts'
+
+const CONNECTIONS = 8
+const LIMIT = 512 * 1024
+const ROUNDS = 50
+/** Of several pages, so that a part of a message may be queued. */
+const SIZE = 200_000
+
+export const limitedReceiver: Scenario = {
+  name: 'a receiver under a memory limit',
+  pods: 1,
+  run: async (scene) => {
+    const { mesh } = scene
+    const agent = await scene.startAgent()
+    using limit = new MemoryLimit(`meshaccel-test-${mesh.id}-memory`, mesh.cgroup)
+    await using ends = mesh
+      .pod(0)
+      .run<Answer>('limited', [limit.path, limit.home, String(CONNECTIONS)])
+    await joinAll(agent, ends, CONNECTIONS)
+    limit.set(LIMIT)
+    const pressed = await ask(ends, `press ${ROUNDS} ${SIZE}`)
+    scene.say(`${pressed.value} refusals with ENOMEM, usage ${limit.usage}`)
+    scene.check('no send is refused but for a while', pressed.value >= 0, `errno ${pressed.error}`)
+    limit.lift()
+    await goOnAndLeave(scene, agent, ends)
+  },
+}
