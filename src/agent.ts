@@ -30,14 +30,17 @@ export interface AgentParts {
   readonly netns: NetnsLookup | ((config: DatapathConfig) => NetnsLookup)
 }
 
-export type DatapathConfig = Pick<AgentConfig, 'cgroupPath' | 'pinDir' | 'capBytes' | 'policy'>
+export type DatapathConfig = Pick<
+  AgentConfig,
+  'cgroupPath' | 'pinDir' | 'capBytes' | 'podMemoryBytes' | 'policy'
+>
 
 export const kernelParts: AgentParts = {
   openDatapath: (config, log) => {
-    const { pinDir, capBytes, policy } = config
+    const { pinDir, capBytes, podMemoryBytes, policy } = config
     prepareMachine(config, log)
     const cgroupPath = cgroup2Directory(config.cgroupPath)
-    return openKernelDatapath({ cgroupPath, pinDir, capBytes, policy, log })
+    return openKernelDatapath({ cgroupPath, pinDir, capBytes, podMemoryBytes, policy, log })
   },
   drainDatapath: drainKernelDatapath,
   cleanupDatapath: cleanupKernelDatapath,

@@ -10,6 +10,8 @@ export interface AgentConfig {
   readonly defaultEnabled: boolean
   /** Redirected and unread bytes that one direction may hold. */
   readonly capBytes: number
+  /** Kernel memory for a pod's redirected and unread messages; else a part of the machine's. */
+  readonly podMemoryBytes?: number | undefined
   readonly policy: RequestedPolicy
   /** Drain and remove everything at SIGTERM, rather than leaving the pins for a successor. */
   readonly cleanupOnExit: boolean

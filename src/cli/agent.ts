@@ -28,6 +28,7 @@ interface Args {
   readonly socket: string
   readonly default: 'on' | 'off'
   readonly cap: number
+  readonly 'pod-memory': number | undefined
   readonly policy: RequestedPolicy
   readonly measure: AgentConfig['measure']
   readonly otlp: string | undefined
@@ -76,6 +77,12 @@ const command: CommandModule<object, Args> = {
           type: 'number',
           default: defaults.capBytes,
           describe: 'Redirected and unread bytes that one direction may hold',
+          requiresArg: true,
+        },
+        'pod-memory': {
+          type: 'number',
+          describe:
+            "Bytes of kernel memory for a pod's redirected and unread messages (a 64th of the machine's, 32 MiB at least)",
           requiresArg: true,
         },
         policy: {
@@ -152,6 +159,7 @@ const command: CommandModule<object, Args> = {
         socketPath: args.socket,
         defaultEnabled: args.default === 'on',
         capBytes: args.cap,
+        podMemoryBytes: args['pod-memory'],
         policy: args.policy,
         measure: args.measure,
         ...(args.otlp === undefined
@@ -172,7 +180,14 @@ const command: CommandModule<object, Args> = {
 
 export default command
 
-function refuseNonsense({ pods, cap, metrics, otlp, 'slow-request': slowMs }: Args): void {
+function refuseNonsense({
+  pods,
+  cap,
+  'pod-memory': podMemory,
+  metrics,
+  otlp,
+  'slow-request': slowMs,
+}: Args): void {
   if (!/^(?:kubernetes$|file:.)/.test(pods)) {
     throw new UsageError(`--pods must be kubernetes or file:PATH, not ${pods}`)
   }
@@ -185,6 +200,9 @@ function refuseNonsense({ pods, cap, metrics, otlp, 'slow-request': slowMs }: Ar
   }
   if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
     throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
+  }
+  if (podMemory !== undefined && (!Number.isInteger(podMemory) || podMemory < 1 << 20)) {
+    throw new UsageError('--pod-memory must be a whole number of bytes, 1048576 at least')
   }
 }
 

@@ -27,7 +27,7 @@ import { hasRules, podRecord } from './pod-record.ts'
 import type { Programs } from './programs.ts'
 import { probesOf } from './selftest/probe-bits.ts'
 import { ScanLoop } from './scan-loop.ts'
-import { drainAll, readConfig, Scans, setConfig, tcpMemoryPages } from './scans.ts'
+import { drainAll, memoryBudgets, readConfig, Scans, setConfig, tcpMemoryPages } from './scans.ts'
 import { SpacedWalks } from './spaced-walks.ts'
 import { SpliceWatch } from './splice-watch.ts'
 import { visit } from './visit.ts'
@@ -41,6 +41,7 @@ export interface KernelDatapathOptions {
   readonly cgroupPath: string
   readonly pinDir: string
   readonly capBytes: number
+  readonly podMemoryBytes?: number | undefined
   readonly policy: RequestedPolicy
   readonly log: Log
 }
@@ -85,6 +86,7 @@ export class KernelDatapath implements Datapath {
     this.selfTest = probesOf(readConfig(programs))
     setConfig(programs, {
       cap_bytes: options.capBytes,
+      ...memoryBudgets(options.podMemoryBytes),
       stop_when_stale: this.policy === 'strict' ? 0 : 1,
       proxies_only: this.policy === 'proxies-only' ? 1 : 0,
     })

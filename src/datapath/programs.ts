@@ -262,8 +262,8 @@ export function install(
       const target = over === 'once' ? { tid: ANY_TASK } : undefined
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
-    for (const [name, program] of Object.entries(PROGRAMS)) {
-      object.program(program).pin(join(partial, name))
+    for (const [name, source] of Object.entries(PROGRAMS)) {
+      object.program(source).pin(join(partial, name))
     }
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue

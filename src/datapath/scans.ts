@@ -243,11 +243,13 @@ const POD_MEMORY_SHARE = 64
 const NODE_MEMORY_SHARE = 16
 const LEAST_POD_MEMORY_BYTES = 32 * 2 ** 20
 
-/** Kernel memory for messages that were redirected and are unread: a part of the machine's. */
+/** Kernel memory for messages that were redirected and are unread: a part of the machine's, unless one is named. */
 export function memoryBudgets(
+  podMemoryBytes?: number,
   totalBytes: number = totalmem(),
 ): Pick<ConfigRecord, 'pod_memory_bytes' | 'node_memory_bytes'> {
-  const podBytes = Math.max(LEAST_POD_MEMORY_BYTES, Math.floor(totalBytes / POD_MEMORY_SHARE))
+  const podBytes =
+    podMemoryBytes ?? Math.max(LEAST_POD_MEMORY_BYTES, Math.floor(totalBytes / POD_MEMORY_SHARE))
   const nodeBytes = Math.max(2 * podBytes, Math.floor(totalBytes / NODE_MEMORY_SHARE))
   return { pod_memory_bytes: BigInt(podBytes), node_memory_bytes: BigInt(nodeBytes) }
 }

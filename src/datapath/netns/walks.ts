@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf } from '../../errno.ts'
 import type { Log } from '../../log.ts'
 import { findNetns } from '../netns-finder.ts'
@@ -147,22 +148,22 @@ export class Walks implements Disposable {
   }
 
   /** Resolves to false once the walk is blocked. A busy machine makes walks slow, not blocked. */
-  #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
-    return new Promise((resolve) => {
-      const settle = (isInTime: boolean): void => {
-        clearInterval(looking)
-        resolve(isInTime)
-      }
-      let looks = 0
-      let waiting = 0
-      const looking = setInterval(() => {
-        looks += 1
+  async #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
+    const end = new AbortController()
+    const ended = output.then(
+      () => true,
+      () => true,
+    )
+    try {
+      for (let looks = 1, waiting = 0; ; looks += 1) {
+        const look = delay(this.#lookMs, false, { signal: end.signal })
+        if (await Promise.race([ended, look])) return true
         waiting = walker.waits() ? waiting + 1 : 0
-        if (looks >= this.#maxLooks || waiting >= WAITING_LOOKS) settle(false)
-      }, this.#lookMs)
-      const ended = (): void => settle(true)
-      output.then(ended, ended)
-    })
+        if (looks >= this.#maxLooks || waiting >= WAITING_LOOKS) return false
+      }
+    } finally {
+      end.abort()
+    }
   }
 
   #setAside(output: Promise<Buffer>, walker: Walker, netnsCookie: bigint): void {
