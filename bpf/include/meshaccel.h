@@ -30,7 +30,7 @@
  * doubled, up to the limit, by each one that does not. The kernel skips a program now and then, so
  * a single receive that does not account for its bytes is no evidence of a habit. */
 #define PROOF_RECEIVES	   4
-#define PROOF_RECEIVES_MAX 64
+#define PROOF_RECEIVES_MAX 16
 /* A connection is worth joining after this many turns; doubled, up to the limit, each time it had
  * to leave. */
 #define TURNS	  4

@@ -22,7 +22,7 @@ export class Scene {
     this.say = say
   }
 
-  check(name: string, ok: boolean, detail = ''): void {
+  readonly check = (name: string, ok: boolean, detail = ''): void => {
     this.checks.push({ name, ok, ...(!ok && detail !== '' && { detail }) })
   }
 

@@ -10,7 +10,9 @@
  *	close	closes the connections, and opens as many new ones
  *	pid	tells the process, so that it can be stopped
  *
- * ASKER_NAME in the environment becomes the name of the process.
+ * ASKER_PLAIN in the environment has it read without asking FIONREAD: where the kernel hides a
+ *member's TCP bytes, it hides them in another agent's sockmap, too. ASKER_NAME in the environment
+ *becomes the name of the process.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -68,6 +70,8 @@ static ssize_t available(int fd)
 	int there = 0;
 	ssize_t peeked;
 
+	if (getenv("ASKER_PLAIN"))
+		return MESSAGE;
 	if (ioctl(fd, FIONREAD, &there))
 		return -1;
 	if (there)

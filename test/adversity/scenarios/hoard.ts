@@ -14,7 +14,7 @@ export const hoarded: Scenario = {
   name: 'unread messages of one byte take a bounded amount of kernel memory',
   pods: 1,
   run: async (scene) => {
-    const agent = await scene.startAgent()
+    const agent = await scene.startAgent('--pod-memory', String(POD_KIB * 1024))
     await using ends = scene.mesh.pod(0).run<Answer>('hoarder', [String(CONNECTIONS)])
     await joinAll(agent, ends, CONNECTIONS)
     const before = messageKiB()

@@ -30,6 +30,7 @@ function loneMember(order: 'before' | 'after'): Scenario {
       await using asking = await Asking.start(pods[0] ?? third, pods[1] ?? third, {
         connections: CONNECTIONS,
         port: PORT,
+        through: ['env', 'ASKER_PLAIN=1'],
       })
       const slow = { plain: 0, claimed: 0 }
       const worst = { plain: 0, claimed: 0 }

@@ -27,7 +27,7 @@ function skippedReceives(permille: number): Scenario {
         await tryTo(scene, agent, `leave, time ${time}`, () => allLeave(agent, asking))
         mesh.enable(mesh.pod(1), true)
       }
-      await noneBarred(scene, agent)
+      await tryTo(scene, agent, 'join once more', () => asking.joins(agent))
     },
   }
 }
