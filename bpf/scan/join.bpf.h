@@ -190,6 +190,8 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 	if (reason) {
 		me->wanted = 0;
 		count(reason);
+		if (reason == REASON_CLAIMED_ELSEWHERE)
+			conn->not_before_ns = bpf_ktime_get_ns() + CLAIMED_NS;
 		postpone(end, reason);
 		return false;
 	}

@@ -31,13 +31,17 @@ export const overwrittenFlags: Scenario = {
   name: 'an agent that overwrites the flags of others does no harm',
   run: async (scene) => {
     const { mesh } = scene
-    using options = Foreign.options(mesh, { overwrites: true })
+    const earlier = Foreign.options(mesh, { overwrites: true })
     const agent = await scene.startAgent()
-    // Its program may run before ours or after ours.
-    using later = Foreign.options(mesh, { overwrites: true })
-    for (const each of [options, later]) {
-      await written(scene, each, 'with flags overwritten', (asking) => asking.joins(agent))
+    const joined = (asking: Asking): Promise<void> => asking.joins(agent)
+    try {
+      await written(scene, earlier, 'with flags overwritten by a program before ours', joined)
+    } finally {
+      earlier[Symbol.dispose]()
     }
+    // One at a time: a header takes each option once.
+    using later = Foreign.options(mesh, { overwrites: true })
+    await written(scene, later, 'with flags overwritten by a program after ours', joined)
     await until('all are gone', async () => (await agent.flows()).length === 0)
   },
 }

@@ -46,7 +46,7 @@ export const stoppedReader: Scenario = {
         if (meanwhile !== 'disable') return
         mesh.enable(mesh.pod(1), false)
         await until('it leaves', async () =>
-          (await agent.flows()).some(({ state }) => state === 'sealed' || state === 'stopping'),
+          (await agent.flows()).some(({ state }) => state === 'leaving'),
         )
       })
       await answers
