@@ -127,6 +127,8 @@ void test('a fallback is told with its reason', async (t) => {
       directions.every(({ path }) => path === 'tcp'),
     )
   })
+  // The next send tells it: the connection may have left since the last one.
+  await ask(napper, 'turn')
   t.match((await first).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
   end.abort()
   await events.next()

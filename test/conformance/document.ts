@@ -18,8 +18,9 @@ events, end of file, signals. Written by \`npm run semantics\` from a run of \`t
 policy is \`${policy}\`; a test compares the two. \`npm run test:kernels\` compares what other kernels answer.
 
 Each case is a function in \`test/conformance/probe\` that plays both ends of a connection and tells what it saw. It runs on
-plain TCP, and then through the agent under its default policy: **joined before** it begins, after a warm-up in which the
-reader reads as it does in the case; and **joined midway**. With **every reader trusted** the reader proves itself by plain
+plain TCP, and then through the agent, in pods that accept blocking readers
+(\`meshaccel.io/blocking-readers: accelerate\`): **joined before** it begins, after a warm-up in which the reader reads as it
+does in the case; and **joined midway**. Without that annotation a connection whose reader blocks stays on TCP. With **every reader trusted** the reader proves itself by plain
 receives, and turns to the habit of the case once it has joined: this shows what the proof protects from, and what a
 program may see that changes its mind.
 
@@ -41,7 +42,7 @@ export function renderDocument(
   const onlyTrusted = differing.filter((each) => !differsByDefault(each))
   return [
     introduction(kernel),
-    `${cases.length} cases; ${byDefault.length} differ under the default policy, ${onlyTrusted.length} more for a reader that turns to a habit after it has joined.`,
+    `${cases.length} cases; ${byDefault.length} differ, ${onlyTrusted.length} more for a reader that turns to a habit after it has joined.`,
     '',
     row(['case', ...joinedArms.map((arm) => titles[arm])]),
     row(Array.from({ length: joinedArms.length + 1 }, () => '---')),

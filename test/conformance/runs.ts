@@ -30,6 +30,7 @@ const barring: ReadonlySet<string> = new Set([
   'remote-peer',
   'reader-changed',
   'quarantined',
+  'blocking-reader',
 ])
 
 /** In the middle of a case its connection rests: with bytes unread it leaves again as often as it has joined, and when that
