@@ -164,6 +164,28 @@ static __always_inline enum reason not_joining(const struct tcp_sock *tp, const 
 	return REASON_NONE;
 }
 
+static __noinline bool is_proven_at(__u64 address)
+{
+	struct end end;
+
+	return !bpf_probe_read_kernel(&end, sizeof(end), (void *)address) && is_proven(&end);
+}
+
+/* The end does not join now. Its peer does not wait for it: not on TCP, and not as a member alone.
+ */
+static __always_inline void back_out(struct end *end, enum reason reason)
+{
+	struct conn *conn = conn_of(end);
+
+	unwant(end);
+	if (!conn)
+		return;
+	if (state_of(conn) == CONN_JOINING)
+		undo_join(conn, end->conn - 1, reason);
+	else if (state_of(conn) == CONN_WATCHED)
+		conn->ends[end->role & 1].wanted = 0;
+}
+
 /* An end of a paired connection that is on TCP. Returns whether its ends are to enter. */
 static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *end,
 				       struct conn *conn, __u32 slot, const struct config *config)
@@ -198,6 +220,9 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 	if (!me->wanted && !peer->wanted)
 		conn->since_ns = bpf_ktime_get_ns();
 	me->wanted = 1;
+	/* It was proven when it was met, and may have turned since. */
+	if (peer->wanted && !is_proven_at(peer->end))
+		peer->wanted = 0;
 	if (!peer->wanted) {
 		/* The peer's readers may never prove themselves. */
 		if (bpf_ktime_get_ns() - conn->since_ns > PAIRING_NS) {
@@ -259,14 +284,15 @@ static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp
 	/* A second look: the end was wanted some time ago. */
 	if (end->gone || !is_proven(end) || !config->redirect || !pod_enabled(end->netns_cookie) ||
 	    tp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_ESTABLISHED) {
-		unwant(end);
+		back_out(end, REASON_UNACCOUNTED);
 		return false;
 	}
 	reason = unsuitable(tp);
 	if (!reason && is_quarantined(end->netns_cookie, end->exe_inode, end->exe_device))
 		reason = REASON_QUARANTINED;
 	if (reason) {
-		bar(end, reason);
+		end->barred = reason;
+		back_out(end, reason);
 		return false;
 	}
 	if (!conn_of(end) && !pair((__u64)tp, end, config))

@@ -31,7 +31,7 @@ export function tellHolders(
     if (unreadBytes === 0 || !reader) return []
     const pod = nameOf(reader.netnsCookie)
     const process = reader.readerPid
-      ? `${reader.readerComm} (pid ${reader.readerPid})`
+      ? `${printable(reader.readerComm)} (pid ${reader.readerPid})`
       : 'a process that has read nothing yet'
     const from = sender?.address ?? reader.remoteAddress ?? 'a socket that is gone'
     const connection = `the TCP connection from ${from} to ${reader.address}`
@@ -43,3 +43,6 @@ function firstOf(told: readonly string[]): string[] {
   const more = told.length - TOLD
   return [...told.slice(0, TOLD), ...(more > 0 ? [`${more} more`] : [])]
 }
+
+/** The name of a process is what it likes: nothing of it moves the cursor of a terminal. */
+const printable = (text: string): string => text.replaceAll(/\p{C}/gu, '?')
