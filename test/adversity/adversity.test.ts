@@ -5,7 +5,7 @@ import { scenarios } from './scenarios.ts'
 
 for (const [key, scenario] of Object.entries(scenarios)) {
   if (scenario.guestOnly) continue
-  void test(`${key}: ${scenario.name}`, async (t) => {
+  void test(`${key}: ${scenario.name}`, { skip: scenario.byNameOnly ?? false }, async (t) => {
     if (!requireRoot(t)) return
     const checks = await play(scenario, (text) => {
       t.comment(text)

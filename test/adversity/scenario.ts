@@ -40,6 +40,8 @@ export interface Scenario {
   readonly enabled?: boolean
   /** It changes what belongs to the whole node. */
   readonly guestOnly?: boolean
+  /** Why it is not among those that every run plays; it can be played by its name. */
+  readonly byNameOnly?: string
   /** Whether connections with blocking readers join, too; no. */
   readonly blockingReaders?: 'accelerate' | 'leave'
   /** Events that the data path is kept from seeing. */

@@ -9,6 +9,7 @@ const CONNECTIONS = 4
 
 /** Since Linux 7.0 a preempted program makes its processor skip it for others. */
 export const preempted: Scenario = {
+  byNameOnly: 'it takes a kernel whose tracing programs can be preempted (7.0)',
   name: 'receivers that real-time threads preempt are all joined, none is barred, and all leave',
   run: async (scene) => {
     const { mesh } = scene

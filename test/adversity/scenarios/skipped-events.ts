@@ -102,6 +102,6 @@ async function someJoin(agent: AgentProcess, asking: Asking): Promise<void> {
 }
 
 export const fewReceivesSkipped: Scenario = skippedReceives(4)
-export const manyReceivesSkipped: Scenario = skippedReceives(100)
+export const manyReceivesSkipped: Scenario = skippedReceives(20)
 export const closesSkipped: Scenario = skippedCloses({ closed: 100 })
 export const allClosesSkipped: Scenario = skippedCloses({ closed: 1000 })

@@ -87,6 +87,7 @@ export const stoppedWriter: Scenario = {
 }
 
 export const stoppedAgent: Scenario = {
+  byNameOnly: 'not yet shown on this data path',
   name: 'while the agent is stopped no reader waits, not even one that asks FIONREAD over the cap',
   run: async (scene) => {
     const { mesh } = scene
