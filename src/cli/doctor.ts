@@ -52,7 +52,8 @@ const command: CommandModule<object, Args> = {
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'run the self-test')
-    const tested = examineAndTest(args)
+    // An end by a signal, too, takes the scratch cgroup and the scratch pins along.
+    const tested = examineAndTest(args, environment.endSignal())
     const { findings, result } = await whileWaiting(environment, 'for the self-test', tested)
     const { policy, refusedBecause, undecided } = result
     const probes = result.probes.map((probe) => ({
@@ -78,16 +79,17 @@ const command: CommandModule<object, Args> = {
 export default command
 
 /** Mounts what is missing for the time of the self-test, which does not run where it could not. */
-async function examineAndTest({
-  cgroup,
-  pin,
-}: Args): Promise<{ findings: readonly Finding[]; result: SelfTestResult }> {
+async function examineAndTest(
+  { cgroup, pin }: Args,
+  signal: AbortSignal,
+): Promise<{ findings: readonly Finding[]; result: SelfTestResult }> {
   const findings = examine({ purpose: 'doctor', pinDir: pin, cgroup })
   const blocked = findings.find(({ level }) => level === 'fatal' || level === 'refused')
   if (blocked) return { findings, result: refusedBy(blocked) }
   const { undo } = mountMissing(findings)
   try {
-    const result = await selfTest({ cgroupPath: cgroup2Directory(cgroup), pinDir: pin })
+    const place = { cgroupPath: cgroup2Directory(cgroup), pinDir: pin }
+    const result = await selfTest(place, { signal })
     return { findings, result }
   } finally {
     undo()

@@ -48,9 +48,9 @@ export async function selfTest(
   if (blocked) return refusedBy(blocked)
   const cgroup = join(cgroupPath, `meshaccel-selftest-${process.pid}`)
   try {
-    mkdirSync(cgroup)
     const pinDir = makeSelfTestPins(agentPins)
     try {
+      mkdirSync(cgroup)
       return await ask(cgroup, pinDir, options)
     } finally {
       // First what is attached, then what it is attached to; the kernel lets go of an ended process a little later.
