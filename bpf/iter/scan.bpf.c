@@ -68,6 +68,8 @@ static long tell_wanted(struct bpf_map *map, __u32 *index, __u64 *netns_cookie, 
 	__u64 visit = *netns_cookie | VISIT;
 
 	pass->busy = 1;
+	/* It is attached before the first connection joins. */
+	pass->watch = 1;
 	bpf_seq_write(pass->seq, &visit, sizeof(visit));
 	return pass->seq->count > VISITS_OUTPUT_MAX;
 }

@@ -13,8 +13,6 @@
 #define WAITERS_MAX 16
 /* Sweeps from one look at whether a socket is gone to the next. */
 #define GONE_SWEEPS 4
-/* Redirected bytes that lie unread over this many sweeps may wait for a reader that splices. */
-#define UNREAD_SWEEPS 2
 
 extern const void woken_wake_function __ksym __weak;
 
@@ -76,8 +74,6 @@ static __always_inline void sweep_direction(struct pass *pass, struct conn *conn
 			quarantine(task, reader->netns_cookie, REASON_STUCK);
 			doom(conn, slot, !sender, REASON_STUCK);
 		}
-		if (reader->unread > UNREAD_SWEEPS)
-			pass->watch = 1;
 		/* TCP bytes that followed were taken before these. */
 		if (READ_ONCE(direction->path) != PATH_TCP && sent == READ_ONCE(direction->sent) &&
 		    (__s32)(peek(struct tcp_sock, reader->sk, copied_seq) -
@@ -136,6 +132,9 @@ static long sweep(__u32 slot, struct pass *pass)
 	state = state_of(conn);
 	if (state == CONN_FREE)
 		return 0;
+	/* A reader that turns to splice sees no redirected byte, and waits for more without end. */
+	if (is_member_state(state))
+		pass->watch = 1;
 	turn = !((slot + config->sweep) % GONE_SWEEPS);
 	for (role = 0; role < ROLES; role++) {
 		if (turn)

@@ -11,8 +11,8 @@ const REST_MS = 2_000
 
 /**
  * The splice watch. Where the kernel has kprobes it is attached for good. Else it is a tracepoint that sends every system
- * call of the node the slow way, some 40 ns each. So it is attached only while a reader that turns to splice would do
- * harm: while TCP bytes may lie behind redirected ones, or redirected bytes wait for nobody knows which reader.
+ * call of the node the slow way, some 40 ns each. So it is attached only while there are members, or ends that are about
+ * to join: a reader that turns to splice unseen would wait for redirected bytes without end.
  *
  * The verdict lets no direction become mixed below the hard cap unless `splice_watched` is set. Before the tracepoint is
  * detached the flag is taken back, and a whole scan has to find that nobody needs it: a verdict that has read the flag

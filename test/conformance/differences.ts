@@ -163,12 +163,6 @@ export const differences: Readonly<Record<string, Explanation>> = {
     who: 'Rules that are to cut a connection that runs already.',
     remedy: 'Disable the pod, or end the connection. What is refused from the start stays refused.',
   },
-  'splice-in-drained': {
-    why: 'Where the kernel has no kprobes, the splice watch is attached only while it is needed. A splice that finds nothing is not seen then, and what is redirected afterwards is unread when the next one is.',
-    who: 'A program that turns to splice on a connection that it has read by recv before.',
-    remedy:
-      'The connection is reset within a second, so that no byte is wrong, and the program is quarantined. With kprobes the first splice already seals the connection, and the rest comes by TCP.',
-  },
   'splice-in-unread': {
     why: 'Splice never sees redirected bytes.',
     who: 'A program that turns to splice on a connection that it has read by recv before.',
