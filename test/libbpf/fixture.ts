@@ -104,3 +104,16 @@ export function openDescriptors(): string[] {
     })
     .filter((line) => line !== '')
 }
+
+/** Some kernels refuse iterators over the elements of maps to everybody: a reason to skip, or false. */
+export function refusesMapIterators(basics: string): string | false {
+  try {
+    loadWith(basics, 'count')[Symbol.dispose]()
+    return false
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EPERM') {
+      return 'this kernel refuses iterators over the elements of maps'
+    }
+    throw error
+  }
+}

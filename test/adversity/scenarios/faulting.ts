@@ -30,7 +30,7 @@ function held(where: string, fault: string): Scenario {
     run: async (scene) => {
       const agent = await scene.startAgent()
       const pod = scene.mesh.pod(0)
-      await using ends = pod.run<Answer>('faulting')
+      await using ends = pod.run<Answer>('faulting-ends')
       await joinAll(agent, ends, 1)
       await using others = pod.run<Answer>('uncounted')
       const { value } = await ask(ends, fault)
