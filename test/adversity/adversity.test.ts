@@ -1,7 +1,10 @@
-import { test } from 'tap'
+import { t as root, test } from 'tap'
 import { requireRoot } from '../helpers/requirements.ts'
 import { play } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
+
+/** Each scenario takes some ten seconds, and several times as long on a busy machine. */
+root.setTimeout(1_500_000)
 
 for (const [key, scenario] of Object.entries(scenarios)) {
   if (scenario.guestOnly) continue
