@@ -80,10 +80,11 @@ static __always_inline bool take_slot(__u64 netns_cookie)
 
 static __always_inline void return_slot(__u64 netns_cookie)
 {
+	const __u64 all_pods = ALL_PODS;
 	struct share *pod = share_of(netns_cookie), *all = share_of(ALL_PODS);
 
-	if (all)
-		all->slots--;
+	if (all && !--all->slots)
+		bpf_map_delete_elem(&meshaccel_shares, &all_pods);
 	if (pod && !--pod->slots)
 		bpf_map_delete_elem(&meshaccel_shares, &netns_cookie);
 }

@@ -88,7 +88,7 @@ void test('in the image, with the capabilities of the chart, the self-test finds
     status: 1,
     stderr: /no network is configured in \/tmp/,
   })
-  t.ok(existsSync(join(root, 'tmp/bin/meshaccel-cni')))
+  t.ok(existsSync(join(root, 'app/build/cni/meshaccel-cni')), 'it has the plugin')
 
   // It runs without a library of the image; a parent that is not its own is refused.
   const walk = spawnSync('chroot', [root, '/app/build/netns/meshaccel-walk', '0'])
