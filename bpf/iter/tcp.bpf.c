@@ -183,6 +183,8 @@ static __always_inline void ask_packet_calls(struct tcp_sock *tp, struct end *en
 {
 	int before = tp->bpf_sock_ops_cb_flags, flags = before | WRITE_HDR_OPT_CB_FLAG;
 
+	if (end->packet_flags)
+		return;
 	if (flags != before &&
 	    bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)))
 		return;

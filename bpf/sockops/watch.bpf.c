@@ -94,6 +94,17 @@ static __always_inline void end_packet_calls(struct bpf_sock_ops *ctx, struct en
 	end->packet_flags = 0;
 }
 
+/* A connection that soon joins again keeps the calls: a walk that asks for them once more may come
+ * after the agent's death. */
+static __always_inline bool stays_on_tcp(const struct conn *conn)
+{
+	__u32 reason = reason_of(conn);
+
+	return state_of(conn) == CONN_WATCHED &&
+	       (reason == REASON_STREAM || reason == REASON_POD_DISABLED ||
+		reason == REASON_EXCLUDED);
+}
+
 /* Where the kernel hides a member's TCP bytes from FIONREAD, their reader may sleep on, and no
  * agent is there to wake it and let it leave. Each packet that its socket sends is an occasion: it
  * acknowledges those bytes, and answers the probes of a peer that waits for room. A socket for
@@ -112,10 +123,12 @@ static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 	if (!end || !end->packet_flags)
 		return;
 	conn = conn_of(end);
-	if (!conn || !is_member_state(state_of(conn))) {
+	if (!conn || stays_on_tcp(conn)) {
 		end_packet_calls(ctx, end);
 		return;
 	}
+	if (!is_member_state(state_of(conn)))
+		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !config || !no_scan_for(config, ABSENT_NS) || tp->rcv_nxt == tp->copied_seq)
 		return;
