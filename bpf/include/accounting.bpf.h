@@ -22,7 +22,7 @@
 
 #define RCV_SHUTDOWN 1
 
-/* What receives account for beyond the TCP queue: redirected bytes that were read, modulo 2^32. */
+/* Redirected bytes that were read, modulo 2^32: receives account for them beyond the TCP queue. */
 static __always_inline __u32 received_beyond_tcp(__u32 received, __u32 copied_seq, __u32 base)
 {
 	return received - (copied_seq - base);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* What the agent is told of all connections: their sums, and the flow table. Iterators over tasks,
+/* Tells the agent of all connections: their sums, and the flow table. Iterators over tasks,
  * of which they look at none, as the scan is. */
 #include "accounting.bpf.h"
 #include "address.bpf.h"

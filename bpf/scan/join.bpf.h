@@ -10,9 +10,9 @@
 #include "scan/leave.bpf.h"
 #include "scan/pair.bpf.h"
 
-/* What the kernel answers where a socket has another sk_msg program. */
+/* The kernel answers this where a socket has another sk_msg program. */
 #define EBUSY 16
-/* What bars a socket from the sockhash, whatever its readers do. */
+/* Tells what bars a socket from the sockhash, whatever its readers do. */
 static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;

@@ -46,8 +46,7 @@ static __always_inline __u8 in_a_row(__u8 count, bool is_so)
 }
 
 /* One direction of a member. */
-static __always_inline void sweep_direction(struct pass *pass, struct conn *conn, __u32 slot,
-					    int sender)
+static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int sender)
 {
 	struct direction *direction = &conn->directions[sender & 1];
 	struct conn_end *reader = &conn->ends[!sender];
@@ -90,8 +89,8 @@ static __always_inline void sweep_direction(struct pass *pass, struct conn *conn
 	reader->swept_received = received;
 }
 
-/* What a member has become without any program being asked. */
-static __always_inline void sweep_member(struct pass *pass, struct conn *conn, __u32 slot, int role)
+/* Finds changes of a member that no program was asked about. */
+static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *end = &conn->ends[role & 1];
 	__u64 psock;
@@ -141,16 +140,16 @@ static long sweep(__u32 slot, struct pass *pass)
 			find_closed(conn, slot, role);
 		/* Each member at every other sweep: what it looks for may take half a second. */
 		if (is_member_state(state) && (slot + config->sweep) & 1)
-			sweep_member(pass, conn, slot, role);
+			sweep_member(conn, slot, role);
 	}
-	/* The queue may have been locked for whoever asked, or the close may have been missed. */
+	/* A request may have found the queue locked, and a close may have been missed. */
 	if ((is_member_state(state) && state != CONN_JOINED) || conn->doomed ||
 	    (conn->ends[ROLE_CLIENT].closed && conn->ends[ROLE_SERVER].closed))
 		attend(conn, slot);
 	if (state <= CONN_JOINING || conn->doomed)
 		return 0;
-	sweep_direction(pass, conn, slot, ROLE_CLIENT);
-	sweep_direction(pass, conn, slot, ROLE_SERVER);
+	sweep_direction(conn, slot, ROLE_CLIENT);
+	sweep_direction(conn, slot, ROLE_SERVER);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What each scan does for the connections that have asked for attention: one step on their way, and
- * what the agent has to do for them.
+/* Each scan takes the connections that have asked for attention one step further, and names the
+ * walks that the agent has to make for them.
  */
 #ifndef MESHACCEL_SCAN_TEND_H
 #define MESHACCEL_SCAN_TEND_H
