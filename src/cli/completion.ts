@@ -1,9 +1,6 @@
 import { ControlClient } from '../api/client.ts'
 import { defaults } from '../config.ts'
 
-/** How yargs' completion scripts ask: what follows are the words of the line, the program's name first. */
-export const completionFlag = '--get-yargs-completions'
-
 /** Longer than that, Tab had better do nothing. */
 const timeoutMs = 5_000
 

@@ -1,27 +1,8 @@
-import yargs from 'yargs'
+import yargs, { type Argv } from 'yargs'
 import { messageOf } from '../errno.ts'
 import { MeshaccelError } from '../errors.ts'
 import { version } from '../package.ts'
-import agent from './agent.ts'
-import bench from './bench.ts'
-import cleanup from './cleanup.ts'
-import cni from './cni.ts'
-import doctor from './doctor.ts'
-import drain from './drain.ts'
-import { completePods, completionFlag } from './completion.ts'
 import type { CliEnvironment } from './environment.ts'
-import explain from './explain.ts'
-import flows from './flows.ts'
-import manifests from './manifests.ts'
-import mountBpffs from './mount-bpffs.ts'
-import pods from './pods.ts'
-import readers from './readers.ts'
-import reasons from './reasons.ts'
-import resume from './resume.ts'
-import status from './status.ts'
-import top from './top.ts'
-import trace from './trace.ts'
-import ui from './ui.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 usage. Never throws. */
@@ -36,28 +17,35 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
   }
 }
 
+/** In the order in which the help lists them. A command's own modules are loaded once it is asked for. */
+const commands: Readonly<Record<string, (parser: Argv) => Promise<unknown>>> = {
+  agent: async (parser) => parser.command((await import('./agent.ts')).default),
+  bench: async (parser) => parser.command((await import('./bench.ts')).default),
+  status: async (parser) => parser.command((await import('./status.ts')).default),
+  pods: async (parser) => parser.command((await import('./pods.ts')).default),
+  flows: async (parser) => parser.command((await import('./flows.ts')).default),
+  top: async (parser) => parser.command((await import('./top.ts')).default),
+  reasons: async (parser) => parser.command((await import('./reasons.ts')).default),
+  readers: async (parser) => parser.command((await import('./readers.ts')).default),
+  explain: async (parser) => parser.command((await import('./explain.ts')).default),
+  trace: async (parser) => parser.command((await import('./trace.ts')).default),
+  ui: async (parser) => parser.command((await import('./ui.ts')).default),
+  doctor: async (parser) => parser.command((await import('./doctor.ts')).default),
+  drain: async (parser) => parser.command((await import('./drain.ts')).default),
+  resume: async (parser) => parser.command((await import('./resume.ts')).default),
+  cleanup: async (parser) => parser.command((await import('./cleanup.ts')).default),
+  cni: async (parser) => parser.command((await import('./cni.ts')).default),
+  manifests: async (parser) => parser.command((await import('./manifests.ts')).default),
+  'mount-bpffs': async (parser) => parser.command((await import('./mount-bpffs.ts')).default),
+}
+
 /** Resolves to what yargs itself has to say: the help, the version. */
 async function parse(environment: CliEnvironment): Promise<string> {
-  const parser = yargs()
-    .scriptName('meshaccel')
-    .command(agent)
-    .command(bench)
-    .command(status)
-    .command(pods)
-    .command(flows)
-    .command(top)
-    .command(reasons)
-    .command(readers)
-    .command(explain)
-    .command(trace)
-    .command(ui)
-    .command(doctor)
-    .command(drain)
-    .command(resume)
-    .command(cleanup)
-    .command(cni)
-    .command(manifests)
-    .command(mountBpffs)
+  const parser = yargs().scriptName('meshaccel')
+  const [name = ''] = environment.argv
+  const one = Object.hasOwn(commands, name) ? commands[name] : undefined
+  for (const add of one ? [one] : Object.values(commands)) await add(parser)
+  parser
     .completion('completion', 'Print the script that completes commands in bash or zsh')
     .usage(
       '$0 <command>\n\nMakes service-mesh sidecars cheap: same-node connections skip the stack.',
@@ -94,10 +82,14 @@ async function parse(environment: CliEnvironment): Promise<string> {
   return said
 }
 
+/** How yargs' completion scripts ask: what follows are the words of the line, the program's name first. */
+const completionFlag = '--get-yargs-completions'
+
 /** What the shell asked for, if it did and yargs does not know. */
 async function completion({ argv }: CliEnvironment): Promise<string | undefined> {
   const at = argv.indexOf(completionFlag)
   if (at < 0) return undefined
+  const { completePods } = await import('./completion.ts')
   const names = await completePods(argv.slice(at + 1))
   return names?.join('\n')
 }

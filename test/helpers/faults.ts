@@ -80,17 +80,22 @@ export class Faults implements Disposable {
 
 /**
  * The steps that are worth failing at: of those with one name the first, of those that make or read one thing after the
- * other (maps, programs, pins) the first and the last, and every attachment.
+ * other (maps, programs, pins) the first and the last, and every attachment. Where pins and attachments follow each
+ * other, errors and kills take turns.
  */
-export function stepsToFail(names: readonly string[]): Step[] {
+export function stepsToFail(names: readonly string[], how: How): Step[] {
   const verbs = names.map((name) => name.split(' ')[0] ?? '')
+  const odd = how === 'kill' ? 1 : 0
   return names.flatMap((name, i) => {
     const verb = verbs[i] ?? ''
     const first = i === names.indexOf(name)
     const nth = names.slice(0, i + 1).filter((each) => each === name).length
+    const atEdge = i === verbs.indexOf(verb) || i === verbs.lastIndexOf(verb)
     const wanted = ['create', 'load', 'get'].includes(verb)
-      ? first && (i === verbs.indexOf(verb) || i === verbs.lastIndexOf(verb))
-      : first || verb === 'attach'
+      ? first && atEdge
+      : ['pin', 'attach', 'unlink'].includes(verb)
+        ? atEdge || verbs.slice(0, i).filter((each) => each === verb).length % 2 === odd
+        : first
     return wanted ? [{ name, nth }] : []
   })
 }

@@ -23,7 +23,7 @@ export class Load implements AsyncDisposable {
       ...options,
       connections,
       answer: '1:65536',
-      pauseUs: 2000,
+      pauseUs: 10_000,
     })
     return new Load(connections, server, client)
   }
