@@ -71,16 +71,20 @@ export const stoppedWriter: Scenario = {
     await using asking = await Asking.start(mesh.pod(0), mesh.pod(1))
     await asking.joins(agent)
     const pid = await asking.clientPid()
-    const answers = asking.ask(2000)
-    for (const enabled of [false, true, false, true]) {
-      await whileStopped(pid, async () => {
-        mesh.enable(mesh.pod(0), enabled)
-        await until('the agent has acted', async () =>
-          (await agent.flows()).every(({ state }) => (enabled ? true : state === 'watched')),
-        )
-      })
+    const writing = async (): Promise<void> => {
+      for (const enabled of [false, true, false, true]) {
+        await whileStopped(pid, async () => {
+          mesh.enable(mesh.pod(0), enabled)
+          // The writer reads, too: with an answer unread its connection cannot leave before it goes on.
+          await until('nothing joins or stays joined', async () =>
+            (await agent.flows()).every(
+              ({ state }) => enabled || state === 'leaving' || state === 'watched',
+            ),
+          )
+        })
+      }
     }
-    await answers
+    await Promise.all([asking.ask(2000), writing()])
     await asking.joins(agent)
     await noReset(scene, agent)
   },
