@@ -11,7 +11,6 @@ const ROUNDS = 50
 const SIZE = 200_000
 
 export const limitedReceiver: Scenario = {
-  byNameOnly: 'not yet shown on this data path',
   name: 'a receiver under a memory limit',
   pods: 1,
   run: async (scene) => {

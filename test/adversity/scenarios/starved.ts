@@ -15,7 +15,6 @@ function limitDescriptors(pid: number, descriptors: number | 'unlimited'): void 
 const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
 
 export const applicationWithoutDescriptors: Scenario = {
-  byNameOnly: 'not yet shown on this data path',
   name: 'a server that runs out of descriptors answers, once it has some, all that wait',
   run: async (scene) => {
     const { mesh } = scene
@@ -38,7 +37,7 @@ export const applicationWithoutDescriptors: Scenario = {
 }
 
 export const agentWithoutDescriptors: Scenario = {
-  byNameOnly: 'not yet shown on this data path',
+  byNameOnly: 'fails: without a scan a reader that asks FIONREAD waits (LIMITS.md)',
   name: 'an agent that runs out of descriptors harms nobody, and goes on once it has some',
   run: async (scene) => {
     const { mesh } = scene
@@ -69,7 +68,7 @@ export const agentWithoutDescriptors: Scenario = {
 
 /** Programs and agent get a hundredth of a processor's time. */
 export const throttled: Scenario = {
-  byNameOnly: 'not yet shown on this data path',
+  byNameOnly: 'it takes longer than npm test has; it is part of the named runs',
   name: 'programs and an agent that are throttled lose nothing and join',
   run: async (scene) => {
     const { mesh } = scene

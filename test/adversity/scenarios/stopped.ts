@@ -91,7 +91,7 @@ export const stoppedWriter: Scenario = {
 }
 
 export const stoppedAgent: Scenario = {
-  byNameOnly: 'not yet shown on this data path',
+  byNameOnly: 'fails: without a scan a reader that asks FIONREAD waits (LIMITS.md)',
   name: 'while the agent is stopped no reader waits, not even one that asks FIONREAD over the cap',
   run: async (scene) => {
     const { mesh } = scene
