@@ -17,7 +17,7 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
   }
 }
 
-/** In the order in which the help lists them. A command's own modules are loaded once it is asked for. */
+/** In the order in which the help lists them. A command line that begins with one of them loads no other. */
 const commands: Readonly<Record<string, (parser: Argv) => Promise<unknown>>> = {
   agent: async (parser) => parser.command((await import('./agent.ts')).default),
   bench: async (parser) => parser.command((await import('./bench.ts')).default),

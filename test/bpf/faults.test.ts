@@ -46,7 +46,7 @@ for (const how of ['error', 'kill'] as const) {
     const mesh = await Mesh.make(t)
     using faults = new Faults(mesh.pinDir)
     await using load = await Load.start(mesh)
-    // What the first agent's self-test finds holds for the next.
+    // The later agents take the policy of this one, and need no self-test of their own.
     const policy = await leftBehind(mesh, load)
     const { steps } = await faults.run(commandIn(mesh, 'cleanup'))
     await cleanUp(t, mesh, 'without a fault')
@@ -68,7 +68,7 @@ for (const how of ['error', 'kill'] as const) {
   })
 }
 
-/** Starts an agent on whatever is there, has it accelerate the traffic, and kills it. Resolves to its policy. */
+/** Starts an agent on whatever is there, has it accelerate the traffic, and kills it; resolves to its policy. */
 async function leftBehind(mesh: Mesh, load: Load, ...flags: string[]): Promise<string> {
   const agent = await mesh.startAgent(...flags)
   const { state, policy } = await agent.status()

@@ -78,24 +78,28 @@ export class Faults implements Disposable {
   }
 }
 
+/** Of these the same code takes many, one after the other. */
+const ONLY_EDGES = new Set(['create', 'load', 'get'])
+const IN_TURNS = new Set(['pin', 'attach', 'unlink'])
+
 /**
- * The steps that are worth failing at: of those with one name the first, of those that make or read one thing after the
- * other (maps, programs, pins) the first and the last, and every attachment. Where pins and attachments follow each
- * other, errors and kills take turns.
+ * The steps that are worth failing at. Of most names it is the first step. Of the steps that make or read maps and
+ * programs it is the first and the last. Of pins, attachments and unlinks, too, and of those between, errors take every
+ * second one and kills the others.
  */
 export function stepsToFail(names: readonly string[], how: How): Step[] {
   const verbs = names.map((name) => name.split(' ')[0] ?? '')
-  const odd = how === 'kill' ? 1 : 0
+  const remainder = how === 'kill' ? 1 : 0
+
+  function isWanted(verb: string, i: number, nth: number): boolean {
+    const before = verbs.slice(0, i).filter((each) => each === verb).length
+    const isEdge = before === 0 || i === verbs.lastIndexOf(verb)
+    if (IN_TURNS.has(verb)) return isEdge || before % 2 === remainder
+    return nth === 1 && (isEdge || !ONLY_EDGES.has(verb))
+  }
+
   return names.flatMap((name, i) => {
-    const verb = verbs[i] ?? ''
-    const first = i === names.indexOf(name)
     const nth = names.slice(0, i + 1).filter((each) => each === name).length
-    const atEdge = i === verbs.indexOf(verb) || i === verbs.lastIndexOf(verb)
-    const wanted = ['create', 'load', 'get'].includes(verb)
-      ? first && atEdge
-      : ['pin', 'attach', 'unlink'].includes(verb)
-        ? atEdge || verbs.slice(0, i).filter((each) => each === verb).length % 2 === odd
-        : first
-    return wanted ? [{ name, nth }] : []
+    return isWanted(verbs[i] ?? '', i, nth) ? [{ name, nth }] : []
   })
 }

@@ -104,7 +104,7 @@ async function someJoin(agent: AgentProcess, asking: Asking): Promise<void> {
 export const fewReceivesSkipped: Scenario = skippedReceives(4)
 export const manyReceivesSkipped: Scenario = {
   ...skippedReceives(20),
-  byNameOnly: 'it takes longer than npm test has; it is part of the named runs',
+  byNameOnly: 'it takes half a minute: npm test has no time for it',
 }
 export const closesSkipped: Scenario = skippedCloses({ closed: 100 })
 export const allClosesSkipped: Scenario = skippedCloses({ closed: 1000 })

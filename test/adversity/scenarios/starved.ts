@@ -68,7 +68,7 @@ export const agentWithoutDescriptors: Scenario = {
 
 /** Programs and agent get a hundredth of a processor's time. */
 export const throttled: Scenario = {
-  byNameOnly: 'it takes longer than npm test has; it is part of the named runs',
+  byNameOnly: 'it takes half a minute: npm test has no time for it',
   name: 'programs and an agent that are throttled lose nothing and join',
   run: async (scene) => {
     const { mesh } = scene

@@ -71,20 +71,24 @@ export const stoppedWriter: Scenario = {
     await using asking = await Asking.start(mesh.pod(0), mesh.pod(1))
     await asking.joins(agent)
     const pid = await asking.clientPid()
-    const writing = async (): Promise<void> => {
+    const stopsInTurn = async (): Promise<void> => {
       for (const enabled of [false, true, false, true]) {
         await whileStopped(pid, async () => {
           mesh.enable(mesh.pod(0), enabled)
-          // The writer reads, too: with an answer unread its connection cannot leave before it goes on.
+          // The writer reads, too. With an answer unread, its connection leaves only after it goes on.
           await until('nothing joins or stays joined', async () =>
             (await agent.flows()).every(
               ({ state }) => enabled || state === 'leaving' || state === 'watched',
             ),
           )
         })
+        if (enabled) continue
+        await until('all are back on TCP', async () =>
+          (await agent.flows()).every(({ state }) => state === 'watched'),
+        )
       }
     }
-    await Promise.all([asking.ask(2000), writing()])
+    await Promise.all([asking.ask(2000), stopsInTurn()])
     await asking.joins(agent)
     await noReset(scene, agent)
   },
