@@ -3,6 +3,12 @@ import { requireRoot } from '../helpers/requirements.ts'
 import { Client, listening, liveThrough } from './life.ts'
 import { meshedPods } from './sidecars.ts'
 
+/**
+ * Between two runs the server closes its listening socket for a moment, and it may still be busy with the run before. The
+ * sidecar turns the refused connection into one that ends. The run had not begun: no stream was connected.
+ */
+const NOT_READY = '^(?![^]*connected to)[^]*(busy running a test|control socket has closed)'
+
 void test('iperf3 in both directions', async (t) => {
   if (!requireRoot(t)) return
   const { mesh, client, server } = await meshedPods(t)
@@ -20,8 +26,7 @@ void test('iperf3 in both directions', async (t) => {
       await Client.start(client, 'command-client', {
         command: ['iperf3', ...where, ...flags],
         expected: 'iperf Done',
-        // The server reads the client's goodbye after the client has gone.
-        busy: 'the server is busy running a test',
+        busy: NOT_READY,
       }),
     )
   }

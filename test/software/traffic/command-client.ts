@@ -7,7 +7,7 @@ interface Options {
   readonly command: readonly string[]
   /** A regular expression that its output must match. */
   readonly expected: string
-  /** What it says when the server has not yet let go of the run before: tried again, a bounded number of times. */
+  /** A regular expression of what it says when the server was not ready yet: tried again, a bounded number of times. */
   readonly busy?: string
 }
 const { command, expected, busy }: Options = JSON.parse(process.argv[2] ?? '{}')
@@ -19,7 +19,8 @@ async function attempt(left: number): Promise<{ stdout: string; stderr: string }
   try {
     return await run(program, args, { maxBuffer: 1 << 26 })
   } catch (error) {
-    if (busy === undefined || left === 0 || !String(error).includes(busy)) throw error
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    if (busy === undefined || left === 0 || !new RegExp(busy).test(stdout + stderr)) throw error
     await new Promise((resolve) => setTimeout(resolve, 100))
     return attempt(left - 1)
   }
