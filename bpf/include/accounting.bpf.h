@@ -14,10 +14,15 @@
  *the next receive on TCP, where nothing redirected can be unread: there the difference is known to
  *mean nothing but a missed count, or a habit. drained.bpf.h says what takes the place of the
  *equation.
+ *
+ * Books that were set right once prove nothing any more. The difference may have been another
+ *thread's receive that took its bytes and was not counted yet, or the connection may have joined
+ *between two looks: then they would balance while something is unread.
  */
 #ifndef MESHACCEL_ACCOUNTING_BPF_H
 #define MESHACCEL_ACCOUNTING_BPF_H
 
+#include "conn.bpf.h"
 #include "ends.bpf.h"
 
 #define RCV_SHUTDOWN 1
@@ -28,15 +33,28 @@ static __always_inline __u32 received_beyond_tcp(__u32 received, __u32 copied_se
 	return received - (copied_seq - base);
 }
 
-/* One receive of a plain connection: does the accounting explain all that left the TCP queue? If it
- * does not, bytes left the queue by another way, or a receive was not counted. */
-static __always_inline void prove(struct end *end, const struct tcp_sock *tp, struct conn *conn)
+/* Has a connection joined that was on TCP at its join number `join`? What was read before is
+ * ordered before this look. */
+static __always_inline bool joined_since(struct conn *conn, __u32 join)
+{
+	__sync_lock_test_and_set(&conn->fence, 0);
+	return is_member_state(state_of(conn)) || READ_ONCE(conn->join) != join;
+}
+
+/* One receive of a connection that was on TCP at its join number `join`: does the accounting
+ * explain all that left the TCP queue? If it does not, bytes left the queue by another way, or a
+ * receive was not counted. */
+static __always_inline void prove(struct end *end, const struct tcp_sock *tp, struct conn *conn,
+				  __u32 join)
 {
 	struct conn_end *me = conn ? &conn->ends[end->role & 1] : NULL;
 	__u32 redirected = conn ? conn->directions[!end->role].sent : 0;
 	__u32 excess = received_beyond_tcp(end->received, tp->copied_seq, end->base) - redirected;
 	bool expected = end->resync || (me && me->resync);
 
+	/* Then `sent` may tell of bytes that are unread. */
+	if (excess && conn && joined_since(conn, join))
+		return;
 	end->resync = 0;
 	if (me)
 		me->resync = 0;
@@ -47,7 +65,9 @@ static __always_inline void prove(struct end *end, const struct tcp_sock *tp, st
 	/* The last bytes and the FIN, which is numbered as a byte, in one receive. */
 	if (excess == -1U && tp->inet_conn.icsk_inet.sk.sk_shutdown & RCV_SHUTDOWN)
 		return;
-	end->base -= excess;
+	/* In this order: who reads the new base sees that it was corrected. */
+	WRITE_ONCE(end->corrected, 1);
+	__sync_fetch_and_add(&end->base, -excess);
 	end->proof = 0;
 	end->why = REASON_UNACCOUNTED;
 	if (!expected && end->proof_needed < PROOF_RECEIVES_MAX)

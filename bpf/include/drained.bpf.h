@@ -10,7 +10,8 @@
  * the queue before it drops its reference.
  *
  * The receive accounting (accounting.bpf.h) says the same at less cost, and while a thread of the
- * sender sleeps in a receive, which holds a reference, too. Either one is enough.
+ * sender sleeps in a receive, which holds a reference, too. Either one is enough. Books that were
+ * set right once are not asked: then the connection leaves when that thread has woken.
  */
 #ifndef MESHACCEL_DRAINED_BPF_H
 #define MESHACCEL_DRAINED_BPF_H
@@ -40,7 +41,8 @@ GLOBAL_FUNCTION int queue_drained(struct conn *conn, __u32 sender, int own)
 	return !psock || queue_empty(psock);
 }
 
-/* The reader's receives account for all that was announced to it. */
+/* The reader's receives account for all that was announced to it. No proof by itself: see
+ * books_prove(). */
 GLOBAL_FUNCTION int books_balance(struct conn *conn, __u32 sender)
 {
 	const struct conn_end *reader;
@@ -60,6 +62,15 @@ GLOBAL_FUNCTION int books_balance(struct conn *conn, __u32 sender)
 		queue_empty(reader->psock));
 }
 
+/* The corrected mark is read after the base. */
+static __always_inline bool books_prove(struct conn *conn, __u32 sender)
+{
+	if (!books_balance(conn, sender))
+		return false;
+	__sync_lock_test_and_set(&conn->fence, 0);
+	return !peek_end(conn->ends[~sender & 1].end, corrected);
+}
+
 /* Sealed, so that `sent` is final: has the reader received all that its peer redirected to it? Once
  * it has, it has for good, and the answer is kept. The number of the join is read before the state:
  * a whole leave and join may lie between the two, and the next join is not drained because the last
@@ -73,7 +84,7 @@ GLOBAL_FUNCTION int redirect_drained_in(struct conn *conn, __u32 sender, __u32 j
 	reader = &conn->ends[~sender & 1];
 	if (reader->closed || READ_ONCE(reader->drained) == join)
 		return 1;
-	if (!books_balance(conn, sender)) {
+	if (!books_prove(conn, sender)) {
 		if (!queue_drained(conn, sender, 0))
 			return 0;
 		reader->resync = 1;

@@ -317,7 +317,9 @@ struct end {
 	/* What we have set the socket's sockops flags to, 0 while we have not asked for a call per
 	 * packet. */
 	__u8 packet_flags;
-	__u32 pad;
+	/* The books were set right once, and prove nothing any more: see accounting.bpf.h. */
+	__u8 corrected;
+	__u8 pad[3];
 	/* The kernel's cookie of the socket: no other one ever has it. */
 	__u64 cookie;
 };

@@ -17,9 +17,9 @@ static __always_inline bool is_left_alone(const struct end *end, int flags)
 }
 
 static __always_inline void received_on_member(struct sock *sk, struct end *end, struct conn *conn,
-					       int ret, int flags)
+					       __u32 join, int ret, int flags)
 {
-	__u32 join = READ_ONCE(conn->join), slot = end->conn - 1;
+	__u32 slot = end->conn - 1;
 	enum reason bad = bad_habit(flags);
 
 	if (bad) {
@@ -33,12 +33,16 @@ static __always_inline void received_on_member(struct sock *sk, struct end *end,
 	} else if (is_left_alone(end, flags)) {
 		stop(conn, slot, REASON_BLOCKING_READER);
 	}
-	if (state_of(conn) == CONN_SEALED)
-		redirect_drained_in(conn, !end->role, join);
+	if (state_of(conn) != CONN_SEALED)
+		return;
+	redirect_drained_in(conn, !end->role, join);
+	/* A thread that sleeps in a receive holds a reference to what its own sends are judged by:
+	 * now it holds none. */
+	redirect_drained_in(conn, end->role, join);
 }
 
 static __always_inline void received_by_tcp(struct sock *sk, struct end *end, struct conn *conn,
-					    int flags)
+					    __u32 join, int flags)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
@@ -49,7 +53,7 @@ static __always_inline void received_by_tcp(struct sock *sk, struct end *end, st
 		bpf_get_current_comm(end->reader_comm, sizeof(end->reader_comm));
 		executable_of((void *)bpf_get_current_task(), &end->exe_inode, &end->exe_device);
 	}
-	prove(end, tp, conn);
+	prove(end, tp, conn, join);
 	if (is_left_alone(end, flags)) {
 		end->proof = 0;
 		end->why = REASON_BLOCKING_READER;
@@ -76,6 +80,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	struct conn *conn;
 	struct end *end;
 	enum reason bad;
+	__u32 join;
 
 	if (sk->sk_protocol != IPPROTO_TCP || !sk->sk_bpf_storage ||
 	    flags & (MSG_PEEK | MSG_ERRQUEUE))
@@ -93,10 +98,11 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (bad)
 		end->barred = bad;
 	conn = conn_of(end);
+	join = conn ? READ_ONCE(conn->join) : 0;
 	if (conn && is_member_state(state_of(conn)))
-		received_on_member(sk, end, conn, ret, flags);
+		received_on_member(sk, end, conn, join, ret, flags);
 	else if (!end->barred)
-		received_by_tcp(sk, end, conn, flags);
+		received_by_tcp(sk, end, conn, join, flags);
 	return 0;
 }
 

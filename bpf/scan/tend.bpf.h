@@ -116,17 +116,16 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 			again = true;
 		}
 		if (path == PATH_REDIRECT) {
-			reader->stuck = 0;
 			if (READ_ONCE(direction->queued) > pass->config->cap_bytes)
 				pass->watch = 1;
-			continue;
-		}
-		/* For as long as memory is short every message would ask for attention. */
-		if (direction->reason == REASON_TCP_MEMORY ||
-		    direction->reason == REASON_MEMORY_BUDGET) {
+		} else if (direction->reason == REASON_TCP_MEMORY ||
+			   direction->reason == REASON_MEMORY_BUDGET) {
+			/* For as long as memory is short every message would ask for attention. */
 			stop(conn, slot, direction->reason);
 			return true;
 		}
+		/* On a redirected path, too: the kernel may send by TCP without asking the verdict.
+		 */
 		if (!wake_reader(conn, slot, !role))
 			continue;
 		again = true;

@@ -1,30 +1,7 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { test } from 'tap'
+import { checkModel } from './spin.js'
 
-const run = promisify(execFile)
-const model = new URL('../../model/connection.pml', import.meta.url).pathname
-/** For each check; the largest takes a third of it. */
-const memoryMiB = 2000
-
-/** The model with these definitions, checked to the last state or to the first failure; returns what pan reports. */
-async function check(definitions: string): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'meshaccel-model-'))
-  const options = { cwd: directory }
-  const defines = definitions.split(' ').map((definition) => `-D${definition}`)
-  try {
-    await run('spin', ['-a', ...defines, model], options)
-    const pan = ['-O1', '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${memoryMiB}`, '-o', 'pan', 'pan.c']
-    await run('gcc', pan, options)
-    const { stdout } = await run(join(directory, 'pan'), ['-m10000', '-n'], options)
-    return stdout
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
+const check = (definitions: string) => checkModel('connection', definitions)
 
 const holds = [
   ['both directions, a blocking and an edge-triggered reader', 'WITHOUT_TOGGLE'],

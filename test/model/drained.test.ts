@@ -1,0 +1,54 @@
+import { test } from 'tap'
+import { checkModel } from './spin.js'
+
+const holds = [
+  ['counts are missed', 'MISSES=1'],
+  ['redirects fail, and counts are missed', 'MISSES=1 FAILURES=1 JOINS=1'],
+  ['a redirect fails half way', 'FAILURES=1 JOINS=1'],
+  ['sends take TCP unasked', 'SKIPS=1 JOINS=1'],
+  ['the same, where a member hides TCP bytes', 'SKIPS=1 HIDDEN JOINS=1'],
+  ['a thread of the sender sleeps in a receive', 'SLEEPER JOINS=1'],
+  ['two readers', 'READERS=2 UNBOUNDED JOINS=1'],
+] as const
+
+const fails = [
+  ['the proof by structure, where a count is missed', 'unsettled', 'WITHOUT_STRUCTURE MISSES=1'],
+  ['the proof by structure, where a redirect fails', 'unsettled', 'WITHOUT_STRUCTURE FAILURES=1'],
+  ['the books, where a thread sleeps', 'unsettled', 'WITHOUT_BOOKS SLEEPER JOINS=1'],
+  ['the look at references', 'lost', 'WITHOUT_REFERENCES'],
+  ['looking at references before the queue', 'lost', 'WITHOUT_REFERENCES_FIRST'],
+  ['the write_seq of the path', 'reordered', 'WITHOUT_PATH_SEQ SKIPS=1 JOINS=1'],
+  ['the sweep over members', 'stalled', 'WITHOUT_SWEEP SKIPS=1 JOINS=1'],
+  ['waking on a redirected path', 'stalled', 'WITHOUT_WAKING_REDIRECTED SKIPS=1 JOINS=1'],
+  ['asking again for a join', 'lost', 'WITHOUT_PROVING_AGAIN WITHOUT_DISTRUST'],
+  [
+    'asking again for a join, where a thread sleeps',
+    'unsettled',
+    'WITHOUT_PROVING_AGAIN SLEEPER JOINS=1',
+  ],
+  [
+    'distrust of books that one of two readers set right',
+    'lost',
+    'WITHOUT_DISTRUST READERS=2 UNBOUNDED JOINS=1',
+  ],
+  /* Neither proof works then. It leaves when the thread wakes. */
+  ['a count, while a thread sleeps', 'unsettled', 'SLEEPER MISSES=1 JOINS=1'],
+] as const
+
+void test('an end leaves when it may, and no sooner', { jobs: 2 }, async (t) => {
+  for (const [what, definitions] of holds) {
+    void t.test(what, { buffered: true }, async (sub) => {
+      const report = await checkModel('drained', definitions)
+      sub.match(report, /errors: 0\b/)
+      sub.notMatch(report, /error:|limit|too small|not completed/, 'it was searched to the end')
+    })
+  }
+})
+
+void test('without a mend its failure shows', { jobs: 2 }, async (t) => {
+  for (const [mend, failure, definitions] of fails) {
+    void t.test(`without ${mend} something is ${failure}`, { buffered: true }, async (sub) => {
+      sub.match(await checkModel('drained', definitions), `assertion violated  !(${failure})`)
+    })
+  }
+})
