@@ -34,8 +34,9 @@ if stale $bundle scripts/bundle-kube-config.mjs node_modules/@kubernetes/client-
 fi
 
 mapfile -d '' typescript < <(find src cni bench -name '*.ts' -print0)
-if stale dist/.built tsconfig.json tsconfig.build.json package.json src/api/*.proto "${typescript[@]}"; then
+if stale dist/.built scripts/bundle-cli.mjs tsconfig.json tsconfig.build.json package.json src/api/*.proto "${typescript[@]}"; then
 	npx tsc -p tsconfig.build.json
+	node scripts/bundle-cli.mjs
 	chmod +x dist/src/cli.js
 	touch dist/.built
 fi

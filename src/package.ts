@@ -8,6 +8,12 @@ export const packageRoot: string = findRoot(dirname(fileURLToPath(import.meta.ur
 /** The version in package.json. */
 export const version: string = readVersion()
 
+/** The file of a module of src/ that is to be a process of its own, such as `datapath/selftest/self-test-process`. */
+export const programFile = (module: string): string =>
+  import.meta.url.endsWith('.ts')
+    ? join(packageRoot, 'src', `${module}.ts`)
+    : join(packageRoot, 'dist/src', `${module}.js`)
+
 function findRoot(start: string): string {
   let directory = start
   while (!existsSync(join(directory, 'package.json'))) {

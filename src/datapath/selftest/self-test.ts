@@ -5,11 +5,11 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../errno.ts'
+import { programFile } from '../../package.ts'
 import type { Finding } from '../../preflight/finding.ts'
 import { examine, explain } from '../../preflight/preflight.ts'
 import { makeSelfTestPins, removeAll } from '../pin-directory.ts'
@@ -77,8 +77,7 @@ async function ask(
   pinDir: string,
   { silenceMs = SILENCE_MS, signal }: SelfTestOptions,
 ): Promise<SelfTestResult> {
-  const here = fileURLToPath(import.meta.url)
-  const program = join(here, '..', `self-test-process${extname(here)}`)
+  const program = programFile('datapath/selftest/self-test-process')
   const child = spawn(process.execPath, [...process.execArgv, program, cgroup, pinDir], {
     stdio: ['ignore', 'pipe', 'pipe'],
     killSignal: 'SIGKILL',

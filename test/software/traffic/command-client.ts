@@ -19,8 +19,9 @@ async function attempt(left: number): Promise<{ stdout: string; stderr: string }
   try {
     return await run(program, args, { maxBuffer: 1 << 26 })
   } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    if (busy === undefined || left === 0 || !new RegExp(busy).test(stdout + stderr)) throw error
+    // With what execFile adds: stdout and stderr.
+    const said = JSON.stringify(error)
+    if (busy === undefined || left === 0 || !new RegExp(busy).test(said)) throw error
     await new Promise((resolve) => setTimeout(resolve, 100))
     return attempt(left - 1)
   }
