@@ -272,6 +272,9 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		return pass(conn, slot, role, REASON_STATE);
 
 	state = state_of(conn);
+	/* The socket has left, and another agent's sockmap keeps the kernel asking. */
+	if (state < CONN_JOINING)
+		return conn->doomed ? SK_DROP : SK_PASS;
 	if (state < CONN_JOINED || state == CONN_SEALED)
 		return leave_by_tcp(conn, slot, role, reason_of(conn) ?: REASON_LEAVING);
 	if (direction->path == PATH_MIXED)

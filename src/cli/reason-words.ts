@@ -171,7 +171,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   },
   'claimed-elsewhere': {
     means: "a socket of it is in somebody else's sockmap",
-    next: '`bpftool prog show` lists the sockops and sk_msg programs of others on this node.',
+    next: '`meshaccel doctor` lists the sockops and sk_msg programs of others on this node; see docs/NEIGHBOURS.md.',
   },
   reset: {
     means: 'it was reset: its reader would have missed some of what was redirected',

@@ -1,6 +1,6 @@
 /**
- * The data path of a kernel that the self-test could not judge because the machine was too busy: refused for now, and
- * opened again after longer and longer pauses until there is an answer.
+ * The data path of a kernel that the self-test could not judge, because the machine was too busy or lacked something:
+ * refused for now, and opened again after longer and longer pauses until there is an answer.
  */
 import { messageOf } from '../errno.ts'
 import type { Log } from '../log.ts'
@@ -129,7 +129,7 @@ export class UndecidedDatapath implements Datapath {
     const { refused, log } = this.#options
     log.warn(
       { reason: refused.refusedBecause, againInS: this.#pauseMs / 1000 },
-      'too slow to be judged: the self-test will run again',
+      'refused for now: the self-test will run again',
     )
     return setTimeout(() => void this.#tryAgain(), this.#pauseMs)
   }

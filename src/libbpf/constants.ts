@@ -5,6 +5,9 @@ export const BPF_SK_MSG_VERDICT = 7
 export const BPF_TRACE_ITER = 28
 export const BPF_PERF_EVENT = 41
 
+export const BPF_F_ALLOW_OVERRIDE = 1
+export const BPF_F_ALLOW_MULTI = 2
+
 /** Names as in `enum bpf_prog_type`, without the prefix. */
 export const PROGRAM_TYPES = {
   SOCKET_FILTER: 1,

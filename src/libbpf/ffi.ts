@@ -316,6 +316,17 @@ export const bpf_prog_attach: (
 export const bpf_prog_detach2: (program: Fd, target: Fd, attachType: number) => number = bpf(
   'int bpf_prog_detach2(int program, int target, int attach_type)',
 )
+/** Takes how many ids fit into `count` and writes how many there are, the BPF_F_ALLOW_* of the attachment, and the ids. */
+export const bpf_prog_query: (
+  target: Fd,
+  attachType: number,
+  queryFlags: number,
+  attachFlags: Uint32Array,
+  ids: Uint32Array,
+  count: Uint32Array,
+) => number = bpf(
+  'int bpf_prog_query(int target, int attach_type, uint32_t query_flags, uint32_t *attach_flags, uint32_t *ids, uint32_t *count)',
+)
 export interface TestRunOpts {
   sz: number
   data_in?: Uint8Array | null

@@ -46,7 +46,15 @@ export {
   type ProgramType,
 } from './features.ts'
 export { Handle } from './handle.ts'
-export { type LinkInfo, loadedPrograms, type MapInfo, type ProgramInfo } from './info.ts'
+export {
+  type CgroupMode,
+  type CgroupPrograms,
+  cgroupPrograms,
+  type LinkInfo,
+  loadedPrograms,
+  type MapInfo,
+  type ProgramInfo,
+} from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
 export {
   currentNetnsCookie,

@@ -1,9 +1,11 @@
 /** What the kernel says about a descriptor: BPF_OBJ_GET_INFO_BY_FD, the members that every kernel since 5.15 has. */
 import { endianness } from 'node:os'
 import { text } from './codec.ts'
+import { BPF_CGROUP_SOCK_OPS, BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE } from './constants.ts'
 import { check } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
+import { openFd } from './libc.ts'
 
 const LITTLE = endianness() === 'LE'
 
@@ -86,10 +88,49 @@ export function loadedPrograms(): ProgramInfo[] {
   const programs: ProgramInfo[] = []
   const next = new Uint32Array(1)
   while (ffi.bpf_prog_get_next_id(next[0] ?? 0, next) === 0) {
-    const number = ffi.bpf_prog_get_fd_by_id(next[0] ?? 0)
-    if (number < 0) continue
-    using fd = new Fd(number, `program ${next[0]}`)
-    programs.push(programInfo(fd))
+    programs.push(...programOfId(next[0] ?? 0))
   }
   return programs
+}
+
+/** The program of this id, or nothing if it has gone. */
+function programOfId(id: number): readonly ProgramInfo[] {
+  const number = ffi.bpf_prog_get_fd_by_id(id)
+  if (number < 0) return []
+  using fd = new Fd(number, `program ${id}`)
+  return [programInfo(fd)]
+}
+
+/**
+ * How programs of one type are attached to a cgroup, which decides who else may be: `multi`, beside any number of others;
+ * `override`, until somebody attaches one below; `exclusive`, and nobody below.
+ */
+export type CgroupMode = 'multi' | 'override' | 'exclusive'
+
+export interface CgroupPrograms {
+  readonly mode: CgroupMode
+  readonly programs: readonly ProgramInfo[]
+}
+
+/** The kernel allows 64 programs of one type for a cgroup. */
+const CGROUP_PROGRAMS_MAX = 64
+
+/** What is attached to this cgroup v2 directory itself, not above or below; needs CAP_NET_ADMIN. Linux 4.15. */
+export function cgroupPrograms(
+  path: string,
+  attachType: number = BPF_CGROUP_SOCK_OPS,
+): CgroupPrograms {
+  using cgroup = openFd(path, 'Give a directory of the cgroup v2 hierarchy.')
+  const flags = new Uint32Array(1)
+  const ids = new Uint32Array(CGROUP_PROGRAMS_MAX)
+  const count = Uint32Array.of(ids.length)
+  check(`query the programs of cgroup ${path}`, () =>
+    ffi.bpf_prog_query(cgroup.number, attachType, 0, flags, ids, count),
+  )
+  const [flag = 0] = flags
+  const shared = flag & BPF_F_ALLOW_MULTI ? 'multi' : 'exclusive'
+  return {
+    mode: flag & BPF_F_ALLOW_OVERRIDE ? 'override' : shared,
+    programs: [...ids.subarray(0, count[0])].flatMap(programOfId),
+  }
 }

@@ -4,7 +4,7 @@ import {
   BPF_SK_MSG_VERDICT,
   BPF_TRACE_ITER,
 } from './constants.ts'
-import { BpfError, check, checkLibc } from './error.ts'
+import { BpfError, check, checkLibc, type Hint } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
 import { type ProgramInfo, programInfo } from './info.ts'
@@ -17,6 +17,9 @@ import { openPin, pinFd, unpin } from './pin.ts'
 
 const EINVAL = 22
 const PERF_EVENT_IOC_ENABLE = 0x2400
+const CGROUP_CLAIMED =
+  'Run as root, or with CAP_BPF and CAP_NET_ADMIN. As root: somebody has attached a program there, or above, that does ' +
+  'not share; `bpftool cgroup tree` shows it.'
 
 /** How a sk_msg program is put on its map: `auto` takes a link where the kernel has it (6.10). */
 export type SockmapMode = 'auto' | 'link' | 'attach'
@@ -59,8 +62,10 @@ export class Program extends Handle {
   attachCgroup(path: string): Link {
     const what = `${this.name} to cgroup ${path}`
     using cgroup = openFd(path, 'Give a directory of the cgroup v2 hierarchy.')
-    return this.#link(what, () =>
-      ffi.bpf_link_create(this.fd, cgroup.number, this.#attachType, null),
+    return this.#link(
+      what,
+      () => ffi.bpf_link_create(this.fd, cgroup.number, this.#attachType, null),
+      { EPERM: CGROUP_CLAIMED },
     )
   }
 
@@ -171,8 +176,8 @@ export class Program extends Handle {
     this.#fd[Symbol.dispose]()
   }
 
-  #link(what: string, create: () => number): Link {
-    return new Link(new Fd(check(`attach ${what}`, create), what))
+  #link(what: string, create: () => number, hint?: Hint): Link {
+    return new Link(new Fd(check(`attach ${what}`, create, hint), what))
   }
 
   /** The link holds the event: it goes on when our descriptor is closed, and ends with the link. */

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { errnoOf } from '../errno.ts'
-import { probeBpf, probeIpv6 } from '../libbpf/index.ts'
+import { type CgroupPrograms, cgroupPrograms, probeBpf, probeIpv6 } from '../libbpf/index.ts'
 import { type Mount, parseMountinfo } from '../mountinfo.ts'
 
 export interface Machine {
@@ -32,6 +32,8 @@ export interface Machine {
   /** The errno name of a smallest bpf(2) call, or NO_LIBRARY; undefined where it works. */
   readonly bpfErrno: () => string | undefined
   readonly hasIpv6: () => boolean
+  /** The sockops programs that are attached to a cgroup directory; undefined where nobody may ask. */
+  readonly sockops: (directory: string) => CgroupPrograms | undefined
 }
 
 /** The one that this process runs on. */
@@ -51,6 +53,7 @@ export function thisMachine(): Machine {
       0,
     bpfErrno: () => probeBpf(),
     hasIpv6: () => probeIpv6(),
+    sockops: (directory) => attempt(() => cgroupPrograms(directory)),
   }
 }
 

@@ -1,7 +1,13 @@
 /** Finds everything that is missing or odd on this machine, in milliseconds and before anything is touched. */
 import { MeshaccelError } from '../errors.ts'
 import { bpffs } from './checks/bpffs.ts'
-import { cgroup2, cgroupHybrid, cgroupPart, cgroupReadOnly } from './checks/cgroup.ts'
+import {
+  cgroup2,
+  cgroupClaimed,
+  cgroupHybrid,
+  cgroupPart,
+  cgroupReadOnly,
+} from './checks/cgroup.ts'
 import { btf, lockdown, lockedMemory, wsl } from './checks/kernel.ts'
 import {
   bpfSyscall,
@@ -30,6 +36,7 @@ const bpfChecks: readonly Check[] = [
   btf,
   bpffs,
   cgroupReadOnly,
+  cgroupClaimed,
 ]
 
 /** The others. */

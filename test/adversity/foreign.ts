@@ -3,13 +3,23 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BpfObject, i64, type LoadedObject, u32 } from '../../src/libbpf/index.ts'
+import { BpfObject, i64, type LoadedObject, u32, u64, withNetns } from '../../src/libbpf/index.ts'
 import { packageRoot } from '../../src/package.ts'
 import { ready } from '../helpers/compile.ts'
-import type { Mesh } from '../helpers/mesh.ts'
+import type { Mesh, Pod } from '../helpers/mesh.ts'
 
-const names = ['options', 'claims'] as const
+const names = ['options', 'claims', 'takes'] as const
 type Name = (typeof names)[number]
+
+/** struct __sk_buff, whose cb a program may read. */
+const SKB_BYTES = 192
+const CB_OFFSET = 48
+
+/** An IPv4 address and a port. */
+function parse(address: string): [Uint8Array, number] {
+  const [ip = '', port] = address.split(':')
+  return [Uint8Array.from(ip.split('.').map(Number)), Number(port)]
+}
 
 /** Compiles the agents into the directory, for guests. */
 export function compileForeign(directory: string): void {
@@ -64,6 +74,31 @@ export class Foreign<Counts extends string> implements Disposable {
     foreign.#undo.push(object.program('pass_message').attachSkMsg(object.anyMap('foreign_sockets')))
     foreign.#undo.push(object.program('claim_sockets').attachCgroup(cgroup))
     return foreign
+  }
+
+  /** Takes single sockets, also those that are in somebody else's sockmap. */
+  static takes(): Foreign<never> {
+    return new Foreign<never>('takes', {})
+  }
+
+  /** Takes the socket of the pod at this local address, `10.1.0.2:80`, that is connected to this remote one. */
+  take(pod: Pod, local: string, remote: string): void {
+    const skb = Buffer.alloc(SKB_BYTES)
+    const [localIp, localPort] = parse(local)
+    const [remoteIp, remotePort] = parse(remote)
+    skb.set([...remoteIp, ...localIp], CB_OFFSET)
+    // In the order of the network, in the first half of each word.
+    skb.writeUInt16BE(remotePort, CB_OFFSET + 8)
+    skb.writeUInt16BE(localPort, CB_OFFSET + 12)
+    const answer = withNetns(pod.netns, () =>
+      this.#object.program('take_socket').run(skb, new Uint8Array(64)),
+    )
+    if (answer !== 0) throw new Error(`take ${local}, connected to ${remote}: answer ${answer}`)
+  }
+
+  /** Sockets that it holds. */
+  held(): number {
+    return [...this.#object.map('foreign_sockets', u64, u64).keys()].length
   }
 
   /** How much it has counted of one thing. */

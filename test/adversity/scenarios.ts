@@ -18,6 +18,7 @@ import {
   fewReceivesSkipped,
   manyReceivesSkipped,
 } from './scenarios/skipped-events.ts'
+import { takenMember } from './scenarios/taken-member.ts'
 import {
   agentWithoutDescriptors,
   applicationWithoutDescriptors,
@@ -40,6 +41,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   reusedSockets,
   loneMemberBefore,
   loneMemberAfter,
+  takenMember,
   foreignOptions,
   overwrittenFlags,
   preempted,

@@ -49,6 +49,7 @@ function machineWith(odd: Odd): Machine {
     iptablesWork: () => true,
     bpfErrno: () => undefined,
     hasIpv6: () => true,
+    sockops: () => ({ mode: 'multi', programs: [] }),
     ...odd.machine,
   }
 }

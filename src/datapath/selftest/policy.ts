@@ -50,7 +50,7 @@ export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
 export interface SelfTestResult {
   readonly policy: Policy
   readonly refusedBecause?: string
-  /** Refused, though nothing but the clock speaks against this kernel: worth another try. */
+  /** Refused, though nothing speaks against this kernel but the clock, or the state of the machine: worth another try. */
   readonly undecided?: true
   readonly probes: readonly Probe[]
 }

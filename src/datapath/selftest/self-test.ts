@@ -45,7 +45,8 @@ export async function selfTest(
     pinDir: agentPins,
     cgroup: cgroupPath,
   }).filter(({ level }) => level === 'fatal' || level === 'refused')
-  if (blocked) return refusedBy(blocked)
+  // Worth another try: somebody may mend it.
+  if (blocked) return { ...refusedBy(blocked), undecided: true }
   const cgroup = join(cgroupPath, `meshaccel-selftest-${process.pid}`)
   try {
     const pinDir = makeSelfTestPins(agentPins)

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { cgroup2Mount, isReadOnly, type Mount, mountOf } from '../../mountinfo.ts'
 import { hasCapability } from '../capabilities.ts'
 import type { Check, Finding, Place } from '../finding.ts'
@@ -89,6 +89,41 @@ export const cgroupPart: Check = (machine, place) => {
       'Pods outside of that part are not seen. It is right inside a node that is a container (kind, k3d).',
     mend: "docker run --cgroupns=host …; in Kubernetes, mount the host's /sys/fs/cgroup and name it with --cgroup",
   }
+}
+
+/** A cgroup and those above it, as far as they are mounted, from below. */
+function* upFrom(cgroup: string, { mountPoint }: Mount): Generator<string> {
+  for (let at = cgroup; at !== mountPoint && at !== dirname(at); at = dirname(at)) yield at
+  yield mountPoint
+}
+
+/**
+ * The kernel refuses a program in or below a cgroup to which one is attached exclusively. Where one may be overridden,
+ * ours would switch it off for all that runs below. The nearest one decides.
+ */
+export const cgroupClaimed: Check = (machine, place) => {
+  const mount = watched(machine, place)
+  if (!mount || place.purpose === 'cleanup') return undefined
+  const cgroup = machine.realPath(place.cgroup ?? mount.mountPoint)
+  for (const at of upFrom(cgroup, mount)) {
+    const { mode = 'multi', programs: [program] = [] } = machine.sockops(at) ?? {}
+    if (!program) continue
+    if (mode === 'multi') return undefined
+    const name = program.name === '' ? 'without a name' : program.name
+    return {
+      check: 'cgroup-claimed',
+      level: 'refused',
+      found: `the sockops program ${name} (id ${program.id}) does not share the cgroup ${at}: it is attached ${
+        mode === 'exclusive' ? 'exclusively' : 'to be overridden'
+      }`,
+      means:
+        mode === 'exclusive'
+          ? 'The kernel attaches no other sockops program there or below.'
+          : 'The kernel attaches no other sockops program there, and one below would take its place.',
+      mend: `ask its owner to attach it with BPF_F_ALLOW_MULTI, as links do; bpftool cgroup show ${at} lists it`,
+    }
+  }
+  return undefined
 }
 
 export const cgroupHybrid: Check = (machine) => {

@@ -1,0 +1,34 @@
+import { BPF_CGROUP_SOCK_OPS, PROGRAM_TYPES } from '../../src/libbpf/constants.ts'
+import { check } from '../../src/libbpf/error.ts'
+import * as ffi from '../../src/libbpf/ffi.ts'
+import { Fd } from '../../src/libbpf/handle.ts'
+import { openFd } from '../../src/libbpf/libc.ts'
+
+/** Flags of bpf_prog_attach(): how a program shares its cgroup. */
+export const sharing = { exclusive: 0, override: 1, multi: 2 } as const
+
+/** Attaches a sockops program named `neighbour`, which does nothing, until it is disposed. Idempotent. */
+export function attachNeighbour(cgroupPath: string, how: keyof typeof sharing): Disposable {
+  // r0 = 1; exit
+  const code = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+  const program = new Fd(
+    check('load a neighbour', () =>
+      ffi.bpf_prog_load(PROGRAM_TYPES.SOCK_OPS, 'neighbour', 'GPL', code, 2, null),
+    ),
+    'neighbour',
+  )
+  const cgroup = openFd(cgroupPath)
+  check('attach a neighbour', () =>
+    ffi.bpf_prog_attach(program.number, cgroup.number, BPF_CGROUP_SOCK_OPS, sharing[how]),
+  )
+  let attached = true
+  return {
+    [Symbol.dispose]: () => {
+      if (!attached) return
+      attached = false
+      ffi.bpf_prog_detach2(program.number, cgroup.number, BPF_CGROUP_SOCK_OPS)
+      cgroup[Symbol.dispose]()
+      program[Symbol.dispose]()
+    },
+  }
+}
