@@ -3,7 +3,7 @@ import type { AgentProcess } from '../helpers/agent-process.ts'
 import { allRedirected, tally } from '../helpers/agent-process.ts'
 import type { Child } from '../helpers/child.ts'
 import type { Pod } from '../helpers/mesh.ts'
-import { patience, until } from '../helpers/retry.ts'
+import { until } from '../helpers/retry.ts'
 import { ask } from './ask.ts'
 
 export interface Answered {
@@ -80,7 +80,7 @@ export class Asking implements AsyncDisposable {
         flows = await agent.flows()
         return allRedirected(flows, this.connections)
       },
-      { pauseMs: 50, attempts: 200 * patience },
+      { pauseMs: 50, attempts: 1200 },
     ).catch((cause: unknown) => {
       throw new Error(tally(flows), { cause })
     })

@@ -50,7 +50,7 @@ void test("a proxy of the node that opens its sockets in the pods' namespaces", 
       flows = await agent.flows()
       return flows.filter(isFast).length === all
     },
-    { attempts: 200 },
+    { attempts: 600 },
   ).catch(async () => {
     const { reasons } = await agent.status()
     const counted = Object.entries(reasons).filter(([, count]) => count > 0)

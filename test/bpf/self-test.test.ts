@@ -48,10 +48,10 @@ void test('the doctor prints it, and the agent follows it', async (t) => {
     String(execFileSync(process.execPath, [cli, 'doctor', ...where])),
     new RegExp(`policy ${doctor.policy}: [^]*\\nok +programs-load `),
   )
-  const first = await mesh.startAgent()
+  const first = await mesh.startAgent('--policy', 'auto')
   t.equal((await first.status()).policy, doctor.policy)
   await first.kill('SIGTERM')
-  const second = await mesh.startAgent()
+  const second = await mesh.startAgent('--policy', 'auto')
   t.notMatch(second.log, /self-test/, 'what is adopted was tested before')
   t.equal((await second.status()).policy, doctor.policy)
 })

@@ -5,6 +5,8 @@ import type { Test } from 'tap'
 import { findCgroup2 } from '../../src/datapath/cgroup.ts'
 import { AgentProcess, cli } from './agent-process.ts'
 import { Child } from './child.ts'
+import { ready } from './compile.ts'
+import { knownPolicy, rememberPolicy } from './known-policy.ts'
 import { until } from './retry.ts'
 import { TrafficPrograms } from './traffic.ts'
 
@@ -94,11 +96,18 @@ export class Mesh implements AsyncDisposable {
     return pod
   }
 
-  /** Starts an agent and waits until it runs; an earlier one must have ended. */
+  /**
+   * Starts an agent and waits until it runs; an earlier one must have ended. It runs the self-test with `--policy auto`, or
+   * where no test has before.
+   */
   async startAgent(...flags: string[]): Promise<AgentProcess> {
-    const agent = new AgentProcess(this, flags)
+    const says = flags.includes('--policy') || ready !== undefined
+    const known = says ? undefined : knownPolicy()
+    const policy = known === undefined ? [] : ['--policy', known]
+    const agent = new AgentProcess(this, [...policy, ...flags])
     this.#agents.push(agent)
     await agent.runs()
+    if (!says && known === undefined) rememberPolicy((await agent.status()).policy)
     return agent
   }
 

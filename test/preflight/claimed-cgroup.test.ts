@@ -61,13 +61,13 @@ void test('the agent stays up and names it, and begins once it has gone', async 
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t)
   using neighbour = attachNeighbour(mesh.cgroup, 'exclusive')
-  const agent = await mesh.startAgent()
+  const agent = await mesh.startAgent('--policy', 'auto')
   t.match(await agent.status(), {
     policy: 'refused',
     refusedBecause: /^cgroup-claimed: the sockops program neighbour/,
   })
   neighbour[Symbol.dispose]()
   await until('it accelerates', async () => (await agent.status()).policy !== 'refused', {
-    attempts: 200,
+    attempts: 600,
   })
 })

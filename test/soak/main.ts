@@ -1,7 +1,42 @@
-/** `npm run soak -- --minutes N [--seed N] [--verbose]`: random traffic, path changes, toggles and restarts. */
+/**
+ * `npm run soak -- --minutes N [--seed N] [--verbose]`: random traffic, path changes, toggles and restarts for two thirds
+ * of the time; then the scenarios of test/adversity in random order.
+ */
 import { parseArgs } from 'node:util'
 import { Mesh } from '../helpers/mesh.ts'
+import { play } from '../adversity/scenario.ts'
+import { scenarios } from '../adversity/scenarios.ts'
+import { Random } from './random.ts'
 import { soak } from './soak.ts'
+
+/** Plays scenarios until the time is over, at least one; returns how often each was played. Throws where one fails. */
+async function adversity(
+  seed: number,
+  untilMs: number,
+  say: (text: string) => void,
+): Promise<Readonly<Record<string, number>>> {
+  const random = new Random(seed)
+  const names = Object.keys(scenarios).filter(
+    (name) => !scenarios[name]?.guestOnly && scenarios[name]?.byNameOnly === undefined,
+  )
+  const played: Record<string, number> = {}
+  let left: string[] = []
+  do {
+    if (left.length === 0) left = [...names]
+    const name = random.pick(left)
+    left = left.filter((each) => each !== name)
+    say(name)
+    const scenario = scenarios[name]
+    const failed = (scenario ? await play(scenario, say) : []).filter(({ ok }) => !ok)
+    if (failed.length > 0) {
+      throw new Error(
+        `${name}: ${failed.map(({ name: check, detail }) => `${check} (${detail})`).join('; ')}`,
+      )
+    }
+    played[name] = (played[name] ?? 0) + 1
+  } while (performance.now() < untilMs)
+  return played
+}
 
 const { values } = parseArgs({
   options: {
@@ -20,13 +55,15 @@ if (!Number.isInteger(seed) || !(seconds > 0) || process.getuid?.() !== 0) {
 console.log(`seed ${seed}`)
 const undo: (() => unknown)[] = []
 try {
+  const untilMs = performance.now() + seconds * 1000
   const mesh = await Mesh.make({ teardown: (step) => undo.push(step) })
   const say = (text: string): void => (values.verbose ? console.error(text) : undefined)
-  const report = await soak(mesh, seed, seconds, say)
+  const report = await soak(mesh, seed, (seconds * 2) / 3, say)
   console.log(
     JSON.stringify(report, (_, value) => (typeof value === 'bigint' ? Number(value) : value), 2),
   )
   if (report.leaks.length > 0) throw new Error(`left behind: ${report.leaks.join('; ')}`)
+  console.log(JSON.stringify({ adversity: await adversity(seed, untilMs, say) }, undefined, 2))
 } catch (error) {
   console.error(error)
   console.error(`failed with --seed ${seed}`)

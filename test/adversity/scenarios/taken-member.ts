@@ -1,4 +1,4 @@
-import { patience, until } from '../../helpers/retry.ts'
+import { until } from '../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
 import { Foreign } from '../foreign.ts'
 import type { Scenario } from '../scenario.ts'
@@ -31,7 +31,7 @@ export const takenMember: Scenario = {
         const now = await agent.flows()
         return now.every(({ state }) => state === 'watched') && now
       },
-      { pauseMs: 50, attempts: 200 * patience },
+      { pauseMs: 50, attempts: 1200 },
     )
     const reasons = flows.flatMap(({ directions }) => directions.map(({ reason = '' }) => reason))
     scene.check(
