@@ -162,9 +162,14 @@ struct cidr {
 	__u32 mask[4];
 };
 
+/* (gid_t)-1, which nobody has. */
+#define NO_GID 0xffffffff
+
 struct pod {
 	__u32 enabled;
 	__u32 proxy_uid;
+	/* Tells its sidecar from others that run as root; NO_GID where nothing does. */
+	__u32 proxy_gid;
 	/* Whether its user accepts that connections with blocking readers join. */
 	__u32 blocking_readers;
 	/* What its user wants to stay on TCP (exclude.bpf.h): how many of each. */
@@ -549,7 +554,7 @@ struct flow_end {
 };
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
-_Static_assert(sizeof(struct pod) == 1432, "layout");
+_Static_assert(sizeof(struct pod) == 1436, "layout");
 _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");

@@ -35,12 +35,23 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 	return REASON_NONE;
 }
 
-/* Whether the sidecar of its pod opened the socket. */
+/* The gid of the program that opened or accepted the socket; NO_GID if it has no file. */
+static __always_inline __u32 gid_of(const struct tcp_sock *tp)
+{
+	struct socket *socket = peek(struct sock, (__u64)tp, sk_socket);
+
+	return socket ? BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_gid.val) : NO_GID;
+}
+
+/* Whether the sidecar of its pod opened the socket. Where it runs as root, as others may, its gid
+ * has to tell. */
 static __always_inline bool is_proxy(const struct tcp_sock *tp, const struct end *end)
 {
 	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
 
-	return pod && pod->proxy_uid && tp->inet_conn.icsk_inet.sk.sk_uid.val == pod->proxy_uid;
+	if (!pod || tp->inet_conn.icsk_inet.sk.sk_uid.val != pod->proxy_uid)
+		return false;
+	return pod->proxy_uid || (pod->proxy_gid != NO_GID && gid_of(tp) == pod->proxy_gid);
 }
 
 /* Puts the socket into the sockhash. */

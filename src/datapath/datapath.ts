@@ -13,6 +13,8 @@ export interface PodNetns {
   readonly netnsPath: string
   /** The uid that the pod's sidecar runs as. */
   readonly proxyUid: number
+  /** Its gid, which tells it from others where it runs as root. */
+  readonly proxyGid?: number
   /** Absent: connections whose reader blocks stay on TCP. */
   readonly blockingReaders?: 'accelerate'
   /** What never joins; at most `maxRules` of each kind. */

@@ -101,6 +101,7 @@ export const cidr: StructCodec<CidrRecord> = struct({
 export interface PodRecord {
   enabled: number
   proxy_uid: number
+  proxy_gid: number
   blocking_readers: number
   port_rules: number
   cidr_rules: number
@@ -112,6 +113,7 @@ export interface PodRecord {
 export const pod: StructCodec<PodRecord> = struct({
   enabled: u32,
   proxy_uid: u32,
+  proxy_gid: u32,
   blocking_readers: u32,
   port_rules: u32,
   cidr_rules: u32,

@@ -5,15 +5,20 @@ import { maxRules } from '../exclusions.ts'
 import type { PodNetns } from './datapath.ts'
 import { AF_INET, AF_INET6, type CidrRecord, type PodRecord } from './layout.ts'
 
+/** (gid_t)-1, which nobody has. */
+const NO_GID = 0xffffffff
+
 /** Pure. Throws a RangeError on more rules than fit, which no source lets through. */
 export function podRecord({
   proxyUid,
+  proxyGid = NO_GID,
   blockingReaders,
   exclusions: { ports, cidrs, uids } = { ports: [], cidrs: [], uids: [] },
-}: Pick<PodNetns, 'proxyUid' | 'blockingReaders' | 'exclusions'>): PodRecord {
+}: Pick<PodNetns, 'proxyUid' | 'proxyGid' | 'blockingReaders' | 'exclusions'>): PodRecord {
   return {
     enabled: 1,
     proxy_uid: proxyUid,
+    proxy_gid: proxyGid,
     blocking_readers: blockingReaders === 'accelerate' ? 1 : 0,
     port_rules: ports.length,
     cidr_rules: cidrs.length,

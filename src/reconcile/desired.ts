@@ -77,14 +77,14 @@ export interface DesiredOptions {
   readonly refused: boolean
 }
 
-/** The uid that each mesh injects its sidecar with. */
-const meshUid: Readonly<Record<Mesh, number>> = {
-  istio: 1337,
-  linkerd: 2102,
-  kuma: 5678,
-  consul: 5995,
-  // Ztunnel runs as root, as any application may: no uid tells it apart.
-  ambient: 0,
+/** Whom each mesh injects its sidecar to run as. */
+const meshProxy: Readonly<Record<Mesh, Pick<PodNetns, 'proxyUid' | 'proxyGid'>>> = {
+  istio: { proxyUid: 1337 },
+  linkerd: { proxyUid: 2102 },
+  kuma: { proxyUid: 5678 },
+  consul: { proxyUid: 5995 },
+  // Ztunnel runs as root, as any application may.
+  ambient: { proxyUid: 0, proxyGid: 1337 },
 }
 
 /** What the observed facts alone keep from enrolment, in the order in which a user can do something about it. Pure. */
@@ -181,15 +181,17 @@ function seenAs(
 }
 
 function enrolmentOf(
-  { mesh, proxyUid = mesh && meshUid[mesh], blockingReaders, exclusions }: ObservedPod,
+  { mesh, proxyUid, proxyGid, blockingReaders, exclusions }: ObservedPod,
   { netnsCookie, netnsPath }: FoundNetns,
 ): PodNetns {
+  const proxy = proxyUid === undefined ? mesh && meshProxy[mesh] : { proxyUid }
   // notEnrolledBecause lets none pass that has neither.
-  if (proxyUid === undefined) throw new Error('a pod without a sidecar is not enrolled')
+  if (proxy === undefined) throw new Error('a pod without a sidecar is not enrolled')
   return {
     netnsCookie,
     netnsPath,
-    proxyUid,
+    ...proxy,
+    ...(proxyGid === undefined ? {} : { proxyGid }),
     ...(blockingReaders === 'accelerate' ? { blockingReaders } : {}),
     ...(typeof exclusions === 'object' ? { exclusions } : {}),
   }

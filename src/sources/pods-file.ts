@@ -36,6 +36,7 @@ const podFields = [
   'pid',
   'mesh',
   'proxyUid',
+  'proxyGid',
   'enabled',
   'blockingReaders',
   'exclude',
@@ -124,6 +125,7 @@ class Reading {
     const netns = this.#netns(map, fields)
     const mesh = this.#mesh(map, fields)
     const proxyUid = this.#integer(map, fields, 'proxyUid', 0, maxUid)
+    const proxyGid = this.#integer(map, fields, 'proxyGid', 0, maxUid)
     const enabled = this.#boolean(map, fields, 'enabled')
     const blocking = this.#blockingReaders(map, fields)
     const exclusions = this.#exclusions(map, fields)
@@ -133,6 +135,7 @@ class Reading {
       netns,
       ...(mesh === undefined ? {} : { mesh }),
       ...(proxyUid === undefined ? {} : { proxyUid }),
+      ...(proxyGid === undefined ? {} : { proxyGid }),
       ...(enabled === undefined ? {} : { enabled }),
       ...(blocking === undefined ? {} : { blockingReaders: blocking }),
       ...(exclusions === undefined ? {} : { exclusions }),

@@ -80,18 +80,22 @@ void test('a self-test that hears nothing for too long is no verdict, and leaves
   await until('no program is left', () => ours().every((id) => before.includes(id)))
 })
 
-const PROXY_UID = 1337
+const PROXY_ID = 1337
 
-for (const who of ['the sidecar', 'anybody else'] as const) {
+for (const [who, name, joins, ids] of [
+  ['the sidecar', 'istio', true, { uid: PROXY_ID }],
+  ['anybody else', 'istio', false, {}],
+  ['a proxy as root, told by its gid,', 'ambient', true, { gid: PROXY_ID }],
+  ['anybody else as root', 'ambient', false, {}],
+] as const) {
   void test(`proxies-only: what ${who} reads`, async (t) => {
     if (!requireRoot(t)) return
-    const mesh = await Mesh.make(t)
+    const mesh = await Mesh.make(t, { name })
     const agent = await mesh.startAgent('--policy', 'proxies-only')
-    const uid = who === 'the sidecar' ? PROXY_UID : 0
-    const options = { address: mesh.pod(1).address, mode: 'edge', uid }
+    const options = { address: mesh.pod(1).address, mode: 'edge', ...ids }
     await using serving = await Traffic.start(mesh.pod(1), 'server', options)
     await using calling = await Traffic.start(mesh.pod(0), 'client', { ...options, pauseUs: 100 })
-    if (who === 'the sidecar') {
+    if (joins) {
       await until(
         'it is redirected',
         async () => (await agent.status()).totals.redirectedBytes > 0n,

@@ -20,6 +20,7 @@ void test('a pod without rules has none', async (t) => {
   t.match(podRecord({ proxyUid: 7 }), {
     enabled: 1,
     proxy_uid: 7,
+    proxy_gid: 0xffffffff,
     blocking_readers: 0,
     port_rules: 0,
     cidr_rules: 0,

@@ -20,6 +20,7 @@ pods:
     name: web-0.a
     pid: 1234
     proxyUid: 4000
+    proxyGid: 4001
     blockingReaders: accelerate
     exclude:
       ports: [22, 8000-8999]
@@ -40,6 +41,7 @@ pods:
       name: 'web-0.a',
       netns: { pid: 1234 },
       proxyUid: 4000,
+      proxyGid: 4001,
       blockingReaders: 'accelerate',
       exclusions: {
         ports: [
@@ -196,6 +198,7 @@ void test('reads back what was written', async () => {
         netns: fc.stringMatching(/^\/[ -~]{0,20}$/),
         mesh: fc.constantFrom('istio', 'linkerd', 'ambient'),
         proxyUid: fc.nat(),
+        proxyGid: fc.nat(),
         enabled: fc.boolean(),
         blockingReaders: fc.constantFrom('accelerate', 'leave'),
       },

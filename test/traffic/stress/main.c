@@ -81,6 +81,8 @@ int main(int argc, char **argv)
 	int signal;
 
 	parse_options(argc, argv);
+	if (options.gid && setgid(options.gid))
+		die("setgid");
 	if (options.uid && setuid(options.uid))
 		die("setuid");
 	sigemptyset(&signals);

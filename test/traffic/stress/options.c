@@ -85,6 +85,8 @@ static void parse_option(const char *name, const char *value)
 		o->turn = parse_name(value, turns, sizeof(turns) / sizeof(turns[0]));
 	else if (!strcmp(name, "uid"))
 		o->uid = atoi(value);
+	else if (!strcmp(name, "gid"))
+		o->gid = atoi(value);
 	else if (!strcmp(name, "mptcp"))
 		o->mptcp = true;
 	else if (!strcmp(name, "ulp"))

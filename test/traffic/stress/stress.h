@@ -67,7 +67,7 @@ struct options {
 	bool parts;
 	enum turn turn;
 	/* The user it runs as, if not the one that started it. */
-	uint32_t uid;
+	uint32_t uid, gid;
 	bool mptcp, ulp, zerocopy;
 };
 
