@@ -6,6 +6,8 @@ import { requireRoot } from '../helpers/requirements.ts'
 /** To make the root alone takes a busy machine six minutes. */
 const TIMEOUT_MS = 1_500_000
 root.setTimeout(TIMEOUT_MS)
+/** The exit code of run.sh where no root could be made. */
+const CANNOT_BE_MADE = 3
 
 /** Run without a checkout under git, there is nothing to clone. */
 function isCheckout(): boolean {
@@ -40,6 +42,10 @@ void test(
       for (const line of text.trimEnd().split('\n')) t.comment(line)
     })
     const code = await new Promise((resolve) => child.on('close', resolve))
+    if (code === CANNOT_BE_MADE) {
+      t.skip('no root can be made here: the packages of Debian 12 are not to be had')
+      return
+    }
     t.match(said, /bookworm: bench kept its promise in \d+ s/)
     t.equal(code, 0)
   },
