@@ -84,17 +84,17 @@ const IN_TURNS = new Set(['pin', 'attach', 'unlink'])
 
 /**
  * The steps that are worth failing at. Of most names it is the first step. Of the steps that make or read maps and
- * programs it is the first and the last. Of pins, attachments and unlinks, too, and of those between, errors take every
- * second one and kills the others.
+ * programs it is the first and the last. Of pins, attachments and unlinks, too; of those between, which the same loop
+ * makes, errors take every fourth one, and kills the one after the next.
  */
 export function stepsToFail(names: readonly string[], how: How): Step[] {
   const verbs = names.map((name) => name.split(' ')[0] ?? '')
-  const remainder = how === 'kill' ? 1 : 0
+  const remainder = how === 'kill' ? 2 : 0
 
   function isWanted(verb: string, i: number, nth: number): boolean {
     const before = verbs.slice(0, i).filter((each) => each === verb).length
     const isEdge = before === 0 || i === verbs.lastIndexOf(verb)
-    if (IN_TURNS.has(verb)) return isEdge || before % 2 === remainder
+    if (IN_TURNS.has(verb)) return isEdge || before % 4 === remainder
     return nth === 1 && (isEdge || !ONLY_EDGES.has(verb))
   }
 
