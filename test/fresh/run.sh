@@ -25,7 +25,7 @@ if ((EUID)); then
 fi
 if ! bash scripts/need.sh fresh debootstrap:debootstrap /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring; then
 	say 'debootstrap cannot be installed here, and nothing else makes the roots'
-	exit 1
+	exit 3
 fi
 
 # A clone: a newcomer has the committed state and nothing else.
@@ -93,6 +93,12 @@ for suite in "${suites[@]}"; do
 	rm -rf "${root:?}"
 	cp -a --reflink=auto "$pristine" "$root"
 	put_checkout "$root"
+	if ! inside "$root" apt-get update -qq -o APT::Update::Error-Mode=any >"${root%.run}.apt.log" 2>&1; then
+		say "$suite: its packages cannot be had: ${root%.run}.apt.log"
+		absent+=("$suite")
+		rm -rf "${root:?}"
+		continue
+	fi
 	for step in $steps; do
 		case $step in
 		bench) command=(npm run bench -- --quick) promise='x the requests of iptables' ;;
