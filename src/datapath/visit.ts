@@ -1,9 +1,9 @@
 import { errnoOf } from '../errno.ts'
-import { withNetns } from '../libbpf/index.ts'
+import { type Program, withNetns } from '../libbpf/index.ts'
 import { findNetns } from './netns-finder.ts'
 import type { Programs } from './programs.ts'
 
-/** struct __sk_buff, of which the program reads cb[0] and cb[1]. */
+/** struct __sk_buff, of which a program reads cb. */
 const SKB_BYTES = 192
 const CB_OFFSET = 48
 /** The kernel wants an Ethernet header. */
@@ -34,7 +34,14 @@ export function visitHere(
   { visit: program }: Pick<Programs, 'visit'>,
   netnsCookie: bigint,
 ): boolean {
+  const cb = Buffer.alloc(8)
+  cb.writeBigUInt64LE(netnsCookie)
+  return runWithCb(program, cb) !== 0
+}
+
+/** Runs a tc program in the calling thread's network namespace, with these bytes in skb->cb, 20 at most. */
+export function runWithCb(program: Program, cb: Uint8Array): number {
   const skb = Buffer.alloc(SKB_BYTES)
-  skb.writeBigUInt64LE(netnsCookie, CB_OFFSET)
-  return program.run(skb, packet) !== 0
+  skb.set(cb, CB_OFFSET)
+  return program.run(skb, packet)
 }

@@ -115,7 +115,7 @@ export interface CgroupPrograms {
 /** The kernel allows 64 programs of one type for a cgroup. */
 const CGROUP_PROGRAMS_MAX = 64
 
-/** What is attached to this cgroup v2 directory itself, not above or below; needs CAP_NET_ADMIN. Linux 4.15. */
+/** Lists the programs that are attached to this very cgroup v2 directory. Needs CAP_NET_ADMIN. Linux 4.15. */
 export function cgroupPrograms(
   path: string,
   attachType: number = BPF_CGROUP_SOCK_OPS,

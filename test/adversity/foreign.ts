@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runWithCb } from '../../src/datapath/visit.ts'
 import { BpfObject, i64, type LoadedObject, u32, u64, withNetns } from '../../src/libbpf/index.ts'
 import { packageRoot } from '../../src/package.ts'
 import { ready } from '../helpers/compile.ts'
@@ -10,10 +11,6 @@ import type { Mesh, Pod } from '../helpers/mesh.ts'
 
 const names = ['options', 'claims', 'takes'] as const
 type Name = (typeof names)[number]
-
-/** struct __sk_buff, whose cb a program may read. */
-const SKB_BYTES = 192
-const CB_OFFSET = 48
 
 /** An IPv4 address and a port. */
 function parse(address: string): [Uint8Array, number] {
@@ -83,16 +80,14 @@ export class Foreign<Counts extends string> implements Disposable {
 
   /** Takes the socket of the pod at this local address, `10.1.0.2:80`, that is connected to this remote one. */
   take(pod: Pod, local: string, remote: string): void {
-    const skb = Buffer.alloc(SKB_BYTES)
+    const cb = Buffer.alloc(16)
     const [localIp, localPort] = parse(local)
     const [remoteIp, remotePort] = parse(remote)
-    skb.set([...remoteIp, ...localIp], CB_OFFSET)
+    cb.set([...remoteIp, ...localIp])
     // In the order of the network, in the first half of each word.
-    skb.writeUInt16BE(remotePort, CB_OFFSET + 8)
-    skb.writeUInt16BE(localPort, CB_OFFSET + 12)
-    const answer = withNetns(pod.netns, () =>
-      this.#object.program('take_socket').run(skb, new Uint8Array(64)),
-    )
+    cb.writeUInt16BE(remotePort, 8)
+    cb.writeUInt16BE(localPort, 12)
+    const answer = withNetns(pod.netns, () => runWithCb(this.#object.program('take_socket'), cb))
     if (answer !== 0) throw new Error(`take ${local}, connected to ${remote}: answer ${answer}`)
   }
 

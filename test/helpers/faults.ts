@@ -78,7 +78,7 @@ export class Faults implements Disposable {
   }
 }
 
-/** Of these the same code takes many, one after the other. */
+/** The same code takes many steps of these names, one after the other. */
 const ONLY_EDGES = new Set(['create', 'load', 'get'])
 const IN_TURNS = new Set(['pin', 'attach', 'unlink'])
 

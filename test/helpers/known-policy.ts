@@ -5,7 +5,7 @@ import { packageRoot } from '../../src/package.ts'
 /** For all tests of a checkout: a self-test at each of some hundred starts of an agent takes minutes. */
 const file = join(packageRoot, 'build/test/policy.json')
 
-/** What the policy depends on: the kernel as it was booted, and the programs. */
+/** The policy depends on the kernel as it was booted, and on the programs. */
 const key = (): string =>
   [
     readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),

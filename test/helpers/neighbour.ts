@@ -1,14 +1,23 @@
-import { BPF_CGROUP_SOCK_OPS, PROGRAM_TYPES } from '../../src/libbpf/constants.ts'
+import {
+  BPF_CGROUP_SOCK_OPS,
+  BPF_F_ALLOW_MULTI,
+  BPF_F_ALLOW_OVERRIDE,
+  PROGRAM_TYPES,
+} from '../../src/libbpf/constants.ts'
 import { check } from '../../src/libbpf/error.ts'
 import * as ffi from '../../src/libbpf/ffi.ts'
 import { Fd } from '../../src/libbpf/handle.ts'
+import type { CgroupMode } from '../../src/libbpf/info.ts'
 import { openFd } from '../../src/libbpf/libc.ts'
 
-/** Flags of bpf_prog_attach(): how a program shares its cgroup. */
-export const sharing = { exclusive: 0, override: 1, multi: 2 } as const
+const flags: Readonly<Record<CgroupMode, number>> = {
+  exclusive: 0,
+  override: BPF_F_ALLOW_OVERRIDE,
+  multi: BPF_F_ALLOW_MULTI,
+}
 
 /** Attaches a sockops program named `neighbour`, which does nothing, until it is disposed. Idempotent. */
-export function attachNeighbour(cgroupPath: string, how: keyof typeof sharing): Disposable {
+export function attachNeighbour(cgroupPath: string, how: CgroupMode): Disposable {
   // r0 = 1; exit
   const code = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
   const program = new Fd(
@@ -19,7 +28,7 @@ export function attachNeighbour(cgroupPath: string, how: keyof typeof sharing): 
   )
   const cgroup = openFd(cgroupPath)
   check('attach a neighbour', () =>
-    ffi.bpf_prog_attach(program.number, cgroup.number, BPF_CGROUP_SOCK_OPS, sharing[how]),
+    ffi.bpf_prog_attach(program.number, cgroup.number, BPF_CGROUP_SOCK_OPS, flags[how]),
   )
   let attached = true
   return {

@@ -1,7 +1,4 @@
-import { test } from 'tap'
-import { checkModel } from './spin.js'
-
-const check = (definitions: string) => checkModel('connection', definitions)
+import { testModel } from './spin.ts'
 
 const holds = [
   ['both directions, a blocking and an edge-triggered reader', 'WITHOUT_TOGGLE'],
@@ -47,20 +44,8 @@ const fails = [
   ],
 ] as const
 
-void test('every byte is read, once and in order', { jobs: 2 }, async (t) => {
-  for (const [what, definitions] of holds) {
-    void t.test(what, { buffered: true }, async (sub) => {
-      const report = await check(definitions)
-      sub.match(report, /errors: 0\b/)
-      sub.notMatch(report, /error:|limit|too small|not completed/, 'it was searched to the end')
-    })
-  }
-})
-
-void test('without a rule its failure shows', { jobs: 2 }, async (t) => {
-  for (const [rule, failure, definitions] of fails) {
-    void t.test(`without ${rule} something is ${failure}`, { buffered: true }, async (sub) => {
-      sub.match(await check(definitions), `assertion violated  !(${failure})`)
-    })
-  }
-})
+testModel(
+  'connection',
+  ['every byte is read, once and in order', holds],
+  ['without a rule its failure shows', fails],
+)

@@ -1,5 +1,4 @@
-import { test } from 'tap'
-import { checkModel } from './spin.js'
+import { testModel } from './spin.ts'
 
 const holds = [
   ['counts are missed', 'MISSES=1'],
@@ -35,20 +34,8 @@ const fails = [
   ['a count, while a thread sleeps', 'unsettled', 'SLEEPER MISSES=1 JOINS=1'],
 ] as const
 
-void test('an end leaves when it may, and no sooner', { jobs: 2 }, async (t) => {
-  for (const [what, definitions] of holds) {
-    void t.test(what, { buffered: true }, async (sub) => {
-      const report = await checkModel('drained', definitions)
-      sub.match(report, /errors: 0\b/)
-      sub.notMatch(report, /error:|limit|too small|not completed/, 'it was searched to the end')
-    })
-  }
-})
-
-void test('without a mend its failure shows', { jobs: 2 }, async (t) => {
-  for (const [mend, failure, definitions] of fails) {
-    void t.test(`without ${mend} something is ${failure}`, { buffered: true }, async (sub) => {
-      sub.match(await checkModel('drained', definitions), `assertion violated  !(${failure})`)
-    })
-  }
-})
+testModel(
+  'drained',
+  ['an end leaves when it may, and no sooner', holds],
+  ['without a mend its failure shows', fails],
+)

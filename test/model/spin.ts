@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { test } from 'tap'
 
 const run = promisify(execFile)
 const models = new URL('../../model/', import.meta.url).pathname
@@ -10,7 +11,7 @@ const models = new URL('../../model/', import.meta.url).pathname
 const memoryMiB = 2000
 
 /** A model with these definitions, checked to the last state or to the first failure; returns what pan reports. */
-export async function checkModel(name: string, definitions: string): Promise<string> {
+async function checkModel(name: string, definitions: string): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'meshaccel-model-'))
   const options = { cwd: directory }
   const defines = definitions.split(' ').map((definition) => `-D${definition}`)
@@ -23,4 +24,33 @@ export async function checkModel(name: string, definitions: string): Promise<str
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** A name and the definitions with which nothing goes wrong. */
+type Holding = readonly [what: string, definitions: string]
+/** The part that is taken out, the failure that follows, and the definitions. */
+type Failing = readonly [part: string, failure: string, definitions: string]
+
+/** Tests that the model holds, searched to the end, and that each part is needed: without it its failure shows. */
+export function testModel(
+  name: string,
+  [promise, holds]: readonly [string, readonly Holding[]],
+  [reverse, fails]: readonly [string, readonly Failing[]],
+): void {
+  void test(promise, { jobs: 2 }, async (t) => {
+    for (const [what, definitions] of holds) {
+      void t.test(what, { buffered: true }, async (sub) => {
+        const report = await checkModel(name, definitions)
+        sub.match(report, /errors: 0\b/)
+        sub.notMatch(report, /error:|limit|too small|not completed/, 'it was searched to the end')
+      })
+    }
+  })
+  void test(reverse, { jobs: 2 }, async (t) => {
+    for (const [part, failure, definitions] of fails) {
+      void t.test(`without ${part} something is ${failure}`, { buffered: true }, async (sub) => {
+        sub.match(await checkModel(name, definitions), `assertion violated  !(${failure})`)
+      })
+    }
+  })
 }

@@ -3,9 +3,9 @@
  * of the time; then the scenarios of test/adversity in random order.
  */
 import { parseArgs } from 'node:util'
-import { Mesh } from '../helpers/mesh.ts'
 import { play } from '../adversity/scenario.ts'
 import { scenarios } from '../adversity/scenarios.ts'
+import { Mesh } from '../helpers/mesh.ts'
 import { Random } from './random.ts'
 import { soak } from './soak.ts'
 
@@ -16,18 +16,18 @@ async function adversity(
   say: (text: string) => void,
 ): Promise<Readonly<Record<string, number>>> {
   const random = new Random(seed)
-  const names = Object.keys(scenarios).filter(
-    (name) => !scenarios[name]?.guestOnly && scenarios[name]?.byNameOnly === undefined,
+  const all = Object.entries(scenarios).filter(
+    ([, { guestOnly, byNameOnly }]) => !guestOnly && byNameOnly === undefined,
   )
   const played: Record<string, number> = {}
-  let left: string[] = []
+  let left: typeof all = []
   do {
-    if (left.length === 0) left = [...names]
-    const name = random.pick(left)
-    left = left.filter((each) => each !== name)
+    if (left.length === 0) left = all
+    const picked = random.pick(left)
+    const [name, scenario] = picked
+    left = left.filter((each) => each !== picked)
     say(name)
-    const scenario = scenarios[name]
-    const failed = (scenario ? await play(scenario, say) : []).filter(({ ok }) => !ok)
+    const failed = (await play(scenario, say)).filter(({ ok }) => !ok)
     if (failed.length > 0) {
       throw new Error(
         `${name}: ${failed.map(({ name: check, detail }) => `${check} (${detail})`).join('; ')}`,

@@ -66,7 +66,7 @@ struct options {
 	uint32_t pause_us;
 	bool parts;
 	enum turn turn;
-	/* The user it runs as, if not the one that started it. */
+	/* The user and the group it runs as, if not those that started it. */
 	uint32_t uid, gid;
 	bool mptcp, ulp, zerocopy;
 };
