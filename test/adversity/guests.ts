@@ -1,6 +1,6 @@
 /**
  * `npx tsx test/adversity/guests.ts SUITE SERIES [SCENARIO...]`: runs scenarios in a Debian kernel under qemu, as
- * test/kernels does. Ends with a line `N passed, N failed`.
+ * test/kernels does. `soak:MINUTES` is a scenario, too. Ends with a line `N passed, N failed`.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {

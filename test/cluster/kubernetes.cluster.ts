@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import { test, type Test } from 'tap'
 import { kubectl } from './kubectl.ts'
 import { annotations } from './steps/annotations.ts'
 import { bench } from './steps/bench.ts'
@@ -9,8 +9,10 @@ import { missingAgent } from './steps/missing-agent.ts'
 import { uninstall } from './steps/uninstall.ts'
 import { World, system } from './world.ts'
 
+type Step = (story: Test, world: World) => Promise<void>
+
 /** One story on one cluster: a step that fails ends it, because the next ones build upon it. */
-const steps = {
+const withPlugin = {
   'the agent is installed beside pods that run already': install,
   'annotations take effect on live connections': annotations,
   'pods come, restart and go': comingPods,
@@ -20,9 +22,24 @@ const steps = {
   'an uninstall leaves nothing': uninstall,
 }
 
-void test('meshaccel in a real cluster', async (t) => {
-  using world = await World.make(t)
-  for (const [name, step] of Object.entries(steps)) {
+/** Then again, of what the plugin has a part in. */
+const withoutPlugin = {
+  'the agent is installed beside pods that run already': install,
+  'pods come, restart and go': comingPods,
+  'the agent is rolled, killed and hangs': missingAgent,
+  'an uninstall leaves nothing': uninstall,
+}
+
+void test('meshaccel in a real cluster', (t) => tell(t, withPlugin, true))
+void test('without the CNI plugin', (t) => tell(t, withoutPlugin, false))
+
+async function tell(
+  t: Test,
+  story: Readonly<Record<string, Step>>,
+  hasPlugin: boolean,
+): Promise<void> {
+  using world = await World.make(t, hasPlugin)
+  for (const [name, step] of Object.entries(story)) {
     const passed = await t.test(name, (inner) => step(inner, world)).then(() => t.passing())
     if (passed) continue
     const agent = ['-n', system, '-l', 'app.kubernetes.io/name=meshaccel', '--all-containers']
@@ -30,4 +47,4 @@ void test('meshaccel in a real cluster', async (t) => {
     t.comment(await kubectl('logs', ...agent, '--tail=100'))
     break
   }
-})
+}

@@ -53,19 +53,22 @@ export class World {
   /** By its label, as pods select it. */
   readonly node: string
   readonly nodeName: string
+  /** Whether the chart is installed with its CNI plugin. */
+  readonly hasPlugin: boolean
   /** What the agent counts, for as long as the test runs. */
   readonly samples: Lines<Sample>
   /** What the client of `makeTraffic` tells. */
   #client: Lines<ClientReport> | undefined
 
-  private constructor(nodeName: string, node: string) {
+  private constructor(nodeName: string, node: string, hasPlugin: boolean) {
     this.nodeName = nodeName
     this.node = node
+    this.hasPlugin = hasPlugin
     this.samples = new Lines(...nodeView('samples', String(METRICS_PORT)))
   }
 
   /** Makes the namespaces, which go away with the test and everything in them. */
-  static async make(t: Test): Promise<World> {
+  static async make(t: Test, hasPlugin: boolean): Promise<World> {
     const nodes = await getObjects<List<KubeNode>>('nodes')
     const { name: nodeName, labels } = nodes.items[0]?.metadata ?? {}
     const node = labels?.['kubernetes.io/hostname']
@@ -96,7 +99,15 @@ export class World {
     }
     await apply(nodeViewPod(node))
     await ready(system, 'node-view')
-    return new World(nodeName, node)
+    return new World(nodeName, node, hasPlugin)
+  }
+
+  /** Installs the chart; `HELM_SET` of the environment is for clusters that ask for more. Helm waits for no DaemonSet. */
+  async helmInstall(): Promise<void> {
+    const settings = [process.env['HELM_SET'], `cni.enabled=${this.hasPlugin}`]
+    const set = settings.flatMap((setting) => (setting === undefined ? [] : ['--set', setting]))
+    await run('helm', ['install', release, chart, '-n', system, ...set])
+    await agentReady()
   }
 
   /** A client that talks to a server through their sidecars, without end. */
@@ -257,14 +268,6 @@ export async function agentReady(): Promise<void> {
 
 export async function deletePods(...names: readonly string[]): Promise<void> {
   await kubectl('delete', 'pod', '-n', shop, ...names, '--timeout=120s')
-}
-
-/** Installs the chart; `HELM_SET` of the environment is for clusters that ask for more. Helm waits for no DaemonSet. */
-export async function helmInstall(): Promise<void> {
-  const set = process.env['HELM_SET']
-  const more = set === undefined ? [] : ['--set', set]
-  await run('helm', ['install', release, chart, '-n', system, ...more])
-  await agentReady()
 }
 
 function nodeView(...args: readonly string[]): string[] {

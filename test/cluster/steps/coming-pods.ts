@@ -9,9 +9,12 @@ const sidecars = ['classic', 'native'] as const
 export async function comingPods(story: Test, world: World): Promise<void> {
   const before = await world.client()
   for (const sidecar of sidecars) {
-    await story.test(`${sidecar}: enrolled before its first process runs`, async (t) => {
+    const when = world.hasPlugin ? 'before its first process runs' : 'once it is there'
+    await story.test(`${sidecar}: enrolled ${when}`, async (t) => {
       const name = `late-${sidecar}`
       await world.startPods({ name, sidecar, command: ['node', '/app/server.mjs'] })
+      await world.becomes(name, 'enrolled')
+      if (!world.hasPlugin) return
       const started = Number(await kubectl('logs', '-n', shop, name, '-c', 'first'))
       const said = await world.log()
       const line = said.find(({ pod, msg }) => pod === `${shop}/${name}` && msg === 'enrolled')
