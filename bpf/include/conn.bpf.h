@@ -18,8 +18,8 @@
  *
  *	WATCHED		its ends close, or join again
  *	JOINING		both ends enter in the same or the next scan, or both are taken out again
- *	JOINED		a reader that does not do as it should makes it leave (leave.bpf.h,
- *stuck.bpf.h) STOPPING	sealed when both directions are drained, at the latest after STOPPING_NS
+ *	JOINED		a reader that does not do as it should makes it leave
+ *	STOPPING	sealed when both directions are drained, at the latest after STOPPING_NS
  *	SEALED		each end leaves when its reader has read, or has closed
  */
 #ifndef MESHACCEL_CONN_BPF_H

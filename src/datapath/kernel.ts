@@ -110,7 +110,7 @@ export class KernelDatapath implements Datapath {
       walks: holdings.walks,
       netnsPaths: this.#netnsPaths,
       giveSettings: (cookie) => this.#settingsWalks.ask(cookie),
-      visit: (cookie) => visit(programs, cookie, this.#netnsPaths),
+      visit: (cookies) => visit(programs, cookies, this.#netnsPaths),
       watchSplice: () => this.#spliceWatch.need(),
     })
     this.#scanLoop = new ScanLoop(() => this.#scan())

@@ -22,7 +22,7 @@ import {
   u32,
   u64,
 } from '../libbpf/index.ts'
-import type { LoadedObject, OpenObject } from '../libbpf/index.ts'
+import type { LoadedObject } from '../libbpf/index.ts'
 import { packageRoot } from '../package.ts'
 import { ATTACHMENTS } from './attachments.ts'
 import {
@@ -48,8 +48,8 @@ const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 /** A task that every process can name: the first one of its pid namespace. */
 const ANY_TASK = 1
 
-/** Programs that the agent runs, or attaches when it needs them, by the names of their pins. */
-const PROGRAMS = { visit: 'meshaccel_visit', splice_program: 'meshaccel_splice_call' } as const
+/** Attached when it is needed. */
+const SPLICE_PROGRAM = 'meshaccel_splice_call'
 
 /** Iterators that run once each time, and those that walk over the TCP sockets of a network namespace. */
 const ITERATORS = {
@@ -81,10 +81,17 @@ const MAPS = [
 /** One of these two is there; which one depends on the kernel, and on whether it is needed now. */
 const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 
+/**
+ * What has wanted ends join: one of these two is there. The first is a program for one network namespace; Linux 7.3 refuses
+ * it. The second is an iterator over the records of all ends; some machines refuse iterators over elements of maps.
+ */
+const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as const
+
 const EVERY_PIN: readonly string[] = [
   MAPS,
   Object.keys(ITERATORS),
-  Object.keys(PROGRAMS),
+  'splice_program',
+  Object.keys(VISITS),
   Object.keys(ATTACHMENTS),
 ].flat()
 
@@ -171,8 +178,10 @@ export class Programs extends Pins {
   readonly flows: IterLink
   /** Where the flow table goes on. */
   readonly cursor: BpfMap<number, CursorRecord>
-  /** Has the wanted ends of the caller's network namespace join. */
-  readonly visit: Program
+  /** Has the wanted ends of the caller's network namespace join; else `visitAll` is there. */
+  readonly visit: Program | undefined
+  /** Has all wanted ends join. */
+  readonly visitAll: IterLink | undefined
   readonly spliceProgram: Program
   readonly directory: string
   readonly sightWatched: IterLink
@@ -194,7 +203,11 @@ export class Programs extends Pins {
       this.directory = directory
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
       this.cursor = this.use(BpfMap.fromPin(join(directory, 'cursor'), u32, cursor))
-      this.visit = this.use(Program.fromPin(join(directory, 'visit')))
+      const isForAll = holdsPins(directory, ['visit_all'])
+      this.visitAll = isForAll
+        ? this.use(IterLink.fromPin(join(directory, 'visit_all')))
+        : undefined
+      this.visit = isForAll ? undefined : this.use(Program.fromPin(join(directory, 'visit')))
       this.spliceProgram = this.use(Program.fromPin(join(directory, 'splice_program')))
       this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
       this.sight = iteratorPin(join(directory, 'sight'))
@@ -234,9 +247,12 @@ export function currentPins(pinDir: string): string {
 
 /** Whether the directory holds all that an agent needs to adopt it. */
 export function isComplete(directory: string): boolean {
-  return holdsPins(
-    directory,
-    EVERY_PIN.filter((name) => !SPLICE_WATCHES.includes(name)),
+  const alternatives = [...SPLICE_WATCHES, ...Object.keys(VISITS)]
+  return (
+    holdsPins(
+      directory,
+      EVERY_PIN.filter((name) => !alternatives.includes(name)),
+    ) && Object.keys(VISITS).some((name) => holdsPins(directory, [name]))
   )
 }
 
@@ -252,8 +268,8 @@ export function install(
   const partial = makePartial(pinDir)
   try {
     using stack = new DisposableStackLike()
-    using open = BpfObject.open(OBJECT_PATH)
-    const object = stack.use(load(open))
+    const { object, visits } = load()
+    stack.use(object)
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of MAPS) map(name).pin(join(partial, name))
     prepare(object.map('meshaccel_config', u32, config))
@@ -262,9 +278,10 @@ export function install(
       const target = over === 'once' ? { tid: ANY_TASK } : undefined
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
-    for (const [name, source] of Object.entries(PROGRAMS)) {
-      object.program(source).pin(join(partial, name))
-    }
+    object.program(SPLICE_PROGRAM).pin(join(partial, 'splice_program'))
+    const visit = object.program(VISITS[visits])
+    if (visits === 'visit') visit.pin(join(partial, visits))
+    else stack.use(visit.attachIter(map('ends'))).pin(join(partial, visits))
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue
       const attachment = attach(object, cgroupPath)
@@ -278,19 +295,30 @@ export function install(
 }
 
 /** The kernel is asked by loading: it knows best what it lacks. */
-function load(object: OpenObject): LoadedObject {
+function load(): { readonly object: LoadedObject; readonly visits: keyof typeof VISITS } {
   try {
-    return object.load()
+    return { object: loadWith('visit'), visits: 'visit' }
   } catch (cause) {
-    throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
-      code: 'KERNEL_REFUSED',
-      operation: 'load the data path',
-      hint: hasKernelBtf()
-        ? 'meshaccel needs Linux 6.3 or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.'
-        : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
-      cause,
-    })
+    try {
+      return { object: loadWith('visit_all'), visits: 'visit_all' }
+    } catch {
+      // The first refusal tells more: the second one may be this machine's.
+      throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
+        code: 'KERNEL_REFUSED',
+        operation: 'load the data path',
+        hint: hasKernelBtf()
+          ? 'meshaccel needs Linux 6.3 or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.'
+          : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
+        cause,
+      })
+    }
   }
+}
+
+function loadWith(visits: keyof typeof VISITS): LoadedObject {
+  using open = BpfObject.open(OBJECT_PATH)
+  for (const [name, source] of Object.entries(VISITS)) open.setAutoload(source, name === visits)
+  return open.load()
 }
 
 function readObject(): Buffer {

@@ -45,8 +45,8 @@ export interface ScansOptions {
   readonly netnsPaths: ReadonlyMap<bigint, string>
   /** Hears of the namespaces in which there are new members without their settings. */
   readonly giveSettings?: (netnsCookie: bigint) => void
-  /** Has the wanted ends of a namespace join; returns whether to scan at once. Absent: none joins. */
-  readonly visit?: (netnsCookie: bigint) => boolean
+  /** Has the wanted ends of these namespaces join; returns whether to scan at once. Absent: none joins. */
+  readonly visit?: (netnsCookies: readonly bigint[]) => boolean
   /** The splice watch is needed. */
   readonly watchSplice?: () => void
 }
@@ -115,10 +115,12 @@ export class Scans implements Disposable {
     let atOnce = cookies.delete(AT_ONCE)
     // First: a direction may become mixed only once it is attached.
     if (cookies.delete(WATCH)) watchSplice?.()
+    const wanted = [...cookies].filter((cookie) => cookie >= VISIT && cookie < SETTINGS_ONLY)
+    for (const cookie of wanted) cookies.delete(cookie)
+    if (wanted.length > 0) atOnce = visit?.(wanted.map((cookie) => cookie - VISIT)) || atOnce
     for (const cookie of cookies) {
       if (this.#disposed) break
       if (cookie >= SETTINGS_ONLY) giveSettings?.(cookie - SETTINGS_ONLY)
-      else if (cookie >= VISIT) atOnce = visit?.(cookie - VISIT) || atOnce
       else if (!(await walks.walk(pins.kick, cookie, netnsPaths))) unkicked.push(cookie)
     }
     return { waitMs: atOnce ? 0 : BUSY_SCAN_INTERVAL_MS, unkicked }

@@ -1,5 +1,5 @@
 import { errnoOf } from '../errno.ts'
-import { type Program, withNetns } from '../libbpf/index.ts'
+import { type IterLink, type Program, withNetns } from '../libbpf/index.ts'
 import { findNetns } from './netns-finder.ts'
 import type { Programs } from './programs.ts'
 
@@ -9,12 +9,25 @@ const CB_OFFSET = 48
 /** The kernel wants an Ethernet header. */
 const packet = new Uint8Array(64)
 
+type Visits = Pick<Programs, 'visit' | 'visitAll'>
+
 /**
- * Has the wanted ends of a pod's network namespace join. Takes no lock that a process of the pod can hold. Returns whether
+ * Has the wanted ends of the pods' network namespaces join. Takes no lock that a process of a pod can hold. Returns whether
  * a connection waits for its other end, so that the next scan should come at once.
  */
 export function visit(
-  programs: Pick<Programs, 'visit'>,
+  programs: Visits,
+  netnsCookies: readonly bigint[],
+  netnsPaths: ReadonlyMap<bigint, string>,
+): boolean {
+  if (programs.visitAll) return visitAll(programs.visitAll)
+  let atOnce = false
+  for (const cookie of netnsCookies) atOnce = visitOne(programs, cookie, netnsPaths) || atOnce
+  return atOnce
+}
+
+function visitOne(
+  programs: Visits,
   netnsCookie: bigint,
   netnsPaths: ReadonlyMap<bigint, string>,
 ): boolean {
@@ -30,13 +43,16 @@ export function visit(
 }
 
 /** The same for the namespace that the calling thread is in. */
-export function visitHere(
-  { visit: program }: Pick<Programs, 'visit'>,
-  netnsCookie: bigint,
-): boolean {
+export function visitHere(programs: Visits, netnsCookie: bigint): boolean {
+  if (programs.visitAll) return visitAll(programs.visitAll)
   const cb = Buffer.alloc(8)
   cb.writeBigUInt64LE(netnsCookie)
-  return runWithCb(program, cb) !== 0
+  return programs.visit !== undefined && runWithCb(programs.visit, cb) !== 0
+}
+
+/** Whatever it writes says that. */
+function visitAll(link: IterLink): boolean {
+  return link.iterate().length > 0
 }
 
 /** Runs a tc program in the calling thread's network namespace, with these bytes in skb->cb, 20 at most. */
