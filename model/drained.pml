@@ -22,9 +22,10 @@
  * has been read), `unsettled` (nothing can happen any more, and a connection is still leaving).
  *
  * Scenarios: BYTES; JOINS at most; MISSES: counts that the kernel skips; FAILURES: redirects that fail, at none or at one
- * of two bytes; SKIPS: sends that go by TCP without being asked; HIDDEN: FIONREAD hides a member's TCP bytes; SLEEPER: a
- * thread of the sender sleeps in a receive, and holds a reference; READERS: threads that read; UNBOUNDED: no cap refuses
- * a send. With two readers one may set the books right while the other one has taken bytes and has not counted them yet.
+ * of two bytes; SKIPS: sends that go by TCP without being asked; SPLICES: receives by splice, which counts nothing, while
+ * the reader is no member; HIDDEN: FIONREAD hides a member's TCP bytes; WAITED_FOR: the other direction has unread
+ * redirected bytes, which its reader takes once all of this one has arrived; SLEEPER: a thread of the sender sleeps in a
+ * receive, and holds a reference; READERS: threads that read; UNBOUNDED: no cap refuses a send. With two readers one may set the books right while the other one has taken bytes and has not counted them yet.
  * Mutations, each of which must show its failure: the names that begin with WITHOUT_.
  */
 #ifndef BYTES
@@ -41,6 +42,9 @@
 #endif
 #ifndef SKIPS
 #define SKIPS 0
+#endif
+#ifndef SPLICES
+#define SPLICES 0
 #endif
 #ifndef READERS
 #define READERS 1
@@ -84,7 +88,13 @@ bool corrected;
 /* What a look at a sealed connection waits for: that anything happens. */
 bool changed;
 
-byte joins, misses, failures, skips;
+byte joins, misses, failures, skips, splices;
+
+#ifdef WAITED_FOR
+#define other_drained (taken == BYTES)
+#else
+#define other_drained true
+#endif
 
 /* A psock lives, and its verdict is asked, until the last reference is gone. */
 #define sender_psock (sender_member || users)
@@ -274,7 +284,7 @@ inline ask_drained()
 	fi;
 #endif
 	if
-	:: ok -> atomic { drained = seen_join; changed = true }
+	:: ok && drained != seen_join -> atomic { drained = seen_join; changed = true }
 	:: else
 	fi
 }
@@ -345,7 +355,12 @@ end:	atomic {
 				fi
 #endif
 			:: else -> break
-			od
+			od;
+			/* A splice: nobody counts it. */
+			if
+			:: splices < SPLICES && n && !reader_member -> splices++; n = 0
+			:: true
+			fi
 		fi
 	};
 	if
@@ -432,7 +447,7 @@ undo:
 		ask_drained();
 		atomic {
 			if
-			:: ok ->
+			:: ok && other_drained ->
 				lost = (len(redirected) > 0);
 				assert(!lost);
 				sender_member = false;
@@ -443,7 +458,11 @@ undo:
 				:: len(tcp_queue) -> edge = true
 				:: else
 				fi
+#ifdef WITHOUT_WAKING_SEALED
+			:: else
+#else
 			:: else -> wake_reader()
+#endif
 			fi;
 			ok = false;
 			seen_join = 0
