@@ -4,6 +4,11 @@
  * another agent may have taken from the socket. The first one to come does the work. If neither
  * comes, the sweep finds the socket gone (stuck.bpf.h). All this does is tell: the scan frees the
  * slot, so a slot is never freed under a scan's eyes.
+ *
+ * A program may be held up in here (since Linux 7.0 it can be preempted), for so long that the
+ * sweep finds the socket gone and the slot goes to another connection. So what it writes names the
+ * socket (is_closed()), and the numbers of a slot's joins go on from one connection to the next: a
+ * late write says nothing about the later one. model/slots.pml has this.
  */
 #ifndef MESHACCEL_CLOSED_BPF_H
 #define MESHACCEL_CLOSED_BPF_H
@@ -29,7 +34,7 @@ static __always_inline void end_closed(struct end *end, const struct tcp_sock *t
 	if (!end->joined)
 		count(end->barred ?: conn && conn->excluded ? REASON_EXCLUDED : end->why);
 	if (conn) {
-		WRITE_ONCE(conn->ends[end->role & 1].closed, 1);
+		WRITE_ONCE(conn->ends[end->role & 1].closed, end->cookie);
 		attend(conn, end->conn - 1);
 	}
 }

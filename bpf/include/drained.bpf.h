@@ -82,7 +82,7 @@ GLOBAL_FUNCTION int redirect_drained_in(struct conn *conn, __u32 sender, __u32 j
 	if (!conn)
 		return 0;
 	reader = &conn->ends[~sender & 1];
-	if (reader->closed || READ_ONCE(reader->drained) == join)
+	if (is_closed(reader) || READ_ONCE(reader->drained) == join)
 		return 1;
 	if (!books_prove(conn, sender)) {
 		if (!queue_drained(conn, sender, 0))

@@ -177,6 +177,12 @@ struct {
 	__type(value, struct gauge);
 } meshaccel_gauge __weak SEC(".maps");
 
+/* Two processors share these without a lock. Every access is a single load or store of the
+ * machine. Where the order of two of them matters, an atomic operation that returns the old value
+ * stands between them: the kernel orders only those, on every architecture. */
+#define READ_ONCE(field)	 (*(volatile typeof(field) *)&(field))
+#define WRITE_ONCE(field, value) (*(volatile typeof(field) *)&(field) = (value))
+
 static const __u32 zero = 0;
 
 static __always_inline struct config *config_get(void)
@@ -222,17 +228,17 @@ static __always_inline bool pod_enabled(__u64 netns_cookie)
 	return pod && pod->enabled;
 }
 
+/* Whether the end's socket was seen to close. */
+static __always_inline bool is_closed(const struct conn_end *end)
+{
+	return READ_ONCE(end->closed) == end->cookie;
+}
+
 /* Without room the agent learns of it later, from the other maps. */
 static __always_inline void tell(const struct event *event)
 {
 	bpf_ringbuf_output(&meshaccel_events, (void *)event, sizeof(*event), 0);
 }
-
-/* Two processors share these without a lock. Every access is a single load or store of the
- * machine. Where the order of two of them matters, an atomic operation that returns the old value
- * stands between them: the kernel orders only those, on every architecture. */
-#define READ_ONCE(field)	 (*(volatile typeof(field) *)&(field))
-#define WRITE_ONCE(field, value) (*(volatile typeof(field) *)&(field) = (value))
 
 /* An atomic add that is ordered before whatever follows. */
 #define add_ordered(address, value)                                                                \

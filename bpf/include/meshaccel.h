@@ -431,19 +431,19 @@ struct conn_end {
 	__u8 wanted;
 	__u8 member;
 	__u8 blocking;
-	__u8 closed;
 	/* The socket belongs to its pod's sidecar. */
 	__u8 proxy;
 	/* Its reader has turned to splice, which never sees redirected bytes. */
 	__u8 spliced;
 	/* The receive accounting may be off: see accounting.bpf.h. */
 	__u8 resync;
-	__u8 pad;
+	__u8 pad[2];
 	/* config.rules when the rules of its pod were last asked. */
 	__u32 rules;
 	/* Number of the join whose redirected bytes it has received to the last, once sealed. */
 	__u32 drained;
-	__u32 pad2[2];
+	/* The cookie of the socket that was seen to close: is_closed(). */
+	__u64 closed;
 	/* The rest is the scan's own, in a cache line of its own. */
 	/* What the scan saw last: the reader's copied_seq, and the sends by TCP towards it. */
 	__u32 seen_copied_seq;
@@ -485,8 +485,8 @@ struct conn {
 	/* Bit per role: the reader gets a fresh edge; the socket gets the settings of a member. */
 	__u32 kick;
 	__u32 settings;
-	/* Number of the join, so that a verdict can tell that a whole leave and join have passed it
-	 * by. */
+	/* Number of the join in this slot, so that a verdict can tell that a whole leave and join
+	 * have passed it by. */
 	__u32 join;
 	__u32 fence;
 	struct conn_end ends[ROLES];

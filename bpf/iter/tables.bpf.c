@@ -202,10 +202,10 @@ static long reset_one(__u32 slot, void *unused)
 
 		if (!reader->member)
 			continue;
-		if (!reader->closed && !redirect_drained(conn, !role))
+		if (!is_closed(reader) && !redirect_drained(conn, !role))
 			doom(conn, slot, role, reason_of(conn));
-		if (reader->closed && peek(struct tcp_sock, reader->sk, rcv_nxt) ==
-					  peek(struct tcp_sock, reader->sk, copied_seq))
+		if (is_closed(reader) && peek(struct tcp_sock, reader->sk, rcv_nxt) ==
+					     peek(struct tcp_sock, reader->sk, copied_seq))
 			bpf_map_delete_elem(&meshaccel_members, &key);
 	}
 	return 0;

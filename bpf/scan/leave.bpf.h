@@ -16,8 +16,8 @@
 /* Bytes that wait in the socket's TCP queue. */
 static __always_inline bool tcp_unread(const struct conn_end *reader)
 {
-	return !reader->closed && peek(struct tcp_sock, reader->sk, rcv_nxt) !=
-				      peek(struct tcp_sock, reader->sk, copied_seq);
+	return !is_closed(reader) && peek(struct tcp_sock, reader->sk, rcv_nxt) !=
+					 peek(struct tcp_sock, reader->sk, copied_seq);
 }
 
 /* The agent walks over the pod's sockets and wakes this end's reader. The next scan tells it. */

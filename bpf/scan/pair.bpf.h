@@ -48,7 +48,7 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 					    struct config *config)
 {
 	struct conn *conn;
-	__u32 slot;
+	__u32 slot, join;
 
 	if (claim->sk[ROLE_CLIENT] == claim->sk[ROLE_SERVER])
 		return REASON_SELF_CONNECT;
@@ -66,9 +66,12 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 		bpf_map_push_elem(&meshaccel_free, &slot, BPF_ANY);
 		return REASON_TABLE_FULL;
 	}
-	/* All but the flag of the queue: the slot may still be in it. */
+	/* All but the flag of the queue, since the slot may still be in it, and the number of the
+	 * last join (closed.bpf.h). */
+	join = conn->join;
 	conn->identity = *identity;
 	__builtin_memset(&conn->since_ns, 0, sizeof(*conn) - offsetof(struct conn, since_ns));
+	conn->join = join;
 	fill_end(conn, claim, ROLE_CLIENT);
 	fill_end(conn, claim, ROLE_SERVER);
 	conn->since_ns = bpf_ktime_get_ns();

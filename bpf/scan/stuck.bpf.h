@@ -58,7 +58,7 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 	if (sent == reader->swept_sent && !reader->unread && !reader->held)
 		return;
 	reader->swept_sent = sent;
-	psock = reader->closed ? 0 : psock_of(reader);
+	psock = is_closed(reader) ? 0 : psock_of(reader);
 	received = peek_end(reader->end, received);
 	if (!psock || queue_empty(psock)) {
 		reader->unread = reader->asleep = 0;
@@ -95,7 +95,7 @@ static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role
 	struct conn_end *end = &conn->ends[role & 1];
 	__u64 psock;
 
-	if (!end->member || end->closed)
+	if (!end->member || is_closed(end))
 		return;
 	/* The kernel may send by TCP without asking the verdict again. */
 	if (tcp_unread(end))
@@ -112,9 +112,9 @@ static __always_inline void find_closed(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *end = &conn->ends[role & 1];
 
-	if (end->closed || !has_closed(end->sk, end->cookie))
+	if (is_closed(end) || !has_closed(end->sk, end->cookie))
 		return;
-	WRITE_ONCE(end->closed, 1);
+	WRITE_ONCE(end->closed, end->cookie);
 	attend(conn, slot);
 }
 
@@ -144,7 +144,7 @@ static long sweep(__u32 slot, struct pass *pass)
 	}
 	/* A request may have found the queue locked, and a close may have been missed. */
 	if ((is_member_state(state) && state != CONN_JOINED) || conn->doomed ||
-	    (conn->ends[ROLE_CLIENT].closed && conn->ends[ROLE_SERVER].closed))
+	    (is_closed(&conn->ends[ROLE_CLIENT]) && is_closed(&conn->ends[ROLE_SERVER])))
 		attend(conn, slot);
 	if (state <= CONN_JOINING || conn->doomed)
 		return 0;

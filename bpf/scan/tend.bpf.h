@@ -29,7 +29,7 @@ static __always_inline bool may_leave(struct conn *conn, int role)
 	const struct conn_end *end = &conn->ends[role & 1];
 	__u64 psock;
 
-	if (!end->closed)
+	if (!is_closed(end))
 		return redirect_drained(conn, !role);
 	psock = psock_of(end);
 	return !psock || queue_empty(psock);
@@ -55,7 +55,7 @@ static __always_inline enum reason must_leave(const struct conn *conn, const str
 
 		if (reader->spliced)
 			return REASON_SPLICE;
-		if (!reader->closed && reader_quarantined(reader))
+		if (!is_closed(reader) && reader_quarantined(reader))
 			return REASON_QUARANTINED;
 	}
 	return REASON_NONE;
@@ -94,7 +94,7 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 		return true;
 	}
 	/* It is over: the other end follows, or was reset. Its reader is better off on TCP. */
-	if (conn->ends[ROLE_CLIENT].closed || conn->ends[ROLE_SERVER].closed) {
+	if (is_closed(&conn->ends[ROLE_CLIENT]) || is_closed(&conn->ends[ROLE_SERVER])) {
 		seal(conn, slot, REASON_NONE);
 		return true;
 	}
@@ -140,7 +140,7 @@ static __always_inline bool off_redirect(const struct conn *conn, int sender)
 {
 	const struct conn_end *reader = &conn->ends[!sender];
 
-	return READ_ONCE(conn->directions[sender].path) != PATH_REDIRECT || reader->closed ||
+	return READ_ONCE(conn->directions[sender].path) != PATH_REDIRECT || is_closed(reader) ||
 	       queue_empty(reader->psock);
 }
 
@@ -174,7 +174,7 @@ static __always_inline bool tend_sealed(struct pass *pass, struct conn *conn, __
 			continue;
 		}
 		members = true;
-		if (conn->ends[role].closed)
+		if (is_closed(&conn->ends[role]))
 			continue;
 		again = true;
 		pass->watch = 1;
@@ -193,7 +193,8 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 
 	if (state == CONN_FREE)
 		return false;
-	if (conn->doomed && !(conn->ends[ROLE_CLIENT].closed && conn->ends[ROLE_SERVER].closed)) {
+	if (conn->doomed &&
+	    !(is_closed(&conn->ends[ROLE_CLIENT]) && is_closed(&conn->ends[ROLE_SERVER]))) {
 		/* The kick resets both ends; their closing frees the slot. */
 		__sync_fetch_and_or(&conn->kick, 3);
 		return true;
@@ -204,15 +205,15 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 	}
 	switch (state) {
 	case CONN_WATCHED:
-		if (!conn->ends[ROLE_CLIENT].closed || !conn->ends[ROLE_SERVER].closed)
+		if (!is_closed(&conn->ends[ROLE_CLIENT]) || !is_closed(&conn->ends[ROLE_SERVER]))
 			return false;
 		release(conn, slot);
 		return false;
 	case CONN_JOINING:
 		if (conn->excluded)
 			undo_join(conn, slot, REASON_EXCLUDED);
-		else if (!both_enabled(conn, pass->config) || conn->ends[ROLE_CLIENT].closed ||
-			 conn->ends[ROLE_SERVER].closed ||
+		else if (!both_enabled(conn, pass->config) || is_closed(&conn->ends[ROLE_CLIENT]) ||
+			 is_closed(&conn->ends[ROLE_SERVER]) ||
 			 bpf_ktime_get_ns() - conn->since_ns > JOINING_NS)
 			undo_join(conn, slot, REASON_JOIN_TIMEOUT);
 		return true;
@@ -241,7 +242,7 @@ static __always_inline bool tell_walks(struct pass *pass, struct conn *conn)
 		__u32 bit = 1U << role;
 		__u64 cookie = conn->ends[role].netns_cookie;
 
-		if (conn->ends[role].closed) {
+		if (is_closed(&conn->ends[role])) {
 			__sync_fetch_and_and(&conn->kick, ~bit);
 			kicks &= ~bit;
 			continue;

@@ -1,5 +1,5 @@
 import { errnoOf } from '../errno.ts'
-import { type IterLink, type Program, withNetns } from '../libbpf/index.ts'
+import { type IterLink, withNetns } from '../libbpf/index.ts'
 import { findNetns } from './netns-finder.ts'
 import type { Programs } from './programs.ts'
 
@@ -45,19 +45,12 @@ function visitOne(
 /** The same for the namespace that the calling thread is in. */
 export function visitHere(programs: Visits, netnsCookie: bigint): boolean {
   if (programs.visitAll) return visitAll(programs.visitAll)
-  const cb = Buffer.alloc(8)
-  cb.writeBigUInt64LE(netnsCookie)
-  return programs.visit !== undefined && runWithCb(programs.visit, cb) !== 0
+  const skb = Buffer.alloc(SKB_BYTES)
+  skb.writeBigUInt64LE(netnsCookie, CB_OFFSET)
+  return programs.visit !== undefined && programs.visit.run(skb, packet) !== 0
 }
 
 /** Whatever it writes says that. */
 function visitAll(link: IterLink): boolean {
   return link.iterate().length > 0
-}
-
-/** Runs a tc program in the calling thread's network namespace, with these bytes in skb->cb, 20 at most. */
-export function runWithCb(program: Program, cb: Uint8Array): number {
-  const skb = Buffer.alloc(SKB_BYTES)
-  skb.set(cb, CB_OFFSET)
-  return program.run(skb, packet)
 }

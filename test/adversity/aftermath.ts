@@ -67,5 +67,5 @@ function ask(
 }
 
 function comes(look: () => boolean): Promise<boolean> {
-  return until('it comes about', look, { attempts: 50 }).catch(() => false)
+  return until('it comes about', look).catch(() => false)
 }

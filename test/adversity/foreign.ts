@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runWithCb } from '../../src/datapath/visit.ts'
 import { BpfObject, i64, type LoadedObject, u32, u64, withNetns } from '../../src/libbpf/index.ts'
 import { packageRoot } from '../../src/package.ts'
 import { ready } from '../helpers/compile.ts'
@@ -11,12 +10,6 @@ import type { Mesh, Pod } from '../helpers/mesh.ts'
 
 const names = ['options', 'claims', 'takes'] as const
 type Name = (typeof names)[number]
-
-/** An IPv4 address and a port. */
-function parse(address: string): [Uint8Array, number] {
-  const [ip = '', port] = address.split(':')
-  return [Uint8Array.from(ip.split('.').map(Number)), Number(port)]
-}
 
 /** Compiles the agents into the directory, for guests. */
 export function compileForeign(directory: string): void {
@@ -73,22 +66,17 @@ export class Foreign<Counts extends string> implements Disposable {
     return foreign
   }
 
-  /** Takes single sockets, also those that are in somebody else's sockmap. */
-  static takes(): Foreign<never> {
-    return new Foreign<never>('takes', {})
+  /** Takes connected sockets, also those that are in somebody else's sockmap. */
+  static takes({ port }: { port: number }): Foreign<never> {
+    return new Foreign<never>('takes', { port })
   }
 
-  /** Takes the socket of the pod at this local address, `10.1.0.2:80`, that is connected to this remote one. */
-  take(pod: Pod, local: string, remote: string): void {
-    const cb = Buffer.alloc(16)
-    const [localIp, localPort] = parse(local)
-    const [remoteIp, remotePort] = parse(remote)
-    cb.set([...remoteIp, ...localIp])
-    // In the order of the network, in the first half of each word.
-    cb.writeUInt16BE(remotePort, 8)
-    cb.writeUInt16BE(localPort, 12)
-    const answer = withNetns(pod.netns, () => runWithCb(this.#object.program('take_socket'), cb))
-    if (answer !== 0) throw new Error(`take ${local}, connected to ${remote}: answer ${answer}`)
+  /** Takes what the pod has accepted at the port. */
+  take(pod: Pod): void {
+    using link = this.#object.program('take_sockets').attachIter()
+    // It walks over the namespace in which it is opened.
+    using walk = withNetns(pod.netns, () => link.open())
+    walk.read()
   }
 
   /** Sockets that it holds. */

@@ -4,6 +4,7 @@ import { Foreign } from '../foreign.ts'
 import type { Scenario } from '../scenario.ts'
 
 const CONNECTIONS = 4
+const PORT = 7302
 
 /** The server's ends of members that are redirected enter another agent's sockhash: the kernel lets them. */
 export const takenMember: Scenario = {
@@ -16,13 +17,12 @@ export const takenMember: Scenario = {
     // Where a kernel lies to who asks FIONREAD, it lies about the other agent's sockets for good.
     await using asking = await Asking.start(client, server, {
       connections: CONNECTIONS,
+      port: PORT,
       through: ['env', 'ASKER_PLAIN=1'],
     })
     await asking.joins(agent)
-    using takes = Foreign.takes()
-    for (const flow of await agent.flows()) {
-      takes.take(server, flow.server?.address ?? '', flow.client?.address ?? '')
-    }
+    using takes = Foreign.takes({ port: PORT })
+    takes.take(server)
     scene.check('the other agent has them', takes.held() === CONNECTIONS, `${takes.held()}`)
     const flows = await until(
       'they leave',
