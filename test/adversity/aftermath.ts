@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Mesh } from '../helpers/mesh.ts'
 import { patience, until } from '../helpers/retry.ts'
-import { type Held, heldBy, messageKiB } from './held.ts'
+import { describeHeld, type Held, heldBy, messageKiB } from './held.ts'
 
 /** The promise is five seconds; a busy machine has five times as long. */
 const DRAIN_S = 25
@@ -36,7 +36,7 @@ export async function aftermath(findings: Findings, begin: Before): Promise<void
 /** Slots, claims, members and the splice watch are empty, within a few sweeps. */
 async function nothingHeld({ mesh, check }: Findings): Promise<void> {
   const nothing = await comes(() => Object.values(summary(heldBy(mesh))).every((n) => n === 0))
-  const detail = JSON.stringify(summary(heldBy(mesh)))
+  const detail = nothing ? '' : `${JSON.stringify(summary(heldBy(mesh)))} ${describeHeld(mesh)}`
   check('no slot, claim, member or entry of the splice watch is left', nothing, detail)
 }
 

@@ -103,6 +103,42 @@ export function heldBy(place: Place): Held {
   }
 }
 
+/** What is known of each taken slot, and how many scans there were by now; for the reader of a failed test. */
+export function describeHeld(place: Place): string {
+  using conns = open(place, 'conns', u32)
+  using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
+  const conn = layoutOf(place, 'conn')
+  const end = layoutOf(place, 'conn_end')
+  const { scan, sweep, slots_used: used } = settings.lookup(0) ?? {}
+  const slots: object[] = []
+  for (let slot = 0; slot < (used ?? 0); slot++) {
+    const value = conns.lookup(slot)
+    const life = value?.getUint32(conn.at('life'), true) ?? 0
+    if (!value || (life & 0xff) === 0) continue
+    const ends = [0, 1].map((role) => {
+      const at = conn.at('ends') + role * end.size
+      const number = (name: string): string =>
+        value.getBigUint64(at + end.at(name), true).toString(16)
+      return {
+        sk: number('sk'),
+        cookie: number('cookie'),
+        closed: number('closed'),
+        member: value.getUint8(at + end.at('member')),
+      }
+    })
+    slots.push({
+      slot,
+      life,
+      attention: value.getUint32(conn.at('attention'), true),
+      kick: value.getUint32(conn.at('kick'), true),
+      doomed: value.getUint16(conn.at('doomed'), true),
+      scanned: value.getUint32(conn.at('scanned'), true),
+      ends,
+    })
+  }
+  return JSON.stringify({ scan, sweep, slots: slots.slice(0, 3) })
+}
+
 /** Members that no splice watch covers, and entries of the watch that stand for no member. */
 export function unwatched({ ends, watched }: Held): { missing: string[]; foreign: string[] } {
   const wanted = ends
