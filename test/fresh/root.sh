@@ -5,6 +5,10 @@ set -euo pipefail
 
 suite=$1
 root=$2
+# Who comes while it is being made waits for it.
+mkdir -p "$(dirname "$root")"
+exec 9>"$root.lock"
+flock 9
 [[ -e $root/.ready ]] && exit 0
 
 say() { echo "fresh: $*" >&2; }
@@ -44,7 +48,6 @@ fi
 
 say "making a root of $suite from $mirror"
 rm -rf "$root"
-mkdir -p "$(dirname "$root")"
 if ! debootstrap --variant=minbase --include=ca-certificates --components=$components --keyring="$keyring" \
 	"$suite" "$root" "$mirror" "$script" >"$root.log" 2>&1; then
 	tail -n 5 "$root.log" >&2
