@@ -124,18 +124,24 @@ export class Walks implements Disposable {
         return undefined
       }
       const written = await output
-      this.#idle = walker
+      this.#rest(walker)
       return written
     } catch (error) {
       if (errnoOf(error) === 'WALKER_ENDED') {
         if (this.#disposed) return undefined
         throw error
       }
-      this.#idle = walker
+      this.#rest(walker)
       throw error
     } finally {
       this.#active = undefined
     }
+  }
+
+  /** One idle process is enough: a blocked walk may have come back while another one was made. */
+  #rest(walker: Walker): void {
+    if (this.#idle || this.#disposed) walker[Symbol.dispose]()
+    else this.#idle = walker
   }
 
   #isFull(): boolean {
@@ -177,8 +183,8 @@ export class Walks implements Disposable {
         { netnsCookie: String(netnsCookie), ms: Math.round(performance.now() - begun) },
         'a blocked walk has come back',
       )
-      if (this.#idle || this.#disposed || !isAlive) walker[Symbol.dispose]()
-      else this.#idle = walker
+      if (isAlive) this.#rest(walker)
+      else walker[Symbol.dispose]()
     }
     output.then(
       () => back(true),

@@ -134,6 +134,27 @@ void test('a blocked walk holds up nobody, and its pod is walked over again once
   t.equal(log().match(/holds a socket's lock/g)?.length, 1, 'it is told once for each pod')
 })
 
+void test('a blocked walk comes back while another one is made', async (t) => {
+  const { walks, walkers, walk } = fixture()
+  const held = walk(1)
+  const first = await asked(walkers, 0)
+  first.isWaiting = true
+  t.equal(await held, undefined)
+  const other = walk(2)
+  const second = await asked(walkers, 1)
+  first.answers('late')
+  await setImmediate()
+  second.answers('two')
+  t.equal(await other, 'two')
+  t.strictSame(
+    walkers.map(({ disposed }) => disposed),
+    [false, true],
+    'one idle process is enough',
+  )
+  walks[Symbol.dispose]()
+  t.ok(first.disposed)
+})
+
 void test('so many processes are blocked at most', async (t) => {
   const { walkers, walk, log } = fixture({ maxBlocked: 1 })
   const held = walk(1)
