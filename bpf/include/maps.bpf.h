@@ -234,6 +234,11 @@ static __always_inline bool is_closed(const struct conn_end *end)
 	return READ_ONCE(end->closed) == end->cookie;
 }
 
+static __always_inline bool both_closed(const struct conn *conn)
+{
+	return is_closed(&conn->ends[ROLE_CLIENT]) && is_closed(&conn->ends[ROLE_SERVER]);
+}
+
 /* Without room the agent learns of it later, from the other maps. */
 static __always_inline void tell(const struct event *event)
 {

@@ -2,7 +2,7 @@
 /* Does what tc/visit.bpf.c does, in all namespaces at once. Linux 7.3 lets no tc program put a
  * socket into a sockhash; an iterator may. This one goes over the records of all watched sockets,
  * so it takes no lock that a process can hold, either. The agent never runs it while the scan runs.
- * What it writes says only that it should be run once more at once.
+ * If it writes anything, the agent should run it once more at once.
  */
 #include "scan/join.bpf.h"
 #include "scan/leave.bpf.h"

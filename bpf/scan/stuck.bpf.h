@@ -143,8 +143,7 @@ static long sweep(__u32 slot, struct pass *pass)
 			sweep_member(conn, slot, role);
 	}
 	/* A request may have found the queue locked, and a close may have been missed. */
-	if ((is_member_state(state) && state != CONN_JOINED) || conn->doomed ||
-	    (is_closed(&conn->ends[ROLE_CLIENT]) && is_closed(&conn->ends[ROLE_SERVER])))
+	if ((is_member_state(state) && state != CONN_JOINED) || conn->doomed || both_closed(conn))
 		attend(conn, slot);
 	if (state <= CONN_JOINING || conn->doomed)
 		return 0;

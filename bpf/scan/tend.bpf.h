@@ -193,8 +193,7 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 
 	if (state == CONN_FREE)
 		return false;
-	if (conn->doomed &&
-	    !(is_closed(&conn->ends[ROLE_CLIENT]) && is_closed(&conn->ends[ROLE_SERVER]))) {
+	if (conn->doomed && !both_closed(conn)) {
 		/* The kick resets both ends; their closing frees the slot. */
 		__sync_fetch_and_or(&conn->kick, 3);
 		return true;
@@ -205,9 +204,8 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 	}
 	switch (state) {
 	case CONN_WATCHED:
-		if (!is_closed(&conn->ends[ROLE_CLIENT]) || !is_closed(&conn->ends[ROLE_SERVER]))
-			return false;
-		release(conn, slot);
+		if (both_closed(conn))
+			release(conn, slot);
 		return false;
 	case CONN_JOINING:
 		if (conn->excluded)

@@ -82,8 +82,8 @@ const MAPS = [
 const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 
 /**
- * What has wanted ends join: one of these two is there. The first is a program for one network namespace; Linux 7.3 refuses
- * it. The second is an iterator over the records of all ends; some machines refuse iterators over elements of maps.
+ * One of these two is there, and makes wanted ends join. The first is a program for one network namespace, which Linux 7.3
+ * refuses. The second is an iterator over the records of all ends. Some machines refuse iterators over elements of maps.
  */
 const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as const
 

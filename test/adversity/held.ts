@@ -60,10 +60,31 @@ function entriesOf(place: Place, name: string): number {
   return [...map.keys()].length
 }
 
-/** Looks at every map. What moves meanwhile may be seen twice or not at all. */
-export function heldBy(place: Place): Held {
+interface TakenSlot {
+  readonly slot: number
+  /** conn->life */
+  readonly life: number
+  readonly conn: DataView
+}
+
+function takenSlots(place: Place): TakenSlot[] {
   using conns = open(place, 'conns', u32)
   using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
+  const { at } = layoutOf(place, 'conn')
+  const taken: TakenSlot[] = []
+  for (let slot = 0; slot < (settings.lookup(0)?.slots_used ?? 0); slot++) {
+    const conn = conns.lookup(slot)
+    const life = conn?.getUint32(at('life'), true) ?? 0
+    if (conn && stateIn(life) !== 0) taken.push({ slot, life, conn })
+  }
+  return taken
+}
+
+/** As state_in() of bpf/include/conn.bpf.h. */
+const stateIn = (life: number): number => life & 0xff
+
+/** Looks at every map. What moves meanwhile may be seen twice or not at all. */
+export function heldBy(place: Place): Held {
   using sockets = open(place, 'sockets', u64)
   using shares = open(place, 'shares', u64)
   const conn = layoutOf(place, 'conn')
@@ -71,11 +92,8 @@ export function heldBy(place: Place): Held {
   const share = layoutOf(place, 'share')
   const states: Record<string, number> = {}
   const ends: HeldEnd[] = []
-  const used = settings.lookup(0)?.slots_used ?? 0
-  for (let slot = 0; slot < used; slot++) {
-    const value = conns.lookup(slot)
-    const state = (value?.getUint32(conn.at('life'), true) ?? 0) & 0xff
-    if (!value || state === 0) continue
+  for (const { slot, life, conn: value } of takenSlots(place)) {
+    const state = stateIn(life)
     const name = connStates[state] ?? String(state)
     states[name] = (states[name] ?? 0) + 1
     for (const role of [0, 1]) {
@@ -103,40 +121,34 @@ export function heldBy(place: Place): Held {
   }
 }
 
-/** What is known of each taken slot, and how many scans there were by now; for the reader of a failed test. */
+/** Tells the reader of a failed test about the first taken slots, and how many scans have been made. */
 export function describeHeld(place: Place): string {
-  using conns = open(place, 'conns', u32)
   using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
+  const { scan, sweep } = settings.lookup(0) ?? {}
   const conn = layoutOf(place, 'conn')
   const end = layoutOf(place, 'conn_end')
-  const { scan, sweep, slots_used: used } = settings.lookup(0) ?? {}
-  const slots: object[] = []
-  for (let slot = 0; slot < (used ?? 0); slot++) {
-    const value = conns.lookup(slot)
-    const life = value?.getUint32(conn.at('life'), true) ?? 0
-    if (!value || (life & 0xff) === 0) continue
-    const ends = [0, 1].map((role) => {
-      const at = conn.at('ends') + role * end.size
-      const number = (name: string): string =>
-        value.getBigUint64(at + end.at(name), true).toString(16)
-      return {
-        sk: number('sk'),
-        cookie: number('cookie'),
-        closed: number('closed'),
-        member: value.getUint8(at + end.at('member')),
-      }
-    })
-    slots.push({
+  const slots = takenSlots(place)
+    .slice(0, 3)
+    .map(({ slot, life, conn: value }) => ({
       slot,
       life,
       attention: value.getUint32(conn.at('attention'), true),
       kick: value.getUint32(conn.at('kick'), true),
       doomed: value.getUint16(conn.at('doomed'), true),
       scanned: value.getUint32(conn.at('scanned'), true),
-      ends,
-    })
-  }
-  return JSON.stringify({ scan, sweep, slots: slots.slice(0, 3) })
+      ends: [0, 1].map((role) => {
+        const at = conn.at('ends') + role * end.size
+        const number = (name: string): string =>
+          value.getBigUint64(at + end.at(name), true).toString(16)
+        return {
+          sk: number('sk'),
+          cookie: number('cookie'),
+          closed: number('closed'),
+          member: value.getUint8(at + end.at('member')),
+        }
+      }),
+    }))
+  return JSON.stringify({ scan, sweep, slots })
 }
 
 /** Members that no splice watch covers, and entries of the watch that stand for no member. */

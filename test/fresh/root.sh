@@ -5,7 +5,7 @@ set -euo pipefail
 
 suite=$1
 root=$2
-# Who comes while it is being made waits for it.
+# A second run waits until the first one has made the root.
 mkdir -p "$(dirname "$root")"
 exec 9>"$root.lock"
 flock 9

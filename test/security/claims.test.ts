@@ -1,7 +1,7 @@
 /** A pod whose connections all wait for peers that never come: others are accelerated nevertheless. */
 import { test } from 'tap'
 import { heldBy } from '../adversity/held.ts'
-import { tally } from '../helpers/agent-process.ts'
+import { allRedirected, tally } from '../helpers/agent-process.ts'
 import { AnotherVersion } from '../helpers/another-version.ts'
 import { Mesh } from '../helpers/mesh.ts'
 import { requireRoot } from '../helpers/requirements.ts'
@@ -35,10 +35,7 @@ void test('a pod that floods claims', async (t) => {
     const flows = (await agent.flows()).filter(
       ({ client: opener }) => opener?.pod === `shop/${client.name}`,
     )
-    const fast = flows.filter(({ directions }) =>
-      directions.every(({ path }) => path === 'redirect'),
-    )
-    return fast.length === VICTIMS
+    return allRedirected(flows, VICTIMS)
   }).catch(async () => t.fail(tally(await agent.flows())))
   t.match(await calling.end(), { finished: VICTIMS, failed: 0, error: '' })
   t.match(await serving.end(), { finished: VICTIMS, failed: 0, error: '' })

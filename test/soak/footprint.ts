@@ -11,7 +11,7 @@ export interface Footprint {
   readonly entries: Readonly<Record<string, number>>
   /** Memory of the node's TCP sockets, in pages. */
   readonly tcpPages: number
-  /** What each open file of the agent is. */
+  /** The agent's open files, as /proc names them. */
   readonly agentFiles: readonly string[]
   readonly agentRssMiB: number
 }

@@ -51,7 +51,7 @@ class Soak implements AsyncDisposable {
   readonly #counts = new Map<string, number>()
   readonly #enabled = [true, true]
   #agent: AgentProcess | undefined
-  /** What the first agent's self-test has found. */
+  /** The policy that the first agent's self-test chose. */
   #policy: string | undefined
   #checkedBytes = 0
   #connections = 0
@@ -210,10 +210,7 @@ class Soak implements AsyncDisposable {
       this.#redirectedBytes = totals.redirectedBytes
       return connections.now === 0
     })
-    await until(
-      'the splice watch is taken off',
-      () => !readdirSync(this.#mesh.pinDir, { recursive: true }).some(isSpliceCall),
-    )
+    await until('the splice watch is taken off', () => !pins(this.#mesh).includes('splice_call'))
     // A claim that nobody came to share is given up after four seconds.
     let last = await footprint(this.#mesh, this.#running)
     await until('claims are given up', async () => {
@@ -224,9 +221,9 @@ class Soak implements AsyncDisposable {
   }
 }
 
-/** Where there are kprobes the splice watch stays, as another pin. */
-function isSpliceCall(pin: string | Buffer): boolean {
-  return basename(String(pin)) === 'splice_call'
+/** The names of its pins. Where there are kprobes the splice watch stays, as another pin than `splice_call`. */
+function pins({ pinDir }: Mesh): string[] {
+  return readdirSync(pinDir, { recursive: true, encoding: 'utf8' }).map((path) => basename(path))
 }
 
 function check({ failed, error }: TrafficReport): void {
