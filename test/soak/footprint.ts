@@ -13,6 +13,8 @@ export interface Footprint {
   readonly tcpPages: number
   /** The agent's open files, as /proc names them. */
   readonly agentFiles: readonly string[]
+  /** Its child processes, which walk over the sockets of pods. */
+  readonly walkers: number
   readonly agentRssMiB: number
 }
 
@@ -33,6 +35,8 @@ export async function footprint(mesh: Mesh, agent: AgentProcess): Promise<Footpr
     entries,
     tcpPages: Number(/^TCP:.* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1]),
     agentFiles: await fewestFiles(`${proc}/fd`),
+    walkers: readFileSync(`${proc}/task/${agent.pid}/children`, 'utf8').split(' ').filter(Boolean)
+      .length,
     agentRssMiB: Number(rssKiB) / 1024,
   }
 }
