@@ -10,6 +10,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends \
 	clang llvm bpftool libbpf-dev libbpf1 gcc libc6-dev linux-libc-dev
 WORKDIR /src
 COPY package.json package-lock.json ./
+COPY packages/libbpf/package.json packages/libbpf/
+COPY bench/package.json bench/
 RUN npm ci --no-audit --no-fund
 COPY . .
 ARG VMLINUX_H

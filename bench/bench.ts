@@ -1,10 +1,10 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MeshaccelError } from '../src/errors.ts'
+import { isExplained, MeshaccelError } from '../src/lib/errors.ts'
 import { compare } from './comparisons.ts'
-import { describeHost, describeSoftware } from './host.ts'
-import { type Figures, measureRequests, measureStream } from './measured-run.ts'
+import { describeHost, describeSoftware } from './measure/host.ts'
+import { type Figures, measureRequests, measureStream } from './measure/measured-run.ts'
 import type { Accelerator } from './modes/accelerator.ts'
 import { startAgent } from './modes/agent.ts'
 import { attachNaive } from './modes/naive.ts'
@@ -13,17 +13,18 @@ import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
 import { writePayloads } from './proxies/nginx.ts'
-import type { Waiting } from './polling.ts'
+import type { Waiting } from './measure/polling.ts'
 import type { Report, Run } from './report.ts'
-import { runRounds } from './rounds.ts'
+import { runRounds } from './measure/rounds.ts'
 import { isMeshed, type Place, startStack } from './stack.ts'
 import { meshes } from './topology/mesh.ts'
 import { createNetwork } from './topology/network.ts'
-import { assertCrossed, type Redirect, ruleSet } from './topology/rules/rule-set.ts'
+import type { Redirect } from './topology/rules/redirect.ts'
+import { assertCrossed, ruleSet } from './topology/rules/rule-set.ts'
 import type { Pod } from './topology/pod.ts'
 import { createScratchCgroup, type ScratchCgroup } from './topology/scratch-cgroup.ts'
 import { tunePods } from './topology/sysctls.ts'
-import { UndoStack } from './undo-stack.ts'
+import { UndoStack } from './system/undo-stack.ts'
 
 export type BenchEnvironment = Waiting
 
@@ -194,7 +195,7 @@ const speed = ({ qps, gbps, failure }: Figures): string =>
   failure ?? (qps === undefined ? `${gbps?.toFixed(2)} Gbit/s` : `${Math.round(qps)} requests/s`)
 
 function inContext(error: unknown, cell: Cell, mode: Mode, round: number): MeshaccelError {
-  const known = error instanceof MeshaccelError ? error : undefined
+  const known = isExplained(error) ? error : undefined
   return new MeshaccelError(error instanceof Error ? error.message : String(error), {
     code: known?.code ?? 'MEASUREMENT_FAILED',
     operation: `measure ${describe(cell)} in mode ${mode}, round ${round}`,

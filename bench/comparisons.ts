@@ -1,6 +1,6 @@
 import type { Cell, Mode } from './options.ts'
 import type { Comparison, Run } from './report.ts'
-import { spread, type Spread } from './statistics.ts'
+import { spread, type Spread } from './measure/statistics.ts'
 
 /** Compares every mode with every other, within each round: what changes from round to round is the machine. */
 export function compare(runs: readonly Run[]): Comparison[] {

@@ -1,6 +1,6 @@
-import type { Pace } from './pace.ts'
+import type { Pace } from './measure/pace.ts'
 import type { MeshName } from './topology/mesh.ts'
-import type { Redirect } from './topology/rules/rule-set.ts'
+import type { Redirect } from './topology/rules/redirect.ts'
 
 export const scenarios = ['keepalive', 'close', 'mtls', 'stream', 'remote'] as const
 export const modes = ['iptables', 'meshaccel', 'observed', 'naive', 'unix', 'direct'] as const

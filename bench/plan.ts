@@ -8,9 +8,10 @@ import {
   type Scenario,
   scenarios,
 } from './options.ts'
-import { fullPace, quickPace } from './pace.ts'
+import { fullPace, quickPace } from './measure/pace.ts'
 import type { MeshName } from './topology/mesh.ts'
-import { type Redirect, redirects, redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
+import { type Redirect, redirects } from './topology/rules/redirect.ts'
+import { redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
 
 // `--quick` ends within a minute; setting up and taking down need some of it.
 const QUICK_BUDGET_MS = 52_000

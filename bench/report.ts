@@ -1,8 +1,8 @@
-import type { Host, Software } from './host.ts'
-import type { Figures } from './measured-run.ts'
+import type { Host, Software } from './measure/host.ts'
+import type { Figures } from './measure/measured-run.ts'
 import type { Cell, Mode, Proxy } from './options.ts'
-import type { Pace } from './pace.ts'
-import type { Spread } from './statistics.ts'
+import type { Pace } from './measure/pace.ts'
+import type { Spread } from './measure/statistics.ts'
 import type { MeshName } from './topology/mesh.ts'
 
 /** One measured run. */

@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint } from './system/endpoint.ts'
 import { startReceiver } from './load/stream.ts'
 import type { Mode, Proxy, Scenario } from './options.ts'
 import { envoyConfig } from './proxies/envoy.ts'
@@ -8,10 +8,10 @@ import { haproxyConfig } from './proxies/haproxy.ts'
 import type { Certificates, Hop } from './proxies/hop.ts'
 import { startApplication } from './proxies/nginx.ts'
 import type { Mesh } from './topology/mesh.ts'
-import type { RuleSet } from './topology/rules/rule-set.ts'
+import type { RuleSet } from './topology/rules/redirect.ts'
 import { listening, type Pod, startInPod } from './topology/pod.ts'
-import type { Waiting } from './polling.ts'
-import type { UndoStack } from './undo-stack.ts'
+import type { Waiting } from './measure/polling.ts'
+import type { UndoStack } from './system/undo-stack.ts'
 
 const APPLICATION_PORT = 8080
 

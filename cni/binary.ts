@@ -1,7 +1,7 @@
 import { accessSync, constants, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf, messageOf } from '../src/errno.ts'
-import { MeshaccelError } from '../src/errors.ts'
+import { errnoOf, messageOf } from '../src/lib/errno.ts'
+import { MeshaccelError } from '../src/lib/errors.ts'
 import { pluginType } from './conflist.ts'
 import { replaceFile, temporaryName } from './replace-file.ts'
 

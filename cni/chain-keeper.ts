@@ -1,7 +1,7 @@
-import type { ChainState } from '../src/cni-chain-state.ts'
-import { messageOf } from '../src/errno.ts'
-import { MeshaccelError } from '../src/errors.ts'
-import type { Log } from '../src/log.ts'
+import type { ChainState } from '../src/lib/cni-chain-state.ts'
+import { messageOf } from '../src/lib/errno.ts'
+import { isExplained } from '../src/lib/errors.ts'
+import type { Log } from '../src/lib/log.ts'
 import type { Chained } from './chain.ts'
 
 export interface ChainKeeperOptions {
@@ -62,8 +62,8 @@ export class ChainKeeper implements Disposable {
     } catch (error) {
       // It was taken out by us, if it was in.
       this.#inPlace = false
-      const isMissing = error instanceof MeshaccelError && error.code === 'NO_CNI_NETWORK'
-      const hint = error instanceof MeshaccelError ? error.hint : undefined
+      const isMissing = isExplained(error) && error.code === 'NO_CNI_NETWORK'
+      const hint = isExplained(error) ? error.hint : undefined
       this.#tell(isMissing ? 'waiting' : 'refused', undefined, messageOf(error), hint)
     }
   }

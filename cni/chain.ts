@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { MeshaccelError } from '../src/errors.ts'
+import { isExplained } from '../src/lib/errors.ts'
 import { choose } from './choose.ts'
 import {
   besideName,
@@ -109,7 +109,7 @@ function ifThereIsOne<T>(chain: () => T): T | undefined {
   try {
     return chain()
   } catch (error) {
-    if (error instanceof MeshaccelError && networkErrors.includes(error.code)) return undefined
+    if (isExplained(error) && networkErrors.includes(error.code)) return undefined
     throw error
   }
 }

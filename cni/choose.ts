@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf } from '../src/errno.ts'
-import { MeshaccelError } from '../src/errors.ts'
+import { messageOf } from '../src/lib/errno.ts'
+import { isExplained, MeshaccelError } from '../src/lib/errors.ts'
 import { readNetwork, type ConfFile, type Network } from './network.ts'
 import { directoriesWith, missingFrom } from './plugin-dirs.ts'
 
@@ -76,7 +76,7 @@ function readIfUsable(file: ConfFile, confDir: string, unreadable: string[]): Ne
     if (network.types.length > 0 || hasPluginFiles(join(confDir, network.name))) return network
     unreadable.push(`${file.name} has no plugins`)
   } catch (error) {
-    if (!(error instanceof MeshaccelError)) throw error
+    if (!isExplained(error)) throw error
     unreadable.push(`${file.name}: ${messageOf(error)}`)
   }
   return undefined

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { MeshaccelError } from '../src/errors.ts'
+import { MeshaccelError } from '../src/lib/errors.ts'
 import { elementsOf, membersOf, whyNoObject, wholeOf, type Span } from './json-text.ts'
 
 /** The plugin's `type`: the name of its binary. */

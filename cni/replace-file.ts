@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { exchangeFiles } from '../src/libbpf/libc.ts'
+import { exchangeFiles } from 'libbpf'
 
 export interface Replacement {
   readonly path: string

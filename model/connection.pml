@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One connection that joins, leaves and joins again while both its ends send: is every byte read, once and in order?
  *
- * Checked exhaustively by test/model/connection.test.ts. Each step that other processors may see in between is a step
+ * Checked exhaustively by test/system/model/connection.test.ts. Each step that other processors may see in between is a step
  * here; what the kernel does under one lock is one step. The sources of the steps:
  *
  *	sender	tcp_bpf_sendmsg(), and between its locks verdict() and redirect() of bpf/sk_msg/verdict.bpf.c
  *	network	TCP: in order, nothing lost, arrives at any time
  *	reader	tcp_recvmsg(), tcp_bpf_recvmsg(); then meshaccel_received() of bpf/observe/observe.bpf.c
- *	agent	bpf/scan/{pair,join,tend,leave}.bpf.h; then the kicks of src/datapath/scans.ts, each of which is a run of
+ *	agent	bpf/scan/{pair,join,tend,leave}.bpf.h; then the kicks of src/datapath/loop/scans.ts, each of which is a run of
  *		meshaccel_kick
  *	fate	SIGKILL for the agent, and its successor: at any time, but not inside a run of a program
  *	toggle	the agent's withdraw() and enrol(), drain and resume

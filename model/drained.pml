@@ -2,7 +2,7 @@
 /* May an end leave? One direction of a connection, where the kernel does what it should not: it skips a count, it
  * fails a redirect, it sends without asking the verdict.
  *
- * Checked exhaustively by test/model/drained.test.ts. connection.pml has the whole protocol, and counts that are exact.
+ * Checked exhaustively by test/system/model/drained.test.ts. connection.pml has the whole protocol, and counts that are exact.
  * This model has what bpf/include/drained.bpf.h and accounting.bpf.h argue about. The sources of the steps:
  *
  *	sender	tcp_bpf_sendmsg(); between its locks verdict() and redirect() of bpf/sk_msg/verdict.bpf.c

@@ -2,7 +2,7 @@
 /* Store buffering: a processor's plain store may be seen by others after its later loads. Two places depend on its not
  * being so; in each, two processors store one thing and then look at what the other one has stored.
  *
- * Checked exhaustively by test/model/ordering.test.ts. The other models take memory for sequentially consistent. The sources
+ * Checked exhaustively by test/system/model/ordering.test.ts. The other models take memory for sequentially consistent. The sources
  * of the steps:
  *
  *	request		tcp_messages++ of bpf/sk_msg/verdict.bpf.c, then attend() of bpf/include/conn.bpf.h

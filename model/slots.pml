@@ -2,7 +2,7 @@
 /* Two connections that have one slot, one after the other: does a late step of the first one harm the second, and is the
  * slot free in the end?
  *
- * Checked exhaustively by test/model/slots.test.ts. The sources of the steps:
+ * Checked exhaustively by test/system/model/slots.test.ts. The sources of the steps:
  *
  *	socket	the kernel: a socket opens, closes, and its memory goes to another one
  *	tell	end_closed() of bpf/include/closed.bpf.h, run by two programs, of which the kernel may skip either

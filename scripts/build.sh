@@ -28,15 +28,13 @@ if stale "$walk" src/datapath/netns/walk.c; then
 fi
 
 bundle=build/kube-config.js
-if stale $bundle scripts/bundle-kube-config.mjs node_modules/@kubernetes/client-node/package.json; then
+if stale $bundle scripts/bundle-{kube-config,options}.mjs node_modules/@kubernetes/client-node/package.json; then
 	node scripts/bundle-kube-config.mjs $bundle.new
 	mv $bundle.new $bundle
 fi
 
-mapfile -d '' typescript < <(find src cni bench -name '*.ts' -print0)
-if stale dist/.built scripts/bundle-cli.mjs tsconfig.json tsconfig.build.json package.json src/api/*.proto "${typescript[@]}"; then
-	npx tsc -p tsconfig.build.json
+mapfile -d '' typescript < <(find src cni bench packages/*/src -name '*.ts' -print0)
+if stale dist/.built scripts/bundle-{cli,options}.mjs package.json src/api/*.proto "${typescript[@]}"; then
 	node scripts/bundle-cli.mjs
-	chmod +x dist/src/cli.js
 	touch dist/.built
 fi

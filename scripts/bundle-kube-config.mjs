@@ -1,27 +1,20 @@
 // bundle-kube-config.mjs OUT: the part of @kubernetes/client-node that the agent uses, its KubeConfig, in one module.
 // Imported whole, the package brings 700 generated classes along: 45 MiB of memory and a second at each start.
 import { build } from 'esbuild'
+import { bundleOptions } from './bundle-options.mjs'
 
 const [outfile] = process.argv.slice(2)
 const isAsked = Symbol('is asked')
 
 await build({
+  ...bundleOptions,
   stdin: {
     contents: "export { KubeConfig } from '@kubernetes/client-node/dist/config.js'",
     resolveDir: '.',
   },
   outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
   // node-fetch does without.
   external: ['encoding'],
-  // For the CommonJS packages in it.
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
   plugins: [
     {
       name: 'what is not used goes',

@@ -26,7 +26,10 @@ cp --parents -r package.json dist src/cli/ui/page deploy/manifests.yaml deploy/c
 	build/bpf/{meshaccel,measure}.bpf.o build/cni/meshaccel-cni build/netns/meshaccel-walk \
 	build/kube-config.js "$root/app"
 npm ls --all --omit=dev --parseable | sed -n "s#^$PWD/\(node_modules/\(@[^/]*/\)\?[^/]*\)\$#\1#p" |
-	xargs cp --parents -r -t "$root/app"
+	while read -r package; do
+		# The workspaces are in the bundle.
+		[[ -L $package ]] || echo "$package"
+	done | xargs cp --parents -r -t "$root/app"
 find "$root/app" \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
 cp "$node" "$root/usr/bin/node"

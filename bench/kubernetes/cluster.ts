@@ -5,8 +5,8 @@ import {
   type V1Node,
   type V1Pod,
 } from '@kubernetes/client-node'
-import { MeshaccelError } from '../../src/errors.ts'
-import { pollUntil, type Waiting } from '../polling.ts'
+import { MeshaccelError } from '../../src/lib/errors.ts'
+import { pollUntil, type Waiting } from '../measure/polling.ts'
 import { CONTAINER, namespaceOf, type Arm, serviceOf } from './manifests.ts'
 import type { MeshName } from '../topology/mesh.ts'
 

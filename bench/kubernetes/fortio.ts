@@ -1,4 +1,4 @@
-import { MeshaccelError } from '../../src/errors.ts'
+import { MeshaccelError } from '../../src/lib/errors.ts'
 import type { Distribution, Latency } from '../load/latency.ts'
 
 /** Of what `fortio load -json` prints, what the bench reads; times are in seconds. */

@@ -1,10 +1,10 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { MeshaccelError } from '../../src/errors.ts'
-import type { Endpoint } from '../endpoint.ts'
+import { MeshaccelError } from '../../src/lib/errors.ts'
+import type { Endpoint } from '../system/endpoint.ts'
 import { type Pod, startInPod } from '../topology/pod.ts'
-import type { UndoStack } from '../undo-stack.ts'
-import type { Waiting } from '../polling.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
+import type { Waiting } from '../measure/polling.ts'
 import { type LoggedRequest, parseRequestLog } from './request-log.ts'
 
 export interface HttpLoad {

@@ -1,4 +1,4 @@
-import { percentile } from '../statistics.ts'
+import { percentile } from '../measure/statistics.ts'
 
 export interface Latency {
   readonly p50: number

@@ -1,9 +1,9 @@
-import type { Endpoint } from '../endpoint.ts'
+import type { Endpoint } from '../system/endpoint.ts'
 import { type Pod, startInPod } from '../topology/pod.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 import { type Distribution, type Latency, latencyOf } from './latency.ts'
 import { loadProgram } from './program.ts'
-import type { Waiting } from '../polling.ts'
+import type { Waiting } from '../measure/polling.ts'
 import { parseRequestLog } from './request-log.ts'
 
 export interface FixedRateLoad {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
-import { systemCommand } from '../system-command.ts'
+import { packageRoot } from '../../src/lib/package.ts'
+import { systemCommand } from '../system/system-command.ts'
 
 /** The path of a load program of this directory; compiled where it is missing or older than its source. */
 export function loadProgram(name: 'stream' | 'open-loop'): string {

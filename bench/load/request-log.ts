@@ -1,4 +1,4 @@
-import { median } from '../statistics.ts'
+import { median } from '../measure/statistics.ts'
 import { type Distribution, type Latency, latencyOf } from './latency.ts'
 
 /** One request of h2load's log. */

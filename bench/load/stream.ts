@@ -1,9 +1,9 @@
-import type { Child } from '../child.ts'
+import type { Child } from '../system/child.ts'
 import type { ApplicationAddress } from '../proxies/nginx.ts'
-import type { Endpoint } from '../endpoint.ts'
+import type { Endpoint } from '../system/endpoint.ts'
 import { listening, type Pod, startInPod } from '../topology/pod.ts'
-import type { UndoStack } from '../undo-stack.ts'
-import type { Waiting } from '../polling.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
+import type { Waiting } from '../measure/polling.ts'
 import { loadProgram } from './program.ts'
 
 export interface StreamLoad {

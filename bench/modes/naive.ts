@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
-import { BpfObject } from '../../src/libbpf/index.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import { packageRoot } from '../../src/lib/package.ts'
+import { BpfObject } from 'libbpf'
+import type { UndoStack } from '../system/undo-stack.ts'
 import type { Accelerator } from './accelerator.ts'
 
 /** The bare mechanism on the processes of one cgroup: the speed limit, without any of the safety. */

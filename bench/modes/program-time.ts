@@ -1,6 +1,6 @@
 import { setSysctl } from '../topology/sysctls.ts'
-import { systemCommand } from '../system-command.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import { systemCommand } from '../system/system-command.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 import type { ProgramId } from './accelerator.ts'
 
 /** A program as `bpftool prog show -j` prints it. */

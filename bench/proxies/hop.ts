@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.ts'
+import type { Endpoint } from '../system/endpoint.ts'
 
 /** What one sidecar does. */
 export interface Hop {

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Child } from '../child.ts'
+import type { Child } from '../system/child.ts'
 import { listening, type Pod, startInPod } from '../topology/pod.ts'
-import type { Waiting } from '../polling.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import type { Waiting } from '../measure/polling.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 
 /** Where the application listens: a port of its pod's address and a Unix socket. */
 export interface ApplicationAddress {

@@ -1,4 +1,4 @@
-import type { Spread } from '../statistics.ts'
+import type { Spread } from '../measure/statistics.ts'
 import { formatShort } from './format.ts'
 import { markup, type Markup } from './markup.ts'
 import { linearScale } from './scale.ts'

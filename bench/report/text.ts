@@ -1,8 +1,8 @@
 import { cells, sameCell, speedRatio } from '../comparisons.ts'
 import { type Cell, formatSize, type Mode, modes } from '../options.ts'
-import { removedShare } from '../removed-share.ts'
+import { removedShare } from '../measure/removed-share.ts'
 import type { Report, Run } from '../report.ts'
-import { median, type Spread } from '../statistics.ts'
+import { median, type Spread } from '../measure/statistics.ts'
 import { meshes } from '../topology/mesh.ts'
 import { counted, formatNumber } from './format.ts'
 

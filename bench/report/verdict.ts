@@ -1,8 +1,8 @@
 import { cells, sameCell } from '../comparisons.ts'
 import type { Cell, Mode } from '../options.ts'
-import { removedShare } from '../removed-share.ts'
+import { removedShare } from '../measure/removed-share.ts'
 import type { Comparison, Report } from '../report.ts'
-import { median, type Spread } from '../statistics.ts'
+import { median, type Spread } from '../measure/statistics.ts'
 import { counted } from './format.ts'
 import { cellTitle, ratioOf } from './text.ts'
 

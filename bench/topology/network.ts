@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { systemCommand } from '../system-command.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import { systemCommand } from '../system/system-command.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 
 /** A pod's network namespace. */
 export interface PodNetwork {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { Child } from '../child.ts'
-import { pollUntil, type Waiting } from '../polling.ts'
-import type { Endpoint } from '../endpoint.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import { Child } from '../system/child.ts'
+import { pollUntil, type Waiting } from '../measure/polling.ts'
+import type { Endpoint } from '../system/endpoint.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 import { inside, type PodNetwork } from './network.ts'
 
 /** A place where processes run as those of one pod. */

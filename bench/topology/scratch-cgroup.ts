@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MeshaccelError } from '../../src/errors.ts'
-import { cgroup2Mount, parseMountinfo } from '../../src/mountinfo.ts'
-import { blockUntil } from '../polling.ts'
-import type { UndoStack } from '../undo-stack.ts'
+import { MeshaccelError } from '../../src/lib/errors.ts'
+import { cgroup2Mount, parseMountinfo } from '../../src/lib/mountinfo.ts'
+import { blockUntil } from '../measure/polling.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 
 /** The run's own part of the cgroup v2 hierarchy. */
 export interface ScratchCgroup {

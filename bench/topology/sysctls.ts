@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { UndoStack } from '../undo-stack.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 import { inside, type PodNetwork } from './network.ts'
 
 const CONGESTION_CONTROL = 'cubic'

@@ -1,6 +1,6 @@
 import { Client, credentials } from '@grpc/grpc-js'
 import { createConnection } from 'node:net'
-import { MeshaccelError } from '../errors.ts'
+import { MeshaccelError } from '../lib/errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
 import type { ControlMethods, FlowFilter, FlowView, TraceEventView, TraceRequest } from './views.ts'
 import { loadControlService } from './wire.ts'

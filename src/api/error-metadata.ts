@@ -1,9 +1,9 @@
 import { Metadata } from '@grpc/grpc-js'
-import { messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
+import { messageOf } from '../lib/errno.ts'
+import { type ErrorDetails, MeshaccelError } from '../lib/errors.ts'
 
 /** What of an error does not fit into gRPC's own status, and crosses the socket beside it. */
-export function errorMetadata(error: MeshaccelError): { metadata: Metadata } {
+export function errorMetadata(error: ErrorDetails): { metadata: Metadata } {
   const metadata = new Metadata()
   metadata.set('meshaccel-code', error.code)
   metadata.set('meshaccel-operation', encodeURIComponent(error.operation))

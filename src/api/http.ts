@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { HttpAddress } from '../config.ts'
-import { errnoOf, messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
+import type { HttpAddress } from '../lib/config.ts'
+import { errnoOf, messageOf } from '../lib/errno.ts'
+import { MeshaccelError } from '../lib/errors.ts'
 
 export interface Page {
   readonly status: number

@@ -11,10 +11,10 @@ import {
 import { HealthImplementation } from 'grpc-health-check'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
-import { defaults } from '../config.ts'
-import { messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { defaults } from '../lib/config.ts'
+import { messageOf } from '../lib/errno.ts'
+import { isExplained, MeshaccelError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
 import { errorMetadata } from './error-metadata.ts'
 import type {
   Control,
@@ -188,7 +188,7 @@ function streamEvents(
 }
 
 function toStatus(error: unknown, log: Log): { code: number; details: string } {
-  if (error instanceof MeshaccelError) {
+  if (isExplained(error)) {
     return { code: grpcStatus.FAILED_PRECONDITION, details: error.message, ...errorMetadata(error) }
   }
   log.error({ err: error }, 'a control call failed')

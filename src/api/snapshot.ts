@@ -7,7 +7,7 @@ import type {
   FlowEnd,
   Quarantined,
 } from '../datapath/datapath.ts'
-import { podKey } from '../observed-pod.ts'
+import { podKey } from '../pods/observed-pod.ts'
 import type { SeenPod } from '../reconcile/desired.ts'
 import type {
   AgentState,

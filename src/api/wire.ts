@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader'
-import { packageRoot } from '../package.ts'
+import { packageRoot } from '../lib/package.ts'
 
 export const controlService = 'meshaccel.v1.Control'
 

@@ -1,5 +1,5 @@
 import { ControlClient } from '../api/client.ts'
-import { defaults } from '../config.ts'
+import { defaults } from '../lib/config.ts'
 
 /** Longer than that, Tab had better do nothing. */
 const timeoutMs = 5_000

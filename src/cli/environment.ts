@@ -1,4 +1,4 @@
-import type { AgentParts } from '../agent.ts'
+import type { AgentParts } from '../agent/start.ts'
 
 /** An output of a command: a stream, or a test's string. */
 export interface Output {

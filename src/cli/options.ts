@@ -1,5 +1,5 @@
 import type { Options } from 'yargs'
-import { defaults } from '../config.ts'
+import { defaults } from '../lib/config.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Options that several commands share. */

@@ -1,4 +1,4 @@
-import { MeshaccelError } from '../errors.ts'
+import { MeshaccelError } from '../lib/errors.ts'
 import type { CliEnvironment } from './environment.ts'
 
 /** Throws NOT_ROOT unless root asks. */

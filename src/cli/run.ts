@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs'
-import { messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
-import { version } from '../package.ts'
+import { messageOf } from '../lib/errno.ts'
+import { isExplained } from '../lib/errors.ts'
+import { version } from '../lib/package.ts'
 import type { CliEnvironment } from './environment.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -19,24 +19,25 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
 
 /** In the order in which the help lists them. A command line that begins with one of them loads no other. */
 const commands: Readonly<Record<string, (parser: Argv) => Promise<unknown>>> = {
-  agent: async (parser) => parser.command((await import('./agent.ts')).default),
-  bench: async (parser) => parser.command((await import('./bench.ts')).default),
-  status: async (parser) => parser.command((await import('./status.ts')).default),
-  pods: async (parser) => parser.command((await import('./pods.ts')).default),
-  flows: async (parser) => parser.command((await import('./flows.ts')).default),
-  top: async (parser) => parser.command((await import('./top.ts')).default),
-  reasons: async (parser) => parser.command((await import('./reasons.ts')).default),
-  readers: async (parser) => parser.command((await import('./readers.ts')).default),
-  explain: async (parser) => parser.command((await import('./explain.ts')).default),
-  trace: async (parser) => parser.command((await import('./trace.ts')).default),
-  ui: async (parser) => parser.command((await import('./ui.ts')).default),
-  doctor: async (parser) => parser.command((await import('./doctor.ts')).default),
-  drain: async (parser) => parser.command((await import('./drain.ts')).default),
-  resume: async (parser) => parser.command((await import('./resume.ts')).default),
-  cleanup: async (parser) => parser.command((await import('./cleanup.ts')).default),
-  cni: async (parser) => parser.command((await import('./cni.ts')).default),
-  manifests: async (parser) => parser.command((await import('./manifests.ts')).default),
-  'mount-bpffs': async (parser) => parser.command((await import('./mount-bpffs.ts')).default),
+  agent: async (parser) => parser.command((await import('./commands/agent.ts')).default),
+  bench: async (parser) => parser.command((await import('./commands/bench.ts')).default),
+  status: async (parser) => parser.command((await import('./commands/status.ts')).default),
+  pods: async (parser) => parser.command((await import('./commands/pods.ts')).default),
+  flows: async (parser) => parser.command((await import('./commands/flows.ts')).default),
+  top: async (parser) => parser.command((await import('./commands/top.ts')).default),
+  reasons: async (parser) => parser.command((await import('./commands/reasons.ts')).default),
+  readers: async (parser) => parser.command((await import('./commands/readers.ts')).default),
+  explain: async (parser) => parser.command((await import('./commands/explain.ts')).default),
+  trace: async (parser) => parser.command((await import('./commands/trace.ts')).default),
+  ui: async (parser) => parser.command((await import('./commands/ui.ts')).default),
+  doctor: async (parser) => parser.command((await import('./commands/doctor.ts')).default),
+  drain: async (parser) => parser.command((await import('./commands/drain.ts')).default),
+  resume: async (parser) => parser.command((await import('./commands/resume.ts')).default),
+  cleanup: async (parser) => parser.command((await import('./commands/cleanup.ts')).default),
+  cni: async (parser) => parser.command((await import('./commands/cni.ts')).default),
+  manifests: async (parser) => parser.command((await import('./commands/manifests.ts')).default),
+  'mount-bpffs': async (parser) =>
+    parser.command((await import('./commands/mount-bpffs.ts')).default),
 }
 
 /** Resolves to what yargs itself has to say: the help, the version. */
@@ -98,7 +99,7 @@ function describe(error: unknown): string {
   const hint =
     error instanceof UsageError
       ? '`meshaccel --help` lists the commands, `meshaccel COMMAND --help` what one takes.'
-      : error instanceof MeshaccelError
+      : isExplained(error)
         ? error.hint
         : undefined
   return `meshaccel: ${messageOf(error)}\n${hint === undefined ? '' : `  ${hint}\n`}`

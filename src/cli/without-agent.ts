@@ -1,6 +1,6 @@
-import { lockAgent } from '../agent-lock.ts'
+import { lockAgent } from '../agent/lock.ts'
 import { ControlClient } from '../api/client.ts'
-import { MeshaccelError } from '../errors.ts'
+import { isExplained } from '../lib/errors.ts'
 import { requireRoot } from './require-root.ts'
 import type { CliEnvironment } from './environment.ts'
 
@@ -14,7 +14,7 @@ export async function connectIfRunning(
   try {
     return await ControlClient.connect(socketPath)
   } catch (error) {
-    if (error instanceof MeshaccelError && error.code === 'AGENT_NOT_RUNNING') return undefined
+    if (isExplained(error) && error.code === 'AGENT_NOT_RUNNING') return undefined
     throw error
   }
 }

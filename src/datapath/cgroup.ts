@@ -1,7 +1,7 @@
 import { readFileSync, statfsSync } from 'node:fs'
-import { errnoOf, messageOf } from '../errno.ts'
-import { MeshaccelError } from '../errors.ts'
-import { cgroup2Mount, parseMountinfo } from '../mountinfo.ts'
+import { errnoOf, messageOf } from '../lib/errno.ts'
+import { MeshaccelError } from '../lib/errors.ts'
+import { cgroup2Mount, parseMountinfo } from '../lib/mountinfo.ts'
 
 /** CGROUP2_SUPER_MAGIC of linux/magic.h. */
 const cgroup2Magic = 0x63677270

@@ -1,6 +1,6 @@
 /** The one door between the control plane and the kernel: everything above it can be tested without root. */
 
-import type { Exclusions } from '../exclusions.ts'
+import type { Exclusions } from '../pods/exclusions.ts'
 
 /** What the self-test allows on this kernel. */
 export type Policy = 'full' | 'strict' | 'proxies-only' | 'refused'

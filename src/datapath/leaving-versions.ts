@@ -1,8 +1,8 @@
-import type { Log } from '../log.ts'
+import type { Log } from '../lib/log.ts'
 import type { Walks } from './netns/walks.ts'
-import { removeVersion } from './pin-directory.ts'
-import { Pins } from './programs.ts'
-import { Scans } from './scans.ts'
+import { removeVersion } from './pins/pin-directory.ts'
+import { Pins } from './pins/programs.ts'
+import { Scans } from './loop/scans.ts'
 
 const LOOK_INTERVAL_MS = 1_000
 

@@ -2,14 +2,14 @@
 
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { MeshaccelError } from '../errors.ts'
-import { BpfMap, bytes, u64 } from '../libbpf/index.ts'
-import type { Log } from '../log.ts'
+import { isExplained, MeshaccelError } from '../lib/errors.ts'
+import { BpfMap, bytes, u64 } from 'libbpf'
+import type { Log } from '../lib/log.ts'
 import type { Datapath, DrainOptions, Policy } from './datapath.ts'
-import { flowPieces, parseFlows } from './flow-table.ts'
-import { tellHolders } from './holders.ts'
-import { KernelDatapath, type KernelDatapathOptions } from './kernel.ts'
-import type { ConfigRecord } from './layout.ts'
+import { flowPieces, parseFlows } from './loop/flow-table.ts'
+import { tellHolders } from './loop/stalled-readers.ts'
+import { KernelDatapath, type KernelDatapathOptions } from './kernel-datapath.ts'
+import type { ConfigRecord } from './maps/layout.ts'
 import { Walks } from './netns/walks.ts'
 import { LeavingVersions } from './leaving-versions.ts'
 import {
@@ -24,14 +24,14 @@ import {
   removePartial,
   removeVersion,
   setAside,
-} from './pin-directory.ts'
-import { currentPins, install, isComplete, Pins, Programs } from './programs.ts'
+} from './pins/pin-directory.ts'
+import { currentPins, install, isComplete, Pins, Programs } from './pins/programs.ts'
 import { RefusedDatapath } from './refused.ts'
-import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig, Scans } from './scans.ts'
+import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig, Scans } from './loop/scans.ts'
 import type { SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
-import { UndecidedDatapath } from './undecided.ts'
+import { UndecidedDatapath } from './retrying.ts'
 
 /** How long another version's connections may take to leave. */
 const VERSION_CHANGE_TIMEOUT_MS = 10_000
@@ -153,7 +153,7 @@ async function drainsInTime(version: string, log: Log): Promise<boolean> {
     await drainVersion(version, { timeoutMs: VERSION_CHANGE_TIMEOUT_MS })
     return true
   } catch (error) {
-    if (!(error instanceof MeshaccelError) || error.code !== DRAIN_TIMEOUT) throw error
+    if (!isExplained(error) || error.code !== DRAIN_TIMEOUT) throw error
     log.warn({ pins: version, err: error }, 'kept for connections whose readers do not read')
     using pins = new Pins(version)
     pins.withdrawAll()

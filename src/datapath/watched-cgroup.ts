@@ -1,8 +1,8 @@
 /** Whether a pod's processes run where our programs are attached: in a cgroup below the watched one. */
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { mountOf, parseMountinfo } from '../mountinfo.ts'
-import type { NetnsRef } from '../observed-pod.ts'
+import { mountOf, parseMountinfo } from '../lib/mountinfo.ts'
+import type { NetnsRef } from '../pods/observed-pod.ts'
 
 /** A place in the hierarchy as this process sees it: so many levels above its own root, then down by these names. */
 export interface CgroupPlace {

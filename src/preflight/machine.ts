@@ -9,9 +9,9 @@ import {
   realpathSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { errnoOf } from '../errno.ts'
-import { type CgroupPrograms, cgroupPrograms, probeBpf, probeIpv6 } from '../libbpf/index.ts'
-import { type Mount, parseMountinfo } from '../mountinfo.ts'
+import { errnoOf } from '../lib/errno.ts'
+import { type CgroupPrograms, cgroupPrograms, probeBpf, probeIpv6 } from 'libbpf'
+import { type Mount, parseMountinfo } from '../lib/mountinfo.ts'
 
 export interface Machine {
   readonly mounts: readonly Mount[]

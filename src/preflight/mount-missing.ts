@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
-import { MeshaccelError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
-import { mountFileSystem, unmountFileSystem } from '../libbpf/index.ts'
+import { MeshaccelError } from '../lib/errors.ts'
+import { makeDirectory } from '../lib/make-directory.ts'
+import { mountFileSystem, unmountFileSystem } from 'libbpf'
 import type { Finding, MissingMount } from './finding.ts'
 
 /** The kernel puts these into every bpffs (CONFIG_BPF_PRELOAD). */

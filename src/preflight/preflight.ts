@@ -1,5 +1,5 @@
 /** Finds everything that is missing or odd on this machine, in milliseconds and before anything is touched. */
-import { MeshaccelError } from '../errors.ts'
+import { MeshaccelError } from '../lib/errors.ts'
 import { bpffs } from './checks/bpffs.ts'
 import {
   cgroup2,

@@ -1,5 +1,5 @@
 import type { PodNetns } from '../datapath/datapath.ts'
-import { podKey, type Mesh, type ObservedPod } from '../observed-pod.ts'
+import { podKey, type Mesh, type ObservedPod } from '../pods/observed-pod.ts'
 
 /** What became of looking up a pod's network namespace. */
 export type NetnsResolution = FoundNetns | { readonly reason: NotEnrolledReason }

@@ -1,5 +1,5 @@
-import { MeshaccelError } from '../errors.ts'
-import { podKey, type NetnsRef, type ObservedPod } from '../observed-pod.ts'
+import { isExplained } from '../lib/errors.ts'
+import { podKey, type NetnsRef, type ObservedPod } from '../pods/observed-pod.ts'
 import type { FoundNetns, NetnsResolution, NotEnrolledReason } from './desired.ts'
 
 /** How namespaces are looked up; both throw a MeshaccelError whose code says why they cannot. */
@@ -98,6 +98,6 @@ const reasonByCode: Readonly<Record<string, NotEnrolledReason>> = {
 
 /** Why a pod whose namespace cannot be looked up is not enrolled. */
 export function reasonOf(error: unknown): NotEnrolledReason {
-  const reason = error instanceof MeshaccelError ? reasonByCode[error.code] : undefined
+  const reason = isExplained(error) ? reasonByCode[error.code] : undefined
   return reason ?? 'netns-forbidden'
 }

@@ -1,12 +1,12 @@
-import type { MeshaccelError } from '../errors.ts'
-import type { ObservedPod } from '../observed-pod.ts'
+import type { ExplainedError } from '../lib/errors.ts'
+import type { ObservedPod } from '../pods/observed-pod.ts'
 import type { AnnouncedSandbox } from './netns/search.ts'
 
 /** What a source tells: all its pods each time, or why it cannot tell them; then the last ones stay true. */
 export interface SourceListener {
   /** Settles when they have been acted upon. */
   pods(pods: readonly ObservedPod[]): Promise<void> | void
-  failed(error: MeshaccelError): void
+  failed(error: ExplainedError): void
   /** What failed works again, and has nothing new to tell. */
   recovered?(): void
 }

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
+import { packageRoot } from '../../src/lib/package.ts'
 
 /** This package with BPF programs that were built from a changed header, in a directory of its own. */
 export class AnotherVersion implements Disposable {

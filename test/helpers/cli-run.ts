@@ -1,4 +1,4 @@
-import type { AgentParts } from '../../src/agent.ts'
+import type { AgentParts } from '../../src/agent/start.ts'
 import { runCli } from '../../src/cli/run.ts'
 
 export interface CliResult {

@@ -3,9 +3,9 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
-import { packageRoot } from '../../src/package.ts'
+import { packageRoot } from '../../src/lib/package.ts'
 
-/** The rules by which a runtime picks a network: test/cni/runtime. */
+/** The rules by which a runtime picks a network: test/kernel/cni/runtime. */
 export type Rule = 'containerd' | 'crio'
 
 export const rules: readonly Rule[] = ['containerd', 'crio']
@@ -28,7 +28,7 @@ export function runtimeProgram(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'cni-runtime-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const program = join(directory, 'runtime')
-  const source = join(packageRoot, 'test/cni/runtime')
+  const source = join(packageRoot, 'test/kernel/cni/runtime')
   execFileSync('go', ['build', '-mod=readonly', '-buildvcs=false', '-o', program, '.'], {
     cwd: source,
     stdio: ['ignore', 'inherit', 'inherit'],

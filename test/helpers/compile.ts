@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
+import { packageRoot } from '../../src/lib/package.ts'
 
 const flags = ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Wno-missing-field-initializers']
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { packageRoot } from '../../src/package.ts'
+import { packageRoot } from '../../src/lib/package.ts'
 
 export interface Sandbox {
   readonly id: string

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
+import { packageRoot } from '../../src/lib/package.ts'
 
 /** For all tests of a checkout: a self-test at each of some hundred starts of an agent takes minutes. */
 const file = join(packageRoot, 'build/test/policy.json')

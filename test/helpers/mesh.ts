@@ -22,7 +22,7 @@ export interface Pod {
     args?: readonly string[],
     through?: readonly string[],
   ): Child<Line>
-  /** Runs test/software/traffic/NAME.ts inside the pod's namespace and the mesh's cgroup. */
+  /** Runs test/system/software/traffic/NAME.ts inside the pod's namespace and the mesh's cgroup. */
   script<Line extends { readonly event: string }>(name: string, options: object): Child<Line>
   /** Runs a command inside the pod's namespace and the mesh's cgroup, until the mesh goes away if need be. */
   start(command: string, ...args: string[]): ChildProcess
@@ -183,7 +183,7 @@ export class Mesh implements AsyncDisposable {
         return new Child(...enter(command, rest))
       },
       script: (script, options) => {
-        const path = new URL(`../software/traffic/${script}.ts`, import.meta.url).pathname
+        const path = new URL(`../system/software/traffic/${script}.ts`, import.meta.url).pathname
         const args = ['--import=tsx', path, JSON.stringify(options)]
         return new Child(...enter(process.execPath, args))
       },

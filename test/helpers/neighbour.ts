@@ -3,12 +3,12 @@ import {
   BPF_F_ALLOW_MULTI,
   BPF_F_ALLOW_OVERRIDE,
   PROGRAM_TYPES,
-} from '../../src/libbpf/constants.ts'
-import { check } from '../../src/libbpf/error.ts'
-import * as ffi from '../../src/libbpf/ffi.ts'
-import { Fd } from '../../src/libbpf/handle.ts'
-import type { CgroupMode } from '../../src/libbpf/info.ts'
-import { openFd } from '../../src/libbpf/libc.ts'
+} from '../../packages/libbpf/src/constants.ts'
+import { check } from '../../packages/libbpf/src/error.ts'
+import * as ffi from '../../packages/libbpf/src/ffi.ts'
+import { Fd } from '../../packages/libbpf/src/handle.ts'
+import type { CgroupMode } from '../../packages/libbpf/src/info.ts'
+import { openFd } from 'libbpf'
 
 const flags: Readonly<Record<CgroupMode, number>> = {
   exclusive: 0,

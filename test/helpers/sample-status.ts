@@ -1,6 +1,6 @@
 import type { StatusView } from '../../src/api/views.ts'
 import type { Histogram, Measurement } from '../../src/datapath/datapath.ts'
-import { reasons } from '../../src/datapath/layout.ts'
+import { reasons } from '../../src/datapath/maps/layout.ts'
 
 /** What an agent tells that has seen everything once. */
 export const sampleStatus: StatusView = {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { packageRoot } from '../../src/package.ts'
+import { packageRoot } from '../../src/lib/package.ts'
 import { Child } from './child.ts'
 import { compile } from './compile.ts'
 import type { Pod } from './mesh.ts'
@@ -32,7 +32,7 @@ export class TrafficPrograms implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-traffic-'))
   readonly #compiled = new Map<string, string>()
 
-  /** The path of a program: `stress`, `flood`, `self-connect`, or one of test/adversity. */
+  /** The path of a program: `stress`, `flood`, `self-connect`, or one of test/kernel/adversity. */
   path(name: string): string {
     let path = this.#compiled.get(name)
     if (path === undefined) {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { systemCommand } from '../../system-command.ts'
-import type { UndoStack } from '../../undo-stack.ts'
+import { systemCommand } from '../../system/system-command.ts'
+import type { UndoStack } from '../../system/undo-stack.ts'
 import { inside, type PodNetwork } from '../network.ts'
-import type { RuleSet } from './rule-set.ts'
+import type { RuleSet } from './redirect.ts'
 
 type Tool = 'iptables-nft' | 'iptables-legacy' | 'nft' | 'tproxy'
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { systemCommand } from '../../system-command.ts'
+import { systemCommand } from '../../system/system-command.ts'
 import { inside, type PodNetwork } from '../network.ts'
-import type { RuleSet } from './rule-set.ts'
+import type { RuleSet } from './redirect.ts'
 
 /** Of `nft -j list ruleset`, what the bench reads. */
 interface Listing {

@@ -1,26 +1,11 @@
-import { MeshaccelError } from '../../../src/errors.ts'
-import type { UndoStack } from '../../undo-stack.ts'
+import { MeshaccelError } from '../../../src/lib/errors.ts'
 import type { Mesh, MeshName } from '../mesh.ts'
 import type { PodNetwork } from '../network.ts'
 import { iptablesRules, works } from './iptables.ts'
 import { istioNft, istioRedirect, istioTproxy } from './istio.ts'
 import { linkerdRedirect } from './linkerd.ts'
 import { nftRules } from './nft.ts'
-
-/** The ways in which traffic is led through the sidecars. */
-export const redirects = ['iptables-nft', 'iptables-legacy', 'nft', 'tproxy'] as const
-
-export type Redirect = (typeof redirects)[number]
-
-/** The rules of a mesh, as one tool writes them. */
-export interface RuleSet {
-  /** The inbound proxy takes connections that keep their addresses: it needs IP_TRANSPARENT. */
-  readonly transparent: boolean
-  /** Puts them into a pod for as long as the stack lives. */
-  install(stack: UndoStack, pod: PodNetwork): void
-  /** How many connections they have led to a port of the proxy. */
-  ledTo(port: number, pod: PodNetwork): number
-}
+import { type Redirect, redirects, type RuleSet } from './redirect.ts'
 
 /** The ways that a mesh knows itself. */
 export const redirectsOf: Readonly<Record<MeshName, readonly Redirect[]>> = {

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
-import { messageOf } from '../../errno.ts'
-import { MeshaccelError } from '../../errors.ts'
-import { packageRoot } from '../../package.ts'
+import { messageOf } from '../../lib/errno.ts'
+import { isExplained, MeshaccelError } from '../../lib/errors.ts'
+import { packageRoot } from '../../lib/package.ts'
 import type { ErrorData } from './page-types.ts'
 
 const pageDirectory = 'src/cli/ui/page'
@@ -162,6 +162,6 @@ function line(status: number, text: string): Answer {
 }
 
 function errorData(error: unknown): ErrorData {
-  const hint = error instanceof MeshaccelError ? error.hint : undefined
+  const hint = isExplained(error) ? error.hint : undefined
   return { error: messageOf(error), ...(hint === undefined ? {} : { hint }) }
 }

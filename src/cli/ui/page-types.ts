@@ -9,7 +9,7 @@ import type {
   ReaderView,
   StatusView,
 } from '../../api/views.ts'
-import type { Words } from '../reason-words.ts'
+import type { Words } from '../output/reason-words.ts'
 
 /** As JSON brings it: 64 bits as the nearest number. */
 type Json<T> = T extends bigint

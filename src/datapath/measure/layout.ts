@@ -1,8 +1,8 @@
 /** The maps of the measuring programs, as bpf/include/measure.h lays them out; a test compares the two through BTF. */
 
-import { array, bytes, struct, u16, u32, u64, u8 } from '../../libbpf/index.ts'
-import type { StructCodec } from '../../libbpf/index.ts'
-import { event, type EventRecord } from '../layout.ts'
+import { array, bytes, struct, u16, u32, u64, u8 } from 'libbpf'
+import type { StructCodec } from 'libbpf'
+import { event, type EventRecord } from '../maps/layout.ts'
 
 export const TIME_BUCKETS = 26
 export const TIME_FIRST_BITS = 10

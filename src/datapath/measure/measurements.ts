@@ -10,8 +10,8 @@ import {
   type LoadedObject,
   u32,
   u64,
-} from '../../libbpf/index.ts'
-import { packageRoot } from '../../package.ts'
+} from 'libbpf'
+import { packageRoot } from '../../lib/package.ts'
 import { eventKinds, type Measurement, type MeasureSettings } from '../datapath.ts'
 import { addUp, type MeasuredPair } from './add-up.ts'
 import {

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { MeshaccelError } from '../../errors.ts'
-import { BpfError } from '../../libbpf/index.ts'
-import { packageRoot } from '../../package.ts'
+import { MeshaccelError } from '../../lib/errors.ts'
+import { BpfError } from 'libbpf'
+import { packageRoot } from '../../lib/package.ts'
 
 const PROGRAM = join(packageRoot, 'build/netns/meshaccel-walk')
 

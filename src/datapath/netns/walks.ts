@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { errnoOf } from '../../errno.ts'
-import type { Log } from '../../log.ts'
-import { findNetns } from '../netns-finder.ts'
+import { errnoOf } from '../../lib/errno.ts'
+import type { Log } from '../../lib/log.ts'
+import { findNetns } from './finder.ts'
 import { WalkProcess, type Walker } from './walk-process.ts'
 
 /**

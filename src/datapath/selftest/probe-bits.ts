@@ -1,5 +1,5 @@
 /** What the probes found, kept in the settings for an agent that adopts them. */
-import type { ConfigRecord } from '../layout.ts'
+import type { ConfigRecord } from '../maps/layout.ts'
 import { consequences, type Probe } from './policy.ts'
 
 type Bits = Pick<ConfigRecord, 'probes_run' | 'probes_ok'>

@@ -2,20 +2,14 @@
  * The probes: real sockets over loopback, watched by the real data path inside a scratch cgroup. They end by a
  * time-out, never by hanging; run them in a process of their own all the same (self-test.ts).
  */
-import { messageOf } from '../../errno.ts'
-import { MeshaccelError } from '../../errors.ts'
-import {
-  BpfError,
-  currentNetnsCookie,
-  loadedPrograms,
-  MPTCP,
-  TcpSocket,
-} from '../../libbpf/index.ts'
-import { flowPieces, parseFlows } from '../flow-table.ts'
-import { podRecord } from '../pod-record.ts'
-import { install, Programs } from '../programs.ts'
-import { initialConfig, setConfig } from '../scans.ts'
-import { visitHere } from '../visit.ts'
+import { messageOf } from '../../lib/errno.ts'
+import { isExplained, MeshaccelError } from '../../lib/errors.ts'
+import { BpfError, currentNetnsCookie, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
+import { flowPieces, parseFlows } from '../loop/flow-table.ts'
+import { podRecord } from '../maps/pod-record.ts'
+import { install, Programs } from '../pins/programs.ts'
+import { initialConfig, setConfig } from '../loop/scans.ts'
+import { visitHere } from '../loop/visit.ts'
 import type { Probe, ProbeName } from './policy.ts'
 import { probeWords } from './words.ts'
 
@@ -89,7 +83,7 @@ export function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'n
       const detail = `${ok ? words.ok : words.failed}${found === undefined ? '' : `: ${found}`}`
       return { ok, detail, ...(ok || words.hint === undefined ? {} : { hint: words.hint }) }
     } catch (error) {
-      const { code, hint } = error instanceof MeshaccelError ? error : {}
+      const { code, hint } = isExplained(error) ? error : {}
       const timedOut = code === TIMED_OUT
       if (timedOut && asked < ASKED_AT_MOST) continue
       return {

@@ -1,4 +1,4 @@
-import { isReadOnly, mountOf } from '../../mountinfo.ts'
+import { isReadOnly, mountOf } from '../../lib/mountinfo.ts'
 import { hasCapability } from '../capabilities.ts'
 import type { Check, Finding, Place } from '../finding.ts'
 import type { Machine } from '../machine.ts'

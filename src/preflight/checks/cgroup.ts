@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { cgroup2Mount, isReadOnly, type Mount, mountOf } from '../../mountinfo.ts'
+import { cgroup2Mount, isReadOnly, type Mount, mountOf } from '../../lib/mountinfo.ts'
 import { hasCapability } from '../capabilities.ts'
 import type { Check, Finding, Place } from '../finding.ts'
 import type { Machine } from '../machine.ts'

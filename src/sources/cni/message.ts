@@ -1,4 +1,4 @@
-import { MeshaccelError } from '../../errors.ts'
+import { MeshaccelError } from '../../lib/errors.ts'
 
 /** A pod whose sandbox has just been made: its network is up and none of its processes runs yet. */
 export interface CniPod {

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { messageOf } from '../../errno.ts'
-import { MeshaccelError } from '../../errors.ts'
-import type { Log } from '../../log.ts'
+import { messageOf } from '../../lib/errno.ts'
+import { MeshaccelError } from '../../lib/errors.ts'
+import type { Log } from '../../lib/log.ts'
 import { parseCniMessage, type CniMessage, type CniPod } from './message.ts'
 
 /** Whom the CNI plugin's news is for. */

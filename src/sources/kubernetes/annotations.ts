@@ -6,8 +6,8 @@ import {
   uidRule,
   type Exclusions,
   type RuleKind,
-} from '../../exclusions.ts'
-import { blockingReaders, type BlockingReaders } from '../../observed-pod.ts'
+} from '../../pods/exclusions.ts'
+import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.ts'
 import { meantChoice, meantValue } from './misspelt.ts'
 
 /** What users write on pods and namespaces. */

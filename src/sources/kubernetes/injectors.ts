@@ -1,4 +1,4 @@
-import type { Mesh } from '../../observed-pod.ts'
+import type { Mesh } from '../../pods/observed-pod.ts'
 import type { PodSpecFacts } from './pod-spec.ts'
 import { consulConfig, kumaConfig, type RedirectConfig } from './redirect-config.ts'
 

@@ -1,5 +1,5 @@
-import { editDistance, nearest } from '../../edit-distance.ts'
-import { blockingReaders, type BlockingReaders } from '../../observed-pod.ts'
+import { editDistance, nearest } from '../../lib/edit-distance.ts'
+import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.ts'
 
 const domain = 'meshaccel.io'
 

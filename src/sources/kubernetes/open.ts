@@ -1,7 +1,7 @@
-import type { Log } from '../../log.ts'
+import type { Log } from '../../lib/log.ts'
 import { CgroupFinder } from '../netns/cgroup.ts'
 import { CriFinder, runtimeSockets } from '../netns/cri.ts'
-import { loadKubeConfig } from './kube-config.ts'
+import { loadKubeConfig } from './client/kube-config.ts'
 import { nodeName } from './node-name.ts'
 import { KubernetesSource } from './source.ts'
 

@@ -1,4 +1,4 @@
-import type { ObservedPod } from '../../observed-pod.ts'
+import type { ObservedPod } from '../../pods/observed-pod.ts'
 import type { PodSpecFacts } from './pod-spec.ts'
 import { describe, recognise, type Sidecar } from './recognise.ts'
 import { readSettings, type Settings } from './settings.ts'

@@ -1,4 +1,4 @@
-import type { Mesh } from '../../observed-pod.ts'
+import type { Mesh } from '../../pods/observed-pod.ts'
 import { injectors, type Injector, type Setting } from './injectors.ts'
 import type { ContainerFacts, PodSpecFacts } from './pod-spec.ts'
 

@@ -1,5 +1,5 @@
-import { maxRules, union, type Exclusions } from '../../exclusions.ts'
-import type { ObservedPod } from '../../observed-pod.ts'
+import { maxRules, union, type Exclusions } from '../../pods/exclusions.ts'
+import type { ObservedPod } from '../../pods/observed-pod.ts'
 import {
   excludeKeys,
   readBlockingReaders,

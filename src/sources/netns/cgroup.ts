@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NetnsRef } from '../../observed-pod.ts'
+import type { NetnsRef } from '../../pods/observed-pod.ts'
 import type { NetnsFinder } from './finder.ts'
 
 /**

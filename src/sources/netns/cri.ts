@@ -8,9 +8,9 @@ import {
 import { loadSync } from '@grpc/proto-loader'
 import { existsSync, realpathSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
-import { MeshaccelError } from '../../errors.ts'
-import type { NetnsRef } from '../../observed-pod.ts'
-import { packageRoot } from '../../package.ts'
+import { isExplained, MeshaccelError } from '../../lib/errors.ts'
+import type { NetnsRef } from '../../pods/observed-pod.ts'
+import { packageRoot } from '../../lib/package.ts'
 import type { NetnsFinder } from './finder.ts'
 
 /** Where runtimes listen: containerd, CRI-O, k3s and RKE2, k0s, MicroK8s, Docker by cri-dockerd. */
@@ -113,7 +113,7 @@ export class CriFinder implements NetnsFinder, Disposable {
       const { info } = await this.#call<PodSandboxStatusResponse>('PodSandboxStatus', request)
       return netnsOfInfo(info['info'] ?? '')
     } catch (error) {
-      if (error instanceof MeshaccelError && error.code === 'CRI_NOT_FOUND') return undefined
+      if (isExplained(error) && error.code === 'CRI_NOT_FOUND') return undefined
       throw error
     }
   }

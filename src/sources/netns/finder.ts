@@ -1,4 +1,4 @@
-import type { NetnsRef } from '../../observed-pod.ts'
+import type { NetnsRef } from '../../pods/observed-pod.ts'
 
 /** Something on the node that knows where pods' network namespaces are. */
 export interface NetnsFinder {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { messageOf } from '../../errno.ts'
-import type { Log } from '../../log.ts'
-import { podKey, type NetnsRef } from '../../observed-pod.ts'
+import { messageOf } from '../../lib/errno.ts'
+import type { Log } from '../../lib/log.ts'
+import { podKey, type NetnsRef } from '../../pods/observed-pod.ts'
 import type { NetnsFinder } from './finder.ts'
 
 /** A pod whose namespace is wanted. */

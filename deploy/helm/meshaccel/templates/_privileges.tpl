@@ -1,5 +1,5 @@
 {{- /*
-The privileges for the kernel, in place of `privileged`. test/deploy/image.test.ts runs the self-test with just these.
+The privileges for the kernel, in place of `privileged`. test/system/deploy/image.test.ts runs the self-test with just these.
 
 They amount to root on the node. With SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE and hostPID a process can write the host's files
 through /proc/1/root. The list is short so that a mistake does less. It stops no attacker.

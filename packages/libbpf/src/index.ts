@@ -1,0 +1,77 @@
+/**
+ * BPF through the system's libbpf.so.1, for Linux 5.15 and later.
+ *
+ * ```ts
+ * using open = BpfObject.open('verdict.bpf.o')
+ * open.setGlobal('cap_bytes', u32, 65536)
+ * using object = open.load()
+ * using pods = object.map('pods', u64, struct({ uid: u32, flags: u32 }))
+ * using link = object.program('verdict').attachSkMsg(object.anyMap('sockets'))
+ * link.pin('/sys/fs/bpf/example/verdict')
+ * ```
+ *
+ * Every handle owns one resource (or borrows it from its object) and is disposed once, by `using` or
+ * `[Symbol.dispose]()`; use afterwards throws. What fails throws a BpfError with errno, name, hint and libbpf's log.
+ */
+export { type ErrorDetails, LibbpfError } from './base-error.ts'
+export { Btf, type GlobalVariable, structLayout } from './btf.ts'
+export {
+  array,
+  bool,
+  bytes,
+  type Codec,
+  type Decoded,
+  i32,
+  i64,
+  type Layout,
+  struct,
+  type StructCodec,
+  text,
+  u16,
+  u16Be,
+  u32,
+  u32Be,
+  u64,
+  u8,
+} from './codec.ts'
+export { BpfError, type BpfErrorOptions, errnoName, type Hint, VerifierError } from './error.ts'
+export {
+  hasHelper,
+  hasKernelBtf,
+  hasMapType,
+  hasProgramType,
+  hasSockmapLink,
+  type HelperProgramType,
+  type MapType,
+  probeBpf,
+  type ProgramType,
+} from './features.ts'
+export { Handle } from './handle.ts'
+export {
+  type CgroupMode,
+  type CgroupPrograms,
+  cgroupPrograms,
+  type LinkInfo,
+  loadedPrograms,
+  type MapInfo,
+  type ProgramInfo,
+} from './info.ts'
+export { IterLink, OpenIter } from './iter.ts'
+export {
+  currentNetnsCookie,
+  exchangeFiles,
+  mountFileSystem,
+  netnsCookie,
+  openFd,
+  probeIpv6,
+  tryLock,
+  unmountFileSystem,
+  withNetns,
+} from './libc.ts'
+export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
+export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
+export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'
+export { inspectPin, unpin } from './pin.ts'
+export { Program, type SockmapMode } from './program.ts'
+export { RingBuffer } from './ring-buffer.ts'
+export { MPTCP, TcpSocket } from './tcp-socket.ts'

@@ -1,0 +1,152 @@
+import { release } from 'node:os'
+import type { Observer } from './observer.ts'
+import { FlowsOfHop, HopLook, HopMeter } from '../api/pod-pairs.ts'
+import {
+  agentState,
+  type FlowCounter,
+  flowView,
+  flowViews,
+  isNamed,
+  PodTally,
+  podsByCookie,
+  ReaderTally,
+} from '../api/snapshot.ts'
+import { textPage, type Pages } from '../api/http.ts'
+import { pairLatencies } from '../api/latencies.ts'
+import type { Control, DrainRequest, OverviewView, SourceView } from '../api/views.ts'
+import type { Datapath } from '../datapath/datapath.ts'
+import { MeshaccelError } from '../lib/errors.ts'
+import { podKey } from '../pods/observed-pod.ts'
+import { version } from '../lib/package.ts'
+import type { SeenPod } from '../reconcile/desired.ts'
+
+export interface ControlledAgent {
+  readonly datapath: Datapath
+  readonly seen: () => readonly SeenPod[]
+  readonly observer: Pick<Observer, 'trace' | 'measuring'>
+  /** Where pods come from, and how that is doing. */
+  readonly source: Readonly<SourceView>
+  /** Removes everything and lets the agent end once the caller has its answer. */
+  readonly cleanup: (request: DrainRequest) => Promise<void>
+}
+
+/** More make no picture. */
+const hopLimit = 1000
+const latencyLimit = 100
+
+/** What users may ask of a running agent. */
+export function agentControl({
+  datapath,
+  seen,
+  observer,
+  source,
+  cleanup,
+}: ControlledAgent): Control {
+  const meter = new HopMeter()
+  const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
+    for await (const flows of datapath.flows()) {
+      for (const flow of flows) for (const counter of counters) counter.add(flow)
+    }
+  }
+  const look = async (): Promise<OverviewView> => {
+    const pods = seen()
+    const [tally, readers, hopLook] = [new PodTally(), new ReaderTally(pods), new HopLook(pods)]
+    await countFlows(tally, readers, hopLook)
+    const hops = meter.hopsOf(hopLook)
+    return {
+      status: await control.status(),
+      pods: tally.views(pods),
+      readers: readers.views(datapath.quarantined()),
+      hops: hops.slice(0, hopLimit),
+      moreHops: Math.max(hops.length - hopLimit, 0),
+      measuring: observer.measuring,
+      latencies: pairLatencies(datapath.measured(), latencyLimit),
+    }
+  }
+  let looking: Promise<OverviewView> | undefined
+  const control: Control = {
+    status: async () => {
+      const { counters, connections, unreadBytes } = await datapath.survey()
+      const { reasons, ...totals } = counters
+      const pods = seen()
+      const { name, synced, error } = source
+      const { refusedBecause } = datapath
+      return {
+        state: agentState(datapath, connections),
+        policy: datapath.policy,
+        ...(refusedBecause === undefined ? {} : { refusedBecause }),
+        kernel: release(),
+        version,
+        pods: { seen: pods.length, enrolled: pods.filter(({ enrolled }) => enrolled).length },
+        connections,
+        totals,
+        unreadBytes,
+        selfTest: datapath.selfTest,
+        reasons,
+        ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
+        source: { name, synced, ...(error === undefined ? {} : { error }) },
+      }
+    },
+    pods: async () => {
+      const tally = new PodTally()
+      await countFlows(tally)
+      return tally.views(seen())
+    },
+    readers: async () => {
+      const readers = new ReaderTally(seen())
+      await countFlows(readers)
+      return readers.views(datapath.quarantined())
+    },
+    forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
+    flows: (filter) => flowViews(seen(), datapath.flows(), filter),
+    reasons: async () => (await datapath.survey()).counters.reasons,
+    trace: (request, tell) => observer.trace(request, tell),
+    drain: async (request) => {
+      const state = agentState(datapath, (await datapath.survey()).connections)
+      if (state === 'refused') return true
+      const podOf = (netnsCookie: bigint): string | undefined => {
+        const pod = podsByCookie(seen()).get(netnsCookie)
+        return pod && podKey(pod)
+      }
+      await datapath.drain({ ...request, podOf })
+      return state === 'disabled'
+    },
+    resume: () => {
+      if (datapath.policy === 'refused') {
+        throw new MeshaccelError(datapath.refusedBecause ?? 'this kernel is refused', {
+          code: 'REFUSED',
+          operation: 'resume',
+          hint: '`meshaccel doctor` shows what the self-test found.',
+        })
+      }
+      const already = datapath.redirecting
+      if (!already) datapath.resume()
+      return already
+    },
+    // Those who ask while it looks share what it sees.
+    overview: () => (looking ??= look().finally(() => (looking = undefined))),
+    hopFlows: async (ends, limit) => {
+      const pods = seen()
+      const found = new FlowsOfHop(pods, ends, limit)
+      await countFlows(found)
+      const named = podsByCookie(pods)
+      return found.flows().map((flow) => flowView(flow, named))
+    },
+    cleanup,
+  }
+  return control
+}
+
+/**
+ * What kubelet probes: alive when it answers; ready once the source's pods were all acted upon. It stays ready when the
+ * API server goes away, because the last state counts.
+ */
+export function probePages(source: Readonly<SourceView>): Pages {
+  return {
+    '/healthz': () => textPage(200, 'ok'),
+    '/readyz': () =>
+      source.synced
+        ? textPage(200, source.error === undefined ? 'ok' : `ok, but ${source.error}`)
+        : textPage(503, source.error ?? `waiting for the first pods of ${source.name}`),
+  }
+}

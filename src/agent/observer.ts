@@ -1,0 +1,146 @@
+import type { Measuring, TraceEventView, TraceRequest } from '../api/views.ts'
+import type { AgentConfig } from '../lib/config.ts'
+import type { Datapath, DatapathEvent } from '../datapath/datapath.ts'
+import { messageOf } from '../lib/errno.ts'
+import type { Log } from '../lib/log.ts'
+import { podKey } from '../pods/observed-pod.ts'
+import type { SeenPod } from '../reconcile/desired.ts'
+
+export interface ObserverOptions {
+  readonly datapath: Pick<Datapath, 'measure' | 'label' | 'untold' | 'listen'>
+  readonly measure: AgentConfig['measure']
+  readonly log: Log
+}
+
+/** Somebody who traces, or the export. */
+interface Watcher {
+  readonly slowReadMs: number
+  readonly slowRequestMs: number
+  readonly changes: boolean
+  readonly tell: (event: TraceEventView, raw: DatapathEvent) => void
+}
+
+/** Has the kernel measure what somebody wants to know, and tells it with the pods' names. */
+export class Observer implements Disposable {
+  readonly #options: ObserverOptions
+  readonly #watchers = new Set<Watcher>()
+  readonly #ears: Disposable
+  #pods = new Map<bigint, string>()
+  #untold = 0n
+  #refused = false
+
+  /** Where the kernel refuses the programs nothing is measured, and the log says so. */
+  constructor(options: ObserverOptions) {
+    this.#options = options
+    this.#ears = options.datapath.listen((event) => this.#onEvent(event))
+    this.#start()
+  }
+
+  /** What requests are measured by. */
+  get measuring(): Measuring {
+    const { measure } = this.#options
+    return this.#refused && measure !== 'off' ? 'refused' : measure
+  }
+
+  /** Takes the names of the pods. */
+  follow(seen: readonly SeenPod[]): void {
+    const { datapath, measure } = this.#options
+    this.#pods = new Map()
+    for (const pod of seen) {
+      if (!pod.enrolled || pod.netnsCookie === undefined) continue
+      this.#pods.set(pod.netnsCookie, podKey(pod))
+      datapath.label(pod.netnsCookie, measure === 'pods' ? podKey(pod) : pod.namespace)
+    }
+  }
+
+  /** Tells events until disposed of. Throws when the kernel refuses to measure. */
+  trace({ slowReadMs }: TraceRequest, tell: (event: TraceEventView) => void): Disposable {
+    const watcher = { slowReadMs, slowRequestMs: 0, changes: true, tell }
+    this.#watchers.add(watcher)
+    try {
+      this.#apply()
+    } catch (error) {
+      this.#watchers.delete(watcher)
+      throw error
+    }
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#watchers.delete(watcher)) this.#apply()
+      },
+    }
+  }
+
+  /** Tells slow requests for as long as the agent runs; where the kernel refuses to measure, none, and the log says so. */
+  export(slowRequestMs: number, tell: Watcher['tell']): void {
+    this.#watchers.add({ slowReadMs: 0, slowRequestMs, changes: false, tell })
+    this.#start()
+  }
+
+  [Symbol.dispose](): void {
+    this.#watchers.clear()
+    this.#ears[Symbol.dispose]()
+  }
+
+  /** The agent is there for more than to measure. */
+  #start(): void {
+    try {
+      this.#apply()
+    } catch (error) {
+      this.#refused = true
+      this.#options.log.error({ err: messageOf(error) }, 'nothing is measured')
+    }
+  }
+
+  /** What all watchers want together. */
+  #apply(): void {
+    const { datapath, measure } = this.#options
+    const watchers = [...this.#watchers]
+    datapath.measure({
+      histograms: measure !== 'off',
+      slowReadMs: least(watchers.map(({ slowReadMs }) => slowReadMs)),
+      slowRequestMs: least(watchers.map(({ slowRequestMs }) => slowRequestMs)),
+      changes: watchers.some(({ changes }) => changes),
+    })
+    this.#untold = datapath.untold()
+  }
+
+  #onEvent(event: DatapathEvent): void {
+    if (this.#watchers.size === 0) return
+    const untold = this.#options.datapath.untold()
+    const view = this.#view(event, untold - this.#untold)
+    this.#untold = untold
+    for (const watcher of this.#watchers) {
+      if (wants(watcher, event)) watcher.tell(view, event)
+    }
+  }
+
+  #view(event: DatapathEvent, dropped: bigint): TraceEventView {
+    const { kind, netnsCookie, pid, comm, reason, flow } = event
+    const peer = flow && this.#pods.get(flow.peerCookie)
+    return {
+      timeMs: BigInt(Date.now()),
+      kind,
+      pod: this.#pods.get(netnsCookie) ?? '',
+      pid,
+      process: comm,
+      ...(reason === undefined ? {} : { reason }),
+      ...(peer === undefined ? {} : { peer }),
+      ...(flow && { local: flow.local, remote: flow.remote, role: flow.role, path: flow.path }),
+      ...(flow && flow.durationNs > 0n && { durationUs: flow.durationNs / 1000n }),
+      dropped,
+    }
+  }
+}
+
+/** Of those that are not 0; 0 when all are. */
+const least = (thresholds: readonly number[]): number => {
+  const wanted = thresholds.filter((threshold) => threshold > 0)
+  return wanted.length === 0 ? 0 : Math.min(...wanted)
+}
+
+function wants(watcher: Watcher, { kind, flow }: DatapathEvent): boolean {
+  const tookMs = Number(flow?.durationNs ?? 0n) / 1e6
+  if (kind === 'slow-read') return watcher.slowReadMs > 0 && tookMs >= watcher.slowReadMs
+  if (kind === 'slow-request') return watcher.slowRequestMs > 0 && tookMs >= watcher.slowRequestMs
+  return watcher.changes
+}

@@ -1,0 +1,209 @@
+import { ChainWatch } from './chain.ts'
+import { agentControl, probePages } from './control.ts'
+import { lockAgent } from './lock.ts'
+import { prepareMachine, watchedNetns } from './machine.ts'
+import { Observer } from './observer.ts'
+import { listenToCni, openSource, SourceFollower } from './follow-source.ts'
+import { HttpServer } from '../api/http.ts'
+import { Metrics } from '../api/metrics.ts'
+import { ControlServer } from '../api/server.ts'
+import type { DrainRequest } from '../api/views.ts'
+import { defaults, type AgentConfig } from '../lib/config.ts'
+import { cgroup2Directory } from '../datapath/cgroup.ts'
+import type { Datapath, DrainOptions } from '../datapath/datapath.ts'
+import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from '../datapath/open.ts'
+import { identifyNetns, resolveNetns } from '../datapath/netns/netns.ts'
+import { WatchedCgroup } from '../datapath/watched-cgroup.ts'
+import type { Log } from '../lib/log.ts'
+import { version } from '../lib/package.ts'
+import type { NetnsLookup } from '../reconcile/netns-cache.ts'
+import { Reconciler } from '../reconcile/reconciler.ts'
+
+/** The parts that touch the kernel; tests bring their own. */
+export interface AgentParts {
+  readonly openDatapath: (config: DatapathConfig, log: Log) => Datapath | Promise<Datapath>
+  /** Drains what an agent has left behind; resolves to whether it was drained before. */
+  readonly drainDatapath: (pinDir: string, options: DrainOptions) => Promise<boolean>
+  /** Drains, detaches and unpins what an agent has left behind. */
+  readonly cleanupDatapath: (pinDir: string, options: DrainOptions) => Promise<void>
+  /** A function is called once the data path is open. */
+  readonly netns: NetnsLookup | ((config: DatapathConfig) => NetnsLookup)
+}
+
+export type DatapathConfig = Pick<
+  AgentConfig,
+  'cgroupPath' | 'pinDir' | 'capBytes' | 'podMemoryBytes' | 'policy'
+>
+
+export const kernelParts: AgentParts = {
+  openDatapath: (config, log) => {
+    const { pinDir, capBytes, podMemoryBytes, policy } = config
+    prepareMachine(config, log)
+    const cgroupPath = cgroup2Directory(config.cgroupPath)
+    return openKernelDatapath({ cgroupPath, pinDir, capBytes, podMemoryBytes, policy, log })
+  },
+  drainDatapath: drainKernelDatapath,
+  cleanupDatapath: cleanupKernelDatapath,
+  netns: ({ cgroupPath }) =>
+    watchedNetns(
+      { resolve: (ref, wantsIps) => resolveNetns(ref, { wantsIps }), identify: identifyNetns },
+      new WatchedCgroup(cgroup2Directory(cgroupPath)),
+    ),
+}
+
+export interface Agent {
+  /** Settles when the agent has ended, by `stop()` or by a cleanup over the control socket; rejects as they do. */
+  readonly ended: Promise<void>
+  /** Ends it, leaving the pins for a successor; with `cleanupOnExit` rejects if not everything could be removed. */
+  readonly stop: () => Promise<void>
+}
+
+/**
+ * Starts everything in order, or nothing: what was started is stopped in reverse when a later step throws.
+ * The lock, and the pods file or kubeconfig, come before the kernel is touched, so that bad input leaves nothing behind.
+ */
+export async function startAgent(
+  config: AgentConfig,
+  log: Log,
+  parts: AgentParts = kernelParts,
+): Promise<Agent> {
+  const started = new Steps()
+  try {
+    return await start(config, log, parts, started)
+  } catch (error) {
+    await started.stop()
+    throw error
+  }
+}
+
+async function start(
+  config: AgentConfig,
+  log: Log,
+  parts: AgentParts,
+  outer: Steps,
+): Promise<Agent> {
+  outer.use(lockAgent(config.socketPath))
+  const source = await openSource(config.pods, log)
+  outer.use(source)
+  const pods = source.read()
+
+  // What works on the kernel ends before the kernel is cleaned; the lock and the socket outlive that.
+  const inner = new Steps()
+  outer.onStop(() => inner.stop())
+  const datapath = await parts.openDatapath(config, log)
+  inner.onStop(() => datapath.close())
+  if (datapath.policy === 'refused') {
+    log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
+  }
+  const { defaultEnabled, measure } = config
+  const metrics = new Metrics()
+  const observer = new Observer({ datapath, measure, log })
+  inner.use(observer)
+  if (config.otlp) {
+    const { url, slowRequestMs } = config.otlp
+    // 20 MB of memory that hardly anybody needs.
+    const { SpanExport } = await import('./otlp.ts')
+    const spans = new SpanExport(url, log)
+    inner.onStop(() => spans.close())
+    observer.export(slowRequestMs, (event, raw) => spans.add(event, raw))
+  }
+  datapath.listen(({ kind }) => metrics.happened(kind))
+  let server: ControlServer | undefined
+  const reconciler = new Reconciler({
+    datapath,
+    netns: typeof parts.netns === 'function' ? parts.netns(config) : parts.netns,
+    defaultEnabled,
+    log,
+    onRun: ({ seconds, seen }) => {
+      metrics.reconciled(seconds)
+      observer.follow(seen)
+    },
+  })
+  inner.use(reconciler)
+  const followed = new SourceFollower(source, reconciler, log, () => server?.setReady())
+  if (pods) await followed.pods(pods)
+  source.watch(followed)
+  const cni = await listenToCni(source, config.socketPath, log)
+  inner.onStop(() => cni?.close())
+  inner.use(new ChainWatch(source))
+
+  const remove = async (request: DrainRequest): Promise<void> => {
+    await inner.stop()
+    await parts.cleanupDatapath(config.pinDir, request)
+  }
+  const ending = new Ending(outer, log)
+  const control = agentControl({
+    datapath,
+    seen: () => reconciler.seen,
+    observer,
+    source: followed,
+    cleanup: async (request) => {
+      await control.drain(request)
+      const removed = remove(request)
+      // The next turn, because the socket closes once the calls under way are answered: this is one of them.
+      await removed.finally(() => setImmediate(() => void ending.begin(removed)))
+    },
+  })
+  server = await ControlServer.listen(config.socketPath, control, log)
+  outer.onStop(() => server?.close())
+  if (followed.synced) server.setReady()
+  if (config.http) {
+    const http = await HttpServer.listen(config.http, {
+      ...probePages(followed),
+      '/metrics': metrics.page(control, () => datapath.measured()),
+    })
+    outer.onStop(() => http.close())
+    log.info({ host: config.http.host, port: http.port }, 'serves probes and metrics')
+  }
+  log.info({ socket: config.socketPath, policy: datapath.policy, version }, 'agent runs')
+
+  const request = { timeoutMs: defaults.drainTimeoutMs }
+  const cleanup = (): Promise<void> => control.drain(request).then(() => remove(request))
+  return {
+    ended: ending.done,
+    stop: () => ending.begin(config.cleanupOnExit ? cleanup() : Promise.resolve()),
+  }
+}
+
+/** The end of an agent, which comes once whoever asks for it. */
+class Ending {
+  readonly done: Promise<void>
+  readonly #started: Steps
+  readonly #log: Log
+  #settle: (result: Promise<void>) => void = () => undefined
+  #begun = false
+
+  constructor(started: Steps, log: Log) {
+    this.#started = started
+    this.#log = log
+    this.done = new Promise((resolve) => (this.#settle = resolve))
+  }
+
+  /** Stops everything once `cleanup` is over, well or not. */
+  begin(cleanup: Promise<void>): Promise<void> {
+    if (!this.#begun) {
+      this.#begun = true
+      this.#settle(
+        cleanup.finally(() => this.#started.stop()).then(() => this.#log.info('agent ended')),
+      )
+    }
+    return this.done
+  }
+}
+
+/** What has been started, to be stopped in reverse. */
+class Steps {
+  readonly #stops: (() => unknown)[] = []
+
+  use(step: Disposable): void {
+    this.#stops.push(() => step[Symbol.dispose]())
+  }
+
+  onStop(stop: () => unknown): void {
+    this.#stops.push(stop)
+  }
+
+  async stop(): Promise<void> {
+    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) await stop()
+  }
+}

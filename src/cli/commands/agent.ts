@@ -1,0 +1,231 @@
+import { hostname } from 'node:os'
+import { dirname } from 'node:path'
+import type { CommandModule } from 'yargs'
+import { startAgent } from '../../agent/start.ts'
+import {
+  defaults,
+  requestedPolicies,
+  type AgentConfig,
+  type HttpAddress,
+  type PodsOrigin,
+  type RequestedPolicy,
+} from '../../lib/config.ts'
+import { createLog } from '../../lib/log.ts'
+import { checkMachine } from '../check-machine.ts'
+import { environmentOf } from '../environment.ts'
+import { withHelp } from '../help.ts'
+import { cgroupOption, pinOption, socketOption } from '../options.ts'
+import { requireRoot } from '../require-root.ts'
+import { UsageError } from '../usage-error.ts'
+
+interface Args {
+  readonly pods: string
+  readonly node: string | undefined
+  readonly cri: string | undefined
+  readonly metrics: string | undefined
+  readonly cgroup: string | undefined
+  readonly pin: string
+  readonly socket: string
+  readonly default: 'on' | 'off'
+  readonly cap: number
+  readonly 'pod-memory': number | undefined
+  readonly policy: RequestedPolicy
+  readonly measure: AgentConfig['measure']
+  readonly otlp: string | undefined
+  readonly 'slow-request': number
+  readonly 'cleanup-on-exit': boolean
+  readonly 'log-level': 'debug' | 'info' | 'warn' | 'error'
+}
+
+const command: CommandModule<object, Args> = {
+  command: 'agent',
+  describe: 'Run the node agent in the foreground',
+  builder: (yargs) =>
+    withHelp(
+      yargs.options({
+        pods: {
+          type: 'string',
+          demandOption: true,
+          describe: 'Where pods come from: kubernetes or file:PATH',
+          requiresArg: true,
+        },
+        node: {
+          type: 'string',
+          describe: "This node's name in Kubernetes [default: $NODE_NAME, else the hostname]",
+          requiresArg: true,
+        },
+        cri: {
+          type: 'string',
+          describe: "The container runtime's socket [default: every known one that is there]",
+          requiresArg: true,
+        },
+        metrics: {
+          type: 'string',
+          describe: 'HOST:PORT to serve /healthz, /readyz and /metrics at',
+          requiresArg: true,
+        },
+        cgroup: cgroupOption,
+        pin: pinOption,
+        socket: socketOption,
+        default: {
+          choices: ['on', 'off'] as const,
+          default: 'off' as const,
+          describe: 'Whether a pod that does not say `enabled` is',
+          requiresArg: true,
+        },
+        cap: {
+          type: 'number',
+          default: defaults.capBytes,
+          describe: 'Redirected and unread bytes that one direction may hold',
+          requiresArg: true,
+        },
+        'pod-memory': {
+          type: 'number',
+          describe:
+            "Bytes of kernel memory for a pod's redirected and unread messages (a 64th of the machine's, 32 MiB at least)",
+          requiresArg: true,
+        },
+        policy: {
+          choices: requestedPolicies,
+          default: 'auto' as const,
+          describe: "auto takes the self-test's; the others are for tests",
+          requiresArg: true,
+        },
+        measure: {
+          choices: ['off', 'namespaces', 'pods'] as const,
+          default: 'off' as const,
+          describe:
+            'Measure requests, messages and read delays in the kernel, per pair of namespaces or pods',
+          requiresArg: true,
+        },
+        otlp: {
+          type: 'string',
+          describe: 'Send slow requests as spans to this OTLP collector: http://HOST:4318',
+          requiresArg: true,
+        },
+        'slow-request': {
+          type: 'number',
+          default: 1000,
+          describe: 'Milliseconds from which a request is slow, with --otlp',
+          requiresArg: true,
+        },
+        'cleanup-on-exit': {
+          type: 'boolean',
+          default: false,
+          describe: 'At the end drain and remove everything',
+        },
+        'log-level': {
+          choices: ['debug', 'info', 'warn', 'error'] as const,
+          default: 'info' as const,
+          describe: 'The least that is logged, to the standard error output',
+          requiresArg: true,
+        },
+      }),
+      {
+        usage: 'agent --pods kubernetes|file:PATH',
+        about:
+          'Runs the node agent in the foreground. SIGTERM ends it and leaves its pins, so that live connections ' +
+          'stay fast until a successor adopts them.',
+        examples: [
+          ['agent --pods kubernetes', 'on a node of a cluster'],
+          ['agent --pods file:pods.yaml', 'without one'],
+          ['agent --pods file:pods.yaml --cleanup-on-exit', 'to try it and leave nothing behind'],
+        ],
+        exit: '0 it was asked to end, 1 it could not start or not remove everything, 2 the command line cannot be meant',
+        more:
+          'A pods file is YAML, re-read when it changes. The shortest one:\n' +
+          'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
+          '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`. ' +
+          '`exclude: {ports: [5432, 8000-8999], cidrs: [10.9.0.0/16], uids: [999]}` keeps connections of the pod on TCP.',
+      },
+    ),
+  handler: async (args) => {
+    const environment = environmentOf(args)
+    refuseNonsense(args)
+    requireRoot(environment, 'run the agent')
+    checkMachine(environment, {
+      purpose: 'agent',
+      pinDir: args.pin,
+      cgroup: args.cgroup,
+      writes: [dirname(args.socket)],
+    })
+    const log = createLog(args['log-level'], environment.stderr)
+    const end = environment.endSignal()
+    const agent = await startAgent(
+      {
+        pods: podsOrigin(args, environment.env),
+        cgroupPath: args.cgroup,
+        pinDir: args.pin,
+        socketPath: args.socket,
+        defaultEnabled: args.default === 'on',
+        capBytes: args.cap,
+        podMemoryBytes: args['pod-memory'],
+        policy: args.policy,
+        measure: args.measure,
+        ...(args.otlp === undefined
+          ? {}
+          : { otlp: { url: args.otlp, slowRequestMs: args['slow-request'] } }),
+        cleanupOnExit: args['cleanup-on-exit'],
+        ...(args.metrics === undefined ? {} : { http: httpAddress(args.metrics) }),
+      },
+      log,
+      environment.agentParts,
+    )
+    const stop = (): void => void agent.stop().catch(() => undefined)
+    if (end.aborted) stop()
+    end.addEventListener('abort', stop)
+    await agent.ended
+  },
+}
+
+export default command
+
+function refuseNonsense({
+  pods,
+  cap,
+  'pod-memory': podMemory,
+  metrics,
+  otlp,
+  'slow-request': slowMs,
+}: Args): void {
+  if (!/^(?:kubernetes$|file:.)/.test(pods)) {
+    throw new UsageError(`--pods must be kubernetes or file:PATH, not ${pods}`)
+  }
+  if (metrics !== undefined) httpAddress(metrics)
+  if (otlp !== undefined && !(/^https?:/.test(otlp) && URL.canParse(otlp))) {
+    throw new UsageError(`--otlp must be a URL such as http://127.0.0.1:4318, not ${otlp}`)
+  }
+  if (!(slowMs > 0 && slowMs < 1e9)) {
+    throw new UsageError('--slow-request must be a number of milliseconds above 0')
+  }
+  if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
+    throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
+  }
+  if (podMemory !== undefined && (!Number.isInteger(podMemory) || podMemory < 1 << 20)) {
+    throw new UsageError('--pod-memory must be a whole number of bytes, 1048576 at least')
+  }
+}
+
+function podsOrigin(
+  { pods, node, cri }: Args,
+  env: Readonly<Record<string, string | undefined>>,
+): PodsOrigin {
+  if (pods !== 'kubernetes') return { file: pods.slice('file:'.length) }
+  const kubernetesNode = node ?? (env['NODE_NAME'] || hostname())
+  return { kubernetesNode, ...(cri === undefined ? {} : { criSocket: socketPath(cri) }) }
+}
+
+/** Kubelet and crictl write it as a URL. */
+function socketPath(text: string): string {
+  return text.replace(/^unix:(?:\/\/)?/, '')
+}
+
+/** `127.0.0.1:9090`, `[::1]:9090`, `:9090` for every address. */
+function httpAddress(text: string): HttpAddress {
+  const [, ipv6, host = '', digits] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits === undefined || port > 65_535) {
+    throw new UsageError(`--metrics must be HOST:PORT, not ${text}`)
+  }
+  return { host: ipv6 ?? (host || '::'), port }
+}

@@ -1,0 +1,45 @@
+import type { CommandModule } from 'yargs'
+import { kernelParts } from '../../agent/start.ts'
+import { checkForRemoval } from '../check-machine.ts'
+import { environmentOf } from '../environment.ts'
+import { withHelp } from '../help.ts'
+import { type DrainArgs, drainOptions, timeoutMsOf } from '../options.ts'
+import { LEAVING, whileWaiting } from '../output/while-waiting.ts'
+import { connectIfRunning, inPlaceOfAgent } from '../without-agent.ts'
+
+const command: CommandModule<object, DrainArgs> = {
+  command: 'cleanup',
+  describe: 'Drain, then remove everything of meshaccel from the kernel',
+  builder: (yargs) =>
+    withHelp(yargs.options(drainOptions), {
+      usage: 'cleanup',
+      about:
+        'Drains, then detaches and unpins everything of meshaccel. A running agent does it and ends; without one the ' +
+        'command does it itself. Nothing is left on the node, but for what the connections need whose readers do not read: ' +
+        'those are named, and stay as they are.',
+      examples: [
+        ['cleanup', 'uninstall from this node'],
+        ['cleanup --force', 'the same, and reset the connections of those that do not read'],
+      ],
+      exit: '0 nothing is left, 1 something is, 2 the command line cannot be meant',
+    }),
+  handler: async (args) => {
+    const environment = environmentOf(args)
+    const request = { timeoutMs: timeoutMsOf(args), force: args.force }
+    using client = await connectIfRunning(environment, args.socket, 'clean up')
+    if (client) {
+      await whileWaiting(environment, LEAVING, client.call('Cleanup', request))
+      environment.stderr.write('everything removed; the agent has ended\n')
+      return
+    }
+    checkForRemoval(environment, args)
+    const removed = inPlaceOfAgent(args.socket, () => {
+      const { cleanupDatapath } = environment.agentParts ?? kernelParts
+      return cleanupDatapath(args.pin, request)
+    })
+    await whileWaiting(environment, LEAVING, removed)
+    environment.stderr.write('nothing of meshaccel is left\n')
+  },
+}
+
+export default command

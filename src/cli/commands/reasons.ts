@@ -1,0 +1,41 @@
+import type { CommandModule } from 'yargs'
+import { withHelp } from '../help.ts'
+import { type ShowArgs, showOptions } from '../options.ts'
+import { wordsOfTraffic } from '../output/reason-words.ts'
+import { renderTable, type Column } from '../output/table.ts'
+import { show } from '../output/show.ts'
+
+const columns: readonly Column[] = [
+  { title: 'REASON', flexible: true },
+  { title: 'COUNT', right: true },
+  { title: 'MEANING', flexible: true, spare: 1 },
+]
+
+const command: CommandModule<object, ShowArgs> = {
+  command: 'reasons',
+  describe: 'How often each reason kept something from the fast path',
+  builder: (yargs) =>
+    withHelp(yargs.options(showOptions), {
+      usage: 'reasons',
+      about:
+        'Counts, since the data path was attached, how often each reason kept a send, a connection or an end from the ' +
+        'fast path: the most frequent first.',
+      examples: [
+        ['reasons', 'all of them, with what they mean'],
+        ['reasons -o json --watch 10', 'a line of JSON every ten seconds'],
+        ['flows --reason stream', 'the live connections that one of them holds'],
+      ],
+    }),
+  handler: (args) =>
+    show(args, {
+      ask: (client) => client.call('Reasons', {}),
+      table: ({ reasons }, environment) => {
+        const rows = Object.entries(reasons)
+          .toSorted(([, one], [, other]) => (one === other ? 0 : one > other ? -1 : 1))
+          .map(([reason, count]) => [reason, String(count), wordsOfTraffic(reason).means])
+        return renderTable(columns, rows, environment)
+      },
+    }),
+}
+
+export default command

@@ -1,0 +1,90 @@
+import type { CommandModule } from 'yargs'
+import type { AgentState, StatusView } from '../../api/views.ts'
+import type { CliEnvironment } from '../environment.ts'
+import { withHelp } from '../help.ts'
+import { type ShowArgs, showOptions } from '../options.ts'
+import { fold, plain } from '../output/plain-text.ts'
+import { formatBytes } from '../output/print.ts'
+import { paint, widthOf } from '../output/table.ts'
+import { show } from '../output/show.ts'
+
+const command: CommandModule<object, ShowArgs> = {
+  command: 'status',
+  describe: 'Whether it accelerates, and how much',
+  builder: (yargs) =>
+    withHelp(yargs.options(showOptions), {
+      usage: 'status',
+      about:
+        'Tells whether this node accelerates, by which policy, and how much has gone which way.',
+      examples: [
+        ['status', 'in short'],
+        ['status -o json', 'with how often each reason kept something from the fast path'],
+        ['status --watch 1', 'again every second'],
+      ],
+      exit: '0 it accelerates, 1 it does not or no agent runs, 2 the command line cannot be meant',
+    }),
+  handler: (args) =>
+    show(args, {
+      ask: async (client) => {
+        // The wire puts maps first; people read the state first.
+        const { reasons, ...rest } = await client.call('Status', {})
+        return { ...rest, reasons }
+      },
+      table: describe,
+      seen: ({ state }, environment) => {
+        environment.exitCode = state === 'accelerating' ? 0 : 1
+      },
+    }),
+}
+
+export default command
+
+const colours: Readonly<Record<AgentState, 'green' | 'yellow' | 'red'>> = {
+  accelerating: 'green',
+  disabled: 'yellow',
+  draining: 'yellow',
+  refused: 'red',
+}
+
+/** What to do where it does not accelerate. */
+const next: Readonly<Partial<Record<AgentState, string>>> = {
+  disabled: '`meshaccel resume` switches redirecting on again',
+  draining: 'connections are leaving; `meshaccel resume` switches redirecting on again',
+  refused: '`meshaccel doctor` shows what the self-test found',
+}
+
+function describe(status: StatusView, environment: CliEnvironment): string {
+  const { pods, connections, totals, source } = status
+  const lines: (readonly [string, string])[] = [
+    ['state', paint(colours[status.state], status.state, environment)],
+    ['policy', status.policy],
+  ]
+  if (status.refusedBecause !== undefined) lines.push(['because', plain(status.refusedBecause)])
+  const step = next[status.state]
+  if (step !== undefined) lines.push(['next', step])
+  lines.push(
+    ['kernel', status.kernel],
+    ['version', status.version],
+    ['pods', `${pods.enrolled} enrolled of ${pods.seen} seen`],
+    [
+      'connections',
+      `${connections.now} now: ${connections.engaged} engaged, ${connections.plain} plain, ${connections.mixed} mixed`,
+    ],
+    ['', `${connections.watched} watched, ${connections.joined} joined`],
+    [
+      'redirected',
+      `${formatBytes(totals.redirectedBytes)} in ${totals.redirectedMessages} messages`,
+    ],
+    ['by TCP', `${formatBytes(totals.tcpBytes)}, ${totals.tcpMessages} messages of members`],
+  )
+  if (status.podsFileError !== undefined) {
+    lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
+  } else if (source.error !== undefined) {
+    lines.push([source.name, paint('red', plain(source.error), environment)])
+  }
+  const width = widthOf(environment)
+  return lines
+    .flatMap(([name, value]) => fold(`${name.padEnd(12)}${value}`, width, ' '.repeat(12)))
+    .map((line) => `${line}\n`)
+    .join('')
+}

@@ -1,0 +1,166 @@
+import type { FlowEndView, FlowView, PodView, ReaderView, StatusView } from '../../api/views.ts'
+import { plain } from './plain-text.ts'
+import { formatBytes } from './print.ts'
+import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
+
+/** What the agent tells of one pod. */
+export interface Facts {
+  readonly status: StatusView
+  readonly pod: PodView
+  /** All that the agent sees. */
+  readonly pods: readonly PodView[]
+  /** Of this pod. */
+  readonly readers: readonly ReaderView[]
+  readonly flows: readonly FlowView[]
+}
+
+/** In words, with the next step to take. */
+export interface Explanation {
+  readonly pod: string
+  readonly enrolled: boolean
+  /** Why not. */
+  readonly reason?: string
+  /** Live ones: with both directions redirected, and the others by reason. */
+  readonly connections: { readonly fast: number; readonly slow: Readonly<Record<string, number>> }
+  readonly sentences: readonly string[]
+}
+
+/** How many connections are named as examples of those that one reason holds. */
+const examples = 3
+
+/** Explains a pod. Pure. */
+export function explain({ status, pod, pods, readers, flows }: Facts): Explanation {
+  const name = `${pod.namespace}/${pod.name}`
+  const { fast, slow } = sort(flows.filter((flow) => isOf(flow, name)))
+  const sentences = [...agentSentences(status)]
+  if (!pod.enrolled) {
+    const { means, next } = wordsOfPod(pod.reason ?? 'unknown')
+    sentences.push(`${name} is not accelerated: ${means}.`, ...problemOf(pod), ...stepOf(next, pod))
+  } else {
+    sentences.push(
+      `${name} is enrolled. ${sumUp(fast, slow, pod)}`,
+      ...proxyOf(pod),
+      ...problemOf(pod),
+    )
+    for (const [reason, held] of slow) {
+      const { means, next } = wordsOfTraffic(reason)
+      const such = [...new Set(held.map((flow) => whoCallsWhom(flow, pods)))].slice(0, examples)
+      sentences.push(
+        `${count(held.length, 'connection')} on TCP (${reason}): ${means}.`,
+        `  Such as: ${such.join('; ')}.`,
+        ...stepOf(next, pod),
+      )
+    }
+  }
+  for (const { program, quarantined, evidence } of readers) {
+    if (!quarantined) continue
+    const { means } = wordsOfTraffic(evidence ?? 'unknown')
+    sentences.push(
+      `${program} is quarantined, because of one of its connections: ${means}.`,
+      `  Next: once it is mended, \`meshaccel readers forgive ${name} ${shellWord(program)}\`.`,
+    )
+  }
+  const counts = [...slow].map(([reason, held]): [string, number] => [reason, held.length])
+  return {
+    pod: name,
+    enrolled: pod.enrolled,
+    ...(pod.reason === undefined ? {} : { reason: pod.reason }),
+    connections: { fast, slow: Object.fromEntries(counts) },
+    sentences: sentences.map(plain),
+  }
+}
+
+/** As a shell takes it for one word: a program's path is whatever its pod calls it. */
+const shellWord = (text: string): string =>
+  /^[\w/.@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+
+/** What keeps every pod slow. */
+function agentSentences({ state, refusedBecause, podsFileError, source }: StatusView): string[] {
+  if (state === 'refused') {
+    return [
+      `Nothing is accelerated on this node, because the self-test refuses its kernel: ${refusedBecause ?? 'it failed'}.`,
+      '  Next: `meshaccel doctor` shows every probe.',
+    ]
+  }
+  if (state === 'draining' || state === 'disabled') {
+    return [
+      'Redirecting is switched off on this node: somebody has drained it.',
+      '  Next: `meshaccel resume`.',
+    ]
+  }
+  if (podsFileError !== undefined) {
+    return [`The pods file is wrong, so its last good content applies: ${podsFileError}`]
+  }
+  if (source.error !== undefined) {
+    return [
+      `The agent cannot follow ${source.name}, so the last that it knows applies: ${source.error}`,
+    ]
+  }
+  return []
+}
+
+const isOf = ({ client, server }: FlowView, pod: string): boolean =>
+  client?.pod === pod || server?.pod === pod
+
+/** Each connection is fast or has one reason; the reason that holds most comes first. */
+function sort(flows: readonly FlowView[]): { fast: number; slow: [string, FlowView[]][] } {
+  let fast = 0
+  const slow = new Map<string, FlowView[]>()
+  for (const flow of flows) {
+    const held = flow.directions.find(({ path }) => path !== 'redirect')
+    if (held === undefined) {
+      fast += 1
+      continue
+    }
+    const reason = held.reason ?? 'short'
+    const others = slow.get(reason)
+    if (others) others.push(flow)
+    else slow.set(reason, [flow])
+  }
+  return { fast, slow: [...slow].toSorted(([, one], [, other]) => other.length - one.length) }
+}
+
+function sumUp(fast: number, slow: readonly [string, FlowView[]][], pod: PodView): string {
+  const all = slow.reduce((sum, [, held]) => sum + held.length, fast)
+  if (all === 0) return 'It has no connection now.'
+  return (
+    `Of its ${count(all, 'connection')}, ${fast} ${fast === 1 ? 'is' : 'are'} fast; ` +
+    `${formatBytes(pod.redirectedBytes)} went that way.`
+  )
+}
+
+/** `shop/cart-0 > shop/db 10.0.0.9:5432`; of an end that is not enrolled its address and, if it is seen, its pod. */
+function whoCallsWhom({ client, server }: FlowView, pods: readonly PodView[]): string {
+  const elsewhere = (of: FlowEndView | undefined): string => {
+    const address = of?.remote
+    if (address === undefined) return 'somewhere else'
+    const host = hostOf(address)
+    const pod = pods.find(({ ips }) => ips.includes(host))
+    if (pod === undefined) return address
+    const why = pod.enrolled ? '' : `, not enrolled: ${pod.reason ?? 'unknown'}`
+    return `${address} (${pod.namespace}/${pod.name}${why})`
+  }
+  const caller = client ? client.pod || client.address : elsewhere(server)
+  const called = server ? `${server.pod} ${server.address}`.trim() : elsewhere(client)
+  return `${caller} > ${called}`
+}
+
+/** Of `10.0.0.1:80` or `[fd00::1]:80`. */
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+}
+
+const count = (number: number, noun: string): string =>
+  `${number} ${noun}${number === 1 ? '' : 's'}`
+
+const proxyOf = ({ mesh, proxy }: PodView): string[] =>
+  proxy === undefined ? [] : [`  Its proxy (${mesh ?? 'unknown mesh'}): ${proxy}.`]
+
+const problemOf = ({ problem }: PodView): string[] =>
+  problem === undefined ? [] : [`  Mind: ${problem}.`]
+
+/** The step, with the pod's own names in it. */
+function stepOf(next: Words['next'], { namespace, name }: PodView): string[] {
+  if (next === undefined) return []
+  return [`  Next: ${next.replaceAll('NAMESPACE', namespace).replaceAll('NAME', name)}`]
+}

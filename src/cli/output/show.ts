@@ -1,0 +1,112 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { ControlClient } from '../../api/client.ts'
+import { messageOf } from '../../lib/errno.ts'
+import { isExplained } from '../../lib/errors.ts'
+import { environmentOf, type CliEnvironment } from '../environment.ts'
+import type { ShowArgs } from '../options.ts'
+import { plain } from './plain-text.ts'
+import { print, toJsonLine } from './print.ts'
+import { Screen } from './screen.ts'
+import { SteadyClient } from '../steady-client.ts'
+import { UsageError } from '../usage-error.ts'
+
+/** Something that the agent tells, and how it looks. */
+export interface View<Answer> {
+  readonly ask: (client: ControlClient) => Promise<Answer>
+  readonly table: (answer: Answer, environment: CliEnvironment) => string
+  /** Sees each answer before it is shown; may set the exit code. */
+  readonly seen?: (answer: Answer, environment: CliEnvironment) => void
+}
+
+/**
+ * Shows it once, or again and again until the user ends it. An agent that is not there at the beginning fails the
+ * command; one that goes away later is waited for.
+ */
+export async function show<Answer>(args: ShowArgs, view: View<Answer>): Promise<void> {
+  const environment = environmentOf(args)
+  const everyMs = args.watch === undefined ? undefined : intervalMs('--watch', args.watch)
+  using client = new SteadyClient(args.socket)
+  const first = await client.ask(view.ask)
+  view.seen?.(first, environment)
+  if (everyMs === undefined) {
+    print(environment, args.output, first, () => view.table(first, environment))
+    return
+  }
+  const end = environment.endSignal()
+  const isScreen = args.output === 'table' && environment.stdout.isTTY === true
+  using display = isScreen ? redrawing(environment, everyMs) : printing(args.output, environment)
+  display.show(() => textOf(first))
+  while (await elapsed(everyMs, end)) {
+    try {
+      const answer = await client.ask(view.ask)
+      view.seen?.(answer, environment)
+      display.show(() => textOf(answer))
+    } catch (error) {
+      display.fail(error)
+    }
+  }
+
+  function textOf(answer: Answer): string {
+    return args.output === 'json' ? toJsonLine(answer) : view.table(answer, environment)
+  }
+}
+
+/** Resolves to false as soon as the user wants the command to end. */
+export async function elapsed(ms: number, end: AbortSignal): Promise<boolean> {
+  if (!end.aborted) await pause(ms, undefined, { signal: end }).catch(() => undefined)
+  return !end.aborted
+}
+
+/** The milliseconds of an option in seconds; without a number two seconds. */
+export function intervalMs(option: string, text: string): number {
+  const seconds = text === '' ? 2 : Number(text)
+  if (seconds >= 0.1 && seconds <= 86_400) return seconds * 1000
+  throw new UsageError(`${option} must be a number of seconds from 0.1 to 86400, not ${text}`)
+}
+
+interface Display extends Disposable {
+  show(text: () => string): void
+  fail(error: unknown): void
+}
+
+/** One text after the other. */
+function printing(output: ShowArgs['output'], { stdout, stderr }: CliEnvironment): Display {
+  let between = ''
+  return {
+    show: (text) => {
+      stdout.write(between + text())
+      if (output === 'table') between = '\n'
+    },
+    fail: (error) => void stderr.write(`meshaccel: ${messageOf(error)}\n`),
+    [Symbol.dispose]: () => undefined,
+  }
+}
+
+/** The terminal, redrawn; with another size at once. */
+function redrawing({ stdout, argv }: CliEnvironment, everyMs: number): Display {
+  const screen = new Screen(stdout)
+  const head = `every ${everyMs / 1000} s, Ctrl-C ends it: meshaccel ${plain(argv.join(' '))}`
+  let shown: (() => string) | undefined
+  const draw = (): void => {
+    const lines = [head, '', ...(shown?.() ?? '').trimEnd().split('\n')]
+    const over = lines.length - screen.rows
+    const last = over > 0 ? [`and ${over + 1} lines more`] : []
+    screen.draw([...lines.slice(0, screen.rows - last.length), ...last])
+  }
+  const redraw = (text: () => string): void => {
+    shown = text
+    draw()
+  }
+  stdout.on?.('resize', draw)
+  return {
+    show: redraw,
+    fail: (error) => {
+      const hint = isExplained(error) ? error.hint : undefined
+      redraw(() => `${messageOf(error)}\n${hint ?? ''}`)
+    },
+    [Symbol.dispose]: () => {
+      stdout.off?.('resize', draw)
+      screen[Symbol.dispose]()
+    },
+  }
+}

@@ -1,0 +1,182 @@
+/** The flow table: the lines of the kernel's iterator, one per end, put together into connections. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { u8 } from 'libbpf'
+import type { Flow, FlowDirection, FlowEnd, Path } from '../datapath.ts'
+import {
+  AF_INET6,
+  connStates,
+  type FlowEndRecord,
+  flowEnd,
+  isnPair,
+  paths,
+  reasonName,
+  ROLE_CLIENT,
+} from '../maps/layout.ts'
+import type { Programs } from '../pins/programs.ts'
+
+/** Connections that are decoded at a time: some milliseconds of work. */
+const FLOWS_PER_BATCH = 500
+/** Ends that are put together at a time. */
+const ENDS_PER_BATCH = 5000
+
+/** Decodes what runs of the iterator `meshaccel_flows` wrote. */
+export function parseFlows(...pieces: readonly Uint8Array[]): Flow[] {
+  return [...flowBatches(pieces)].flat()
+}
+
+/** The whole flow table, a part for each run of the iterator; several readers may take turns. */
+export function* flowPieces({
+  flows,
+  cursor,
+}: Pick<Programs, 'flows' | 'cursor'>): Generator<Uint8Array> {
+  let next = 0
+  do {
+    cursor.update(0, { next, pad: 0 })
+    const piece = flows.iterate()
+    next = cursor.lookup(0)?.next ?? 0
+    yield piece
+  } while (next !== 0)
+}
+
+/**
+ * The same, in steps of a few milliseconds, between which somebody else may have his turn: those that read a piece or
+ * put ends together give no connection. Each piece holds whole records.
+ */
+export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
+  const { view, offsets } = yield* putTogether(pieces)
+  const decode = (offset: number | undefined): FlowEndRecord | undefined =>
+    offset === undefined ? undefined : flowEnd.decode(view, offset)
+  let flows: Flow[] = []
+  for (const [identity, { client, server }] of offsets) {
+    flows.push(toFlow(identity, decode(client), decode(server)))
+    if (flows.length < FLOWS_PER_BATCH) continue
+    yield flows
+    flows = []
+  }
+  yield flows
+}
+
+/** How many connections there are, counted in such steps: one whose both ends are watched is one. */
+export async function countConnections(pieces: Iterable<Uint8Array>): Promise<number> {
+  const steps = putTogether(pieces)
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value.offsets.size
+    await nextTurn()
+  }
+}
+
+interface Ends {
+  readonly view: DataView
+  /** Where they lie, by the connection's identity: records that are decoded late are garbage that dies young. */
+  readonly offsets: ReadonlyMap<string, { client?: number; server?: number }>
+}
+
+function* putTogether(pieces: Iterable<Uint8Array>): Generator<[], Ends> {
+  const read: Uint8Array[] = []
+  for (const piece of pieces) {
+    read.push(piece)
+    yield []
+  }
+  const output = Buffer.concat(read)
+  const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
+  const offsets = new Map<string, { client?: number; server?: number }>()
+  for (let offset = 0; offset + flowEnd.size <= view.byteLength; offset += flowEnd.size) {
+    const { own, peer } = isnPair.decode(view, offset + key.offset)
+    const isClient = u8.decode(view, offset + role.offset) === ROLE_CLIENT
+    const identity = isClient ? `${hex(own)}:${hex(peer)}` : `${hex(peer)}:${hex(own)}`
+    const both = offsets.get(identity)
+    if (both === undefined)
+      offsets.set(identity, isClient ? { client: offset } : { server: offset })
+    else both[isClient ? 'client' : 'server'] = offset
+    if ((offset / flowEnd.size + 1) % ENDS_PER_BATCH === 0) yield []
+  }
+  return { view, offsets }
+}
+
+/** The same for whoever has other things to do: everything that waits has its turn after each step. */
+export async function* flowsInTurns(pieces: Iterable<Uint8Array>): AsyncGenerator<Flow[]> {
+  for (const flows of flowBatches(pieces)) {
+    if (flows.length > 0) yield flows
+    await nextTurn()
+  }
+}
+
+const { key, role } = flowEnd.members
+
+function toFlow(
+  identity: string,
+  client: FlowEndRecord | undefined,
+  server: FlowEndRecord | undefined,
+): Flow {
+  const any = client ?? server
+  return {
+    identity,
+    ageMs: Number((any?.age_ns ?? 0n) / 1_000_000n),
+    state: toState(any?.state ?? 0),
+    ...(client && { client: toEnd(client, server === undefined) }),
+    ...(server && { server: toEnd(server, client === undefined) }),
+    clientToServer: toDirection(client, server),
+    serverToClient: toDirection(server, client),
+  }
+}
+
+function toState(code: number): Flow['state'] {
+  const state = connStates[code]
+  if (state === 'joining' || state === 'joined') return state
+  return state === 'stopping' || state === 'sealed' ? 'leaving' : 'watched'
+}
+
+function toEnd(end: FlowEndRecord, alone: boolean): FlowEnd {
+  const { local_address, local_port, remote_address, remote_port, family } = end
+  return {
+    netnsCookie: end.netns_cookie,
+    address: formatAddress(local_address, local_port, family),
+    ...(alone && { remoteAddress: formatAddress(remote_address, remote_port, family) }),
+    readerPid: end.reader_tgid,
+    readerComm: end.reader_comm,
+    proven: end.proven !== 0,
+    ...(end.proven === 0 && { unprovenReason: reasonName(end.why) }),
+  }
+}
+
+/** Sent by the sender's record, received by the reader's; where an end is not ours, its peer knows what it can. */
+function toDirection(
+  sender: FlowEndRecord | undefined,
+  reader: FlowEndRecord | undefined,
+): FlowDirection {
+  const path: Path = paths[sender?.path ?? 0] ?? 'tcp'
+  return {
+    path,
+    ...(path !== 'redirect' && { reason: pathReason(sender, reader) }),
+    redirectedBytes: sender?.redirected_bytes ?? 0n,
+    tcpBytes: reader?.received_tcp_bytes ?? 0n,
+    unreadBytes: reader?.unread_bytes ?? 0,
+  }
+}
+
+function pathReason(sender: FlowEndRecord | undefined, reader: FlowEndRecord | undefined): string {
+  if (!sender || !reader) return 'remote-peer'
+  if (sender.path_reason !== 0) return reasonName(sender.path_reason)
+  const why = reasonName(reader.proven ? sender.why : reader.why)
+  // An end that wants to join waits for its peer for two seconds; here the peer is, but it was not ready within them.
+  return why === 'remote-peer' ? 'short' : why
+}
+
+/** `10.0.0.1:80` or `[fd00::1]:80`; an IPv4 address inside IPv6 is shown as IPv4. */
+export function formatAddress(address: Uint8Array, port: number, family: number): string {
+  if (family !== AF_INET6) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}:${port}`
+  const groups = Array.from(
+    { length: 8 },
+    (_, i) => ((address[2 * i] ?? 0) << 8) | (address[2 * i + 1] ?? 0),
+  )
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
+    return `${address.slice(12).join('.')}:${port}`
+  }
+  const url = new URL(`http://[${groups.map((group) => group.toString(16)).join(':')}]/`)
+  return `${url.hostname}:${port}`
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0')
+}

@@ -1,0 +1,199 @@
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { errnoOf } from '../../lib/errno.ts'
+import { MeshaccelError } from '../../lib/errors.ts'
+import { currentNetnsCookie, withNetns } from 'libbpf'
+import type { NetnsRef } from '../../pods/observed-pod.ts'
+
+/** The system calls that a network namespace is asked with; they throw errors with an errno name as `code`. */
+export interface NetnsCalls {
+  /** Runs `fn` with the calling thread inside the namespace, synchronously, and ends the process if it cannot return. */
+  readonly withNetns: <T>(path: string, fn: () => T) => T
+  /** SO_NETNS_COOKIE of the namespace that the calling thread is in. */
+  readonly currentNetnsCookie: () => bigint
+}
+
+export interface ResolvedNetns {
+  readonly netnsCookie: bigint
+  /** A path that opens the namespace as long as it lives. */
+  readonly netnsPath: string
+  /** The addresses in it, but loopback and link-local ones; none if they were not wanted. */
+  readonly ips: readonly string[]
+}
+
+/**
+ * Enters the namespace, asks it and comes back, in one synchronous go, so that nothing else of this process ever runs
+ * inside.
+ *
+ * Throws a MeshaccelError with the code NETNS_GONE, NOT_A_NETNS, PID_GONE, FOREIGN_USER_NAMESPACE, NETNS_FORBIDDEN,
+ * HOST_NETWORK (it is the caller's own) or NETNS_COOKIE_UNSUPPORTED.
+ */
+export function resolveNetns(
+  ref: NetnsRef,
+  {
+    wantsIps = true,
+    calls = { withNetns, currentNetnsCookie },
+  }: { readonly wantsIps?: boolean; readonly calls?: NetnsCalls } = {},
+): ResolvedNetns {
+  const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
+  const netnsPath = 'pid' in ref ? `/proc/${ref.pid}/ns/net` : ref.path
+  requireFile(netnsPath, subject, ref)
+  if ('pid' in ref) refuseForeignUser(ref.pid, subject)
+
+  const ownCookie = cookie(calls)
+  const found = enter(calls, netnsPath, subject, () => ({
+    netnsCookie: cookie(calls),
+    ips: wantsIps ? addresses() : [],
+  }))
+  if (found.netnsCookie === ownCookie) {
+    throw new MeshaccelError("it is the host's own", {
+      code: 'HOST_NETWORK',
+      operation: `resolve network namespace of ${subject}`,
+      hint: 'Pods with hostNetwork are never accelerated.',
+    })
+  }
+  return { ...found, netnsPath }
+}
+
+/**
+ * What tells one namespace behind a reference from the next, without entering it. A path's inode number is given to
+ * another namespace once it is free, but not with the same change time; a process is told by when it was started.
+ *
+ * Throws as resolveNetns for what is gone.
+ */
+export function identifyNetns(ref: NetnsRef): string {
+  try {
+    if ('path' in ref) {
+      const { dev, ino, ctimeNs } = statSync(ref.path, { bigint: true })
+      return `${dev}:${ino}:${ctimeNs}`
+    }
+    const stat = readFileSync(`/proc/${ref.pid}/stat`, 'utf8')
+    // The 22nd field; the second one, the name of the program, may hold anything.
+    const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return `${readlinkSync(`/proc/${ref.pid}/ns/net`)}:${startedAt}`
+  } catch (error) {
+    const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
+    throw cannotOpen(`look at network namespace of ${subject}`, ref, error)
+  }
+}
+
+/** Whether there is any established TCP connection in the namespace; asks a counter, not the sockets. */
+export function hasConnections(path: string): boolean {
+  const snmp = withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8'))
+  // Two lines, names and values. It counts those over IPv6 as well.
+  const [names = [], values = []] = [...snmp.matchAll(/^Tcp: (.*)$/gm)].map(([, fields = '']) =>
+    fields.split(' '),
+  )
+  return Number(values[names.indexOf('CurrEstab')]) > 0
+}
+
+/** Opening anything else could do harm: a FIFO blocks, a device may do what it likes. */
+function requireFile(path: string, subject: string, ref: NetnsRef): void {
+  const operation = `open network namespace of ${subject}`
+  let isFile
+  try {
+    isFile = statSync(path).isFile()
+  } catch (error) {
+    throw cannotOpen(operation, ref, error)
+  }
+  if (!isFile) throw notANetns(operation)
+}
+
+/** The uids of another user namespace mean other users here: a sidecar could not be told by its uid. */
+function refuseForeignUser(pid: number, subject: string): void {
+  const operation = `resolve network namespace of ${subject}`
+  let theirs
+  try {
+    theirs = readlinkSync(`/proc/${pid}/ns/user`)
+  } catch (error) {
+    throw cannotOpen(operation, { pid }, error)
+  }
+  if (theirs === readlinkSync('/proc/self/ns/user')) return
+  throw new MeshaccelError('the process lives in another user namespace', {
+    code: 'FOREIGN_USER_NAMESPACE',
+    operation,
+    hint: "Give the namespace as `netns: PATH`, and the sidecar's uid as this host sees it as `proxyUid`.",
+  })
+}
+
+function cookie(calls: NetnsCalls): bigint {
+  try {
+    return calls.currentNetnsCookie()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOPROTOOPT') throw error
+    throw new MeshaccelError('this kernel has no SO_NETNS_COOKIE', {
+      code: 'NETNS_COOKIE_UNSUPPORTED',
+      operation: 'read network namespace cookie',
+      hint: 'Linux 5.15 or newer is needed.',
+      cause: error,
+    })
+  }
+}
+
+function enter<T>(calls: NetnsCalls, path: string, subject: string, ask: () => T): T {
+  try {
+    return calls.withNetns(path, ask)
+  } catch (error) {
+    const operation = `enter network namespace of ${subject}`
+    switch (errnoOf(error)) {
+      case 'EINVAL':
+        throw notANetns(operation, error)
+      case 'EPERM':
+      case 'EACCES':
+        throw new MeshaccelError('permission denied', {
+          code: 'NETNS_FORBIDDEN',
+          operation,
+          hint: 'Run the agent as root; if it is, the namespace belongs to a user namespace it has no rights over.',
+          cause: error,
+        })
+      default:
+        throw error
+    }
+  }
+}
+
+function cannotOpen(operation: string, ref: NetnsRef, cause: unknown): MeshaccelError {
+  const errno = errnoOf(cause)
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    return new MeshaccelError('permission denied', {
+      code: 'NETNS_FORBIDDEN',
+      operation,
+      hint: 'Run the agent as root; it needs CAP_SYS_ADMIN and CAP_SYS_PTRACE over the pod.',
+      cause,
+    })
+  }
+  if ('pid' in ref) {
+    return new MeshaccelError('there is no such process', {
+      code: 'PID_GONE',
+      operation,
+      hint: 'Name a process of the pod that runs now, or the path of its namespace.',
+      retryable: true,
+      cause,
+    })
+  }
+  return new MeshaccelError('it is gone', {
+    code: 'NETNS_GONE',
+    operation,
+    hint: '`ip netns list` shows the named ones.',
+    retryable: true,
+    cause,
+  })
+}
+
+function notANetns(operation: string, cause?: unknown): MeshaccelError {
+  return new MeshaccelError('the file is not a network namespace', {
+    code: 'NOT_A_NETNS',
+    operation,
+    hint: 'A name under /run/netns whose namespace was unmounted is an empty file: `ip netns delete` removes it.',
+    retryable: true,
+    cause,
+  })
+}
+
+/** getifaddrs(3) answers for the namespace of the calling thread. */
+function addresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
+    .map(({ address }) => address)
+}

@@ -1,0 +1,325 @@
+/**
+ * The programs, maps and links of the data path, pinned as one directory of bpffs (pin-directory.ts):
+ *
+ *     PIN/<hash>/{config,pods,...,watch,verdict,...,scan,...}
+ *
+ * A successor with the same object adopts it; links of iterators are pinned too, so that another version, or `cleanup`
+ * without an agent, can drain what it finds by running them.
+ */
+
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { MeshaccelError } from '../../lib/errors.ts'
+import { AnyMap, BpfMap, BpfObject, bytes, hasKernelBtf, IterLink, Program, u32, u64 } from 'libbpf'
+import type { LoadedObject } from 'libbpf'
+import { packageRoot } from '../../lib/package.ts'
+import { ATTACHMENTS } from './attachments.ts'
+import {
+  config,
+  type ConfigRecord,
+  counters,
+  type CountersRecord,
+  cursor,
+  type CursorRecord,
+  gauge,
+  type GaugeRecord,
+  pod,
+  type PodRecord,
+  program,
+  type ProgramRecord,
+  quarantine,
+  type QuarantineRecord,
+} from '../maps/layout.ts'
+import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
+
+const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
+
+/** A task that every process can name: the first one of its pid namespace. */
+const ANY_TASK = 1
+
+/** Attached when it is needed. */
+const SPLICE_PROGRAM = 'meshaccel_splice_call'
+
+/** Iterators that run once each time, and those that walk over the TCP sockets of a network namespace. */
+const ITERATORS = {
+  scan: 'once',
+  survey: 'once',
+  flows: 'once',
+  sight_watched: 'once',
+  reset: 'once',
+  sight: 'sockets',
+  adopt: 'sockets',
+  kick: 'sockets',
+} as const
+const MAPS = [
+  'config',
+  'members',
+  'pods',
+  'counters',
+  'gauge',
+  'quarantine',
+  'events',
+  'ends',
+  'conns',
+  'cursor',
+  'sockets',
+  'identities',
+  'shares',
+] as const
+
+/** One of these two is there; which one depends on the kernel, and on whether it is needed now. */
+const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
+
+/**
+ * One of these two is there, and makes wanted ends join. The first is a program for one network namespace, which Linux 7.3
+ * refuses. The second is an iterator over the records of all ends. Some machines refuse iterators over elements of maps.
+ */
+const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as const
+
+const EVERY_PIN: readonly string[] = [
+  MAPS,
+  Object.keys(ITERATORS),
+  'splice_program',
+  Object.keys(VISITS),
+  Object.keys(ATTACHMENTS),
+].flat()
+
+/**
+ * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
+ * with `__u32 redirect`; the pods are known by netns cookie; the sockhash holds the members; the iterators move
+ * connections on, and `scan` writes the netns cookies of the sockets that `kick` is to wake. Where there is `reset`, it
+ * dooms what cannot leave.
+ */
+export class Pins implements Disposable {
+  readonly #stack = new DisposableStackLike()
+  readonly #settings: BpfMap<number, Uint8Array>
+  readonly #members: BpfMap<Uint8Array, bigint>
+  readonly #enrolled: BpfMap<bigint, Uint8Array>
+  readonly scan: IterLink
+  readonly survey: IterLink
+  /** A pin: a process apart walks with it (netns/walks.ts). */
+  readonly kick: string
+  readonly reset: IterLink | undefined
+
+  /** Opens a complete directory of pins. */
+  constructor(directory: string) {
+    try {
+      const settings = join(directory, 'config')
+      using anySettings = AnyMap.openPin(settings)
+      this.#settings = this.use(BpfMap.fromPin(settings, u32, bytes(anySettings.info.valueSize)))
+      this.#members = this.use(BpfMap.fromPin(join(directory, 'members'), bytes(8), u64))
+      const pods = join(directory, 'pods')
+      using anyPods = AnyMap.openPin(pods)
+      this.#enrolled = this.use(BpfMap.fromPin(pods, u64, bytes(anyPods.info.valueSize)))
+      this.scan = this.use(IterLink.fromPin(join(directory, 'scan')))
+      this.survey = this.use(IterLink.fromPin(join(directory, 'survey')))
+      this.kick = iteratorPin(join(directory, 'kick'))
+      this.reset = holdsPins(directory, ['reset'])
+        ? this.use(IterLink.fromPin(join(directory, 'reset')))
+        : undefined
+    } catch (error) {
+      this[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** Returns whether redirecting was on. */
+  stopRedirecting(): boolean {
+    const value = this.#settings.lookup(0) ?? new Uint8Array()
+    const wasOn = value.subarray(0, u32.size).some((byte) => byte !== 0)
+    value.fill(0, 0, u32.size)
+    this.#settings.update(0, value)
+    return wasOn
+  }
+
+  /** Watches no pod any more. */
+  withdrawAll(): void {
+    for (const cookie of this.#enrolled.keys()) this.#enrolled.delete(cookie)
+  }
+
+  /** Sockets in the sockhash. */
+  countMembers(): number {
+    let count = 0
+    for (const _ of this.#members.keys()) count++
+    return count
+  }
+
+  /** Disposes of the resource together with the pins. */
+  protected use<T extends Disposable>(resource: T): T {
+    return this.#stack.use(resource)
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack[Symbol.dispose]()
+  }
+}
+
+/** The pins of this version. Disposing of them leaves the kernel's side. */
+export class Programs extends Pins {
+  readonly config: BpfMap<number, ConfigRecord>
+  readonly pods: BpfMap<bigint, PodRecord>
+  readonly counters: BpfMap<number, CountersRecord>
+  readonly gauge: BpfMap<number, GaugeRecord>
+  readonly quarantine: BpfMap<ProgramRecord, QuarantineRecord>
+  readonly events: AnyMap
+  readonly ends: AnyMap
+  readonly conns: AnyMap
+  readonly flows: IterLink
+  /** Where the flow table goes on. */
+  readonly cursor: BpfMap<number, CursorRecord>
+  /** Has the wanted ends of the caller's network namespace join; else `visitAll` is there. */
+  readonly visit: Program | undefined
+  /** Has all wanted ends join. */
+  readonly visitAll: IterLink | undefined
+  readonly spliceProgram: Program
+  readonly directory: string
+  readonly sightWatched: IterLink
+  /** Pins, as `kick`. */
+  readonly sight: string
+  readonly adopt: string
+
+  constructor(directory: string) {
+    super(directory)
+    try {
+      this.config = this.use(BpfMap.fromPin(join(directory, 'config'), u32, config))
+      this.pods = this.use(BpfMap.fromPin(join(directory, 'pods'), u64, pod))
+      this.counters = this.use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
+      this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
+      this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
+      this.events = this.use(AnyMap.openPin(join(directory, 'events')))
+      this.ends = this.use(AnyMap.openPin(join(directory, 'ends')))
+      this.conns = this.use(AnyMap.openPin(join(directory, 'conns')))
+      this.directory = directory
+      this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
+      this.cursor = this.use(BpfMap.fromPin(join(directory, 'cursor'), u32, cursor))
+      const isForAll = holdsPins(directory, ['visit_all'])
+      this.visitAll = isForAll
+        ? this.use(IterLink.fromPin(join(directory, 'visit_all')))
+        : undefined
+      this.visit = isForAll ? undefined : this.use(Program.fromPin(join(directory, 'visit')))
+      this.spliceProgram = this.use(Program.fromPin(join(directory, 'splice_program')))
+      this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
+      this.sight = iteratorPin(join(directory, 'sight'))
+      this.adopt = iteratorPin(join(directory, 'adopt'))
+    } catch (error) {
+      this[Symbol.dispose]()
+      throw error
+    }
+  }
+}
+
+/** The path of a pinned iterator; throws if it is none. */
+function iteratorPin(path: string): string {
+  IterLink.fromPin(path)[Symbol.dispose]()
+  return path
+}
+
+/** Disposes of what was used, last first; Node 20 has no DisposableStack. */
+class DisposableStackLike implements Disposable {
+  readonly #resources: Disposable[] = []
+
+  use = <T extends Disposable>(resource: T): T => {
+    this.#resources.push(resource)
+    return resource
+  };
+
+  [Symbol.dispose](): void {
+    for (const resource of this.#resources.splice(0).toReversed()) resource[Symbol.dispose]()
+  }
+}
+
+/** The directory of pins that belongs to this version: to its object, and to what it makes of it. */
+export function currentPins(pinDir: string): string {
+  const hash = createHash('sha256').update(readObject()).update(EVERY_PIN.join())
+  return join(pinDir, hash.digest('hex').slice(0, 16))
+}
+
+/** Whether the directory holds all that an agent needs to adopt it. */
+export function isComplete(directory: string): boolean {
+  const alternatives = [...SPLICE_WATCHES, ...Object.keys(VISITS)]
+  return (
+    holdsPins(
+      directory,
+      EVERY_PIN.filter((name) => !alternatives.includes(name)),
+    ) && Object.keys(VISITS).some((name) => holdsPins(directory, [name]))
+  )
+}
+
+/**
+ * Loads, attaches and pins everything, or nothing, in PIN/partial, which it returns. `prepare` sees the maps before
+ * anything is attached. While no pod is enrolled it does not meddle with another version's connections.
+ */
+export function install(
+  pinDir: string,
+  cgroupPath: string,
+  prepare: (config: BpfMap<number, ConfigRecord>) => void,
+): string {
+  const partial = makePartial(pinDir)
+  try {
+    using stack = new DisposableStackLike()
+    const { object, visits } = load()
+    stack.use(object)
+    const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
+    for (const name of MAPS) map(name).pin(join(partial, name))
+    prepare(object.map('meshaccel_config', u32, config))
+
+    for (const [name, over] of Object.entries(ITERATORS)) {
+      const target = over === 'once' ? { tid: ANY_TASK } : undefined
+      stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
+    }
+    object.program(SPLICE_PROGRAM).pin(join(partial, 'splice_program'))
+    const visit = object.program(VISITS[visits])
+    if (visits === 'visit') visit.pin(join(partial, visits))
+    else stack.use(visit.attachIter(map('ends'))).pin(join(partial, visits))
+    for (const [name, attach] of Object.entries(ATTACHMENTS)) {
+      if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue
+      const attachment = attach(object, cgroupPath)
+      if (attachment) stack.use(attachment).pin(join(partial, name))
+    }
+    return partial
+  } catch (error) {
+    removePartial(pinDir)
+    throw error
+  }
+}
+
+/** The kernel is asked by loading: it knows best what it lacks. */
+function load(): { readonly object: LoadedObject; readonly visits: keyof typeof VISITS } {
+  try {
+    return { object: loadWith('visit'), visits: 'visit' }
+  } catch (cause) {
+    try {
+      return { object: loadWith('visit_all'), visits: 'visit_all' }
+    } catch {
+      // The first refusal tells more: the second one may be this machine's.
+      throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
+        code: 'KERNEL_REFUSED',
+        operation: 'load the data path',
+        hint: hasKernelBtf()
+          ? 'meshaccel needs Linux 6.3 or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.'
+          : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
+        cause,
+      })
+    }
+  }
+}
+
+function loadWith(visits: keyof typeof VISITS): LoadedObject {
+  using open = BpfObject.open(OBJECT_PATH)
+  for (const [name, source] of Object.entries(VISITS)) open.setAutoload(source, name === visits)
+  return open.load()
+}
+
+function readObject(): Buffer {
+  try {
+    return readFileSync(OBJECT_PATH)
+  } catch (cause) {
+    throw new MeshaccelError('the BPF object is missing', {
+      code: 'ENOENT',
+      operation: `read ${OBJECT_PATH}`,
+      hint: 'Build it with `npm run setup`.',
+      cause,
+    })
+  }
+}

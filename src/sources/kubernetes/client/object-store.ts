@@ -1,0 +1,88 @@
+import { isDeepStrictEqual } from 'node:util'
+import { podKey } from '../../../pods/observed-pod.ts'
+import type { KubeObject } from '../pod-facts.ts'
+
+export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED'
+
+/**
+ * The last state of a collection's objects, of each only what `keep` leaves. Later events win over earlier ones in
+ * whatever order they come: by the resource version, which grows with every change (KEP-5504), deletions included.
+ * What is kept stays the same object for as long as it stays the same, so that others see that at a glance.
+ */
+export class ObjectStore<Kept> {
+  readonly #keep: (object: KubeObject) => Kept | undefined
+  #entries = new Map<string, { readonly version: string; readonly kept: Kept }>()
+  /** Versions of what is gone or says nothing, for events that come late; the oldest are forgotten. */
+  #gone = new Map<string, string>()
+
+  constructor(keep: (object: KubeObject) => Kept | undefined) {
+    this.#keep = keep
+  }
+
+  get(key: string): Kept | undefined {
+    return this.#entries.get(key)?.kept
+  }
+
+  /** By `namespace/name`; cluster-wide objects have no namespace: `/name`. */
+  *entries(): Generator<[string, Kept]> {
+    for (const [key, { kept }] of this.#entries) yield [key, kept]
+  }
+
+  /** Takes one event; tells whether anything that is kept has changed. */
+  apply(type: WatchEventType, object: KubeObject): boolean {
+    const key = keyOf(object)
+    const version = object.metadata?.resourceVersion ?? ''
+    const last = this.#entries.get(key)
+    const known = last?.version ?? this.#gone.get(key)
+    if (known !== undefined && isOlder(version, known)) return false
+
+    const kept = type === 'DELETED' ? undefined : this.#keep(object)
+    if (kept === undefined) {
+      this.#entries.delete(key)
+      this.#bury(key, version)
+      return last !== undefined
+    }
+    this.#gone.delete(key)
+    const same = last && isDeepStrictEqual(last.kept, kept) ? last.kept : undefined
+    this.#entries.set(key, { version, kept: same ?? kept })
+    return same === undefined
+  }
+
+  /** Takes a list's objects for all there are; tells whether anything that is kept has changed. */
+  replace(listed: ObjectStore<Kept>): boolean {
+    const before = this.#entries
+    this.#entries = listed.#entries
+    this.#gone = listed.#gone
+    let changed = before.size !== this.#entries.size
+    for (const [key, { version, kept }] of this.#entries) {
+      const last = before.get(key)
+      if (last && isDeepStrictEqual(last.kept, kept)) {
+        this.#entries.set(key, { version, kept: last.kept })
+      } else changed = true
+    }
+    return changed
+  }
+
+  #bury(key: string, version: string): void {
+    this.#gone.delete(key)
+    this.#gone.set(key, version)
+    if (this.#gone.size > maxGone) {
+      for (const oldest of this.#gone.keys()) {
+        this.#gone.delete(oldest)
+        break
+      }
+    }
+  }
+}
+
+const maxGone = 1_000
+
+function keyOf({ metadata }: KubeObject): string {
+  return podKey({ namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' })
+}
+
+/** Whether one version is before the other. What are no numbers cannot be compared: then the last word counts. */
+export function isOlder(version: string, than: string): boolean {
+  if (!/^\d+$/.test(version) || !/^\d+$/.test(than)) return false
+  return version.length === than.length ? version < than : version.length < than.length
+}

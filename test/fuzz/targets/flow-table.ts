@@ -1,7 +1,0 @@
-import { parseFlows } from '../../../src/datapath/flow-table.ts'
-import { flowEnd } from '../../../src/datapath/layout.ts'
-
-export function fuzz(input: Uint8Array): void {
-  const flows = parseFlows(input)
-  if (flows.length > input.length / flowEnd.size) throw new Error('more flows than ends')
-}

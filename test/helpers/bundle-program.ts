@@ -1,0 +1,21 @@
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import { packageRoot } from '../../src/lib/package.ts'
+
+/**
+ * Bundles a program whose text imports from the top of the checkout; returns its path below build/test. It starts in a
+ * tenth of the time that tsx takes.
+ */
+export function bundleProgram(name: string, contents: string): string {
+  const outfile = join(packageRoot, 'build/test', `${name}.mjs`)
+  buildSync({
+    stdin: { contents, resolveDir: packageRoot, loader: 'ts' },
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['koffi'],
+    logLevel: 'warning',
+  })
+  return outfile
+}

@@ -1,0 +1,11 @@
+import type { Child } from '../../helpers/child.ts'
+
+/** Has a program obey a command, and resolves to its answer. */
+export function ask<Line extends { readonly event: string }>(
+  child: Child<Line>,
+  command: string,
+): Promise<Line> {
+  const [event = ''] = command.split(' ')
+  child.write(`${command}\n`)
+  return child.take(event)
+}

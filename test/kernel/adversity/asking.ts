@@ -1,0 +1,93 @@
+/** Requests and answers, by programs/asker.c. */
+import type { AgentProcess } from '../../helpers/agent-process.ts'
+import { allRedirected, tally } from '../../helpers/agent-process.ts'
+import type { Child } from '../../helpers/child.ts'
+import type { Pod } from '../../helpers/mesh.ts'
+import { until } from '../../helpers/retry.ts'
+import { ask } from './ask.ts'
+
+export interface Answered {
+  readonly event: string
+  readonly pid: number
+  /** How long the slowest answer took, and how many took longer than 300 ms. */
+  readonly worstUs: number
+  readonly slow: number
+}
+
+export interface AskingOptions {
+  readonly connections?: number
+  readonly port?: number
+  /** The command that starts the server. */
+  readonly through?: readonly string[]
+}
+
+/** A client and a server whose every byte is looked at, and which end at the first that is wrong or late by a minute. */
+export class Asking implements AsyncDisposable {
+  readonly connections: number
+  readonly client: Child<Answered>
+  readonly server: Child<Answered>
+  readonly serverPid: number
+
+  private constructor(
+    connections: number,
+    client: Child<Answered>,
+    server: Child<Answered>,
+    serverPid: number,
+  ) {
+    this.connections = connections
+    this.client = client
+    this.server = server
+    this.serverPid = serverPid
+  }
+
+  static async start(
+    from: Pod,
+    to: Pod,
+    { connections = 8, port = 7300, through = [] }: AskingOptions = {},
+  ): Promise<Asking> {
+    const server = to.run<Answered>('asker', ['server', String(port)], through)
+    const { pid } = await server.take('ready')
+    const client = from.run<Answered>('asker', [
+      'client',
+      to.address,
+      String(port),
+      String(connections),
+    ])
+    return new Asking(connections, client, server, pid)
+  }
+
+  /** Requests on each connection, so many at once. */
+  ask(times: number, atOnce = 1): Promise<Answered> {
+    return ask(this.client, `ask ${times} ${atOnce}`)
+  }
+
+  async clientPid(): Promise<number> {
+    return (await ask(this.client, 'pid')).pid
+  }
+
+  /** Closes the connections and opens as many. */
+  async renew(): Promise<void> {
+    await ask(this.client, 'close')
+  }
+
+  /** Asks until every direction of its connections is redirected. */
+  async joins(agent: AgentProcess): Promise<void> {
+    let flows = await agent.flows()
+    await until(
+      'all join',
+      async () => {
+        await this.ask(10)
+        flows = await agent.flows()
+        return allRedirected(flows, this.connections)
+      },
+      { pauseMs: 50, attempts: 1200 },
+    ).catch((cause: unknown) => {
+      throw new Error(tally(flows), { cause })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client[Symbol.asyncDispose]()
+    await this.server[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * `npx tsx test/kernel/adversity/guests.ts SUITE SERIES [SCENARIO...]`: runs scenarios in a Debian kernel under qemu, as
+ * test/system/kernels does. `soak:MINUTES` is a scenario, too. Ends with a line `N passed, N failed`.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { build, type BuildOptions } from 'esbuild'
+import { packageRoot } from '../../../src/lib/package.ts'
+import { compile } from '../../helpers/compile.ts'
+import { compileForeign } from './foreign.ts'
+import type { Check } from './scenario.ts'
+import { scenarios } from './scenarios.ts'
+import { SkippingVersion } from './skipping-version.ts'
+
+export interface ToldScenario {
+  readonly name: string
+  readonly seconds: number
+  readonly checks: readonly Check[]
+  readonly said: readonly string[]
+}
+
+/** So much slower are an emulated processor and whoever shares this one. */
+const PATIENCE = '20'
+
+const here = join(packageRoot, 'test/kernel/adversity')
+const kernels = join(packageRoot, 'test/system/kernels')
+const guest = join(packageRoot, 'build/adversity')
+
+if (import.meta.filename === process.argv[1]) await main(process.argv.slice(2))
+
+async function main([suite = '', series = '', ...asked]: string[]): Promise<void> {
+  if (process.env['MESHACCEL_READY'] !== '1') {
+    execFileSync('bash', [join(kernels, 'setup.sh')], { stdio: 'inherit' })
+  }
+  const names = asked.length === 0 ? Object.keys(scenarios) : asked
+  await makeReady(names)
+  const fetched = execFileSync('bash', [join(kernels, 'fetch.sh'), suite, series], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const told = boot(join(packageRoot, fetched.trim()), names)
+  const checks = names.flatMap((name) => {
+    const found = told.find((each) => each.name === name)
+    for (const text of found?.said ?? []) console.log(`# ${name}: ${text}`)
+    const all = found?.checks ?? [{ name: 'it is reached', ok: false }]
+    return all.map((each) => ({ ...each, name: `${name}: ${each.name}` }))
+  })
+  for (const { name, ok, detail } of checks) {
+    console.log(`${ok ? 'ok' : 'not ok'} - ${name}`)
+    if (detail !== undefined) console.log(detail.trimEnd().replace(/^/gm, '# '))
+  }
+  const failed = checks.filter(({ ok }) => !ok).length
+  console.log(`${checks.length - failed} passed, ${failed} failed`)
+  process.exitCode = failed > 0 ? 1 : 0
+}
+
+/** Compiles and bundles what the guest runs: there it would take minutes. */
+async function makeReady(names: readonly string[]): Promise<void> {
+  for (const left of readdirSync(join(packageRoot, 'build'))) {
+    if (left.startsWith('adversity')) {
+      rmSync(join(packageRoot, 'build', left), { recursive: true, force: true })
+    }
+  }
+  mkdirSync(guest, { recursive: true })
+  for (const file of readdirSync(join(here, 'programs'))) {
+    if (file.endsWith('.c')) compile(`kernel/adversity/programs/${file}`, file.slice(0, -2), guest)
+  }
+  compile('traffic/stress', 'stress', guest)
+  compileForeign(guest)
+  const bundled: BuildOptions = {
+    bundle: true,
+    splitting: true,
+    entryNames: '[name]',
+    outExtension: { '.js': '.mjs' },
+    // It has native parts. The guests have no Kubernetes.
+    external: ['koffi', '#kube-config'],
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'warning',
+    // For the CommonJS packages in it; one of them looks for a file beside itself.
+    define: {
+      __dirname: JSON.stringify(join(packageRoot, 'node_modules/grpc-health-check/build/src')),
+    },
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+    },
+  }
+  const product = ['src/cli.ts', 'src/datapath/selftest/self-test-process.ts']
+  const entryPoints = product.map((file) => join(packageRoot, file))
+  await build({ ...bundled, entryPoints: [join(here, 'guest.ts'), ...entryPoints], outdir: guest })
+  for (const name of names) {
+    const skips = scenarios[name]?.skips
+    if (!skips) continue
+    const version = new SkippingVersion(skips, guest)
+    cpSync(guest, join(version.directory, 'build/guest'), { recursive: true })
+  }
+}
+
+/** What the guest has told; build/kernels keeps it and the console. */
+function boot(kernel: string, names: readonly string[]): ToldScenario[] {
+  const toldFile = `${kernel}.adversity`
+  writeFileSync(toldFile, '')
+  const screen = openSync(`${kernel}.adversity-console`, 'w')
+  const run = [process.execPath, join(guest, 'guest.mjs'), '/dev/ttyS1', ...names]
+  spawnSync('bash', [join(kernels, 'boot.sh'), kernel, toldFile, ...run], {
+    cwd: packageRoot,
+    stdio: ['ignore', screen, screen],
+    env: { ...process.env, MESHACCEL_PROGRAMS: guest, MESHACCEL_PATIENCE: PATIENCE },
+  })
+  closeSync(screen)
+  const lines = readFileSync(toldFile, 'utf8').split('\n')
+  return lines.flatMap((line) => (line.trim() === '' ? [] : [JSON.parse(line)]))
+}

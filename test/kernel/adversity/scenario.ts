@@ -1,0 +1,94 @@
+/** A scenario that hurts, and what must hold in it: run by adversity.test.ts, and in guests by guest.ts. */
+import type { AgentProcess } from '../../helpers/agent-process.ts'
+import { ready } from '../../helpers/compile.ts'
+import { Mesh } from '../../helpers/mesh.ts'
+import { aftermath, before } from './aftermath.ts'
+import { type Skips, SkippingVersion } from './skipping-version.ts'
+
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail?: string
+}
+
+/** Where a scenario takes place, and where it says what it found. */
+export class Scene {
+  readonly mesh: Mesh
+  readonly checks: Check[] = []
+  readonly say: (text: string) => void
+
+  constructor(mesh: Mesh, say: (text: string) => void) {
+    this.mesh = mesh
+    this.say = say
+  }
+
+  readonly check = (name: string, ok: boolean, detail = ''): void => {
+    this.checks.push({ name, ok, ...(!ok && detail !== '' && { detail }) })
+  }
+
+  startAgent(...flags: string[]): Promise<AgentProcess> {
+    // To an emulated processor a self-test takes minutes; test/system/kernels runs it.
+    return this.mesh.startAgent(...(ready === undefined ? [] : ['--policy', 'strict']), ...flags)
+  }
+}
+
+export interface Scenario {
+  /** What must hold. */
+  readonly name: string
+  readonly pods?: number
+  /** Whether the pods are enrolled from the start on; yes. */
+  readonly enabled?: boolean
+  /** It changes what belongs to the whole node. */
+  readonly guestOnly?: boolean
+  /** Why it is not among those that every run plays; it can be played by its name. */
+  readonly byNameOnly?: string
+  /** Whether connections with blocking readers join, too; no. */
+  readonly blockingReaders?: 'accelerate' | 'leave'
+  /** Events that the data path is kept from seeing. */
+  readonly skips?: Skips
+  /** Rejects on what makes the rest meaningless. Every process that it starts has ended when it resolves. */
+  readonly run: (scene: Scene) => Promise<void>
+}
+
+/** Runs a scenario and what must hold after each. */
+export async function play(
+  { pods = 2, enabled = true, blockingReaders = 'leave', skips, run }: Scenario,
+  say: (text: string) => void,
+): Promise<readonly Check[]> {
+  const undo: (() => unknown)[] = []
+  const checks: Check[] = []
+  try {
+    const version = skips && new SkippingVersion(skips)
+    if (version) undo.push(() => version[Symbol.dispose]())
+    const begin = before()
+    const mesh = await Mesh.make(
+      { teardown: (step) => undo.push(step) },
+      { pods, enabled, blockingReaders },
+    )
+    if (version) mesh.cli = version.cli
+    const scene = new Scene(mesh, say)
+    try {
+      await run(scene)
+    } finally {
+      checks.push(...scene.checks)
+    }
+    await aftermath(scene, begin)
+    checks.splice(0, checks.length, ...scene.checks)
+  } catch (error) {
+    checks.push({ name: 'it comes to its end', ok: false, detail: describe(error) })
+  }
+  for (const step of undo.toReversed()) {
+    try {
+      await step()
+    } catch (error) {
+      checks.push({ name: 'it can be undone', ok: false, detail: describe(error) })
+    }
+  }
+  return checks
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause } = error
+  return (error.stack ?? error.message) + (cause === undefined ? '' : `\n${describe(cause)}`)
+}

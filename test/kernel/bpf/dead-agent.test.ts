@@ -1,0 +1,143 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { sumCounters } from '../../../src/datapath/maps/counters.ts'
+import type { Flow } from '../../../src/datapath/datapath.ts'
+import { flowPieces, parseFlows } from '../../../src/datapath/loop/flow-table.ts'
+import { Programs } from '../../../src/datapath/pins/programs.ts'
+import { readConfig } from '../../../src/datapath/loop/scans.ts'
+import { allRedirected } from '../../helpers/agent-process.ts'
+import type { Child } from '../../helpers/child.ts'
+import { Load } from '../../helpers/load.ts'
+import { Mesh } from '../../helpers/mesh.ts'
+import { requireRoot } from '../../helpers/requirements.ts'
+import { until } from '../../helpers/retry.ts'
+
+/** HEARTBEAT_NS, STALE_CAP_FACTOR and STREAM_MESSAGES of meshaccel.h. */
+const HEARTBEAT_NS = 5_000_000_000n
+const STALE_CAP_FACTOR = 8
+const STREAM_MESSAGES = 64
+const CAP = 262_144
+const MESSAGE = 65_536
+
+interface Flooded {
+  readonly event: string
+  readonly sent: number
+  readonly received: number
+}
+
+for (const policy of ['full', 'strict'] as const) {
+  void test(`connections of a dead agent, policy ${policy}`, async (t) => {
+    if (!requireRoot(t)) return
+    const mesh = await Mesh.make(t)
+    const agent = await mesh.startAgent('--policy', policy)
+    await using load = await Load.start(mesh)
+    await load.accelerated(agent)
+    using pins = openPins(mesh)
+    const redirected = (): bigint =>
+      sumCounters(pins.counters.lookupPerCpu(0) ?? []).redirected_bytes
+
+    await agent.kill('SIGKILL')
+    if (policy === 'full') {
+      await until('all are back on TCP', () => directions(pins).every(({ path }) => path === 'tcp'))
+      t.comment(`${Number(silenceNs(pins) / 1_000_000n)} ms after the last heartbeat`)
+      const before = redirected()
+      await load.goesOn('on TCP')
+      t.equal(redirected(), before, 'nothing is redirected any more')
+      t.ok(directions(pins).some(({ reason }) => reason === 'agent-stale'))
+    } else {
+      await until('the agent counts as dead', () => silenceNs(pins) > HEARTBEAT_NS)
+      const before = redirected()
+      await load.goesOn('redirected')
+      t.ok(redirected() > before, 'the fast path goes on')
+      t.ok(directions(pins).every(({ path }) => path === 'redirect'))
+    }
+    const next = await mesh.startAgent('--policy', policy)
+    t.match(next.log, /"adopted"/)
+    await load.accelerated(next)
+    await load.end(t)
+  })
+
+  void test(`a reader that never reads, the agent dead, policy ${policy}`, async (t) => {
+    if (!requireRoot(t)) return
+    const mesh = await Mesh.make(t, { pods: 1 })
+    const flags = ['--policy', policy, '--cap', String(CAP)]
+    const agent = await mesh.startAgent(...flags)
+    await using plain = mesh.pod(0).run<Flooded>('flood')
+    const onTcp = await accepted(plain)
+    await using flooded = mesh.pod(0).run<Flooded>('flood')
+    await until('it joins', async () => {
+      await ask(flooded, 'turns 100')
+      const flows = await agent.flows()
+      return flows.some((flow) => flow.directions.every(({ path }) => path === 'redirect'))
+    })
+    using pins = openPins(mesh)
+    await agent.kill('SIGKILL')
+    await until('the agent counts as dead', () => silenceNs(pins) > HEARTBEAT_NS)
+    const took = await accepted(flooded)
+    t.ok(took <= onTcp + STALE_CAP_FACTOR * CAP + MESSAGE, `it took ${took}, TCP ${onTcp}`)
+    if (policy === 'strict') t.ok(took > CAP + MESSAGE, `the cap is the higher one: ${took}`)
+    // Where the kernel hides a member's TCP bytes from FIONREAD, it has to leave by itself.
+    const read = await ask(flooded, policy === 'strict' ? 'inquire' : 'drain')
+    t.equal(read.received, read.sent, 'every byte arrives')
+    const turned = await ask(flooded, 'turns 100')
+    t.equal(turned.received, turned.sent)
+
+    const next = await mesh.startAgent(...flags)
+    await until('it comes back to the fast path', async () => {
+      await ask(flooded, 'turns 100')
+      const flows = await next.flows()
+      return flows.some((flow) => flow.directions.every(({ path }) => path === 'redirect'))
+    })
+  })
+}
+
+void test('a member that turns into a stream stays one while the agent is dead, policy strict', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent('--policy', 'strict')
+  await using flooded = mesh.pod(0).run<Flooded>('flood')
+  await until('it joins', async () => {
+    await ask(flooded, 'turns 100')
+    return allRedirected(await agent.flows(), 1)
+  })
+  using pins = openPins(mesh)
+  await agent.kill('SIGKILL')
+  await until('the agent counts as dead', () => silenceNs(pins) > HEARTBEAT_NS)
+  for (let message = 0; message < STREAM_MESSAGES * 3; message++) {
+    await ask(flooded, 'send 100')
+    await ask(flooded, 'drain')
+  }
+  t.match(directions(pins), [{ path: 'redirect' }, { path: 'redirect' }])
+})
+
+/** The pins of a mesh, agent or not. */
+function openPins({ pinDir }: Mesh): Programs {
+  const [version = ''] = readdirSync(pinDir)
+  return new Programs(join(pinDir, version))
+}
+
+function directions(pins: Programs): Flow['clientToServer'][] {
+  return parseFlows(...flowPieces(pins)).flatMap((flow) => [
+    flow.clientToServer,
+    flow.serverToClient,
+  ])
+}
+
+/** How long no scan has come: the kernel's clock is the monotonic one. */
+function silenceNs(pins: Programs): bigint {
+  return process.hrtime.bigint() - readConfig(pins).heartbeat_ns
+}
+
+function ask(flooded: Child<Flooded>, command: string): Promise<Flooded> {
+  const [event = ''] = command.split(' ')
+  flooded.write(`${command}\n`)
+  return flooded.take(event)
+}
+
+/** What is taken of a sender whose peer does not read. */
+async function accepted(flooded: Child<Flooded>): Promise<number> {
+  const before = await ask(flooded, 'turns 1')
+  const { sent } = await ask(flooded, `flood ${MESSAGE}`)
+  return sent - before.sent
+}

@@ -1,7 +1,0 @@
-#!/usr/bin/env bash
-# Builds what the guests run, and installs what boots them where it is missing.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bash scripts/setup.sh
-bash scripts/need.sh test/kernels \
-	qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio curl:curl modprobe:kmod

@@ -1,0 +1,87 @@
+import { test } from 'tap'
+import { cellsOf, formatSize, parseSize } from '../../../bench/options.ts'
+import { type BenchArguments, planBench } from '../../../bench/plan.ts'
+
+const given: BenchArguments = {
+  proxy: 'haproxy',
+  mesh: 'istio',
+  redirect: 'iptables-nft',
+  scenario: 'keepalive',
+  modes: undefined,
+  observe: undefined,
+  connections: undefined,
+  payload: undefined,
+  duration: undefined,
+  rate: undefined,
+  rounds: undefined,
+  quick: false,
+}
+
+void test('sizes', (t) => {
+  t.same(
+    ['81', '81B', '64k', '64KiB', '64 KiB', '1MiB', '1M', '0'].map(parseSize),
+    [81, 81, 65536, 65536, 65536, 1048576, 1048576, 0],
+  )
+  t.same(['', '-1', '1.5k', '1GiB', 'KiB', '0x10'].map(parseSize), Array(6).fill(undefined))
+  t.same([0, 81, 1024, 65536, 1048576].map(formatSize), ['0 B', '81 B', '1 KiB', '64 KiB', '1 MiB'])
+  t.end()
+})
+
+void test('lists cross', (t) => {
+  const plan = planBench({ ...given, payload: '81,64KiB', connections: '1,4,16,4' })
+  t.equal(cellsOf(plan).length, 6)
+  t.same(cellsOf(plan)[0], {
+    scenario: 'keepalive',
+    payloadBytes: 81,
+    connections: 1,
+    redirect: 'iptables-nft',
+  })
+  t.same(plan.modes, ['iptables', 'meshaccel', 'naive', 'unix', 'direct'])
+  t.end()
+})
+
+void test('what observing costs is measured where it is asked for', (t) => {
+  const all = { modes: 'meshaccel,observed' }
+  t.same(planBench({ ...given, ...all }).observations, ['measure', 'trace', 'otlp'])
+  t.same(planBench({ ...given, ...all, observe: 'trace' }).observations, ['trace'])
+  t.end()
+})
+
+void test('streams have sizes of their own', (t) => {
+  const plan = planBench({ ...given, scenario: 'stream,close', connections: '1' })
+  t.same(
+    cellsOf(plan).map(({ scenario, payloadBytes }) => `${scenario} ${payloadBytes}`),
+    ['stream 1024', 'stream 65536', 'close 81', 'close 65536'],
+  )
+  t.end()
+})
+
+void test('what cannot be meant is refused', (t) => {
+  const refused = { name: 'PlanError' }
+  for (const wrong of [
+    { scenario: 'mtls' },
+    { scenario: 'keepalive,' },
+    { scenario: 'fast' },
+    { modes: 'iptables,none' },
+    { connections: '0' },
+    { connections: '1e3' },
+    { connections: '5000' },
+    { payload: 'big' },
+    { scenario: 'stream', payload: '1MiB' },
+    { duration: 0 },
+    { duration: Number.NaN },
+    { redirect: 'ipvs' },
+    { redirect: 'nft', mesh: 'linkerd' as const },
+    { redirect: 'tproxy', mesh: 'linkerd' as const },
+    { rate: 0 },
+    { rate: Number.NaN },
+    { rounds: 1.5 },
+    { rounds: 0 },
+    { observe: 'trace' },
+    { modes: 'observed', observe: 'all' },
+  ]) {
+    t.throws(() => planBench({ ...given, ...wrong }), refused, JSON.stringify(wrong))
+  }
+  t.doesNotThrow(() => planBench({ ...given, scenario: 'mtls', proxy: 'envoy' }))
+  t.end()
+})
