@@ -25,6 +25,7 @@ noble | jammy)
 	keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg
 	bash scripts/need.sh fresh $keyring:ubuntu-archive-keyring || true
 	[[ $mirror == *ubuntu* ]] || mirror=${mirror%/*}/ubuntu
+	curl -sfI -m 20 -o /dev/null "$mirror/dists/$suite/Release" || mirror=http://archive.ubuntu.com/ubuntu
 	components=main,universe
 	;;
 *)
