@@ -3,12 +3,20 @@
 # and starts none of the services in them. Fails where it cannot, after saying what is missing for WHO.
 set -euo pipefail
 
+# Ubuntu's bpftool is a script. It runs the real one only on the kernel that it came with.
+is_there() { # is_there PROOF
+	if [[ $1 == bpftool ]]; then
+		bpftool version >/dev/null 2>&1
+	else
+		command -v "$1" >/dev/null || compgen -G "$1" >/dev/null
+	fi
+}
+
 who=$1
 shift
 missing=()
 for entry; do
-	proof=${entry%:*}
-	command -v "$proof" >/dev/null || compgen -G "$proof" >/dev/null || missing+=("${entry##*:}")
+	is_there "${entry%:*}" || missing+=("${entry##*:}")
 done
 ((${#missing[@]})) || exit 0
 
@@ -20,8 +28,10 @@ fi
 echo "$who: installing ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-if [[ " ${missing[*]} " == *' bpftool '* && -z $(apt-cache policy bpftool 2>/dev/null) ]] && . /etc/os-release && [[ $ID == ubuntu ]]; then
-	missing=("${missing[@]/#bpftool/linux-tools-common linux-tools-$(uname -r)}")
+if [[ " ${missing[*]} " == *' bpftool '* ]] && ! apt-cache policy bpftool | grep -q 'Candidate: [^(]'; then
+	tools=linux-tools-$(uname -r)
+	apt-cache policy "$tools" | grep -q 'Candidate: [^(]' || tools=linux-tools-generic
+	missing=("${missing[@]/#bpftool/linux-tools-common $tools}")
 fi
 # Tests start their own servers: Debian's are not to start. A policy that is there already stays.
 policy=/usr/sbin/policy-rc.d
@@ -32,3 +42,8 @@ if [[ ! -e $policy ]]; then
 fi
 # shellcheck disable=SC2068 # the replacement above may hold two names
 apt-get install -y -qq --no-install-recommends ${missing[@]} >&2
+if [[ " ${missing[*]} " == *' linux-tools-common '* ]] && ! is_there bpftool; then
+	ln -sf "$(printf '%s\n' /usr/lib/linux-tools*/bpftool /usr/lib/linux-tools/*/bpftool | grep -v '\*' | sort -V | tail -n 1)" \
+		/usr/local/sbin/bpftool
+	echo "$who: linked /usr/local/sbin/bpftool to $(readlink /usr/local/sbin/bpftool)" >&2
+fi
