@@ -7,17 +7,17 @@
  * because a receive is counted after it took its bytes: read it first.
  *
  * It informs. It shows how a program reads, and it is the cheapest sign that a direction is
- *drained. It proves nothing by its failure. The kernel skips the counting program when it
- *interrupts another run of itself, and since Linux 7.0 when it preempts one; splice, urgent bytes
- *and mapped receives move copied_seq without a receive; a redirect that fails was announced all the
- *same. Each of these leaves a difference that would stay for ever. So the books are set right at
- *the next receive on TCP, where nothing redirected can be unread: there the difference is known to
- *mean nothing but a missed count, or a habit. drained.bpf.h says what takes the place of the
- *equation.
+ * drained. It proves nothing by its failure. The kernel skips the counting program when it
+ * interrupts another run of itself, and since Linux 7.0 when it preempts one; splice, urgent bytes
+ * and mapped receives move copied_seq without a receive; a redirect that fails was announced all
+ *the same. Each of these leaves a difference that would stay for ever. So the books are set right
+ *at the next receive on TCP, where nothing redirected can be unread: there the difference is known
+ *to mean nothing but a missed count, or a habit. drained.bpf.h says what takes the place of the
+ * equation.
  *
  * Books that were set right once prove nothing any more. The difference may have been another
- *thread's receive that took its bytes and was not counted yet, or the connection may have joined
- *between two looks: then they would balance while something is unread.
+ * thread's receive that took its bytes and was not counted yet, or the connection may have joined
+ * between two looks: then they would balance while something is unread.
  */
 #ifndef MESHACCEL_ACCOUNTING_BPF_H
 #define MESHACCEL_ACCOUNTING_BPF_H

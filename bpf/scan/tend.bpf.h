@@ -23,7 +23,9 @@ struct pass {
 };
 
 /* Whether all that was redirected to the end has been read, or never will be. A socket that has
- * closed may hold bytes that its program still reads. */
+ * closed may hold bytes that its program still reads. Once the kernel has taken it out of the
+ * sockhash, to take it out changes nothing for them: the psock lives on while a thread is inside a
+ * receive, however long that thread does not run. */
 static __always_inline bool may_leave(struct conn *conn, int role)
 {
 	const struct conn_end *end = &conn->ends[role & 1];
@@ -32,7 +34,7 @@ static __always_inline bool may_leave(struct conn *conn, int role)
 	if (!is_closed(end))
 		return redirect_drained(conn, !role);
 	psock = psock_of(end);
-	return !psock || queue_empty(psock);
+	return !psock || queue_empty(psock) || !count_links(psock);
 }
 
 static __always_inline bool reader_quarantined(const struct conn_end *reader)
