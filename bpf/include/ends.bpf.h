@@ -64,6 +64,7 @@ static __always_inline bool list_end(struct end *end, __u64 sk)
 	watched->sk = sk;
 	watched->end = (__u64)end;
 	watched->netns_cookie = end->netns_cookie;
+	/* Last, and ordered: whoever reads the cookie may read the rest. */
 	__sync_lock_test_and_set(&watched->cookie, end->cookie);
 	return true;
 }

@@ -180,6 +180,15 @@ struct {
 /* Two processors share these without a lock. Every access is a single load or store of the
  * machine. Where the order of two of them matters, an atomic operation that returns the old value
  * stands between them: the kernel orders only those, on every architecture. */
+/* Loads before it are made before loads after it. x86 keeps that order by itself. Elsewhere an
+ * atomic that returns the old value is a full barrier; load-acquire came with Linux 6.15. `word` is
+ * any word that this CPU writes anyway. */
+#ifdef __TARGET_ARCH_x86
+#define load_fence(word) barrier()
+#else
+#define load_fence(word) __sync_fetch_and_add(word, 0)
+#endif
+
 #define READ_ONCE(field)	 (*(volatile typeof(field) *)&(field))
 #define WRITE_ONCE(field, value) (*(volatile typeof(field) *)&(field) = (value))
 

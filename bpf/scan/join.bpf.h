@@ -106,6 +106,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		conn->ends[role].unread = 0;
 		conn->ends[role].held = 0;
 	}
+	/* These order what was written above before the state: see verdict(). */
 	__sync_fetch_and_add(&conn->join, 1);
 	__sync_lock_test_and_set(&conn->settings, 3);
 	conn->since_ns = bpf_ktime_get_ns();

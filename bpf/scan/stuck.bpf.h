@@ -156,12 +156,19 @@ static long sweep(__u32 slot, struct pass *pass)
  * each sweep, at all of it in WATCHED_SWEEPS. */
 static long sweep_watched(__u32 index, const __u32 *first)
 {
-	const struct watched *watched;
+	struct watched *watched;
+	__u64 cookie;
 
 	index += *first;
 	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
-	if (watched && watched->cookie && has_closed(watched->sk, watched->cookie))
-		unlist(index, watched->cookie);
+	if (!watched)
+		return 0;
+	cookie = READ_ONCE(watched->cookie);
+	/* Pairs with the exchange in list_end(): with this cookie goes its socket, or a later
+	 * one's, and then unlist() finds another cookie. */
+	load_fence(&watched->cookie);
+	if (cookie && has_closed(watched->sk, cookie))
+		unlist(index, cookie);
 	return 0;
 }
 

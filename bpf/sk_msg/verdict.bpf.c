@@ -272,6 +272,9 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		return pass(conn, slot, role, REASON_STATE);
 
 	state = state_of(conn);
+	/* Pairs with the exchange of conn->life in engage(): a verdict that sees the connection
+	 * joined, or its new join, sees the paths and trap_seq of that join. */
+	load_fence(&direction->sent);
 	/* The socket has left, and another agent's sockmap keeps the kernel asking. */
 	if (state < CONN_JOINING)
 		return conn->doomed ? SK_DROP : SK_PASS;
