@@ -13,7 +13,7 @@ import type { UndoStack } from '../system/undo-stack.ts'
 import type { Accelerator, PathBytes } from './accelerator.ts'
 import { agentPrograms } from './program-time.ts'
 
-const START_MS = 60_000
+const START_MS = 120_000
 const EVERY_MS = 50
 const CLEANUP_TRIES = 3
 
