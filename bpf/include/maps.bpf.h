@@ -25,6 +25,7 @@ struct {
 	__type(value, struct member);
 } meshaccel_sockets __weak SEC(".maps");
 
+/* Programs that are kept off the fast path, and since when. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_QUARANTINED);
@@ -70,6 +71,7 @@ struct {
 	__type(value, __u32);
 } meshaccel_watched_used __weak SEC(".maps");
 
+/* How far the walk over a long table has come. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -140,6 +142,7 @@ struct seen {
 	__u64 waits_in;
 };
 
+/* Ends of older connections that a walk has seen, under each role they may have had. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4 * MAX_CONNS);
@@ -156,6 +159,7 @@ struct {
 	__type(value, struct pod);
 } meshaccel_pods __weak SEC(".maps");
 
+/* Settings: the agent writes them, every program reads them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -163,6 +167,7 @@ struct {
 	__type(value, struct config);
 } meshaccel_config __weak SEC(".maps");
 
+/* Totals since the programs were loaded. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -170,6 +175,7 @@ struct {
 	__type(value, struct counters);
 } meshaccel_counters __weak SEC(".maps");
 
+/* Connections by state, as the last survey found them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

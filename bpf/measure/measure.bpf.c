@@ -41,6 +41,7 @@ struct timing {
 	__u8 pad[2];
 };
 
+/* Times of each watched socket; gone with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -71,6 +72,7 @@ struct crossing {
 	__u64 pad;
 };
 
+/* Redirected bytes between the ends of a connection, by slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_CONNS);
@@ -78,6 +80,7 @@ struct {
 	__type(value, struct crossing);
 } meshaccel_crossings SEC(".maps");
 
+/* Histograms by pair of groups. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -94,6 +97,7 @@ struct {
 	__type(value, __u32);
 } meshaccel_groups SEC(".maps");
 
+/* Settings: the agent writes them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -101,7 +105,7 @@ struct {
 	__type(value, struct measure_settings);
 } meshaccel_measure SEC(".maps");
 
-/* By enum event_kind. */
+/* How many events of each kind were told in this second, by enum event_kind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, EVENT_KINDS);

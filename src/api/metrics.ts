@@ -4,6 +4,14 @@ import type { Page } from './http.ts'
 import { KernelHistogram } from './kernel-histogram.ts'
 import type { Control, StatusView } from './views.ts'
 
+/** A metric without its values. */
+export interface MetricDescription {
+  readonly name: string
+  readonly type: string
+  readonly labels: readonly string[]
+  readonly help: string
+}
+
 const policies = ['full', 'strict', 'proxies-only', 'refused']
 
 /** The agent's state for Prometheus. Labels are few: reasons, states and namespaces; pods only where asked for. */
@@ -63,6 +71,17 @@ export class Metrics {
   constructor() {
     // A counter that comes into being at 1 has not increased.
     for (const kind of eventKinds) this.#events.inc({ kind }, 0)
+  }
+
+  /** Every metric, in the order in which a scrape lists them. */
+  descriptions(): MetricDescription[] {
+    return this.#registry.getMetricsAsArray().map((metric) => {
+      const { name, help } = metric as { name: string; help: string }
+      const type = 'type' in metric ? String(metric.type) : ''
+      const labels =
+        'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames : []
+      return { name, help, type, labels: labels.map(String) }
+    })
   }
 
   /** The reconciler has run. */

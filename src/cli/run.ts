@@ -40,6 +40,11 @@ const commands: Readonly<Record<string, (parser: Argv) => Promise<unknown>>> = {
     parser.command((await import('./commands/mount-bpffs.ts')).default),
 }
 
+/** The commands that the help lists. */
+export const commandNames: readonly string[] = Object.keys(commands).filter(
+  (name) => name !== 'mount-bpffs',
+)
+
 /** Resolves to what yargs itself has to say: the help, the version. */
 async function parse(environment: CliEnvironment): Promise<string> {
   const parser = yargs().scriptName('meshaccel')

@@ -52,7 +52,8 @@ const ITERATORS = {
   adopt: 'sockets',
   kick: 'sockets',
 } as const
-const MAPS = [
+/** The maps that are pinned, each under this name. The object's name of it begins with `meshaccel_`. */
+export const pinnedMaps = [
   'config',
   'members',
   'pods',
@@ -78,7 +79,7 @@ const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as const
 
 const EVERY_PIN: readonly string[] = [
-  MAPS,
+  pinnedMaps,
   Object.keys(ITERATORS),
   'splice_program',
   Object.keys(VISITS),
@@ -261,7 +262,7 @@ export function install(
     const { object, visits } = load()
     stack.use(object)
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
-    for (const name of MAPS) map(name).pin(join(partial, name))
+    for (const name of pinnedMaps) map(name).pin(join(partial, name))
     prepare(object.map('meshaccel_config', u32, config))
 
     for (const [name, over] of Object.entries(ITERATORS)) {

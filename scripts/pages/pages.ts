@@ -1,0 +1,7 @@
+import { commands } from './commands.ts'
+import type { GeneratedPage } from './generated-page.ts'
+import { maps } from './maps.ts'
+import { metrics } from './metrics.ts'
+import { values } from './values.ts'
+
+export const pages: readonly GeneratedPage[] = [commands, maps, metrics, values]
