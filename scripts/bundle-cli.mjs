@@ -17,6 +17,15 @@ const { outputFiles } = await build({
   write: false,
   plugins: [
     {
+      name: 'gRPC needs no protobufjs: it would load it for services of its own that the command does not offer',
+      setup(bundling) {
+        bundling.onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ importer }) =>
+          importer.includes('/@grpc/grpc-js/') ? { path: 'none', namespace: 'none' } : undefined,
+        )
+        bundling.onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: '' }))
+      },
+    },
+    {
       name: 'packages find files of their own beside their modules',
       setup(bundling) {
         bundling.onLoad({ filter: /\/node_modules\/.*\.c?js$/ }, ({ path }) => {

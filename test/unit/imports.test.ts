@@ -133,7 +133,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   ],
   // The container runtime speaks gRPC, too.
   '@grpc/grpc-js': ['src/api/', 'src/sources/netns/cri.ts'],
-  '@grpc/proto-loader': ['src/api/', 'src/sources/netns/cri.ts'],
+  '@grpc/proto-loader': ['src/sources/netns/cri.ts'],
   'grpc-health-check': ['src/api/'],
   'prom-client': ['src/api/'],
   // @kubernetes/client-node, bundled by scripts/build.sh.
