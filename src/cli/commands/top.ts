@@ -42,8 +42,8 @@ const command: CommandModule<object, Args> = {
         interval: {
           alias: 'd',
           type: 'string',
-          default: '2',
-          describe: 'Seconds between two looks',
+          default: '2s',
+          describe: 'Time between two updates: 500ms, 2s, 1m, or seconds',
           requiresArg: true,
         },
         once: {
