@@ -56,7 +56,7 @@ const binDirOption: PathOption & { readonly default: string } = {
 const stateOption: PathOption & { readonly default: string } = {
   type: 'string',
   default: chainStatePath,
-  describe: 'Where --watch tells the agent and `doctor` how it fares',
+  describe: 'The file in which --watch reports its state to the agent and `doctor`',
   requiresArg: true,
 }
 

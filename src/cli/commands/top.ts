@@ -31,7 +31,7 @@ interface Args {
 
 const command: CommandModule<object, Args> = {
   command: 'top',
-  describe: 'Who moves how much, and how much of it fast: a live table',
+  describe: 'Live table of the rates of pods or connections, and of their fast share',
   builder: (yargs) =>
     withHelp(
       yargs.options({

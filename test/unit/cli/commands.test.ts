@@ -246,7 +246,7 @@ void test('only root may change the kernel', async (t) => {
   }
 })
 
-void test('a command line that cannot be meant: exit 2, a hint, no stack', async (t) => {
+void test('an invalid command line: exit 2, a hint, no stack', async (t) => {
   const wrong = [
     [],
     ['nope'],
