@@ -61,7 +61,7 @@ export function planKubernetes(given: BenchArguments & KubernetesArguments): Kub
   if (revision !== undefined && mesh !== 'istio') throw new PlanError('--revision is of Istio')
   const durationSeconds = given.duration ?? (quick ? 5 : 15)
   if (!(durationSeconds >= 1 && durationSeconds <= 3600)) {
-    throw new PlanError('--duration is not a number of seconds, 1 or more')
+    throw new PlanError('--duration with --kubernetes must be from 1s to 1h, such as 5s or 2m')
   }
   return {
     mesh,
@@ -95,7 +95,7 @@ export function planBench(
   }
   const seconds = given.duration ?? (quick ? 1 : 2)
   if (!(seconds > 0 && seconds <= 3600))
-    throw new PlanError('--duration is not a number of seconds')
+    throw new PlanError('--duration must be above 0s and at most 1h, such as 500ms, 2s or 2m')
   if (given.observe !== undefined && !given.modes?.includes('observed')) {
     throw new PlanError('--observe is for --modes observed')
   }

@@ -14,7 +14,7 @@ export interface Help {
   readonly more?: string
 }
 
-const usualExit = '0 done, 1 failed, 2 the command line cannot be meant'
+const usualExit = '0 done, 1 failed, 2 invalid command line'
 
 /** Adds the help to a command's options. */
 export function withHelp<T>(yargs: Argv<T>, { usage, about, examples, exit, more }: Help): Argv<T> {

@@ -1,5 +1,6 @@
 import type { Options } from 'yargs'
 import { defaults } from '../lib/config.ts'
+import { formatDuration, parseDuration, type PlainUnit } from '../lib/duration.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Options that several commands share. */
@@ -17,7 +18,7 @@ export const outputOption: Options & {
   alias: 'o',
   choices: ['table', 'json'],
   default: 'table',
-  describe: 'How to print',
+  describe: 'Output format',
   requiresArg: true,
 }
 
@@ -34,18 +35,36 @@ export const cgroupOption: Options & { readonly type: 'string' } = {
   requiresArg: true,
 }
 
-export const timeoutOption: Options & { readonly type: 'number'; readonly default: number } = {
-  type: 'number',
-  default: defaults.drainTimeoutMs / 1000,
-  describe: 'How many seconds connections may take to leave',
+export const timeoutOption: Options & { readonly type: 'string'; readonly default: string } = {
+  type: 'string',
+  default: formatDuration(defaults.drainTimeoutMs),
+  describe: 'How long connections may take to leave: 500ms, 30s, 2m, or seconds',
   requiresArg: true,
 }
 
-/** The milliseconds of `--timeout SECONDS`. */
-export function timeoutMsOf({ timeout }: { readonly timeout: number }): number {
+/** The milliseconds of `--timeout DURATION`. */
+export function timeoutMsOf({ timeout }: { readonly timeout: string }): number {
   // uint32 on the wire.
-  if (timeout > 0 && timeout < 4_000_000) return Math.ceil(timeout * 1000)
-  throw new UsageError('--timeout must be a number of seconds above 0')
+  return Math.ceil(durationMs('--timeout', timeout, { minMs: 1, maxMs: 4_000_000_000 }))
+}
+
+/** The milliseconds of an option that takes a duration; throws a UsageError that names the option. */
+export function durationMs(
+  option: string,
+  text: string,
+  {
+    minMs,
+    maxMs,
+    plainUnit = 's',
+  }: { readonly minMs: number; readonly maxMs: number; readonly plainUnit?: PlainUnit },
+): number {
+  const ms = parseDuration(text, plainUnit)
+  if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms
+  const plain = plainUnit === 's' ? 'seconds' : 'milliseconds'
+  throw new UsageError(
+    `${option} must be a duration such as 500ms, 2s or 2m, or a number of ${plain}, ` +
+      `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, not ${text}`,
+  )
 }
 
 /** What `drain` and `cleanup` take: they talk to the agent, or do its work on the pins when none answers. */
@@ -53,7 +72,7 @@ export interface DrainArgs {
   readonly socket: string
   readonly pin: string
   readonly cgroup: string | undefined
-  readonly timeout: number
+  readonly timeout: string
   readonly force: boolean
 }
 
@@ -69,10 +88,10 @@ export const drainOptions: {
   force: {
     type: 'boolean',
     default: false,
-    describe: 'After that, reset the connections that cannot leave because nobody reads',
+    describe: 'After the timeout, reset connections whose readers do not read',
   },
-  pin: { ...pinOption, describe: 'Where the pins are when no agent answers' },
-  cgroup: { ...cgroupOption, describe: 'Accepted; the pins know their cgroup' },
+  pin: { ...pinOption, describe: 'The bpffs directory of the pins, used when no agent answers' },
+  cgroup: { ...cgroupOption, describe: 'Accepted for compatibility; the pins record their cgroup' },
 }
 
 /** What commands take that show something of the agent, once or again and again. */
@@ -92,6 +111,7 @@ export const showOptions: {
   watch: {
     alias: 'w',
     type: 'string',
-    describe: 'Show it again every SECONDS, 2 if none are named, until Ctrl-C',
+    describe:
+      'Show it again until Ctrl-C, every 2 seconds or as often as named: 500ms, 5s, 1m, or seconds',
   },
 }

@@ -14,7 +14,7 @@ import { createLog } from '../../lib/log.ts'
 import { checkMachine } from '../check-machine.ts'
 import { environmentOf } from '../environment.ts'
 import { withHelp } from '../help.ts'
-import { cgroupOption, pinOption, socketOption } from '../options.ts'
+import { cgroupOption, durationMs, pinOption, socketOption } from '../options.ts'
 import { requireRoot } from '../require-root.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -32,7 +32,7 @@ interface Args {
   readonly policy: RequestedPolicy
   readonly measure: AgentConfig['measure']
   readonly otlp: string | undefined
-  readonly 'slow-request': number
+  readonly 'slow-request': string
   readonly 'cleanup-on-exit': boolean
   readonly 'log-level': 'debug' | 'info' | 'warn' | 'error'
 }
@@ -104,9 +104,10 @@ const command: CommandModule<object, Args> = {
           requiresArg: true,
         },
         'slow-request': {
-          type: 'number',
-          default: 1000,
-          describe: 'Milliseconds from which a request is slow, with --otlp',
+          type: 'string',
+          default: '1s',
+          describe:
+            'With --otlp: how long a slow request takes, at least: 50ms, 1s, or milliseconds',
           requiresArg: true,
         },
         'cleanup-on-exit': {
@@ -131,7 +132,7 @@ const command: CommandModule<object, Args> = {
           ['agent --pods file:pods.yaml', 'without one'],
           ['agent --pods file:pods.yaml --cleanup-on-exit', 'to try it and leave nothing behind'],
         ],
-        exit: '0 it was asked to end, 1 it could not start or not remove everything, 2 the command line cannot be meant',
+        exit: '0 it was asked to end, 1 it could not start or not remove everything, 2 invalid command line',
         more:
           'A pods file is YAML, re-read when it changes. The shortest one:\n' +
           'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
@@ -164,7 +165,7 @@ const command: CommandModule<object, Args> = {
         measure: args.measure,
         ...(args.otlp === undefined
           ? {}
-          : { otlp: { url: args.otlp, slowRequestMs: args['slow-request'] } }),
+          : { otlp: { url: args.otlp, slowRequestMs: slowRequestMs(args['slow-request']) } }),
         cleanupOnExit: args['cleanup-on-exit'],
         ...(args.metrics === undefined ? {} : { http: httpAddress(args.metrics) }),
       },
@@ -186,7 +187,7 @@ function refuseNonsense({
   'pod-memory': podMemory,
   metrics,
   otlp,
-  'slow-request': slowMs,
+  'slow-request': slow,
 }: Args): void {
   if (!/^(?:kubernetes$|file:.)/.test(pods)) {
     throw new UsageError(`--pods must be kubernetes or file:PATH, not ${pods}`)
@@ -195,15 +196,18 @@ function refuseNonsense({
   if (otlp !== undefined && !(/^https?:/.test(otlp) && URL.canParse(otlp))) {
     throw new UsageError(`--otlp must be a URL such as http://127.0.0.1:4318, not ${otlp}`)
   }
-  if (!(slowMs > 0 && slowMs < 1e9)) {
-    throw new UsageError('--slow-request must be a number of milliseconds above 0')
-  }
+  slowRequestMs(slow)
   if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
     throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
   }
   if (podMemory !== undefined && (!Number.isInteger(podMemory) || podMemory < 1 << 20)) {
     throw new UsageError('--pod-memory must be a whole number of bytes, 1048576 at least')
   }
+}
+
+function slowRequestMs(text: string): number {
+  const limits = { minMs: 0.001, maxMs: 1e9, plainUnit: 'ms' } as const
+  return durationMs('--slow-request', text, limits)
 }
 
 function podsOrigin(

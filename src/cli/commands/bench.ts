@@ -26,12 +26,13 @@ import { mountMissing } from '../../preflight/mount-missing.ts'
 import { checkMachine } from '../check-machine.ts'
 import { type CliEnvironment, environmentOf } from '../environment.ts'
 import { withHelp } from '../help.ts'
-import { outputOption } from '../options.ts'
+import { durationMs, outputOption } from '../options.ts'
 import { print } from '../output/print.ts'
 import { requireRoot } from '../require-root.ts'
 import { UsageError } from '../usage-error.ts'
 
-interface Args extends BenchArguments, KubernetesArguments {
+interface Args extends Omit<BenchArguments, 'duration'>, KubernetesArguments {
+  readonly duration: string | undefined
   readonly kubernetes: boolean
   readonly report: string | undefined
   readonly output: 'table' | 'json'
@@ -91,9 +92,9 @@ const command: CommandModule<object, Args> = {
           requiresArg: true,
         },
         duration: {
-          type: 'number',
+          type: 'string',
           describe:
-            'Seconds that are measured per run [default: 2; quick: 1; with --kubernetes 15 and 5]',
+            'Time measured per run: 500ms, 2s, 1m, or seconds [default: 2s; quick: 1s; with --kubernetes 15s and 5s]',
           requiresArg: true,
         },
         rounds: {
@@ -143,7 +144,7 @@ const command: CommandModule<object, Args> = {
           ['bench --connections 1,16,64 --payload 81,64KiB', 'a sweep'],
           ['bench --scenario stream --report report.html', 'bulk data, with a report to hand on'],
         ],
-        exit: '0 every response was right, 1 not all were or it could not run, 2 the command line cannot be meant',
+        exit: '0 every response was right, 1 not all were or it could not run, 2 invalid command line',
       },
     ),
   handler: async (args) => {
@@ -189,9 +190,15 @@ function prepare(
   args: Args,
   environment: CliEnvironment,
 ): (bench: BenchEnvironment) => Promise<Report> {
+  const { duration } = args
+  const seconds =
+    duration === undefined
+      ? undefined
+      : durationMs('--duration', duration, { minMs: 1, maxMs: 3_600_000 }) / 1000
+  const given = { ...args, duration: seconds }
   try {
     if (args.kubernetes) {
-      const options = planKubernetes(args)
+      const options = planKubernetes(given)
       return async (bench) => {
         // Other commands need not wait for the API server's client to load.
         const { runKubernetesBench } = await import('../../../bench/kubernetes/bench.ts')
@@ -199,7 +206,7 @@ function prepare(
         return runKubernetesBench(await loadKubeConfig(), options, bench)
       }
     }
-    const options = planBench(args)
+    const options = planBench(given)
     requireRoot(environment, 'run the bench')
     const findings = checkMachine(environment, benchPlace(options), ['fatal', 'refused'])
     return async (bench) => {

@@ -21,7 +21,7 @@ const command: CommandModule<object, DrainArgs> = {
         ['cleanup', 'uninstall from this node'],
         ['cleanup --force', 'the same, and reset the connections of those that do not read'],
       ],
-      exit: '0 nothing is left, 1 something is, 2 the command line cannot be meant',
+      exit: '0 nothing is left, 1 something is, 2 invalid command line',
     }),
   handler: async (args) => {
     const environment = environmentOf(args)

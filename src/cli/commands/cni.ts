@@ -17,6 +17,7 @@ import { packageRoot } from '../../lib/package.ts'
 import { environmentOf, type CliEnvironment } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { requireRoot } from '../require-root.ts'
+import { durationMs } from '../options.ts'
 import { UsageError } from '../usage-error.ts'
 
 interface Places {
@@ -32,7 +33,7 @@ interface InstallArgs extends Places {
 
 interface UninstallArgs extends Places {
   readonly 'cache-dir': string
-  readonly grace: number
+  readonly grace: string
 }
 
 type PathOption = Options & { readonly type: 'string'; readonly requiresArg: true }
@@ -55,7 +56,7 @@ const binDirOption: PathOption & { readonly default: string } = {
 const stateOption: PathOption & { readonly default: string } = {
   type: 'string',
   default: chainStatePath,
-  describe: 'Where --watch tells the agent and `doctor` how it fares',
+  describe: 'The file in which --watch reports its state to the agent and `doctor`',
   requiresArg: true,
 }
 
@@ -187,9 +188,10 @@ const uninstall: CommandModule<object, UninstallArgs> = {
           requiresArg: true,
         },
         grace: {
-          type: 'number',
-          default: 10,
-          describe: 'Seconds that a pod may take to be connected by the chain as it was before',
+          type: 'string',
+          default: '10s',
+          describe:
+            'How long the runtime may take to connect a pod by the old chain: 500ms, 10s, 1m, or seconds',
           requiresArg: true,
         },
       }),
@@ -204,14 +206,14 @@ const uninstall: CommandModule<object, UninstallArgs> = {
   handler: async (args) => {
     const environment = environmentOf(args)
     requireRoot(environment, 'remove the CNI plugin')
-    if (!(args.grace >= 0)) throw new UsageError('--grace must be a number of seconds')
+    const graceMs = durationMs('--grace', args.grace, { minMs: 0, maxMs: 86_400_000 })
     const { stderr } = environment
     const { changed, binaries, namedIn, records } = await uninstallPlugin({
       confDir: args['conf-dir'],
       binDirs: args['bin-dir'].split(':').filter(Boolean),
       cacheDir: args['cache-dir'],
-      graceMs: args.grace * 1000,
-      onWait: () => stderr.write(`waiting ${args.grace} s for pods that are being connected\n`),
+      graceMs,
+      onWait: () => stderr.write(`waiting ${graceMs / 1000} s for pods that are being connected\n`),
     })
     writeChainState(args.state, undefined)
     if (changed.length > 0) stderr.write(`taken out of ${changed.join(', ')}\n`)

@@ -43,7 +43,7 @@ const command: CommandModule<object, Args> = {
           ['doctor', 'before the first agent, or after a new kernel'],
           ['doctor -o json', 'for a report'],
         ],
-        exit: '0 this kernel can accelerate, 1 it cannot, 2 the command line cannot be meant',
+        exit: '0 this kernel can accelerate, 1 it cannot, 2 invalid command line',
         more:
           'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; fatal: an agent cannot start; ' +
           'warning: it works, and less than you may expect; note: told for information.',

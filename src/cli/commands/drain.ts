@@ -21,7 +21,7 @@ const command: CommandModule<object, DrainArgs> = {
         ['drain --timeout 120', 'when readers are slow'],
         ['drain --force', 'resets the connections of those that do not read at all'],
       ],
-      exit: '0 drained, now or before; 1 some connections are still leaving; 2 the command line cannot be meant',
+      exit: '0 drained, now or before; 1 some connections are still leaving; 2 invalid command line',
     }),
   handler: async (args) => {
     const environment = environmentOf(args)

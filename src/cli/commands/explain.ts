@@ -35,7 +35,7 @@ const command: CommandModule<object, Args> = {
           ['explain shop/cart-0', 'why cart-0 is fast or slow'],
           ['explain shop/cart-0 -o json', 'the same for a program'],
         ],
-        exit: '0 explained, 1 no agent runs or it does not see the pod, 2 the command line cannot be meant',
+        exit: '0 explained, 1 no agent runs or it does not see the pod, 2 invalid command line',
       },
     ),
   handler: async (args) => {

@@ -32,7 +32,7 @@ const command: CommandModule<object, Args> = {
     withHelp(
       yargs.options({
         ...showOptions,
-        pod: { type: 'string', describe: 'Those of NAMESPACE/NAME only', requiresArg: true },
+        pod: { type: 'string', describe: 'Only connections of NAMESPACE/NAME', requiresArg: true },
         reason: {
           type: 'string',
           describe:
@@ -41,13 +41,13 @@ const command: CommandModule<object, Args> = {
         },
         path: {
           choices: ['redirect', 'tcp', 'mixed'] as const,
-          describe: 'Those with a direction on this path',
+          describe: 'Only connections with a direction on this path',
           requiresArg: true,
         },
         limit: {
           type: 'number',
           default: 0,
-          describe: 'The first so many, 0 for all',
+          describe: 'At most this many connections, 0 for all',
           requiresArg: true,
         },
       }),

@@ -18,7 +18,8 @@ const command: CommandModule<object, Args> = {
         cleanup: {
           type: 'boolean',
           default: false,
-          describe: 'Those that remove everything from the nodes, once the others are deleted',
+          describe:
+            'Print the manifests that remove everything from the nodes, after the others are deleted',
         },
       }),
       {

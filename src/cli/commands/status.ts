@@ -21,7 +21,7 @@ const command: CommandModule<object, ShowArgs> = {
         ['status -o json', 'with how often each reason kept something from the fast path'],
         ['status --watch 1', 'again every second'],
       ],
-      exit: '0 it accelerates, 1 it does not or no agent runs, 2 the command line cannot be meant',
+      exit: '0 it accelerates, 1 it does not or no agent runs, 2 invalid command line',
     }),
   handler: (args) =>
     show(args, {

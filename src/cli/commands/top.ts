@@ -31,7 +31,7 @@ interface Args {
 
 const command: CommandModule<object, Args> = {
   command: 'top',
-  describe: 'Who moves how much, and how much of it fast: a live table',
+  describe: 'Live table of the rates of pods or connections, and of their fast share',
   builder: (yargs) =>
     withHelp(
       yargs.options({
@@ -42,8 +42,8 @@ const command: CommandModule<object, Args> = {
         interval: {
           alias: 'd',
           type: 'string',
-          default: '2',
-          describe: 'Seconds between two looks',
+          default: '2s',
+          describe: 'Time between two updates: 500ms, 2s, 1m, or seconds',
           requiresArg: true,
         },
         once: {

@@ -3,7 +3,7 @@ import { ControlClient } from '../../api/client.ts'
 import type { TraceEventView } from '../../api/views.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { environmentOf } from '../environment.ts'
-import { outputOption, socketOption } from '../options.ts'
+import { durationMs, outputOption, socketOption } from '../options.ts'
 import { plain } from '../output/plain-text.ts'
 import { toJsonLine } from '../output/print.ts'
 import { wordsOfTraffic } from '../output/reason-words.ts'
@@ -13,7 +13,7 @@ import { UsageError } from '../usage-error.ts'
 interface Args {
   readonly socket: string
   readonly output: 'table' | 'json'
-  readonly 'slow-read': number
+  readonly 'slow-read': string
 }
 
 const command: CommandModule<object, Args> = {
@@ -34,18 +34,23 @@ const command: CommandModule<object, Args> = {
           describe: 'How to print; json: one object a line',
         },
         'slow-read': {
-          type: 'number',
-          default: 100,
-          describe: 'Tell a read that comes so many milliseconds after its bytes; 0 tells none',
+          type: 'string',
+          default: '100ms',
+          describe:
+            'Report reads that come this long after their bytes: 20ms, 2s, or milliseconds; 0 reports none',
           requiresArg: true,
         },
       })
       .example('$0 trace --slow-read 20', 'who lets bytes wait for 20 ms or longer'),
   handler: async (args) => {
     const environment = environmentOf(args)
-    const slowReadMs = args['slow-read']
-    // uint32 on the wire.
-    if (!Number.isInteger(slowReadMs) || slowReadMs < 0 || slowReadMs > 4_000_000_000) {
+    const slowReadMs = durationMs('--slow-read', args['slow-read'], {
+      minMs: 0,
+      // uint32 on the wire.
+      maxMs: 4_000_000_000,
+      plainUnit: 'ms',
+    })
+    if (!Number.isInteger(slowReadMs)) {
       throw new UsageError('--slow-read must be a whole number of milliseconds')
     }
     using client = await ControlClient.connect(args.socket)

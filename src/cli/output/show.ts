@@ -3,12 +3,11 @@ import type { ControlClient } from '../../api/client.ts'
 import { messageOf } from '../../lib/errno.ts'
 import { isExplained } from '../../lib/errors.ts'
 import { environmentOf, type CliEnvironment } from '../environment.ts'
-import type { ShowArgs } from '../options.ts'
+import { durationMs, type ShowArgs } from '../options.ts'
 import { plain } from './plain-text.ts'
 import { print, toJsonLine } from './print.ts'
 import { Screen } from './screen.ts'
 import { SteadyClient } from '../steady-client.ts'
-import { UsageError } from '../usage-error.ts'
 
 /** Something that the agent tells, and how it looks. */
 export interface View<Answer> {
@@ -57,11 +56,9 @@ export async function elapsed(ms: number, end: AbortSignal): Promise<boolean> {
   return !end.aborted
 }
 
-/** The milliseconds of an option in seconds; without a number two seconds. */
+/** The milliseconds of an option that takes an interval; without a value two seconds. */
 export function intervalMs(option: string, text: string): number {
-  const seconds = text === '' ? 2 : Number(text)
-  if (seconds >= 0.1 && seconds <= 86_400) return seconds * 1000
-  throw new UsageError(`${option} must be a number of seconds from 0.1 to 86400, not ${text}`)
+  return durationMs(option, text === '' ? '2s' : text, { minMs: 100, maxMs: 86_400_000 })
 }
 
 interface Display extends Disposable {

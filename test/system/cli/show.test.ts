@@ -93,7 +93,7 @@ void test('a terminal is redrawn, with what fits, and is left as it was', async 
   t.equal(terminal.modes, '0 1 1')
 })
 
-void test('an interval that cannot be meant', async (t) => {
+void test('an invalid interval', async (t) => {
   for (const seconds of ['soon', '0', '-1', '1e9']) {
     t.match(await runCommand(['status', `--watch=${seconds}`]), {
       code: 2,

@@ -246,7 +246,7 @@ void test('only root may change the kernel', async (t) => {
   }
 })
 
-void test('a command line that cannot be meant: exit 2, a hint, no stack', async (t) => {
+void test('an invalid command line: exit 2, a hint, no stack', async (t) => {
   const wrong = [
     [],
     ['nope'],
@@ -258,6 +258,8 @@ void test('a command line that cannot be meant: exit 2, a hint, no stack', async
     ['agent', '--pods', 'file:x', '--cap', 'much'],
     ['agent', '--pods', 'file:x', '--policy', 'refused'],
     ['drain', '--timeout', 'soon'],
+    ['drain', '--timeout', '0'],
+    ['agent', '--pods', 'file:x', '--slow-request', 'soon'],
   ]
   for (const argv of wrong) {
     const { code, stdout, stderr } = await runCommand(argv)
@@ -319,4 +321,25 @@ void test('tables fit the terminal and are coloured only there', async (t) => {
     t.ok(stripVTControlCharacters(line).length <= 80, line)
   }
   t.notOk((await agent.run('flows')).stdout.includes(escape))
+})
+
+void test('a bad duration names its option and the forms', async (t) => {
+  for (const [option, ...argv] of [
+    ['--timeout', 'drain', '--timeout=2 s'],
+    ['--timeout', 'cleanup', '--timeout=-1'],
+    ['--watch', 'status', '--watch=2x'],
+    ['--interval', 'top', '--interval=10ms'],
+    ['--slow-read', 'trace', '--slow-read=soon'],
+    ['--slow-request', 'agent', '--pods=file:x', '--slow-request=0'],
+    ['--grace', 'cni', 'uninstall', '--grace=soon'],
+    ['--duration', 'bench', '--duration=soon'],
+    ['--duration', 'bench', '--kubernetes', '--duration=2h'],
+  ] as const) {
+    const { code, stderr } = await runCommand(argv, { uid: 0 })
+    t.equal(code, 2, argv.join(' '))
+    t.match(
+      stderr,
+      new RegExp(`${option} must be a duration such as 500ms, 2s or 2m, or a number of `),
+    )
+  }
 })
