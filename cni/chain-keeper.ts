@@ -1,4 +1,5 @@
 import type { ChainState } from '../src/lib/cni-chain-state.ts'
+import { BackOff } from '../src/lib/back-off.ts'
 import { messageOf } from '../src/lib/errno.ts'
 import { isExplained } from '../src/lib/errors.ts'
 import type { Log } from '../src/lib/log.ts'
@@ -32,7 +33,9 @@ export class ChainKeeper implements Disposable {
   #timer: NodeJS.Timeout | undefined
   #insertedAt = -Infinity
   #heldUntil = -Infinity
+  /** How long after an insertion the entry is not inserted again; 0 unless others react to it. */
   #pauseMs = 0
+  readonly #backOff = new BackOff({ firstMs: lookMs, longestMs: longestPauseMs })
   #removals = 0
   /** Whether the entry was in place at the last look. */
   #inPlace = false
@@ -76,7 +79,7 @@ export class ChainKeeper implements Disposable {
       this.#heldUntil = now + this.#pauseMs
     } else if (entry === 'there' && now - this.#insertedAt > reactionMs) {
       this.#removals = 0
-      this.#pauseMs = 0
+      this.#calm()
     }
     if (written)
       this.#options.log.info({ file, ...(besides && { besides }) }, 'CNI plugin chained in')
@@ -99,7 +102,14 @@ export class ChainKeeper implements Disposable {
   #removed(now: number): void {
     const isReaction = now - this.#insertedAt <= reactionMs
     this.#removals = isReaction ? this.#removals + 1 : 1
-    this.#pauseMs = isReaction ? Math.min(Math.max(this.#pauseMs * 2, lookMs), longestPauseMs) : 0
+    if (isReaction) this.#pauseMs = this.#backOff.next()
+    else this.#calm()
+  }
+
+  /** The next insertion is not held back. */
+  #calm(): void {
+    this.#pauseMs = 0
+    this.#backOff.reset()
   }
 
   #tell(state: ChainState['state'], file?: string, problem?: string, hint?: string): void {

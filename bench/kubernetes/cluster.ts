@@ -6,6 +6,7 @@ import {
   type V1Pod,
 } from '@kubernetes/client-node'
 import { MeshaccelError } from '../../src/lib/errors.ts'
+import { sidecarMeshes } from '../../src/pods/meshes.ts'
 import { pollUntil, type Waiting } from '../measure/polling.ts'
 import { CONTAINER, namespaceOf, type Arm, serviceOf } from './manifests.ts'
 import type { MeshName } from '../topology/mesh.ts'
@@ -16,7 +17,8 @@ const EVERY_MS = 100
 /** Reasons of a container that waits for what will not come. */
 const hopeless =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|CrashLoopBackOff)$/
-const sidecars = ['istio-proxy', 'linkerd-proxy']
+const isSidecar = ({ name }: { readonly name: string }): boolean =>
+  [sidecarMeshes.istio, sidecarMeshes.linkerd].some(({ containers }) => containers.test(name))
 
 /** The calls that the bench needs; each error tells the operation. */
 export class Cluster {
@@ -55,7 +57,7 @@ export class Cluster {
       ),
     )
     const { containers = [], initContainers = [] } = ready.spec ?? {}
-    if ([...containers, ...initContainers].some(({ name }) => sidecars.includes(name))) return ready
+    if ([...containers, ...initContainers].some(isSidecar)) return ready
     throw new MeshaccelError('it has no sidecar', {
       code: 'NOT_INJECTED',
       operation: `start a meshed pod in ${namespace}`,

@@ -1,4 +1,5 @@
 import type { V1Affinity, V1Namespace, V1Pod, V1Service } from '@kubernetes/client-node'
+import { annotationKey } from '../../src/pods/annotation-keys.ts'
 import type { MeshName } from '../topology/mesh.ts'
 
 export const SERVER_PORT = 8080
@@ -31,7 +32,7 @@ export function namespaceOf(arm: Arm, mesh: MeshName, revision: string | undefin
       name: arm.namespace,
       labels: { [key]: value, ...(mesh === 'istio' ? istio : {}) },
       annotations: {
-        'meshaccel.io/enabled': String(arm.accelerated),
+        [annotationKey('enabled')]: String(arm.accelerated),
         ...(mesh === 'linkerd' ? { 'linkerd.io/inject': 'enabled' } : {}),
       },
     },

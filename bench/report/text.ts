@@ -1,3 +1,4 @@
+import { aligned, columnWidths } from '../../src/lib/columns.ts'
 import { cells, sameCell, speedRatio } from '../comparisons.ts'
 import { type Cell, formatSize, type Mode, modes } from '../options.ts'
 import { removedShare } from '../measure/removed-share.ts'
@@ -146,15 +147,10 @@ export function failureLines(report: Report, cell: Cell): string[] {
 
 function renderCell(report: Report, cell: Cell): string {
   const rows = cellRows(report, cell)
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  )
+  const widths = columnWidths(rows)
   const lines = rows.map((row) =>
     row
-      .map((text, column) => {
-        const width = widths[column] ?? 0
-        return column === 0 ? text.padEnd(width) : text.padStart(width)
-      })
+      .map((text, column) => aligned(text, widths[column] ?? 0, column > 0))
       .join(GAP)
       .trimEnd(),
   )

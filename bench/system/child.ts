@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MeshaccelError } from '../../src/lib/errors.ts'
+import { readProcessStat } from '../../src/lib/proc.ts'
 import { blockUntil, stillWaiting, type Waiting } from '../measure/polling.ts'
 import type { UndoStack } from './undo-stack.ts'
 
@@ -136,10 +136,6 @@ export class Child {
 }
 
 function gone(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
-  } catch {
-    return true
-  }
+  const stat = readProcessStat(pid)
+  return stat === undefined || /[ZX]/.test(stat.state)
 }

@@ -1,9 +1,11 @@
+import { Disposables } from '../../src/lib/disposables.ts'
+
 /**
  * What a run has to put back, undone in reverse. Undoing is synchronous, so that it also works from an `exit` handler:
  * a second Ctrl-C or an uncaught error leaves as little behind as an orderly end.
  */
 export class UndoStack implements Disposable {
-  readonly #steps: { readonly what: string; readonly undo: () => void }[] = []
+  readonly #steps = new Disposables()
   readonly #complain: (message: string) => void
   readonly #onExit = (): void => this[Symbol.dispose]()
 
@@ -14,7 +16,13 @@ export class UndoStack implements Disposable {
 
   /** Registers a step, best before the resource exists: it must not mind that there is nothing to undo. */
   defer(what: string, undo: () => void): void {
-    this.#steps.push({ what, undo })
+    this.#steps.defer(() => {
+      try {
+        undo()
+      } catch (error) {
+        this.#complain(`could not ${what}: ${String(error)}`)
+      }
+    })
   }
 
   /** A stack that is undone with this one at the latest. */
@@ -27,12 +35,6 @@ export class UndoStack implements Disposable {
   /** Undoes everything; a step that fails is reported and the rest goes on. Idempotent. */
   [Symbol.dispose](): void {
     process.off('exit', this.#onExit)
-    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
-      try {
-        step.undo()
-      } catch (error) {
-        this.#complain(`could not ${step.what}: ${String(error)}`)
-      }
-    }
+    this.#steps[Symbol.dispose]()
   }
 }

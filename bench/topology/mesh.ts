@@ -1,3 +1,5 @@
+import { sidecarMeshes } from '../../src/pods/meshes.ts'
+
 /** The meshes whose rules the bench can set up. */
 export type MeshName = 'istio' | 'linkerd'
 
@@ -13,21 +15,12 @@ export interface Mesh {
   readonly inboundSource: string
 }
 
+function meshOf(name: MeshName, inboundSource: string): Mesh {
+  const { title, proxy, outboundPort, inboundPort } = sidecarMeshes[name]
+  return { name, title, proxyUid: proxy.proxyUid, outboundPort, inboundPort, inboundSource }
+}
+
 export const meshes: Readonly<Record<MeshName, Mesh>> = {
-  istio: {
-    name: 'istio',
-    title: 'Istio',
-    proxyUid: 1337,
-    outboundPort: 15001,
-    inboundPort: 15006,
-    inboundSource: '127.0.0.6',
-  },
-  linkerd: {
-    name: 'linkerd',
-    title: 'Linkerd',
-    proxyUid: 2102,
-    outboundPort: 4140,
-    inboundPort: 4143,
-    inboundSource: '127.0.0.1',
-  },
+  istio: meshOf('istio', '127.0.0.6'),
+  linkerd: meshOf('linkerd', '127.0.0.1'),
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshaccelError } from '../../src/lib/errors.ts'
-import { cgroup2Mount, parseMountinfo } from '../../src/lib/mountinfo.ts'
+import { cgroup2Mount, type Mount, readMounts } from '../../src/lib/mountinfo.ts'
 import { blockUntil } from '../measure/polling.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
 
@@ -15,7 +15,7 @@ export interface ScratchCgroup {
 }
 
 export function createScratchCgroup(stack: UndoStack, runName: string): ScratchCgroup {
-  const path = join(cgroup2Root(readFileSync('/proc/self/mountinfo', 'utf8')), runName)
+  const path = join(cgroup2Root(), runName)
   const cgroup = { path, node: join(path, 'node'), elsewhere: join(path, 'elsewhere') }
   for (const directory of [cgroup.path, cgroup.node, cgroup.elsewhere]) {
     stack.defer(`remove cgroup ${directory}`, () => remove(directory))
@@ -36,8 +36,8 @@ export function parseCpuUsec(cpuStat: string): number {
 }
 
 /** Where cgroup v2 is mounted; on a hybrid host not at /sys/fs/cgroup. Throws NO_CGROUP2. */
-export function cgroup2Root(mountinfo: string): string {
-  const found = cgroup2Mount(parseMountinfo(mountinfo))
+export function cgroup2Root(mounts: readonly Mount[] = readMounts()): string {
+  const found = cgroup2Mount(mounts)
   if (found) return found.mountPoint
   throw new MeshaccelError('cgroup v2 is not mounted', {
     code: 'NO_CGROUP2',

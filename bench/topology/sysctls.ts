@@ -1,9 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { UndoStack } from '../system/undo-stack.ts'
+import { meshes } from './mesh.ts'
 import { inside, type PodNetwork } from './network.ts'
 
 const CONGESTION_CONTROL = 'cubic'
 const ALLOWED = 'net.ipv4.tcp_allowed_congestion_control'
+const APP_PORTS = [8080, 8443]
+const reservedPorts = [
+  ...APP_PORTS,
+  ...Object.values(meshes).flatMap(({ outboundPort, inboundPort }) => [outboundPort, inboundPort]),
+]
 
 /** Sets a sysctl of the first network namespace for as long as the stack lives. */
 export function setSysctl(stack: UndoStack, name: string, value: string): void {
@@ -29,7 +35,7 @@ export function tunePods(stack: UndoStack, pods: readonly PodNetwork[]): string 
       `net.ipv4.tcp_congestion_control=${CONGESTION_CONTROL}`,
       'net.ipv4.tcp_max_tw_buckets=64',
       'net.ipv4.ip_local_port_range=1024 65535',
-      'net.ipv4.ip_local_reserved_ports=4140,4143,8080,8443,15001,15006',
+      `net.ipv4.ip_local_reserved_ports=${reservedPorts.join(',')}`,
       'net.core.somaxconn=4096',
       // TPROXY's packets have sources that no route leads back to.
       'net.ipv4.conf.all.rp_filter=0',

@@ -9,7 +9,8 @@ import { Metrics } from '../api/metrics.ts'
 import { ControlServer } from '../api/server.ts'
 import type { DrainRequest } from '../api/views.ts'
 import { defaults, type AgentConfig } from '../lib/config.ts'
-import { cgroup2Directory } from '../datapath/cgroup.ts'
+import { cgroup2Directory } from '../lib/cgroup.ts'
+import { AsyncDisposables } from '../lib/disposables.ts'
 import type { Datapath, DrainOptions } from '../datapath/datapath.ts'
 import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from '../datapath/open.ts'
 import { identifyNetns, resolveNetns } from '../datapath/netns/netns.ts'
@@ -67,11 +68,11 @@ export async function startAgent(
   log: Log,
   parts: AgentParts = kernelParts,
 ): Promise<Agent> {
-  const started = new Steps()
+  const started = new AsyncDisposables()
   try {
     return await start(config, log, parts, started)
   } catch (error) {
-    await started.stop()
+    await started[Symbol.asyncDispose]()
     throw error
   }
 }
@@ -80,7 +81,7 @@ async function start(
   config: AgentConfig,
   log: Log,
   parts: AgentParts,
-  outer: Steps,
+  outer: AsyncDisposables,
 ): Promise<Agent> {
   outer.use(lockAgent(config.socketPath))
   const source = await openSource(config.pods, log)
@@ -88,10 +89,10 @@ async function start(
   const pods = source.read()
 
   // What works on the kernel ends before the kernel is cleaned; the lock and the socket outlive that.
-  const inner = new Steps()
-  outer.onStop(() => inner.stop())
+  const inner = new AsyncDisposables()
+  outer.defer(() => inner[Symbol.asyncDispose]())
   const datapath = await parts.openDatapath(config, log)
-  inner.onStop(() => datapath.close())
+  inner.defer(() => datapath.close())
   if (datapath.policy === 'refused') {
     log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
   }
@@ -104,7 +105,7 @@ async function start(
     // 20 MB of memory that hardly anybody needs.
     const { SpanExport } = await import('./otlp.ts')
     const spans = new SpanExport(url, log)
-    inner.onStop(() => spans.close())
+    inner.defer(() => spans.close())
     observer.export(slowRequestMs, (event, raw) => spans.add(event, raw))
   }
   datapath.listen(({ kind }) => metrics.happened(kind))
@@ -124,11 +125,11 @@ async function start(
   if (pods) await followed.pods(pods)
   source.watch(followed)
   const cni = await listenToCni(source, config.socketPath, log)
-  inner.onStop(() => cni?.close())
+  inner.defer(() => cni?.close())
   inner.use(new ChainWatch(source))
 
   const remove = async (request: DrainRequest): Promise<void> => {
-    await inner.stop()
+    await inner[Symbol.asyncDispose]()
     await parts.cleanupDatapath(config.pinDir, request)
   }
   const ending = new Ending(outer, log)
@@ -145,14 +146,14 @@ async function start(
     },
   })
   server = await ControlServer.listen(config.socketPath, control, log)
-  outer.onStop(() => server?.close())
+  outer.defer(() => server?.close())
   if (followed.synced) server.setReady()
   if (config.http) {
     const http = await HttpServer.listen(config.http, {
       ...probePages(followed),
       '/metrics': metrics.page(control, () => datapath.measured()),
     })
-    outer.onStop(() => http.close())
+    outer.defer(() => http.close())
     log.info({ host: config.http.host, port: http.port }, 'serves probes and metrics')
   }
   log.info({ socket: config.socketPath, policy: datapath.policy, version }, 'agent runs')
@@ -168,12 +169,12 @@ async function start(
 /** The end of an agent, which comes once whoever asks for it. */
 class Ending {
   readonly done: Promise<void>
-  readonly #started: Steps
+  readonly #started: AsyncDisposables
   readonly #log: Log
   #settle: (result: Promise<void>) => void = () => undefined
   #begun = false
 
-  constructor(started: Steps, log: Log) {
+  constructor(started: AsyncDisposables, log: Log) {
     this.#started = started
     this.#log = log
     this.done = new Promise((resolve) => (this.#settle = resolve))
@@ -184,26 +185,11 @@ class Ending {
     if (!this.#begun) {
       this.#begun = true
       this.#settle(
-        cleanup.finally(() => this.#started.stop()).then(() => this.#log.info('agent ended')),
+        cleanup
+          .finally(() => this.#started[Symbol.asyncDispose]())
+          .then(() => this.#log.info('agent ended')),
       )
     }
     return this.done
-  }
-}
-
-/** What has been started, to be stopped in reverse. */
-class Steps {
-  readonly #stops: (() => unknown)[] = []
-
-  use(step: Disposable): void {
-    this.#stops.push(() => step[Symbol.dispose]())
-  }
-
-  onStop(stop: () => unknown): void {
-    this.#stops.push(stop)
-  }
-
-  async stop(): Promise<void> {
-    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) await stop()
   }
 }

@@ -13,8 +13,9 @@ import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { defaults } from '../lib/config.ts'
 import { messageOf } from '../lib/errno.ts'
-import { isExplained, MeshaccelError } from '../lib/errors.ts'
+import { isExplained } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { bindPrivately } from '../lib/private-socket.ts'
 import { errorMetadata } from './error-metadata.ts'
 import type {
   Control,
@@ -53,22 +54,10 @@ export class ControlServer {
     const ending = new AbortController()
     server.addService(loadControlService(), implementation(control, log, ending.signal))
     const started = new ControlServer(server, ending)
-    // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
-    const umask = process.umask(0o177)
-    try {
-      await promisify(server.bindAsync.bind(server))(
-        `unix:${socketPath}`,
-        ServerCredentials.createInsecure(),
-      )
-    } catch (error) {
-      throw new MeshaccelError(messageOf(error), {
-        code: 'BAD_SOCKET',
-        operation: `listen on ${socketPath}`,
-        cause: error,
-      })
-    } finally {
-      process.umask(umask)
-    }
+    const bind = promisify(server.bindAsync.bind(server))
+    await bindPrivately(socketPath, () =>
+      bind(`unix:${socketPath}`, ServerCredentials.createInsecure()),
+    )
     return started
   }
 

@@ -2,6 +2,7 @@
  * The data path of a kernel that the self-test could not judge, because the machine was too busy or lacked something:
  * refused for now, and opened again after longer and longer pauses until there is an answer.
  */
+import { BackOff } from '../lib/back-off.ts'
 import { messageOf } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
 import type {
@@ -35,13 +36,16 @@ export class UndecidedDatapath implements Datapath {
   readonly #ears = new Set<(event: DatapathEvent) => void>()
   #settings: MeasureSettings | undefined
   #now: Datapath
-  #pauseMs: number
+  readonly #backOff: BackOff
   #timer: NodeJS.Timeout
 
   constructor(options: UndecidedOptions) {
     this.#options = options
     this.#now = options.refused
-    this.#pauseMs = options.firstPauseMs ?? FIRST_PAUSE_MS
+    this.#backOff = new BackOff({
+      firstMs: options.firstPauseMs ?? FIRST_PAUSE_MS,
+      longestMs: LONGEST_PAUSE_MS,
+    })
     this.#timer = this.#plan()
   }
 
@@ -127,11 +131,12 @@ export class UndecidedDatapath implements Datapath {
 
   #plan(): NodeJS.Timeout {
     const { refused, log } = this.#options
+    const pauseMs = this.#backOff.next()
     log.warn(
-      { reason: refused.refusedBecause, againInS: this.#pauseMs / 1000 },
+      { reason: refused.refusedBecause, againInS: pauseMs / 1000 },
       'refused for now: the self-test will run again',
     )
-    return setTimeout(() => void this.#tryAgain(), this.#pauseMs)
+    return setTimeout(() => void this.#tryAgain(), pauseMs)
   }
 
   async #tryAgain(): Promise<void> {
@@ -143,7 +148,6 @@ export class UndecidedDatapath implements Datapath {
     })
     if (signal.aborted) return opened?.close()
     if (opened) return this.#change(opened)
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
     this.#timer = this.#plan()
   }
 

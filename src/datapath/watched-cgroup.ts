@@ -1,7 +1,9 @@
 /** Whether a pod's processes run where our programs are attached: in a cgroup below the watched one. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { join, relative } from 'node:path'
-import { mountOf, parseMountinfo } from '../lib/mountinfo.ts'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { relative } from 'node:path'
+import { isHierarchyRoot } from '../lib/cgroup.ts'
+import { mountOf, readMounts } from '../lib/mountinfo.ts'
+import { processIds } from '../lib/proc.ts'
 import type { NetnsRef } from '../pods/observed-pod.ts'
 
 /** A place in the hierarchy as this process sees it: so many levels above its own root, then down by these names. */
@@ -47,8 +49,7 @@ export class WatchedCgroup {
     cgroupPath: string,
     { lookEveryMs = LOOK_EVERY_MS }: { readonly lookEveryMs?: number } = {},
   ) {
-    // Every cgroup has this file, apart from the root of the hierarchy.
-    this.seesAll = !existsSync(join(cgroupPath, 'cgroup.events'))
+    this.seesAll = isHierarchyRoot(cgroupPath)
     this.#place = placeOf(cgroupPath)
     this.#lookEveryMs = lookEveryMs
   }
@@ -70,8 +71,7 @@ export class WatchedCgroup {
     this.#lookedAt = now
     const inside = new Set<number>()
     const outside = new Set<number>()
-    for (const pid of readdirSync('/proc')) {
-      if (!/^\d+$/.test(pid)) continue
+    for (const pid of processIds()) {
       const inode = inodeOf(`/proc/${pid}/ns/net`)
       if (inode === undefined || inside.has(inode)) continue
       const place = cgroupOf(`/proc/${pid}/cgroup`)
@@ -87,7 +87,7 @@ export class WatchedCgroup {
 
 function placeOf(cgroupPath: string): CgroupPlace {
   const path = realpathSync(cgroupPath)
-  const mount = mountOf(parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')), path)
+  const mount = mountOf(readMounts(), path)
   return parsePlace(`${mount?.root ?? ''}/${relative(mount?.mountPoint ?? '/', path)}`)
 }
 

@@ -1,5 +1,7 @@
 /** Mounts, as /proc/PID/mountinfo lists them: see proc(5). */
 
+import { readFileSync } from 'node:fs'
+
 export interface Mount {
   /** The directory of the file system that is visible here. */
   readonly root: string
@@ -34,6 +36,11 @@ export function parseMountinfo(mountinfo: string): Mount[] {
       },
     ]
   })
+}
+
+/** The mounts that this process sees now. */
+export function readMounts(): Mount[] {
+  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
 }
 
 /** The mount that an absolute path without links lies on. The last one hides those before at the same place. */

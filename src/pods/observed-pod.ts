@@ -1,6 +1,7 @@
 /** The facts that every source reports, and nothing that anybody concluded from them. */
 
 import type { Exclusions } from './exclusions.ts'
+import type { Mesh } from './meshes.ts'
 
 /** Where a pod's network namespace can be found. */
 export type NetnsRef = { readonly path: string } | { readonly pid: number }
@@ -8,9 +9,6 @@ export type NetnsRef = { readonly path: string } | { readonly pid: number }
 /** Whether connections whose reader blocks may join, or are left on TCP, as by default. */
 export const blockingReaders = ['accelerate', 'leave'] as const
 export type BlockingReaders = (typeof blockingReaders)[number]
-
-/** `ambient`: Istio's, where a proxy of the node opens its sockets inside of the pod's network namespace. */
-export type Mesh = 'istio' | 'linkerd' | 'kuma' | 'consul' | 'ambient'
 
 /** A pod as its source sees it. */
 export interface ObservedPod {

@@ -1,5 +1,6 @@
 import type { PodNetns } from '../datapath/datapath.ts'
-import { podKey, type Mesh, type ObservedPod } from '../pods/observed-pod.ts'
+import { proxyOf, type Mesh } from '../pods/meshes.ts'
+import { podKey, type ObservedPod } from '../pods/observed-pod.ts'
 
 /** What became of looking up a pod's network namespace. */
 export type NetnsResolution = FoundNetns | { readonly reason: NotEnrolledReason }
@@ -75,16 +76,6 @@ export interface DesiredOptions {
   readonly defaultEnabled: boolean
   /** The self-test's policy is `refused`. */
   readonly refused: boolean
-}
-
-/** Whom each mesh injects its sidecar to run as. */
-const meshProxy: Readonly<Record<Mesh, Pick<PodNetns, 'proxyUid' | 'proxyGid'>>> = {
-  istio: { proxyUid: 1337 },
-  linkerd: { proxyUid: 2102 },
-  kuma: { proxyUid: 5678 },
-  consul: { proxyUid: 5995 },
-  // Ztunnel runs as root, as any application may.
-  ambient: { proxyUid: 0, proxyGid: 1337 },
 }
 
 /** What the observed facts alone keep from enrolment, in the order in which a user can do something about it. Pure. */
@@ -184,7 +175,7 @@ function enrolmentOf(
   { mesh, proxyUid, proxyGid, blockingReaders, exclusions }: ObservedPod,
   { netnsCookie, netnsPath }: FoundNetns,
 ): PodNetns {
-  const proxy = proxyUid === undefined ? mesh && meshProxy[mesh] : { proxyUid }
+  const proxy = proxyUid === undefined ? mesh && proxyOf(mesh) : { proxyUid }
   // notEnrolledBecause lets none pass that has neither.
   if (proxy === undefined) throw new Error('a pod without a sidecar is not enrolled')
   return {

@@ -1,4 +1,5 @@
 import type { Datapath, PodNetns } from '../datapath/datapath.ts'
+import { BackOff } from '../lib/back-off.ts'
 import { messageOf } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
 import { podKey, type ObservedPod } from '../pods/observed-pod.ts'
@@ -47,7 +48,7 @@ export class Reconciler implements Disposable {
   /** When all namespaces were looked at last. */
   #lookedAt = -Infinity
   #closed = false
-  #retryMs = firstRetryMs
+  readonly #backOff = new BackOff({ firstMs: firstRetryMs, longestMs: longestRetryMs })
   #next: Disposable | undefined
   #settled: Signal | undefined
 
@@ -95,8 +96,8 @@ export class Reconciler implements Disposable {
       const complete = this.#reconcile()
       const seconds = (performance.now() - begin) / 1000
       this.#options.onRun?.({ seconds, seen: this.#seen })
-      const delayMs = complete ? resyncMs : this.#retryMs
-      this.#retryMs = complete ? firstRetryMs : Math.min(this.#retryMs * 2, longestRetryMs)
+      const delayMs = complete ? resyncMs : this.#backOff.next()
+      if (complete) this.#backOff.reset()
       this.#next = this.#timer(delayMs, () => {
         this.#lookedAt = -Infinity
         void this.#request()

@@ -14,6 +14,8 @@ export function bundleProgram(name: string, contents: string): string {
     bundle: true,
     platform: 'node',
     format: 'esm',
+    // Node 20 has no `using`.
+    target: 'node20',
     external: ['koffi'],
     logLevel: 'warning',
   })

@@ -1,7 +1,7 @@
 import { release } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { type ChainState, readChainState } from '../../lib/cni-chain-state.ts'
-import { cgroup2Directory } from '../../datapath/cgroup.ts'
+import { cgroup2Directory } from '../../lib/cgroup.ts'
 import type { Probe, SelfTestResult } from '../../datapath/selftest/policy.ts'
 import { refusedBy, selfTest } from '../../datapath/selftest/self-test.ts'
 import type { Finding } from '../../preflight/finding.ts'

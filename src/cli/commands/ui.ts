@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { CommandModule } from 'yargs'
 import { environmentOf } from '../environment.ts'
 import { socketOption } from '../options.ts'
-import { AgentLink } from '../ui/agent-link.ts'
+import { SteadyClient } from '../steady-client.ts'
 import { pageApi } from '../ui/page-data.ts'
 import { PageServer } from '../ui/page-server.ts'
 import { UsageError } from '../usage-error.ts'
@@ -34,7 +34,7 @@ const command: CommandModule<object, { socket: string; port: number }> = {
       throw new UsageError('--port must be a port number')
     }
     const end = environment.endSignal()
-    using agent = new AgentLink(socket)
+    using agent = new SteadyClient(socket)
     // Who may not ask, or asks where no agent is, hears it here rather than on the page.
     await agent.call('Status', {})
     const server = await PageServer.listen(port, pageApi(agent, environment.env))

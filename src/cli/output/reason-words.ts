@@ -1,5 +1,7 @@
 /** Every reason in words: what it means, and what can be done where something can. */
 
+import { oldestKernel } from '../../lib/oldest-kernel.ts'
+
 export interface Words {
   /** Half a sentence. */
   readonly means: string
@@ -86,7 +88,7 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   'netns-cookie-unsupported': {
     means: 'this kernel cannot tell network namespaces apart',
-    next: 'It takes Linux 5.14 or newer.',
+    next: `It takes Linux ${oldestKernel} or newer.`,
   },
   refused: {
     means: 'the self-test refuses this kernel',

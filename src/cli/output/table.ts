@@ -1,3 +1,4 @@
+import { aligned, columnWidths } from '../../lib/columns.ts'
 import type { CliEnvironment } from '../environment.ts'
 import { cut, plain } from './plain-text.ts'
 
@@ -33,21 +34,19 @@ export function tableLines(
   environment: CliEnvironment,
 ): string[] {
   const cells = rows.map((row) => row.map(plain))
-  const natural = columns.map(({ title }, index) =>
-    cells.reduce((widest, row) => Math.max(widest, (row[index] ?? '').length), title.length),
-  )
+  const titles = columns.map(({ title }) => title)
+  const natural = columnWidths([titles, ...cells.map((row) => row.slice(0, titles.length))])
   const room = widthOf(environment)
   const widths = fit(columns, natural, room)
   const line = (row: readonly string[]): string => {
     const shown = columns.flatMap(({ right }, index) => {
       const width = widths.get(index)
       if (width === undefined) return []
-      const text = cut(row[index] ?? '', width)
-      return right ? text.padStart(width) : text.padEnd(width)
+      return aligned(cut(row[index] ?? '', width), width, right)
     })
     return cut(shown.join(' '.repeat(gap)).trimEnd(), room)
   }
-  const head = paint('bold', line(columns.map(({ title }) => title)), environment)
+  const head = paint('bold', line(titles), environment)
   return [head, ...cells.map(line)]
 }
 

@@ -4,7 +4,7 @@ import type { FlowView, OverviewView } from '../../api/views.ts'
 import { wordsOfPolicy } from '../output/policy-words.ts'
 import { verdictOn, wordsOfProbe } from '../output/probe-words.ts'
 import { wordsOfPod, wordsOfTraffic, type Words } from '../output/reason-words.ts'
-import type { AgentLink } from './agent-link.ts'
+import type { SteadyClient } from '../steady-client.ts'
 import type { PageApi } from './page-server.ts'
 import type { HopFlows, Page } from './page-types.ts'
 
@@ -16,7 +16,7 @@ const flowLimit = 50
 
 /** What the page asks for, by path, as JSON. */
 export function pageApi(
-  agent: AgentLink,
+  agent: SteadyClient,
   env: Readonly<Record<string, string | undefined>>,
 ): PageApi {
   const node = env['NODE_NAME'] || hostname()

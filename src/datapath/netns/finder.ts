@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { netnsCookie } from 'libbpf'
+import { processIds } from '../../lib/proc.ts'
 
 /** Where `ip netns` keeps names. */
 const NAMED = '/run/netns'
@@ -24,15 +25,13 @@ export function findNetns(cookie: bigint): string | undefined {
 }
 
 function* candidates(): Generator<string> {
-  for (const name of list(NAMED)) yield `${NAMED}/${name}`
-  for (const name of list('/proc')) {
-    if (/^\d+$/.test(name)) yield `/proc/${name}/ns/net`
-  }
+  for (const name of names()) yield `${NAMED}/${name}`
+  for (const pid of processIds()) yield `/proc/${pid}/ns/net`
 }
 
-function list(directory: string): string[] {
+function names(): string[] {
   try {
-    return readdirSync(directory)
+    return readdirSync(NAMED)
   } catch {
     return []
   }

@@ -2,6 +2,8 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { errnoOf } from '../../lib/errno.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
+import { oldestKernel } from '../../lib/oldest-kernel.ts'
+import { parseProcessStat } from '../../lib/proc.ts'
 import { currentNetnsCookie, withNetns } from 'libbpf'
 import type { NetnsRef } from '../../pods/observed-pod.ts'
 
@@ -67,9 +69,9 @@ export function identifyNetns(ref: NetnsRef): string {
       const { dev, ino, ctimeNs } = statSync(ref.path, { bigint: true })
       return `${dev}:${ino}:${ctimeNs}`
     }
-    const stat = readFileSync(`/proc/${ref.pid}/stat`, 'utf8')
-    // The 22nd field; the second one, the name of the program, may hold anything.
-    const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const startedAt = parseProcessStat(
+      readFileSync(`/proc/${ref.pid}/stat`, 'utf8'),
+    )?.startedAtTicks
     return `${readlinkSync(`/proc/${ref.pid}/ns/net`)}:${startedAt}`
   } catch (error) {
     const subject = 'pid' in ref ? `pid ${ref.pid}` : ref.path
@@ -124,7 +126,7 @@ function cookie(calls: NetnsCalls): bigint {
     throw new MeshaccelError('this kernel has no SO_NETNS_COOKIE', {
       code: 'NETNS_COOKIE_UNSUPPORTED',
       operation: 'read network namespace cookie',
-      hint: 'Linux 5.15 or newer is needed.',
+      hint: `Linux ${oldestKernel} or newer is needed.`,
       cause: error,
     })
   }

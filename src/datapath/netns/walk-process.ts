@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { BpfError } from 'libbpf'
 import { packageRoot } from '../../lib/package.ts'
+import { readProcessStat } from '../../lib/proc.ts'
 
 const PROGRAM = join(packageRoot, 'build/netns/meshaccel-walk')
 
@@ -65,14 +65,9 @@ export class WalkProcess implements Walker {
   }
 
   waits(): boolean {
-    try {
-      const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8')
-      // The third field; the second one, the name of the program, is in parentheses.
-      return stat.startsWith('D', stat.lastIndexOf(')') + 2)
-    } catch {
-      // It has just ended, which `close` tells.
-      return false
-    }
+    const { pid } = this.#process
+    // It may have just ended, which `close` tells.
+    return pid !== undefined && readProcessStat(pid)?.state === 'D'
   }
 
   /** A process that waits for a lock ends as soon as it has it. Nobody here waits for that. */

@@ -19,7 +19,6 @@ import {
   readdirSync,
   renameSync,
   rmdirSync,
-  statfsSync,
   statSync,
   unlinkSync,
 } from 'node:fs'
@@ -28,13 +27,12 @@ import { messageOf } from '../../lib/errno.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { makeDirectory } from '../../lib/make-directory.ts'
 import { inspectPin, openFd, tryLock } from 'libbpf'
+import { isBpffs } from './bpffs.ts'
 
 const PARTIAL = 'partial'
 const SELF_TEST = '-selftest-'
 const VERSION = /^[0-9a-f]{16}$/
 const LEAVING = /^leaving-[0-9a-f]{16}-\d+$/
-/** BPF_FS_MAGIC of linux/magic.h. */
-const BPFFS_MAGIC = 0xcafe4a11
 
 /**
  * Makes the directory of the pins if need be and takes the right to work on it, until disposed of: two agents on the
@@ -84,7 +82,7 @@ const badPins = (pinDir: string, what: string, hint: string, cause?: unknown): M
   })
 
 function assertUsable(pinDir: string): void {
-  if (statfsSync(pinDir).type !== BPFFS_MAGIC) {
+  if (!isBpffs(pinDir)) {
     throw badPins(pinDir, 'it is not on bpffs', 'Name a directory below /sys/fs/bpf with --pin.')
   }
   if (!isOwn(pinDir)) {

@@ -10,9 +10,11 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Disposables } from '../../lib/disposables.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { AnyMap, BpfMap, BpfObject, bytes, hasKernelBtf, IterLink, Program, u32, u64 } from 'libbpf'
 import type { LoadedObject } from 'libbpf'
+import { oldestKernel } from '../../lib/oldest-kernel.ts'
 import { packageRoot } from '../../lib/package.ts'
 import { ATTACHMENTS } from './attachments.ts'
 import {
@@ -93,7 +95,7 @@ const EVERY_PIN: readonly string[] = [
  * dooms what cannot leave.
  */
 export class Pins implements Disposable {
-  readonly #stack = new DisposableStackLike()
+  readonly #stack = new Disposables()
   readonly #settings: BpfMap<number, Uint8Array>
   readonly #members: BpfMap<Uint8Array, bigint>
   readonly #enrolled: BpfMap<bigint, Uint8Array>
@@ -216,20 +218,6 @@ function iteratorPin(path: string): string {
   return path
 }
 
-/** Disposes of what was used, last first; Node 20 has no DisposableStack. */
-class DisposableStackLike implements Disposable {
-  readonly #resources: Disposable[] = []
-
-  use = <T extends Disposable>(resource: T): T => {
-    this.#resources.push(resource)
-    return resource
-  };
-
-  [Symbol.dispose](): void {
-    for (const resource of this.#resources.splice(0).toReversed()) resource[Symbol.dispose]()
-  }
-}
-
 /** The directory of pins that belongs to this version: to its object, and to what it makes of it. */
 export function currentPins(pinDir: string): string {
   const hash = createHash('sha256').update(readObject()).update(EVERY_PIN.join())
@@ -258,7 +246,7 @@ export function install(
 ): string {
   const partial = makePartial(pinDir)
   try {
-    using stack = new DisposableStackLike()
+    using stack = new Disposables()
     const { object, visits } = load()
     stack.use(object)
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
@@ -298,7 +286,7 @@ function load(): { readonly object: LoadedObject; readonly visits: keyof typeof 
         code: 'KERNEL_REFUSED',
         operation: 'load the data path',
         hint: hasKernelBtf()
-          ? 'meshaccel needs Linux 6.3 or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.'
+          ? `meshaccel needs Linux ${oldestKernel} or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.`
           : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
         cause,
       })

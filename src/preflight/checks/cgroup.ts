@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { isHierarchyRoot } from '../../lib/cgroup.ts'
 import { cgroup2Mount, isReadOnly, type Mount, mountOf } from '../../lib/mountinfo.ts'
 import { hasCapability } from '../capabilities.ts'
 import type { Check, Finding, Place } from '../finding.ts'
@@ -79,8 +80,7 @@ export const cgroupReadOnly: Check = (machine, place) => {
 export const cgroupPart: Check = (machine, place) => {
   const mount = watched(machine, place)
   if (!mount || place.purpose === 'cleanup' || place.purpose === 'bench') return undefined
-  // Every cgroup has this file, apart from the root of the hierarchy.
-  if (!machine.exists(join(mount.mountPoint, 'cgroup.events'))) return undefined
+  if (isHierarchyRoot(mount.mountPoint, (path) => machine.exists(path))) return undefined
   return {
     check: 'cgroup-part',
     level: 'warning',

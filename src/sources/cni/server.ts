@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { messageOf } from '../../lib/errno.ts'
-import { MeshaccelError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { bindPrivately } from '../../lib/private-socket.ts'
 import { parseCniMessage, type CniMessage, type CniPod } from './message.ts'
 
 /** Whom the CNI plugin's news is for. */
@@ -42,23 +42,11 @@ export class CniServer {
   /** Serves at `socketPath`; what an agent that is gone left there is replaced, so hold the agent's lock. */
   static async listen(socketPath: string, listener: CniListener, log: Log): Promise<CniServer> {
     const cni = new CniServer(listener, log)
-    // The file is created by bind(2) with the mode that the umask leaves: there is no moment when others may connect.
-    const umask = process.umask(0o177)
-    try {
-      rmSync(socketPath, { force: true })
+    rmSync(socketPath, { force: true })
+    await bindPrivately(socketPath, () => {
       cni.#server.listen(socketPath)
-    } finally {
-      process.umask(umask)
-    }
-    try {
-      await once(cni.#server, 'listening')
-    } catch (error) {
-      throw new MeshaccelError(messageOf(error), {
-        code: 'BAD_SOCKET',
-        operation: `listen on ${socketPath}`,
-        cause: error,
-      })
-    }
+      return once(cni.#server, 'listening')
+    })
     return cni
   }
 

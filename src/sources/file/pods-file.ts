@@ -19,11 +19,11 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../../pods/exclusions.ts'
+import type { Mesh } from '../../pods/meshes.ts'
 import {
   blockingReaders,
   podKey,
   type BlockingReaders,
-  type Mesh,
   type NetnsRef,
   type ObservedPod,
 } from '../../pods/observed-pod.ts'

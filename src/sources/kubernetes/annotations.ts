@@ -1,3 +1,4 @@
+import { annotationKey } from '../../pods/annotation-keys.ts'
 import {
   cidrRule,
   maxRules,
@@ -10,14 +11,12 @@ import {
 import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.ts'
 import { meantChoice, meantValue } from './misspelt.ts'
 
-/** What users write on pods and namespaces. */
-export const annotationPrefix = 'meshaccel.io/'
-const enabledKey = `${annotationPrefix}enabled`
-const blockingReadersKey = `${annotationPrefix}blocking-readers`
+const enabledKey = annotationKey('enabled')
+const blockingReadersKey = annotationKey('blocking-readers')
 export const excludeKeys: Readonly<Record<keyof Exclusions, string>> = {
-  ports: `${annotationPrefix}exclude-ports`,
-  cidrs: `${annotationPrefix}exclude-cidrs`,
-  uids: `${annotationPrefix}exclude-uids`,
+  ports: annotationKey('exclude-ports'),
+  cidrs: annotationKey('exclude-cidrs'),
+  uids: annotationKey('exclude-uids'),
 }
 
 export type Annotations = Readonly<Record<string, string>>

@@ -1,14 +1,12 @@
-import type { Mesh } from '../../pods/observed-pod.ts'
+import { sidecarMeshes, type SidecarMeshName } from '../../pods/meshes.ts'
 import type { PodSpecFacts } from './pod-spec.ts'
 import { consulConfig, kumaConfig, type RedirectConfig } from './redirect-config.ts'
 
-/** How an injector leaves its traces: names of containers, flags of the init container, annotations. */
+/** How an injector leaves its traces: flags of the init container, annotations. */
 export interface Injector {
-  readonly mesh: Mesh
-  readonly containers: RegExp
+  readonly mesh: SidecarMeshName
   /** The init container that makes the rules, or checks those that the mesh's CNI plugin has made. */
   readonly rules: readonly string[]
-  readonly uid: number
   /** Whether its rules redirect anything at all; absent: always. */
   readonly redirects?: (pod: PodSpecFacts) => boolean
   /** Its rules as one text, where it writes one: then that counts. */
@@ -30,11 +28,9 @@ export interface Setting<Value> {
 export const injectors: readonly Injector[] = [
   {
     mesh: 'istio',
-    containers: /^istio-proxy$/,
     rules: ['istio-init', 'istio-validation'],
-    uid: 1337,
-    inboundPort: { flags: ['-z'], annotations: [], otherwise: 15006 },
-    outboundPort: { flags: ['-p'], annotations: [], otherwise: 15001 },
+    inboundPort: { flags: ['-z'], annotations: [], otherwise: sidecarMeshes.istio.inboundPort },
+    outboundPort: { flags: ['-p'], annotations: [], otherwise: sidecarMeshes.istio.outboundPort },
     inboundPorts: {
       flags: ['-d'],
       annotations: ['traffic.sidecar.istio.io/excludeInboundPorts'],
@@ -53,18 +49,16 @@ export const injectors: readonly Injector[] = [
   },
   {
     mesh: 'linkerd',
-    containers: /^linkerd-proxy$/,
     rules: ['linkerd-init'],
-    uid: 2102,
     inboundPort: {
       flags: ['--incoming-proxy-port'],
       annotations: ['config.linkerd.io/inbound-port'],
-      otherwise: 4143,
+      otherwise: sidecarMeshes.linkerd.inboundPort,
     },
     outboundPort: {
       flags: ['--outgoing-proxy-port'],
       annotations: ['config.linkerd.io/outbound-port'],
-      otherwise: 4140,
+      otherwise: sidecarMeshes.linkerd.outboundPort,
     },
     inboundPorts: {
       flags: ['--inbound-ports-to-ignore'],
@@ -84,19 +78,17 @@ export const injectors: readonly Injector[] = [
   },
   {
     mesh: 'kuma',
-    containers: /^kuma-sidecar$/,
     rules: ['kuma-init', 'kuma-validation'],
-    uid: 5678,
     config: kumaConfig,
     inboundPort: {
       flags: ['--redirect-inbound-port'],
       annotations: ['kuma.io/transparent-proxying-inbound-port'],
-      otherwise: 15006,
+      otherwise: sidecarMeshes.kuma.inboundPort,
     },
     outboundPort: {
       flags: ['--redirect-outbound-port'],
       annotations: ['kuma.io/transparent-proxying-outbound-port'],
-      otherwise: 15001,
+      otherwise: sidecarMeshes.kuma.outboundPort,
     },
     inboundPorts: {
       flags: ['--exclude-inbound-ports'],
@@ -116,16 +108,13 @@ export const injectors: readonly Injector[] = [
   },
   {
     mesh: 'consul',
-    // A pod of several services has a sidecar for each, named after it. Up to Consul 1.13 they were Envoys.
-    containers: /^(consul-dataplane|envoy-sidecar)(-.+)?$/,
     rules: [],
-    uid: 5995,
     redirects: (pod) =>
       consulConfig(pod) !== undefined ||
       pod.metadata?.annotations?.['consul.hashicorp.com/transparent-proxy-status'] === 'enabled',
     config: consulConfig,
-    inboundPort: { flags: [], annotations: [], otherwise: 20000 },
-    outboundPort: { flags: [], annotations: [], otherwise: 15001 },
+    inboundPort: { flags: [], annotations: [], otherwise: sidecarMeshes.consul.inboundPort },
+    outboundPort: { flags: [], annotations: [], otherwise: sidecarMeshes.consul.outboundPort },
     inboundPorts: {
       flags: [],
       annotations: ['consul.hashicorp.com/transparent-proxy-exclude-inbound-ports'],

@@ -1,17 +1,12 @@
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import { editDistance, nearest } from '../../lib/edit-distance.ts'
+import {
+  annotationDomain,
+  annotationKey,
+  annotationNames,
+  type AnnotationName,
+} from '../../pods/annotation-keys.ts'
 import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.ts'
-
-const domain = 'meshaccel.io'
-
-/** What users may write below `meshaccel.io/`. */
-const known = [
-  'enabled',
-  'blocking-readers',
-  'exclude-ports',
-  'exclude-cidrs',
-  'exclude-uids',
-] as const
-type Known = (typeof known)[number]
 
 export interface Misspelt {
   /** Sentences for the user. */
@@ -34,11 +29,11 @@ export function misspelt(
     problems: [
       ...unknown.map(
         ({ key, meant }) =>
-          `the annotation ${shown(key)} is unknown: ${whose} not accelerated; did you mean ${domain}/${meant}?`,
+          `the annotation ${shown(key)} is unknown: ${whose} not accelerated; did you mean ${annotationKey(meant)}?`,
       ),
       ...asLabels.map(({ key, meant }) => {
         const so = excludes(meant) ? `: ${whose} not accelerated` : ', which is ignored'
-        return `${shown(key)} is a label${so}; did you mean the annotation ${domain}/${meant}?`
+        return `${shown(key)} is a label${so}; did you mean the annotation ${annotationKey(meant)}?`
       }),
     ],
     excludes: [...unknown, ...asLabels].some(({ meant }) => excludes(meant)),
@@ -46,37 +41,35 @@ export function misspelt(
   }
 }
 
-const excludes = (key: Known): boolean => key.startsWith('exclude-')
+const excludes = (key: AnnotationName): boolean => key.startsWith('exclude-')
 
 function found(
   keys: Readonly<Record<string, string>>,
-  meaning: (key: string) => Known | undefined,
-): { readonly key: string; readonly meant: Known }[] {
+  meaning: (key: string) => AnnotationName | undefined,
+): { readonly key: string; readonly meant: AnnotationName }[] {
   return Object.keys(keys).flatMap((key) => {
     const meant = meaning(key)
     return meant === undefined ? [] : [{ key, meant }]
   })
 }
 
-function ours(key: string): Known | undefined {
-  return known.find((each) => key === `${domain}/${each}`)
+function ours(key: string): AnnotationName | undefined {
+  return annotationNames.find((each) => key === annotationKey(each))
 }
 
 /** What was found of keys: the same few are on all pods, and in each event of them. */
-const guesses = new Map<string, Known | undefined>()
-const maxGuesses = 1_000
+const guesses = new BoundedMap<string, AnnotationName | undefined>(1_000)
 
 /** The annotation of ours that the key may have been meant to be. */
-function meantKey(key: string): Known | undefined {
+function meantKey(key: string): AnnotationName | undefined {
   if (guesses.has(key)) return guesses.get(key)
-  if (guesses.size === maxGuesses) guesses.clear()
   const guess = guessKey(key)
   guesses.set(key, guess)
   return guess
 }
 
 /** Whole words that users have for our settings; the first that a key contains decides. */
-const words: readonly (readonly [RegExp, Known])[] = [
+const words: readonly (readonly [RegExp, AnnotationName])[] = [
   [/^ports?$/, 'exclude-ports'],
   [
     /^(cidrs?|ips?|ipv[46]|ipranges?|ranges?|subnets?|networks?|addr(ess(es)?)?|hosts?)$/,
@@ -88,26 +81,26 @@ const words: readonly (readonly [RegExp, Known])[] = [
 ]
 
 /** The same inside of words, where nothing else tells. */
-const stems: readonly (readonly [RegExp, Known])[] = [
+const stems: readonly (readonly [RegExp, AnnotationName])[] = [
   [/cidr|subnet/, 'exclude-cidrs'],
   [/uid/, 'exclude-uids'],
   [/port|exclu|skip|ignore|bypass/, 'exclude-ports'],
   [/block|reader/, 'blocking-readers'],
 ]
 
-function guessKey(key: string): Known | undefined {
+function guessKey(key: string): AnnotationName | undefined {
   if (ours(key) !== undefined) return undefined
   const lower = key.toLowerCase()
   const near = nearest(
     lower,
-    known.map((each) => `${domain}/${each}` as const),
+    annotationNames.map((each) => annotationKey(each)),
   )
   const [prefix = '', name] = lower.includes('/') ? lower.split('/', 2) : [lower, lower]
-  const isOurs = prefix.includes('meshaccel') || editDistance(prefix, domain) <= 2
+  const isOurs = prefix.includes('meshaccel') || editDistance(prefix, annotationDomain) <= 2
   if (!isOurs && near === undefined && !lower.includes('meshaccel')) return undefined
   const byWord = wordsOf(key).flatMap((word) => words.find(([is]) => is.test(word))?.[1] ?? [])[0]
   const byStem = stems.find(([is]) => is.test(name ?? lower))?.[1]
-  const meant = byWord ?? known.find((each) => near?.endsWith(`/${each}`)) ?? byStem
+  const meant = byWord ?? annotationNames.find((each) => near?.endsWith(`/${each}`)) ?? byStem
   // Somebody else's annotation may well speak about us.
   return meant ?? (isOurs ? 'enabled' : undefined)
 }

@@ -1,4 +1,4 @@
-import type { Mesh } from '../../pods/observed-pod.ts'
+import { type Mesh, sidecarMeshes, ztunnel as ztunnelIdentity } from '../../pods/meshes.ts'
 import { injectors, type Injector, type Setting } from './injectors.ts'
 import type { ContainerFacts, PodSpecFacts } from './pod-spec.ts'
 
@@ -37,7 +37,7 @@ export function recognise(pod: PodSpecFacts): Recognition {
   const gateway = gatewayOf(running, pod)
   if (gateway) return { sidecar: gateway }
   for (const injector of injectors) {
-    const proxy = running.find(({ name }) => injector.containers.test(name))
+    const proxy = running.find(({ name }) => sidecarMeshes[injector.mesh].containers.test(name))
     if (!proxy) continue
     // Its sockets are in other pods' namespaces.
     if (proxy.args?.includes('ztunnel')) return { ambient: true }
@@ -49,11 +49,8 @@ export function recognise(pod: PodSpecFacts): Recognition {
   return isAmbient ? { ambient: true } : undefined
 }
 
-/**
- * One process on the node serves all pods, and opens its sockets in their namespaces. It runs as root; its group is that
- * of Istio's sidecars (manifests/charts/ztunnel of istio/istio).
- */
-const ztunnel: Sidecar = { mesh: 'ambient', kind: 'ztunnel', proxyUid: 0, proxyGid: 1337 }
+/** It opens its sockets in the pods' namespaces. */
+const ztunnel: Sidecar = { mesh: 'ambient', kind: 'ztunnel', ...ztunnelIdentity }
 
 const isGateway = ({ args = [] }: ContainerFacts): boolean =>
   args.includes('router') || args.includes('waypoint')
@@ -61,16 +58,15 @@ const isGateway = ({ args = [] }: ContainerFacts): boolean =>
 /** A proxy that is the whole pod: gateways, waypoints. */
 function gatewayOf(running: readonly ContainerFacts[], pod: PodSpecFacts): Sidecar | undefined {
   const { annotations = {}, labels = {} } = pod.metadata ?? {}
-  const named = (name: string): ContainerFacts | undefined =>
-    running.find((container) => container.name === name)
   const gateway = (mesh: Mesh, proxy: ContainerFacts, otherwise: number): Sidecar => ({
     mesh,
     kind: 'gateway',
     ...identityOf(proxy, pod, otherwise),
   })
-  const envoy = named('istio-proxy')
-  if (envoy && isGateway(envoy)) return gateway('istio', envoy, 1337)
-  const agent = named('agentgateway')
+  const { istio } = sidecarMeshes
+  const envoy = running.find(({ name }) => istio.containers.test(name))
+  if (envoy && isGateway(envoy)) return gateway('istio', envoy, istio.proxy.proxyUid)
+  const agent = running.find(({ name }) => name === 'agentgateway')
   const isIstios = labels['gateway.istio.io/managed']?.startsWith('istio.io-agentgateway')
   if (agent && isIstios) return gateway('istio', agent, 10_101)
   // Consul names the container after the Gateway; its image chooses the uid.
@@ -99,7 +95,7 @@ function sidecar(injector: Injector, proxy: ContainerFacts, pod: PodSpecFacts): 
   const facts: Sidecar = {
     mesh: injector.mesh,
     kind: isNative(proxy) ? 'native sidecar' : 'sidecar',
-    ...identityOf(proxy, pod, config?.proxyUid ?? injector.uid),
+    ...identityOf(proxy, pod, config?.proxyUid ?? sidecarMeshes[injector.mesh].proxy.proxyUid),
   }
   if (injector.redirects?.(pod) === false) return facts
   return {

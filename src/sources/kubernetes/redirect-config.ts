@@ -1,6 +1,7 @@
 /** The rules of a mesh as its injector writes them into one text. */
 
 import { parse } from 'yaml'
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import type { PodSpecFacts } from './pod-spec.ts'
 
 /** The settings that the text has; the others hold as without it. */
@@ -54,8 +55,7 @@ export function consulConfig({ metadata, spec }: PodSpecFacts): RedirectConfig |
 type Said = Readonly<Record<string, unknown>>
 
 /** The same text is on all pods of a namespace, and in each event of them. */
-const configs = new Map<string, RedirectConfig | undefined>()
-const maxConfigs = 200
+const configs = new BoundedMap<string, RedirectConfig | undefined>(200)
 
 function remembered(
   text: string | undefined,
@@ -63,7 +63,6 @@ function remembered(
 ): RedirectConfig | undefined {
   if (text === undefined) return undefined
   if (configs.has(text)) return configs.get(text)
-  if (configs.size === maxConfigs) configs.clear()
   let found: RedirectConfig | undefined
   try {
     const said: unknown = parse(text, { maxAliasCount: 0, logLevel: 'error' })

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { processIds, readProcessStat } from '../../lib/proc.ts'
 import type { NetnsRef } from '../../pods/observed-pod.ts'
 import type { NetnsFinder } from './finder.ts'
 
@@ -19,12 +20,10 @@ export class CgroupFinder implements NetnsFinder {
 
   async find(uids: ReadonlySet<string>): Promise<ReadonlyMap<string, NetnsRef>> {
     const first = new Map<string, { readonly pid: number; readonly startedAt: bigint }>()
-    for (const name of readdirSync(this.#proc)) {
-      const pid = Number(name)
-      if (!Number.isInteger(pid)) continue
-      const uid = this.#podsOf(name).find((each) => uids.has(each))
+    for (const pid of processIds(this.#proc)) {
+      const uid = this.#podsOf(pid).find((each) => uids.has(each))
       if (uid === undefined) continue
-      const startedAt = startOf(read(join(this.#proc, name, 'stat')))
+      const startedAt = readProcessStat(pid, this.#proc)?.startedAtTicks
       if (startedAt === undefined) continue
       // The first process is the sandbox's own; a later one may have made itself another network.
       const other = first.get(uid)
@@ -33,8 +32,8 @@ export class CgroupFinder implements NetnsFinder {
     return new Map([...first].map(([uid, { pid }]) => [uid, { pid }]))
   }
 
-  #podsOf(pid: string): string[] {
-    const lines = read(join(this.#proc, pid, 'cgroup')).split('\n')
+  #podsOf(pid: number): string[] {
+    const lines = read(join(this.#proc, String(pid), 'cgroup')).split('\n')
     return lines.flatMap((line) =>
       podsOfCgroup(line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1)),
     )
@@ -59,12 +58,6 @@ export function podsOfCgroup(path: string): string[] {
     .flatMap((segment) => podSegment.exec(segment)?.[1] ?? [])
     .map((uid) => uid.replaceAll('_', '-'))
     .toReversed()
-}
-
-/** When a process was started, in ticks since boot, from its `stat`; the name in it may hold anything. */
-function startOf(stat: string): bigint | undefined {
-  const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  return field === undefined || !/^\d+$/.test(field) ? undefined : BigInt(field)
 }
 
 function read(path: string): string {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { BackOff } from '../../lib/back-off.ts'
 import { messageOf } from '../../lib/errno.ts'
 import type { Log } from '../../lib/log.ts'
 import { podKey, type NetnsRef } from '../../pods/observed-pod.ts'
@@ -65,7 +66,7 @@ export class NetnsSearch implements Disposable {
   #looking: Promise<void> | undefined
   readonly #recheck: NodeJS.Timeout
   #retry: NodeJS.Timeout | undefined
-  #retryMs: number
+  readonly #backOff: BackOff
   #lastError = ''
   /** Nothing was wanted before: what an earlier agent knew is looked for. */
   #isFirst = true
@@ -74,7 +75,8 @@ export class NetnsSearch implements Disposable {
   constructor(options: NetnsSearchOptions) {
     this.#options = options
     this.#times = options.times ?? usualTimes
-    this.#retryMs = this.#times.firstRetryMs
+    const { firstRetryMs: firstMs, longestRetryMs: longestMs } = this.#times
+    this.#backOff = new BackOff({ firstMs, longestMs })
     this.#recheck = setInterval(() => {
       void this.#look(this.#wanted.keys())
     }, this.#times.recheckMs).unref()
@@ -97,7 +99,7 @@ export class NetnsSearch implements Disposable {
     )
     this.#isFirst = false
     if (fresh.length === 0) return this.#looking ?? Promise.resolve()
-    this.#retryMs = this.#times.firstRetryMs
+    this.#backOff.reset()
     return this.#look(fresh.map(({ uid }) => uid))
   }
 
@@ -152,8 +154,7 @@ export class NetnsSearch implements Disposable {
     }
     this.#looking = undefined
     if (missing.size === 0 || this.#closed) return
-    this.#retry = setTimeout(() => void this.#look(missing), this.#retryMs).unref()
-    this.#retryMs = Math.min(this.#retryMs * 2, this.#times.longestRetryMs)
+    this.#retry = setTimeout(() => void this.#look(missing), this.#backOff.next()).unref()
   }
 
   /** The uids of those that were not found and should have been. */

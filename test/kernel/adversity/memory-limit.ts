@@ -1,7 +1,7 @@
 /** A cgroup whose sockets' memory can be limited: of the first version where its controller is mounted so, else of the second. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findCgroup2 } from '../../../src/datapath/cgroup.ts'
+import { findCgroup2 } from '../../../src/lib/cgroup.ts'
 
 const FIRST = '/sys/fs/cgroup/memory'
 const FIRST_LIMIT = 'memory.kmem.tcp.limit_in_bytes'

@@ -32,8 +32,7 @@ const plan = planBench(given)
 /** What a run of this process's number has left on the machine. */
 function leftovers(pid: number): string[] {
   const name = `meshbench-${pid}`
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-  const places = ['/run/netns', cgroup2Root(mounts), tmpdir(), '/sys/fs/bpf']
+  const places = ['/run/netns', cgroup2Root(), tmpdir(), '/sys/fs/bpf']
   const files = places.filter(existsSync).flatMap((place) =>
     readdirSync(place)
       .filter((entry) => entry === name || entry.startsWith(`${name}-`))

@@ -1,6 +1,6 @@
 /** Runs something in a mount namespace of its own in which something is broken; the machine around it stays as it is. */
 import { spawnSync } from 'node:child_process'
-import { findCgroup2 } from '../../../src/datapath/cgroup.ts'
+import { findCgroup2 } from '../../../src/lib/cgroup.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
 import type { Finding, Place } from '../../../src/preflight/finding.ts'
 import { bundleProgram } from '../../helpers/bundle-program.ts'

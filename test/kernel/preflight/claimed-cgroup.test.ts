@@ -2,7 +2,7 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { findCgroup2 } from '../../../src/datapath/cgroup.ts'
+import { findCgroup2 } from '../../../src/lib/cgroup.ts'
 import { cgroupPrograms } from 'libbpf'
 import type { Finding } from '../../../src/preflight/finding.ts'
 import { examine } from '../../../src/preflight/preflight.ts'

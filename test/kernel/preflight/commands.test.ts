@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { findCgroup2 } from '../../../src/datapath/cgroup.ts'
+import { findCgroup2 } from '../../../src/lib/cgroup.ts'
 import { cli } from '../../helpers/agent-process.ts'
 import { bundleProgram } from '../../helpers/bundle-program.ts'
 import { compile } from '../../helpers/compile.ts'

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { readProcessStat } from '../../../src/lib/proc.ts'
 
 /** USER_HZ: /proc counts in hundredths of a second on every Linux that Node runs on. */
 const tickMs = 10
@@ -50,12 +51,6 @@ export class ProcessCost {
   }
 
   #cpuMs(): number {
-    const text = readFileSync(`/proc/${this.#pid}/stat`, 'utf8')
-    // The 14th and 15th fields; the second one, the program's name, may hold anything.
-    const [user, system] = text
-      .slice(text.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(11, 13)
-    return (Number(user) + Number(system)) * tickMs
+    return (readProcessStat(this.#pid)?.cpuTicks ?? NaN) * tickMs
   }
 }

@@ -6,6 +6,7 @@ import { envoyConfig } from '../../../bench/proxies/envoy.ts'
 import { haproxyConfig } from '../../../bench/proxies/haproxy.ts'
 import type { Hop } from '../../../bench/proxies/hop.ts'
 import { parseCpuUsec, cgroup2Root } from '../../../bench/topology/scratch-cgroup.ts'
+import { parseMountinfo } from '../../../src/lib/mountinfo.ts'
 
 const inbound: Hop = {
   direction: 'inbound',
@@ -69,8 +70,8 @@ void test('cgroup v2 is found beside cgroup v1, and its CPU time read', (t) => {
   const mounts = `30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw
 `
-  t.equal(cgroup2Root(mounts), '/sys/fs/cgroup/unified')
-  t.throws(() => cgroup2Root('30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n'), {
+  t.equal(cgroup2Root(parseMountinfo(mounts)), '/sys/fs/cgroup/unified')
+  t.throws(() => cgroup2Root(parseMountinfo('30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n')), {
     code: 'NO_CGROUP2',
   })
   t.equal(parseCpuUsec('usage_usec 1234\nuser_usec 1000\n'), 1234)

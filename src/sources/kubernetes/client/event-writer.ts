@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import { messageOf } from '../../../lib/errno.ts'
 import { isExplained } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
@@ -35,7 +36,7 @@ export class EventWriter {
   readonly #options: EventWriterOptions
   readonly #now: () => number
   /** When each was told last. */
-  readonly #told = new Map<string, number>()
+  readonly #told = new BoundedMap<string, number>(maxRemembered)
   #tokens = burst
   #refilledAt: number
   #lastError = ''
@@ -57,7 +58,7 @@ export class EventWriter {
     const now = this.#now()
     const toldAt = this.#told.get(name)
     if ((toldAt !== undefined && now - toldAt < repeatMs) || !this.#take(now)) return
-    this.#remember(name, now)
+    this.#told.set(name, now)
     const { log, api } = this.#options
     const what = reason === 'BadAnnotation' ? 'bad annotation' : reason
     log.warn({ [subject.kind.toLowerCase()]: describe(subject), problem }, what)
@@ -89,16 +90,6 @@ export class EventWriter {
     if (this.#tokens === 0) return false
     this.#tokens -= 1
     return true
-  }
-
-  #remember(name: string, now: number): void {
-    this.#told.delete(name)
-    this.#told.set(name, now)
-    if (this.#told.size <= maxRemembered) return
-    for (const oldest of this.#told.keys()) {
-      this.#told.delete(oldest)
-      break
-    }
   }
 
   #event(subject: EventSubject, name: string, reason: string, message: string): object {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BackOff } from '../../../lib/back-off.ts'
 import { type ExplainedError, isExplained } from '../../../lib/errors.ts'
 import type { ApiRequest, KubeApi } from './api.ts'
 import { errorOfNonsense, errorOfStatus, expired, nonsense } from './api-error.ts'
-import { BackOff } from './back-off.ts'
 import { isOlder, ObjectStore } from './object-store.ts'
 import type { KubeObject } from '../pod-facts.ts'
 
@@ -69,7 +69,11 @@ export class ListWatch<Kept> {
     this.#collection = collection
     this.#listener = listener
     this.#times = times
-    this.#backOff = new BackOff(times.firstRetryMs, times.longestRetryMs)
+    this.#backOff = new BackOff({
+      firstMs: times.firstRetryMs,
+      longestMs: times.longestRetryMs,
+      jitter: 0.5,
+    })
     this.#store = new ObjectStore(collection.keep)
   }
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import { podKey } from '../../../pods/observed-pod.ts'
 import type { KubeObject } from '../pod-facts.ts'
 
@@ -13,7 +14,7 @@ export class ObjectStore<Kept> {
   readonly #keep: (object: KubeObject) => Kept | undefined
   #entries = new Map<string, { readonly version: string; readonly kept: Kept }>()
   /** Versions of what is gone or says nothing, for events that come late; the oldest are forgotten. */
-  #gone = new Map<string, string>()
+  #gone = new BoundedMap<string, string>(maxGone)
 
   constructor(keep: (object: KubeObject) => Kept | undefined) {
     this.#keep = keep
@@ -39,7 +40,7 @@ export class ObjectStore<Kept> {
     const kept = type === 'DELETED' ? undefined : this.#keep(object)
     if (kept === undefined) {
       this.#entries.delete(key)
-      this.#bury(key, version)
+      this.#gone.set(key, version)
       return last !== undefined
     }
     this.#gone.delete(key)
@@ -61,17 +62,6 @@ export class ObjectStore<Kept> {
       } else changed = true
     }
     return changed
-  }
-
-  #bury(key: string, version: string): void {
-    this.#gone.delete(key)
-    this.#gone.set(key, version)
-    if (this.#gone.size > maxGone) {
-      for (const oldest of this.#gone.keys()) {
-        this.#gone.delete(oldest)
-        break
-      }
-    }
   }
 }
 

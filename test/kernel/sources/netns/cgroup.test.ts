@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { cgroup2Directory } from '../../../../src/datapath/cgroup.ts'
+import { cgroup2Directory } from '../../../../src/lib/cgroup.ts'
 import { CgroupFinder, podsOfCgroup } from '../../../../src/sources/netns/cgroup.ts'
 import { requireRoot } from '../../../helpers/requirements.ts'
 

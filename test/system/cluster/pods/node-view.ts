@@ -3,9 +3,10 @@
  * `samples PORT` prints what the agent counts, twenty times a second; `footprint SECONDS` what the agent costs;
  * `signal NAME` sends the agent a signal.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import { processIds, readProcessStat } from '../../../../src/lib/proc.ts'
 import type { Footprint, Sample } from './reports.ts'
 
 const [command = '', argument = ''] = process.argv.slice(2)
@@ -46,21 +47,16 @@ function sample(port: number): Promise<Sample> {
 }
 
 function agentPid(): number {
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
+  for (const pid of processIds()) {
     // Node's options come between it and the program.
-    if (read(`/proc/${name}/cmdline`).includes('/meshaccel\0agent\0')) return Number(name)
+    if (read(`/proc/${pid}/cmdline`).includes('/meshaccel\0agent\0')) return pid
   }
   throw new Error('no agent runs')
 }
 
 /** Ticks are a hundredth of a second. */
 async function footprint(pid: number, seconds: number): Promise<Footprint> {
-  const ticks = (): number => {
-    const stat = read(`/proc/${pid}/stat`)
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  }
+  const ticks = (): number => readProcessStat(pid)?.cpuTicks ?? NaN
   const [before, start] = [ticks(), performance.now()]
   await pause(seconds * 1000)
   const cpuPercent = (ticks() - before) / ((performance.now() - start) / 1000)

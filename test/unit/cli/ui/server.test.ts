@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { AgentLink } from '../../../../src/cli/ui/agent-link.ts'
+import { SteadyClient } from '../../../../src/cli/steady-client.ts'
 import { runCommand } from '../../../helpers/cli-run.ts'
 import { RunningAgent } from '../../../helpers/running-agent.ts'
 import { carry, shopPods, shopTraffic } from '../../../system/ui/made-up-node.ts'
@@ -134,7 +134,7 @@ void test('an agent that comes back is asked again, and one that fails is quoted
   t.teardown(() => rmSync(directory, { recursive: true }))
   const first = new RunningAgent(shopPods)
   await first.start()
-  using link = new AgentLink(first.socket)
+  using link = new SteadyClient(first.socket)
   t.match(await link.call('Status', {}), { state: 'accelerating' })
   first.terminate()
   await first.result

@@ -1,7 +1,8 @@
-import { readFileSync, statfsSync } from 'node:fs'
-import { errnoOf, messageOf } from '../lib/errno.ts'
-import { MeshaccelError } from '../lib/errors.ts'
-import { cgroup2Mount, parseMountinfo } from '../lib/mountinfo.ts'
+import { existsSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoOf, messageOf } from './errno.ts'
+import { MeshaccelError } from './errors.ts'
+import { cgroup2Mount, type Mount, readMounts } from './mountinfo.ts'
 
 /** CGROUP2_SUPER_MAGIC of linux/magic.h. */
 const cgroup2Magic = 0x63677270
@@ -34,14 +35,21 @@ export function cgroup2Directory(path: string | undefined): string {
  * The mount point of the cgroup v2 hierarchy, from /proc/self/mountinfo.
  * Throws NO_CGROUP2 when there is none. On a hybrid machine it is not /sys/fs/cgroup itself.
  */
-export function findCgroup2(
-  mountinfo: string = readFileSync('/proc/self/mountinfo', 'utf8'),
-): string {
-  const found = cgroup2Mount(parseMountinfo(mountinfo))
+export function findCgroup2(mounts: readonly Mount[] = readMounts()): string {
+  const found = cgroup2Mount(mounts)
   if (found) return found.mountPoint
   throw new MeshaccelError('no cgroup v2 hierarchy is mounted', {
     code: 'NO_CGROUP2',
     operation: 'find the cgroup v2 root',
     hint: 'Mount one (`mount -t cgroup2 none /sys/fs/cgroup/unified`), or name it with --cgroup.',
   })
+}
+
+/** Whether a cgroup v2 directory is the root of the hierarchy: nothing is outside of it. */
+export function isHierarchyRoot(
+  directory: string,
+  exists: (path: string) => boolean = existsSync,
+): boolean {
+  // Every cgroup has this file, apart from the root.
+  return !exists(join(directory, 'cgroup.events'))
 }

@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { oldestKernel } from '../../../src/lib/oldest-kernel.ts'
+import { packageRoot } from '../../../src/lib/package.ts'
+
+void test('the README names the same kernel', async (t) => {
+  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8')
+  t.match(readme, `A kernel from Linux ${oldestKernel} on`)
+  const named = [...readme.matchAll(/kernel from (?:Linux )?(\d+\.\d+) on/g)].map(([, it]) => it)
+  t.strictSame(new Set(named), new Set([oldestKernel]))
+})
