@@ -4,7 +4,9 @@ import { test } from 'tap'
 import { packageRoot } from '../../../src/lib/package.ts'
 
 const pages = [
-  ...['README.md', 'CONTRIBUTING.md', 'test/system/cluster/README.md'],
+  'README.md',
+  'CONTRIBUTING.md',
+  'test/system/cluster/README.md',
   ...readdirSync(join(packageRoot, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
