@@ -199,7 +199,7 @@ void test('one command names each cause and the next step', async (t) => {
       tt,
       'shop/cart',
       /\(cap-bytes\): its reader is slow: as many redirected bytes as the cap allows/,
-      /Next: Look at what the reading program waits for/,
+      /Next: Find out what the reading program waits for/,
     )
     await ask(flooded, 'drain')
   })
