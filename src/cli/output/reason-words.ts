@@ -9,7 +9,7 @@ export interface Words {
   readonly next?: string
 }
 
-const nothingToDo = 'That is as it should be.'
+const nothingToDo = 'Nothing: TCP is right for it.'
 
 /** Why a pod is not enrolled. */
 export const ofPods: Readonly<Record<string, Words>> = {
@@ -45,7 +45,7 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   'annotation-unknown': {
     means:
-      'an annotation of it or its namespace looks like one of `meshaccel.io/` and is unknown, so all of its traffic ' +
+      'an annotation of it or its namespace looks like a `meshaccel.io/` annotation and is unknown, so all of its traffic ' +
       'stays on TCP',
     next:
       'Correct it or remove it: `kubectl -n NAMESPACE describe pod NAME` and ' +
@@ -53,10 +53,10 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   'netns-unknown': {
     means: 'its network namespace has not been found yet',
-    next: 'If it stays so, the log names the container runtime that was asked; `--cri` names another.',
+    next: 'If this persists: the log names the container runtime that was asked, and `--cri` names another.',
   },
   'duplicate-netns': {
-    means: 'another pod before it has the same network namespace',
+    means: 'an earlier pod has the same network namespace',
     next: 'Two entries name one namespace: remove the wrong one.',
   },
   'netns-gone': {
@@ -68,7 +68,7 @@ export const ofPods: Readonly<Record<string, Words>> = {
     next: 'Name a living pid, or the netns.',
   },
   'not-a-netns': {
-    means: 'what is named as its network namespace is something else',
+    means: 'the file named as its network namespace is something else',
     next: 'Name a file such as /run/netns/NAME or /proc/PID/ns/net.',
   },
   'netns-forbidden': {
@@ -106,17 +106,17 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   undrained: { means: 'bytes sent by TCP are still unread, and order comes first' },
   'blocked-reader': {
     means:
-      'its reader has slept in a receive since before it joined; it goes fast after the next message',
+      'its reader has slept in a receive since before it joined; it is accelerated after the next message',
   },
   'cap-bytes': {
-    means: 'its reader is so slow that as many redirected bytes as the cap allows are unread',
+    means: 'its reader is slow: as many redirected bytes as the cap allows are unread',
     next:
-      'Look at what the reading program waits for; the connection goes fast again once it has caught up. ' +
+      'Find out what the reading program waits for. The connection is accelerated again once it has caught up. ' +
       "The agent's `--cap` lets more bytes wait.",
   },
   'cap-messages': {
-    means: 'its reader is so slow that as many redirected messages as the cap allows are unread',
-    next: 'Look at what the reading program waits for; the connection goes fast again once it has caught up.',
+    means: 'its reader is slow: as many redirected messages as the cap allows are unread',
+    next: 'Find out what the reading program waits for. The connection is accelerated again once it has caught up.',
   },
   'tcp-memory': {
     means: "the node's TCP memory is tight",
@@ -125,7 +125,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   'memory-budget': {
     means:
       'its pod, or the node, has as much kernel memory in redirected and unread messages as its budget allows',
-    next: 'Look at what its readers wait for; `meshaccel flows` shows what is unread.',
+    next: 'Find out what its readers wait for. `meshaccel flows` shows what is unread.',
   },
   rcvlowat: {
     means:
@@ -139,7 +139,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   },
   'agent-stale': {
     means: 'the agent has not run for five seconds',
-    next: 'Start it again: it takes over what is there.',
+    next: 'Start it again: it adopts the live connections.',
   },
   'peer-gone': { means: 'its other end has just closed' },
   'unknown-reader': {
@@ -154,7 +154,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
     next: 'The rules are its `meshaccel.io/exclude-*` annotations (`exclude` in a pods file).',
   },
   'reader-changed': {
-    means: 'its reader turned to a way of reading that redirected bytes do not survive',
+    means: 'its reader started to read in a way that redirected bytes do not survive',
     next: '`meshaccel readers` names the program.',
   },
   'join-timeout': { means: 'its ends could not join at the same time' },
@@ -162,7 +162,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
   'reader-holds-lock': {
     means:
       "its reader holds the socket's lock inside a receive, so the sender would have to wait for it",
-    next: 'It goes fast again after a pause. Page faults in the receive buffer are the usual cause.',
+    next: 'It is accelerated again after a pause. Page faults in the receive buffer are the usual cause.',
   },
   'blocking-reader': {
     means:
@@ -176,14 +176,14 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
     next: '`meshaccel doctor` lists the sockops and sk_msg programs of others on this node; see docs/NEIGHBOURS.md.',
   },
   reset: {
-    means: 'it was reset: its reader would have missed some of what was redirected',
+    means: 'it was reset: its reader would have missed some redirected bytes',
     next: '`meshaccel readers` names the program, which is quarantined now.',
   },
   short: { means: 'it has not taken turns often enough yet' },
   'remote-peer': {
     means: 'its other end is not in an enrolled pod of this node',
     next:
-      'Both ends must be in enrolled pods of one node. `meshaccel pods` tells why the other one is not enrolled; if it ' +
+      'Both ends must be in enrolled pods of one node. `meshaccel pods` says why the other one is not enrolled. If it ' +
       'is on another node, a pod affinity brings the two together.',
   },
   mptcp: { means: 'it is Multipath TCP', next: nothingToDo },

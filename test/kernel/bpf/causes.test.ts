@@ -198,8 +198,8 @@ void test('one command names each cause and the next step', async (t) => {
     await host.explains(
       tt,
       'shop/cart',
-      /\(cap-bytes\): its reader is so slow that as many redirected bytes as the cap allows/,
-      /Next: Look at what the reading program waits for/,
+      /\(cap-bytes\): its reader is slow: as many redirected bytes as the cap allows/,
+      /Next: Find out what the reading program waits for/,
     )
     await ask(flooded, 'drain')
   })

@@ -8,25 +8,25 @@ export interface Explanation {
 const controlMessages = {
   why: 'Redirected bytes come without control messages: only `tcp_recvmsg` makes them.',
   remedy:
-    'A connection with the option is never joined (`socket-option`). One that gets it after the join is not watched for.',
+    'A connection with the option never joins (`socket-option`). An option that is set after the join is not noticed.',
 }
 
 const blockingEagain = {
-  why: 'The receive of a member waits once only, and takes whatever wakes it without data for a time-out.',
+  why: 'The receive of a member waits only once. If something wakes it without data, it takes that for a time-out.',
   remedy:
-    'Nothing yet. Non-blocking readers are not affected; a member that half-closes leaves at once for this reason.',
+    'Nothing yet. Non-blocking readers are not affected. A member that half-closes leaves at once for this reason.',
 }
 
 const unreadAtClose = {
-  why: 'Redirected bytes are in a queue that `tcp_close` does not look at: it sends FIN, where bytes in the TCP queue would make it send RST.',
-  who: 'A sender that takes a clean end of file for the peer having read everything. One that sends on gets the reset after its next send.',
+  why: '`tcp_close` does not look at the queue of redirected bytes, so it sends FIN. Bytes in the TCP queue would make it send RST.',
+  who: 'A sender that takes a clean end of file as proof that the peer has read everything. If it sends more, it gets the reset after its next send.',
   remedy: 'Nothing: HTTP and other protocols with answers do not rely on it.',
 }
 
 const urgent = {
-  why: 'The redirect does not know of urgent bytes: `MSG_OOB` is sent as an ordinary byte, and the reader has no mark.',
+  why: 'The redirect does not know urgent bytes: `MSG_OOB` is sent as an ordinary byte, and the reader has no mark.',
   remedy:
-    'A reader that asks for urgent bytes, by `MSG_OOB` or `SO_OOBINLINE`, is never joined; one that begins to by `MSG_OOB` is quarantined. A sender of urgent bytes is not recognised.',
+    'A reader that asks for urgent bytes, by `MSG_OOB` or `SO_OOBINLINE`, never joins. A reader that starts to use `MSG_OOB` is quarantined. A sender of urgent bytes is not recognised.',
 }
 
 export const differences: Readonly<Record<string, Explanation>> = {
@@ -36,7 +36,7 @@ export const differences: Readonly<Record<string, Explanation>> = {
     remedy: 'Nothing.',
   },
   'bad-buffer': {
-    why: 'Bytes that were copied before the bad page count as received; TCP gives up the whole copy.',
+    why: 'Bytes that were copied before the bad page count as received. TCP gives up the whole copy.',
     who: 'Programs that hand the kernel a bad address. No byte is lost.',
     remedy: 'Nothing.',
   },
@@ -47,13 +47,14 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'so-peek-off': {
     why: '`MSG_PEEK` of redirected bytes begins at the first of them, whatever the offset.',
-    who: 'Programs that peek on at an offset (Linux 6.9), of which we know none.',
+    who: 'Programs that peek on at an offset (Linux 6.9). We know none.',
     remedy: controlMessages.remedy,
   },
   'tcp-inq': {
     ...controlMessages,
-    who: 'Programs that take a missing `TCP_CM_INQ` for an empty queue. gRPC, which sets the option on every connection, takes it for a queue that may hold more, and reads on.',
-    remedy: 'Nothing: to bar it would keep gRPC on TCP, which does without.',
+    who: 'Programs that take a missing `TCP_CM_INQ` for an empty queue. gRPC sets the option on every connection. It takes a missing answer for a queue that may hold more, and reads on.',
+    remedy:
+      'Nothing. Refusing the option would keep gRPC on TCP, and gRPC works without the answer.',
   },
   'so-timestamp': { ...controlMessages, who: 'Programs that measure by receive time stamps.' },
   'so-timestamping-receive': {
@@ -66,24 +67,24 @@ export const differences: Readonly<Record<string, Explanation>> = {
     remedy: controlMessages.remedy,
   },
   'tcp-zerocopy-receive': {
-    why: 'A mapped receive takes bytes from the TCP queue only, and redirected ones stay unread.',
-    who: 'A program that begins to use it on a connection that it has read by recv before.',
-    remedy: 'One that uses it from the start is never joined. Later on it is not watched for.',
+    why: 'A mapped receive takes bytes from the TCP queue only. Redirected bytes stay unread.',
+    who: 'A program that starts to use it on a connection that it has read by recv so far.',
+    remedy: 'A program that uses it from the start never joins. A later start is not noticed.',
   },
   'msg-more': {
     why: 'A redirect does not hold bytes back.',
-    who: 'Nobody: they arrive earlier, as TCP may deliver them, too.',
+    who: 'Nobody. The bytes arrive earlier, and TCP may do the same.',
     remedy: 'Nothing.',
   },
   'tcp-cork': {
     why: 'A redirect does not hold bytes back.',
-    who: 'Nobody: they arrive earlier, as TCP may deliver them, too.',
+    who: 'Nobody. The bytes arrive earlier, and TCP may do the same.',
     remedy: 'Nothing.',
   },
   'msg-zerocopy': {
     why: 'A member copies, and completes nothing on the error queue.',
-    who: 'A sender that sets `SO_ZEROCOPY` on a connection that it has used without before: it waits for completions for ever.',
-    remedy: 'One that sets it before is never joined.',
+    who: 'A sender that sets `SO_ZEROCOPY` on a connection that it has used without so far. It waits for completions for ever.',
+    remedy: 'A sender that sets it before the join never joins.',
   },
   'io-uring-send-zerocopy': {
     why: 'The kernel clears `SOCK_SUPPORT_ZC` of a member, and does not set it again when it leaves.',
@@ -92,28 +93,28 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'msg-oob-unexpected': {
     ...urgent,
-    who: 'A reader that does not know of urgent bytes while its peer sends them: **it gets a byte that TCP would have kept out of the stream.** Telnet, rlogin and FTP control connections send them.',
+    who: 'A reader that does not know urgent bytes while its peer sends them: **it gets a byte that TCP would have kept out of the stream.** Telnet, rlogin and FTP control connections send them.',
   },
   'msg-oob-received': {
     ...urgent,
-    who: 'A reader that begins to ask for urgent bytes on a connection that it has read without before: it gets an ordinary byte for one, once.',
+    who: 'A reader that starts to ask for urgent bytes on a connection that it has read without so far. It gets an ordinary byte for an urgent one, once.',
   },
   'so-oobinline': { ...urgent, who: 'Readers of urgent bytes in line: the mark is missing.' },
   'msg-waitall': {
     why: '`MSG_WAITALL` does not wait for redirected bytes.',
-    who: 'A program that turns to `MSG_WAITALL` on a connection that it has read without before: one short read, and then an error.',
+    who: 'A program that starts to use `MSG_WAITALL` on a connection that it has read without so far. It gets one short read, and then an error.',
     remedy:
-      'One that uses it from the start is never joined. One that turns to it is quarantined; it leaves, and where it got less than it asked for, the connection is reset, so that it cannot take what follows for the next message.',
+      'A program that uses it from the start never joins. A program that starts later is quarantined, and its connection leaves. If it got less than it asked for, the connection is reset. So it cannot take the following bytes for the next message.',
   },
   'msg-trunc': {
     why: 'Redirected bytes cannot be thrown away unread: EFAULT without a buffer, or a copy into it.',
-    who: 'A program that turns to `MSG_TRUNC` on a connection that it has read without before.',
+    who: 'A program that starts to use `MSG_TRUNC` on a connection that it has read without so far.',
     remedy:
-      'One that uses it from the start is never joined. One that turns to it leaves, and is quarantined.',
+      'A program that uses it from the start never joins. A program that starts later is quarantined, and its connection leaves.',
   },
   'half-close-while-waiting': {
     ...blockingEagain,
-    who: 'Programs that half-close while another thread of theirs waits for the answer, or before they have read what has come: EAGAIN once the end is acknowledged, if the answer comes later than that.',
+    who: 'Programs that half-close while another thread of theirs waits for the answer, or before they have read all that has come. They get EAGAIN once the end is acknowledged, if the answer comes later.',
   },
   'shutdown-wakes-own-reader': {
     ...blockingEagain,
@@ -125,7 +126,7 @@ export const differences: Readonly<Record<string, Explanation>> = {
   },
   'many-readers': {
     ...blockingEagain,
-    who: 'Several threads that block on one socket: those that another one was faster than get EAGAIN.',
+    who: 'Several threads that block on one socket: the threads that come too late get EAGAIN.',
   },
   'signal-sa-restart': {
     ...blockingEagain,
@@ -143,9 +144,9 @@ export const differences: Readonly<Record<string, Explanation>> = {
   'close-half-read': unreadAtClose,
   'killed-with-unread': unreadAtClose,
   'tcp-repair-checkpoint': {
-    why: 'The sequence numbers count what went by TCP only.',
-    who: 'CRIU, when it checkpoints a process with live connections: redirected bytes that are unread would be restored twice or not at all.',
-    remedy: 'Disable the pod first; its connections leave, and nothing is unread then.',
+    why: 'The sequence numbers count only bytes that went by TCP.',
+    who: 'CRIU, when it checkpoints a process with live connections. Unread redirected bytes would be restored twice or not at all.',
+    remedy: 'Disable the pod first. Its connections leave, and nothing is unread then.',
   },
   'tcp-info': {
     why: 'Redirected bytes are no TCP segments.',
@@ -153,25 +154,26 @@ export const differences: Readonly<Record<string, Explanation>> = {
     remedy: '`meshaccel flows` counts them.',
   },
   'conntrack-expires': {
-    why: 'An accelerated connection sends no packets, so that conntrack forgets it; what has to pass it later (here the FIN) is dropped where a rule drops INVALID.',
-    who: 'Nodes with such a rule, and connections that stay accelerated for longer than the conntrack time-out (five days, unless it is set) without a keepalive.',
+    why: 'An accelerated connection sends no packets, so conntrack forgets it. If a rule drops INVALID, it then drops later packets, here the FIN.',
+    who: 'Nodes with such a rule. It affects connections that stay accelerated for longer than the conntrack time-out (five days, unless it is set) without a keepalive.',
     remedy:
       'A keepalive of the application below the time-out helps: see conntrack-expires-keepalive.',
   },
   'packets-dropped': {
     why: 'Accelerated bytes pass no packet filter.',
-    who: 'Rules that are to cut a connection that runs already.',
-    remedy: 'Disable the pod, or end the connection. What is refused from the start stays refused.',
+    who: 'Rules that should cut a connection that runs already.',
+    remedy:
+      'Disable the pod, or end the connection. A connection that is refused from the start stays refused.',
   },
   'splice-in-unread': {
     why: 'Splice never sees redirected bytes.',
-    who: 'A program that turns to splice on a connection that it has read by recv before.',
+    who: 'A program that starts to splice on a connection that it has read by recv so far.',
     remedy:
-      'One that splices from the start is never joined. One that turns to it is quarantined, and the connection is reset if redirected bytes are unread, so that no byte is wrong.',
+      'A program that splices from the start never joins. A program that starts later is quarantined. If redirected bytes are unread, the connection is reset, so no byte is wrong.',
   },
   'splice-in-io-uring': {
-    why: 'Splice never sees redirected bytes, and io_uring makes no system call that could be watched.',
-    who: 'A program that turns to splice by io_uring on a connection that it has read by recv before.',
-    remedy: 'One that splices from the start is never joined. Later on it is not watched for.',
+    why: 'Splice never sees redirected bytes. io_uring makes no system call that we could watch.',
+    who: 'A program that starts to splice by io_uring on a connection that it has read by recv so far.',
+    remedy: 'A program that splices from the start never joins. A later start is not noticed.',
   },
 }

@@ -13,18 +13,23 @@ const titles: Readonly<Record<JoinedArm, string>> = {
 
 const introduction = ({ series, policy }: Kernel): string => `# Semantics
 
-What an application sees on an accelerated connection, compared with plain TCP: bytes, order, return values, errno,
-events, end of file, signals. Written by \`npm run semantics\` from a run of \`test/kernel/conformance\` on Linux ${series}, whose
-policy is \`${policy}\`; a test compares the two. \`npm run test:kernels\` compares what other kernels answer.
+This page compares what an application sees on an accelerated connection with plain TCP: bytes, order, return values, errno,
+events, end of file, signals. \`npm run semantics\` writes it from a run of \`test/kernel/conformance\` on Linux ${series}, whose
+policy is \`${policy}\`. A test compares the page with the run. \`npm run test:kernels\` compares what other kernels answer.
 
-Each case is a function in \`test/kernel/conformance/probe\` that plays both ends of a connection and tells what it saw. It runs on
-plain TCP, and then through the agent, in pods that accept blocking readers
-(\`meshaccel.io/blocking-readers: accelerate\`): **joined before** it begins, after a warm-up in which the reader reads as it
-does in the case; and **joined midway**. Without that annotation a connection whose reader blocks stays on TCP. With **every reader trusted** the reader proves itself by plain
-receives, and turns to the habit of the case once it has joined: this shows what the proof protects from, and what a
-program may see that changes its mind.
+Each case is a function in \`test/kernel/conformance/probe\`. It plays both ends of a connection and reports what it saw. It runs
+on plain TCP first. Then it runs through the agent, in pods that accept blocking readers
+(\`meshaccel.io/blocking-readers: accelerate\`). Without that annotation, a connection whose reader blocks stays on TCP. The
+columns are:
 
-- **same**: not a line differs. Where a reason stands beside it, the proof kept the connection on TCP.
+- **joined before**: the connection joins before the case begins, after a warm-up in which the reader reads as in the case.
+- **joined midway**: the connection joins during the case.
+- **every reader trusted**: the reader is proven by plain receives, and takes up the habit of the case once it has joined. This
+  shows what the proof protects from. It also shows what a program may see that changes its habits.
+
+A cell says:
+
+- **same**: no line differs. With a reason beside it, the proof kept the connection on TCP.
 - **differs**: see [below](#differences).
 - **not here**: the kernel of the run cannot do it.
 `
@@ -42,7 +47,7 @@ export function renderDocument(
   const onlyTrusted = differing.filter((each) => !differsByDefault(each))
   return [
     introduction(kernel),
-    `${cases.length} cases; ${byDefault.length} differ, ${onlyTrusted.length} more for a reader that turns to a habit after it has joined.`,
+    `${cases.length} cases; ${byDefault.length} differ, ${onlyTrusted.length} more for a reader that takes up a habit after it has joined.`,
     '',
     row(['case', ...joinedArms.map((arm) => titles[arm])]),
     row(Array.from({ length: joinedArms.length + 1 }, () => '---')),
@@ -58,7 +63,7 @@ function renderKernels(kernels: readonly Entry[]): string[] {
   if (kernels.length === 0) return []
   return [
     '## Kernels\n',
-    'What `npm run test:kernels` boots, and the policy that each of them is to earn:\n',
+    '`npm run test:kernels` boots these kernels. Each has to earn its policy:\n',
     row(['kernel', "Debian's", 'policy', 'why']),
     row(['---', '---', '---', '---']),
     ...kernels.map(({ suite, series, policy, why }) => row([series, suite, `\`${policy}\``, why])),
@@ -69,7 +74,7 @@ function renderKernels(kernels: readonly Entry[]): string[] {
 function renderElsewhere(others: readonly Elsewhere[]): string[] {
   if (others.length === 0) return []
   return [
-    'What they answer otherwise than above:\n',
+    'They answer these cases otherwise than above:\n',
     row(['kernels', 'case', ...joinedArms.map((arm) => titles[arm]), 'why']),
     row(Array.from({ length: joinedArms.length + 3 }, () => '---')),
     ...others.flatMap(({ where, cases, why }) =>
@@ -116,7 +121,7 @@ function renderDifference(
     `### ${name}\n`,
     explanation
       ? `${explanation.why} **Who:** ${explanation.who} **What we do:** ${explanation.remedy}\n`
-      : 'Nobody has explained this yet.\n',
+      : 'This has no explanation yet.\n',
     ...[...blocks].map(
       ([text, where]) =>
         `${where.map((arm) => titles[arm]).join(', ')}:\n\n\`\`\`diff\n${text}\n\`\`\`\n`,

@@ -24,7 +24,7 @@ export const elsewhere: readonly Elsewhere[] = [
     where: 'policy full',
     applies: ({ policy }) => policy === 'full',
     cases: { 'ktls-after-connect': { joined: 'differs', mid: 'differs' } },
-    why: 'A member does not take the keys of kTLS: EINVAL for TLS_TX and TLS_RX, though TCP_ULP has succeeded. Programs that set kTLS up late have to go on without. One that sets TCP_ULP before it has joined is never joined.',
+    why: 'A member does not take the keys of kTLS: EINVAL for TLS_TX and TLS_RX, though TCP_ULP has succeeded. Programs that set kTLS up late have to continue without it. A connection with TCP_ULP set before the join never joins.',
   },
   {
     where: 'other policies',
@@ -49,7 +49,7 @@ export const elsewhere: readonly Elsewhere[] = [
         bothSame,
       ),
     },
-    why: 'What is sent to programs other than sidecars goes by TCP. They are members all the same, and what depends on that alone is as elsewhere.',
+    why: 'Bytes for programs other than sidecars go by TCP. The connections are members anyway, and effects of membership alone are as elsewhere.',
   },
 ]
 

@@ -12,7 +12,7 @@ function table(reasons: Readonly<Record<string, Words>>): string {
     means,
     next ?? '',
   ])
-  const all = [['reason', 'means that', 'what to do'], ...rows]
+  const all = [['reason', 'it means that', 'what to do'], ...rows]
   const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
@@ -23,14 +23,14 @@ function table(reasons: Readonly<Record<string, Words>>): string {
 
 const page = `# Reasons
 
-Why something is not on the fast path. \`meshaccel explain NS/POD\` tells those of one pod, \`meshaccel reasons\` counts them
-for the node. This page is written by \`npm run reasons\` from the words that these commands use.
+This page lists every reason why something is not on the fast path. \`meshaccel explain NS/POD\` shows the reasons of one pod.
+\`meshaccel reasons\` counts them for the node. \`npm run reasons\` writes this page from the words that these commands use.
 
-## Of a pod that is not enrolled
+## Why a pod is not enrolled
 
 ${table(ofPods)}
 
-## Of a send, a connection or an end
+## Why a send, a connection or an end is not on the fast path
 
 ${table(ofTraffic)}
 `
