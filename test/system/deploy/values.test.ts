@@ -114,12 +114,12 @@ const files: readonly ValuesFile[] = [
   {
     name: 'a digest',
     values: `image: { digest: "${digest}" }`,
-    renders: new RegExp(`image: "meshaccel/meshaccel@${digest}"`),
+    renders: new RegExp(`image: "ghcr.io/meshaccel/meshaccel@${digest}"`),
   },
   {
     name: 'a digest and a tag',
     values: `image: { digest: "${digest}", tag: "1.2" }`,
-    renders: new RegExp(`image: "meshaccel/meshaccel:1\\.2@${digest}"`),
+    renders: new RegExp(`image: "ghcr.io/meshaccel/meshaccel:1\\.2@${digest}"`),
   },
   {
     name: 'a digest cut short',
