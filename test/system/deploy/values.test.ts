@@ -14,7 +14,7 @@ interface ValuesFile extends Case {
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`
 
 const files: readonly ValuesFile[] = [
-  { name: 'nothing', values: '', renders: /image: "meshaccel\/meshaccel:\d+\.\d+\.\d+"/ },
+  { name: 'nothing', values: '', renders: /image: "ghcr\.io\/meshaccel\/meshaccel:\d+\.\d+\.\d+"/ },
   { name: 'a misspelt section', values: 'agnet: { default: "on" }', refused: /'agnet'/ },
   { name: 'a misspelt key', values: 'agent: { defualt: "on" }', refused: /\/agent'.*'defualt'/ },
   { name: 'another case', values: 'agent: { capbytes: 65536 }', refused: /\/agent'.*'capbytes'/ },
