@@ -1,11 +1,13 @@
 # syntax=docker/dockerfile:1
-# docker buildx build --platform linux/amd64,linux/arm64 --tag meshaccel/meshaccel:VERSION .
+# docker buildx build --platform linux/amd64,linux/arm64 --tag ghcr.io/meshaccel/meshaccel:VERSION .
 #
 # The BPF objects are portable between kernels (CO-RE): the types come from the kernel of the machine that builds, 6.3 or
 # newer with BTF, also where that is of the other architecture (scripts/build-bpf.sh), and are relocated to the node's when
 # they are loaded. To build elsewhere put the output of `bpftool btf dump file /sys/kernel/btf/vmlinux format c` into the
 # checkout and name it: --build-arg VMLINUX_H=FILE
-FROM node:20-bookworm AS build
+FROM node:24-bookworm AS build
+# The image has files of this stage, and no list of their packages.
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
 RUN apt-get update && apt-get install --yes --no-install-recommends \
 	clang llvm bpftool libbpf-dev libbpf1 gcc libc6-dev linux-libc-dev
 WORKDIR /src

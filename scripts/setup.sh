@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing on a Debian 12 or Ubuntu 24.04 machine with Node 20 and builds everything.
+# Installs what is missing on a Debian 12 or Ubuntu 24.04 machine with Node 20 or newer and builds everything.
 # Idempotent; when nothing is missing it only looks.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -28,7 +28,7 @@ mkdirSync(out, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'cluster-images-'))
 try {
   await pack('meshaccel', {
-    name: `docker.io/meshaccel/meshaccel:${version}`,
+    name: `ghcr.io/meshaccel/meshaccel:${version}`,
     entrypoint: ['/usr/bin/meshaccel'],
     path: '/usr/bin',
     root: productRoot(),

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
 export interface Image {
-  /** In full, as runtimes keep it: `docker.io/meshaccel/meshaccel:0.1.0`. */
+  /** In full, as runtimes keep it: `ghcr.io/meshaccel/meshaccel:0.1.0`. */
   readonly name: string
   readonly entrypoint: readonly string[]
   readonly path: string

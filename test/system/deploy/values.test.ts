@@ -14,7 +14,7 @@ interface ValuesFile extends Case {
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`
 
 const files: readonly ValuesFile[] = [
-  { name: 'nothing', values: '', renders: /image: "meshaccel\/meshaccel:\d+\.\d+\.\d+"/ },
+  { name: 'nothing', values: '', renders: /image: "ghcr\.io\/meshaccel\/meshaccel:\d+\.\d+\.\d+"/ },
   { name: 'a misspelt section', values: 'agnet: { default: "on" }', refused: /'agnet'/ },
   { name: 'a misspelt key', values: 'agent: { defualt: "on" }', refused: /\/agent'.*'defualt'/ },
   { name: 'another case', values: 'agent: { capbytes: 65536 }', refused: /\/agent'.*'capbytes'/ },
@@ -114,12 +114,12 @@ const files: readonly ValuesFile[] = [
   {
     name: 'a digest',
     values: `image: { digest: "${digest}" }`,
-    renders: new RegExp(`image: "meshaccel/meshaccel@${digest}"`),
+    renders: new RegExp(`image: "ghcr.io/meshaccel/meshaccel@${digest}"`),
   },
   {
     name: 'a digest and a tag',
     values: `image: { digest: "${digest}", tag: "1.2" }`,
-    renders: new RegExp(`image: "meshaccel/meshaccel:1\\.2@${digest}"`),
+    renders: new RegExp(`image: "ghcr.io/meshaccel/meshaccel:1\\.2@${digest}"`),
   },
   {
     name: 'a digest cut short',

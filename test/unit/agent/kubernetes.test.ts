@@ -199,6 +199,7 @@ void test('stays ready when the API server goes away, and says so', async (t) =>
   await agent.follow()
   await agent.said('"in step with its pods"')
   await until('both are watched', () => api.watching === 2)
+  await until('it is enrolled', () => datapath.pods.has(7n))
   await api.down()
   await agent.said('kubernetes: the last good one stays')
   t.match(await agent.get('/readyz'), /^200 ok, but watch (pods|namespaces) at http:/)

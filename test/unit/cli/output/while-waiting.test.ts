@@ -15,7 +15,8 @@ void test('a wait says what it waits for, again and again, and stops with it', a
     againMs: 1,
   })
   t.equal(result, 'there')
-  t.strictSame(said, Array(2).fill('waiting for a guest, 0 s so far\n'))
+  t.match(said, Array(2).fill(/^waiting for a guest, \d+ s so far\n$/))
+  t.equal(said.length, 2)
   const failed = Promise.reject(new Error('no'))
   await t.rejects(whileWaiting({ stderr: { write } }, 'in vain', failed), { message: 'no' })
   t.equal(said.length, 2)
