@@ -204,7 +204,7 @@ export const BpfObject: {
     const operation = `open BPF object ${typeof source === 'string' ? source : name}`
     const image =
       typeof source === 'string'
-        ? checkNode(operation, () => readFileSync(source), 'Build it first: `npm run build`.')
+        ? checkNode(operation, () => readFileSync(source), 'Build it first: `clang -target bpf -O2 -g -c`.')
         : source
     const opts = { sz: ffi.sizeofOpts('bpf_object_open_opts'), object_name: name }
     const pointer = checkPointer(operation, () =>

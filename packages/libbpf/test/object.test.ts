@@ -109,7 +109,7 @@ if (requireRoot(tap)) {
     t.throws(() => BpfObject.open('/nowhere/x.bpf.o'), {
       code: 'ENOENT',
       message: 'open BPF object /nowhere/x.bpf.o: ENOENT: No such file or directory',
-      hint: /npm run build/,
+      hint: /clang -target bpf/,
     })
     try {
       BpfObject.open(Buffer.from('not an object'), { name: 'junk' })
