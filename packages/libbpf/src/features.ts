@@ -22,7 +22,17 @@ export function hasMapType(type: MapType): boolean {
 }
 
 /** Program types that load without a target and special flags, so that a helper can be tried in them. */
-export type HelperProgramType = Exclude<ProgramType, 'TRACING' | 'SYSCALL'>
+export type HelperProgramType = Exclude<
+  ProgramType,
+  | 'CGROUP_SOCK_ADDR'
+  | 'CGROUP_SOCKOPT'
+  | 'LSM'
+  | 'NETFILTER'
+  | 'SK_LOOKUP'
+  | 'STRUCT_OPS'
+  | 'SYSCALL'
+  | 'TRACING'
+>
 
 /**
  * Whether programs of this type may call the helper with this number in `enum bpf_func_id`. Not by libbpf's own probe,

@@ -1,8 +1,8 @@
 import { LibbpfError } from './base-error.ts'
 import { BPF_SK_MSG_VERDICT } from './constants.ts'
-import { BpfError, check } from './error.ts'
+import { BpfError, check, type Hint } from './error.ts'
 import * as ffi from './ffi.ts'
-import { type Fd, Handle } from './handle.ts'
+import { Fd, Handle } from './handle.ts'
 import { type LinkInfo, linkInfo } from './info.ts'
 import { duplicate } from './libc.ts'
 import { openPin, pinFd, unpin } from './pin.ts'
@@ -46,16 +46,18 @@ export class Link extends Handle implements Attachment {
     this.#pins = pins
   }
 
-  /** Opens a pinned link. */
+  /** Opens a pinned link. ENOENT when nothing is there. Linux 5.7. */
   static fromPin(path: string): Link {
     return new Link(openPin('link', path), 1)
   }
 
+  /** Its descriptor, borrowed. Throws `DISPOSED`. */
   get fd(): number {
     this.assertLive()
     return this.#fd.number
   }
 
+  /** Its id and its program's, as they are now. Linux 5.8. */
   info(): LinkInfo {
     this.assertLive()
     return linkInfo(this.#fd)
@@ -100,6 +102,18 @@ export class Link extends Handle implements Attachment {
   protected override release(): void {
     this.#fd[Symbol.dispose]()
   }
+}
+
+/** Links the program to a target: a descriptor or the number of an interface, as the attach type wants it. */
+export function createLink(
+  what: string,
+  program: HasFd,
+  target: number,
+  attachType: number,
+  { opts = null, hint }: { opts?: ffi.LinkCreateOpts | null; hint?: Hint } = {},
+): Link {
+  const create = (): number => ffi.bpf_link_create(program.fd, target, attachType, opts)
+  return new Link(new Fd(check(`attach ${what}`, create, hint), what))
 }
 
 /**
