@@ -90,17 +90,24 @@ export class BpfError extends LibbpfError {
 /** What to do next: whatever the errno, or by its name. */
 export type Hint = string | Readonly<Record<string, string>>
 
+/** The parts of a BpfError besides operation and errno. */
 export interface BpfErrorOptions {
+  /** By default one that the errno alone suggests. */
   readonly hint?: Hint | undefined
+  /** What libbpf said. */
   readonly log?: string
+  /** Ends the message. */
   readonly detail?: string | undefined
 }
 
 /** A program that the verifier refused; `verifierLog` is all it said, `usefulLine` why. */
 export class VerifierError extends BpfError {
   override readonly name: string = 'VerifierError'
+  /** The program's name in the object. */
   readonly program: string
+  /** All that the verifier said, with the instructions that it followed. */
   readonly verifierLog: string
+  /** The line that says why; the message ends with it. */
   readonly usefulLine: string
 
   constructor(program: string, errno: number, verifierLog: string, log: string) {

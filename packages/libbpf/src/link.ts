@@ -9,6 +9,7 @@ import { openPin, pinFd, unpin } from './pin.ts'
 
 /** A program to attach or to put in another's place. */
 export interface HasFd {
+  /** Its descriptor, borrowed. */
   readonly fd: number
 }
 
@@ -17,6 +18,7 @@ export interface HasFd {
  * kernel does the same when the process ends.
  */
 export interface Attachment extends Disposable {
+  /** Whether the handle has been let go of. */
   readonly disposed: boolean
   /** Whether the link can outlive the process by a pin. */
   readonly pinnable: boolean
@@ -63,12 +65,16 @@ export class Link extends Handle implements Attachment {
     return linkInfo(this.#fd)
   }
 
+  /**
+   * Pins at a path on bpffs, whose directory exists and where nothing is (EEXIST). Linux 5.7. EPERM outside of bpffs.
+   */
   pin(path: string): void {
     this.assertLive()
     pinFd(this.#fd, path)
     this.#pins++
   }
 
+  /** Removes a pin. Nothing there is no error. */
   unpin(path: string): void {
     unpin(path)
     this.#pins = Math.max(0, this.#pins - 1)
@@ -79,6 +85,7 @@ export class Link extends Handle implements Attachment {
     check(`update ${this.what}`, () => ffi.bpf_link_update(this.fd, program.fd, null))
   }
 
+  /** Detaches now, pinned or not. Linux 5.8; links of tracing programs cannot (EOPNOTSUPP). */
   detach(): void {
     check(
       `detach ${this.what}`,
@@ -87,6 +94,7 @@ export class Link extends Handle implements Attachment {
     )
   }
 
+  /** Lets go of the handle and leaves the program attached. Throws `NOT_PINNED` when this handle knows of no pin. */
   disconnect(): void {
     this.assertLive()
     if (this.#pins === 0) {
@@ -132,6 +140,7 @@ export class SockmapAttachment extends Handle implements Attachment {
     this.#map = map
   }
 
+  /** Throws `NOT_PINNABLE`. */
   pin(): never {
     throw new LibbpfError('this kernel has no link to pin', {
       code: 'NOT_PINNABLE',
@@ -143,6 +152,7 @@ export class SockmapAttachment extends Handle implements Attachment {
   /** Nothing can be pinned, so nothing is to do. */
   unpin(): void {}
 
+  /** Puts another program in place atomically. */
   update(program: HasFd): void {
     this.assertLive()
     const next = duplicateOf(program, this.what)
@@ -158,11 +168,13 @@ export class SockmapAttachment extends Handle implements Attachment {
     this.#program = next
   }
 
+  /** Takes the program off the map, unless somebody has put another one there. Idempotent. */
   detach(): void {
     this.assertLive()
     this.#detach()
   }
 
+  /** Lets go of the handle; the map keeps the program. */
   disconnect(): void {
     this.assertLive()
     this.abandon()

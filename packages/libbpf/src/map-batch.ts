@@ -17,9 +17,11 @@ const HINTS = {
 
 /** A map, and how its elements are read and written. */
 export interface BatchMap<K, V> extends HasFd {
+  /** Names the map in messages. */
   readonly what: string
   readonly keyCodec: Codec<K>
   readonly valueCodec: Codec<V>
+  /** How many elements fit. */
   readonly maxEntries: number
 }
 

@@ -113,6 +113,7 @@ export class OpenObject extends ObjectHandle {
     check(`set autocreate of ${map}`, () => ffi.bpf_map__set_autocreate(pointer, on))
   }
 
+  /** Sets how many elements the map will have room for; for a ring buffer its bytes. */
   setMaxEntries(map: string, count: number): void {
     const pointer = this.findMap(map)
     check(`set max_entries of ${map}`, () => ffi.bpf_map__set_max_entries(pointer, count))
@@ -199,6 +200,7 @@ export class LoadedObject extends ObjectHandle {
   }
 }
 
+/** How an object is read. */
 export interface OpenOptions {
   /** The object's name; by default the file's up to its first dot. Its first 8 characters name the data maps. */
   readonly name?: string

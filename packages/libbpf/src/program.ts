@@ -38,6 +38,7 @@ export interface UprobeOptions {
  * keep the program in the kernel.
  */
 export class Program extends Handle {
+  /** As in the object, or the path of the pin. */
   readonly name: string
   readonly #fd: Fd
   readonly #attachType: number
@@ -86,7 +87,7 @@ export class Program extends Handle {
     return this.#attachRaw(null, 'its tracing target')
   }
 
-  /** Attaches a raw_tp program to a tracepoint of the kernel: `sys_enter`. Linux 4.17; a pin needs 5.8. */
+  /** Attaches a raw_tp program to a tracepoint of the kernel: `sys_enter`. Linux 4.17; a pin needs 5.7. */
   attachRawTracepoint(event: string): Link {
     return this.#attachRaw(event, `raw tracepoint ${event}`)
   }

@@ -66,6 +66,14 @@ if (requireRoot(tap)) {
   }
   const options: Readonly<Record<string, readonly string[]>> = { opens: ['0.1'], execs: ['true'] }
 
+  void tap.test('the README shows the program of an example', async (t) => {
+    const readme = readFileSync(join(PACKAGE, 'README.md'), 'utf8')
+    const shown = /```c\n([^]*?)```/.exec(readme)?.[1]
+    const source = readFileSync(join(PACKAGE, 'examples/opens.bpf.c'), 'utf8')
+    t.equal(shown, source.slice(source.indexOf('#include')))
+    for (const name of Object.keys(expected)) t.ok(readme.includes(`(examples/${name}.ts)`), name)
+  })
+
   void tap.test('every example runs, ends, and tells what it found', async (t) => {
     const names = readdirSync(join(PACKAGE, 'examples'))
       .filter((name) => name.endsWith('.ts'))

@@ -82,6 +82,9 @@ if (requireRoot(tap)) {
     const own = new RegExp(`^ *${process.pid} +\\d+ \\S`, 'm')
     t.match(output, own, 'an example runs by plain node, and lists this process')
 
+    const readme = readFileSync(join(installed, 'README.md'), 'utf8')
+    const shown = /```ts\n(import [^]*?)```/.exec(readme)?.[1] ?? 'the README shows nothing'
+    writeFileSync(join(project, 'readme.ts'), shown)
     writeFileSync(
       join(project, 'tsconfig.json'),
       JSON.stringify({
@@ -94,7 +97,7 @@ if (requireRoot(tap)) {
           typeRoots: [join(MODULES, '@types')],
           types: ['node'],
         },
-        include: ['examples/*.ts'],
+        include: ['readme.ts', 'examples/*.ts'],
       }),
     )
     const tsc = join(MODULES, 'typescript/bin/tsc')

@@ -29,7 +29,9 @@ const HOOKS: Readonly<Record<NetfilterHook, number>> = {
 
 /** Where a netfilter program stands. */
 export interface NetfilterPlace {
+  /** The packets' protocol. */
   readonly family: 'ipv4' | 'ipv6'
+  /** Where on their way. */
   readonly hook: NetfilterHook
   /** Lower ones run first; neither -2147483648 nor 2147483647, and nobody else's at this hook. */
   readonly priority: number
