@@ -13,7 +13,7 @@ const LITTLE = endianness() === 'LE'
 export interface MapInfo {
   /** `enum bpf_map_type` */
   readonly type: number
-  /** Unique among the maps of this kernel, and not used again while the machine is up. */
+  /** Unique among the maps of this kernel. */
   readonly id: number
   /** In bytes. */
   readonly keySize: number
