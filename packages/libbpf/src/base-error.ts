@@ -8,15 +8,20 @@ export interface ErrorDetails {
   readonly hint?: string | undefined
   /** Whether the same call may succeed later. */
   readonly retryable?: boolean
+  /** The error that led to it. */
   readonly cause?: unknown
 }
 
 /** The base of every error that this package throws: its message is `operation: reason`. */
 export class LibbpfError extends Error implements ErrorDetails {
   override readonly name: string = 'LibbpfError'
+  /** A stable name to branch on: an errno's, such as `EPERM`, or one of this package's, such as `DISPOSED`. */
   readonly code: string
+  /** The operation that failed: `attach sk_msg to sockhash`. */
   readonly operation: string
+  /** What to do next, a sentence; undefined where nothing is known. */
   readonly hint: string | undefined
+  /** Whether the same call may succeed later. */
   readonly retryable: boolean
 
   constructor(reason: string, details: ErrorDetails) {

@@ -52,7 +52,9 @@ interface Type {
 export interface GlobalVariable {
   /** `.rodata`, `.data`, `.bss` */
   readonly section: string
+  /** From the section's beginning, in bytes. */
   readonly offset: number
+  /** In bytes. */
   readonly size: number
 }
 

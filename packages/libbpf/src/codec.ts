@@ -8,7 +8,9 @@ export interface Codec<T> {
   readonly size: number
   /** alignof, in bytes */
   readonly align: number
+  /** Writes all `size` bytes. Throws a RangeError when the value does not fit. */
   encode(value: T, view: DataView, offset: number): void
+  /** Returns a copy: later changes of the memory do not show. */
   decode(view: DataView, offset: number): T
 }
 
@@ -30,11 +32,13 @@ function number(
   }
 }
 
+/** `__u8` */
 export const u8: Codec<number> = number(
   1,
   (view, offset) => view.getUint8(offset),
   (view, offset, value) => view.setUint8(offset, value),
 )
+/** `__u16` */
 export const u16: Codec<number> = number(
   2,
   (view, offset) => view.getUint16(offset, LITTLE),
@@ -46,6 +50,7 @@ export const u16Be: Codec<number> = number(
   (view, offset) => view.getUint16(offset),
   (view, offset, value) => view.setUint16(offset, value),
 )
+/** `__u32` */
 export const u32: Codec<number> = number(
   4,
   (view, offset) => view.getUint32(offset, LITTLE),
@@ -57,17 +62,20 @@ export const u32Be: Codec<number> = number(
   (view, offset) => view.getUint32(offset),
   (view, offset, value) => view.setUint32(offset, value),
 )
+/** `__s32` */
 export const i32: Codec<number> = number(
   4,
   (view, offset) => view.getInt32(offset, LITTLE),
   (view, offset, value) => view.setInt32(offset, value, LITTLE),
 )
+/** `__u64` */
 export const u64: Codec<bigint> = {
   size: 8,
   align: 8,
   encode: (value, view, offset) => view.setBigUint64(offset, value, LITTLE),
   decode: (view, offset) => view.getBigUint64(offset, LITTLE),
 }
+/** `__s64` */
 export const i64: Codec<bigint> = {
   size: 8,
   align: 8,
@@ -134,9 +142,11 @@ export function array<T>(element: Codec<T>, length: number): Codec<T[]> {
   }
 }
 
+/** Where the members of a struct or union lie. */
 export interface Layout {
   /** sizeof, in bytes */
   readonly size: number
+  /** By name; offset and size in bytes. */
   readonly members: Readonly<Record<string, { readonly offset: number; readonly size: number }>>
 }
 
@@ -188,6 +198,7 @@ export function struct<T extends object>(members: {
   }
 }
 
+/** The next multiple of a number that is not below the value. */
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple
 }

@@ -32,7 +32,8 @@ const NAMES: ReadonlyMap<number, string> = new Map([
 /** What to do about it, where the errno alone says so. An operation with a better idea passes its own. */
 const HINTS: Readonly<Record<string, string>> = {
   EPERM:
-    'Run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; in a container the seccomp profile must allow bpf(2).',
+    'Run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; in a container the seccomp profile must allow bpf(2). ' +
+    'Some kernels refuse some kinds of programs to root too: fentry, LSM, iterators over elements of maps.',
   ENOENT: 'It does not exist: for a pin, check that bpffs is mounted and that the pin was made.',
   EEXIST: 'Something of this name is there already: remove it or open it instead.',
   E2BIG:
@@ -44,6 +45,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EBUSY: 'Another program is attached there and does not share: `bpftool link show` names it.',
   ENOMEM: 'The kernel has no memory for it: on kernels before 5.11 raise RLIMIT_MEMLOCK.',
   ENOSPC: 'The map or the array is full: raise its max_entries.',
+  ESRCH: 'There is no such process, or the BTF of the kernel has no such function or tracepoint.',
   EXDEV: 'A pin must lie on bpffs: mount it with `mount -t bpf bpf /sys/fs/bpf`.',
   FORMAT: 'The file is not a BPF object that libbpf understands.',
   LIBELF: 'The file is not an ELF object: build it with clang -target bpf.',
@@ -88,17 +90,24 @@ export class BpfError extends LibbpfError {
 /** What to do next: whatever the errno, or by its name. */
 export type Hint = string | Readonly<Record<string, string>>
 
+/** The parts of a BpfError besides operation and errno. */
 export interface BpfErrorOptions {
+  /** By default one that the errno alone suggests. */
   readonly hint?: Hint | undefined
+  /** What libbpf said. */
   readonly log?: string
+  /** Ends the message. */
   readonly detail?: string | undefined
 }
 
 /** A program that the verifier refused; `verifierLog` is all it said, `usefulLine` why. */
 export class VerifierError extends BpfError {
   override readonly name: string = 'VerifierError'
+  /** The program's name in the object. */
   readonly program: string
+  /** All that the verifier said, with the instructions that it followed. */
   readonly verifierLog: string
+  /** The line that says why; the message ends with it. */
   readonly usefulLine: string
 
   constructor(program: string, errno: number, verifierLog: string, log: string) {
@@ -135,8 +144,11 @@ export function loadError(operation: string, errno: number, log: string): BpfErr
   return new BpfError(operation, errno, { log, detail: lastLine(log) })
 }
 
+/** The last line that says something: libbpf ends each failed load with one that does not. */
 function lastLine(log: string): string | undefined {
-  const line = log.split('\n').findLast((candidate) => candidate !== '')
+  const line = log
+    .split('\n')
+    .findLast((words) => words !== '' && !words.startsWith('libbpf: failed to load object'))
   return line?.replace(/^libbpf: /, '')
 }
 

@@ -7,22 +7,35 @@ import { BpfError, check, errnoName } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
 
+/** A name of `enum bpf_prog_type` without its prefix: `SK_MSG`. */
 export type ProgramType = keyof typeof PROGRAM_TYPES
+/** A name of `enum bpf_map_type` without its prefix: `SOCKHASH`. */
 export type MapType = keyof typeof MAP_TYPES
 
-/** Throws when the probe itself fails, for instance without privileges. */
+/** Whether programs of this type can be loaded. Throws a BpfError when the probe itself fails: EPERM without privileges. */
 export function hasProgramType(type: ProgramType): boolean {
   return probe(`program type ${type}`, () =>
     ffi.libbpf_probe_bpf_prog_type(PROGRAM_TYPES[type], null),
   )
 }
 
+/** Whether maps of this type can be made. Throws a BpfError when the probe itself fails: EPERM without privileges. */
 export function hasMapType(type: MapType): boolean {
   return probe(`map type ${type}`, () => ffi.libbpf_probe_bpf_map_type(MAP_TYPES[type], null))
 }
 
 /** Program types that load without a target and special flags, so that a helper can be tried in them. */
-export type HelperProgramType = Exclude<ProgramType, 'TRACING' | 'SYSCALL'>
+export type HelperProgramType = Exclude<
+  ProgramType,
+  | 'CGROUP_SOCK_ADDR'
+  | 'CGROUP_SOCKOPT'
+  | 'LSM'
+  | 'NETFILTER'
+  | 'SK_LOOKUP'
+  | 'STRUCT_OPS'
+  | 'SYSCALL'
+  | 'TRACING'
+>
 
 /**
  * Whether programs of this type may call the helper with this number in `enum bpf_func_id`. Not by libbpf's own probe,

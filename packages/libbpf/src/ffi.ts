@@ -45,10 +45,26 @@ function load(name: LibraryName): ReturnType<typeof koffi.load> {
   return library
 }
 
+/** Looks a function up. Libraries are older or newer than this file: one that is missing has the error of an old library. */
+function find(library: LibraryName, prototype: string): (...args: any[]) => any {
+  try {
+    return load(library).func(prototype)
+  } catch (cause) {
+    if (cause instanceof LibbpfError) throw cause
+    const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype
+    throw new LibbpfError(`the library has no ${name}`, {
+      code: 'LIBBPF_TOO_OLD',
+      operation: `find ${name} in ${library}`,
+      hint: `Install a newer ${library}; the README lists which version has which function.`,
+      cause,
+    })
+  }
+}
+
 /** Declares a function that is looked up at its first call: importing this file needs no library. */
 function declare<F extends CFunction>(library: LibraryName, prototype: string): F {
   let native: ((...args: any[]) => any) | undefined
-  return ((...args: any[]) => (native ??= load(library).func(prototype))(...args)) as unknown as F
+  return ((...args: any[]) => (native ??= find(library, prototype))(...args)) as unknown as F
 }
 
 const bpf = <F extends CFunction>(prototype: string): F => declare<F>('libbpf.so.1', prototype)
@@ -57,6 +73,11 @@ const libc = <F extends CFunction>(prototype: string): F => declare<F>('libc.so.
 koffi.struct('bpf_object_open_opts', {
   sz: 'size_t',
   object_name: 'const char *',
+  relaxed_maps: 'bool',
+  pin_root_path: 'const char *',
+  unused: 'uint32_t',
+  kconfig: 'const char *',
+  btf_custom_path: 'const char *',
 })
 koffi.struct('bpf_link_create_opts', {
   sz: 'size_t',
@@ -64,6 +85,18 @@ koffi.struct('bpf_link_create_opts', {
   iter_info: 'void *',
   iter_info_len: 'uint32_t',
   target_btf_id: 'uint32_t',
+})
+/** bpf_link_create_opts with the member `netfilter` of its union, which libbpf 1.3 added. */
+koffi.struct('bpf_netfilter_link_opts', {
+  sz: 'size_t',
+  flags: 'uint32_t',
+  iter_info: 'void *',
+  iter_info_len: 'uint32_t',
+  target_btf_id: 'uint32_t',
+  pf: 'uint32_t',
+  hooknum: 'uint32_t',
+  priority: 'int32_t',
+  netfilter_flags: 'uint32_t',
 })
 koffi.struct('bpf_test_run_opts', {
   sz: 'size_t',
@@ -109,7 +142,11 @@ koffi.struct('bpf_prog_load_opts', {
 /** The `sz` member of an options struct. */
 export const sizeofOpts = (
   name:
-    'bpf_object_open_opts' | 'bpf_link_create_opts' | 'bpf_prog_load_opts' | 'bpf_test_run_opts',
+    | 'bpf_object_open_opts'
+    | 'bpf_link_create_opts'
+    | 'bpf_netfilter_link_opts'
+    | 'bpf_prog_load_opts'
+    | 'bpf_test_run_opts',
 ): number => koffi.sizeof(name)
 
 /** errno of the libc or libbpf call made just before. */
@@ -161,12 +198,15 @@ export const libbpf_probe_bpf_map_type: (type: number, opts: null) => number = b
   'int libbpf_probe_bpf_map_type(int type, void *opts)',
 )
 
+export const libbpf_major_version: () => number = bpf('uint32_t libbpf_major_version()')
+export const libbpf_minor_version: () => number = bpf('uint32_t libbpf_minor_version()')
+
 // --- libbpf: objects
 /** Owned: bpf_object__close. Copies `image`. */
 export const bpf_object__open_mem: (
   image: Bytes,
   size: number,
-  opts: { sz: number; object_name: string },
+  opts: { sz: number; object_name: string; btf_custom_path: string | null },
 ) => Ptr<'bpf_object'> | null = bpf(
   'void *bpf_object__open_mem(void *image, size_t size, bpf_object_open_opts *opts)',
 )
@@ -284,10 +324,10 @@ export const bpf_prog_load: (
 )
 export interface LinkCreateOpts {
   sz: number
-  flags: number
-  iter_info: Uint8Array
-  iter_info_len: number
-  target_btf_id: number
+  flags?: number
+  iter_info?: Uint8Array
+  iter_info_len?: number
+  target_btf_id?: number
 }
 export const bpf_link_create: (
   program: Fd,
@@ -297,7 +337,23 @@ export const bpf_link_create: (
 ) => Fd = bpf(
   'int bpf_link_create(int program, int target, int attach_type, bpf_link_create_opts *opts)',
 )
-export const bpf_raw_tracepoint_open: (name: null, program: Fd) => Fd = bpf(
+export interface NetfilterLinkOpts {
+  sz: number
+  pf: number
+  hooknum: number
+  priority: number
+  netfilter_flags: number
+}
+/** bpf_link_create for BPF_NETFILTER; libbpf 1.3. */
+export const bpf_link_create_netfilter: (
+  program: Fd,
+  target: 0,
+  attachType: number,
+  opts: NetfilterLinkOpts,
+) => Fd = bpf(
+  'int bpf_link_create(int program, int target, int attach_type, bpf_netfilter_link_opts *opts)',
+)
+export const bpf_raw_tracepoint_open: (name: string | null, program: Fd) => Fd = bpf(
   'int bpf_raw_tracepoint_open(const char *name, int program)',
 )
 export const bpf_iter_create: (link: Fd) => Fd = bpf('int bpf_iter_create(int link)')
@@ -351,6 +407,55 @@ export const bpf_map_delete_elem: (map: Fd, key: Bytes) => number = bpf(
 )
 export const bpf_map_get_next_key: (map: Fd, key: Bytes | null, next: Bytes) => number = bpf(
   'int bpf_map_get_next_key(int map, void *key, void *next)',
+)
+
+/** Reads from `inBatch` (NULL: the beginning) at most `count` elements; writes their number and where to go on. */
+type LookupBatch = (
+  map: Fd,
+  inBatch: Bytes | null,
+  outBatch: Bytes,
+  keys: Bytes,
+  values: Bytes,
+  count: Uint32Array,
+  opts: null,
+) => number
+export const bpf_map_lookup_batch: LookupBatch = bpf(
+  'int bpf_map_lookup_batch(int map, void *in_batch, void *out_batch, void *keys, void *values, uint32_t *count, void *opts)',
+)
+export const bpf_map_lookup_and_delete_batch: LookupBatch = bpf(
+  'int bpf_map_lookup_and_delete_batch(int map, void *in_batch, void *out_batch, void *keys, void *values, uint32_t *count, void *opts)',
+)
+/** Writes how many it has updated into `count`, after an error too. */
+export const bpf_map_update_batch: (
+  map: Fd,
+  keys: Bytes,
+  values: Bytes,
+  count: Uint32Array,
+  opts: null,
+) => number = bpf(
+  'int bpf_map_update_batch(int map, void *keys, void *values, uint32_t *count, void *opts)',
+)
+/** Writes how many it has deleted into `count`, after an error too. */
+export const bpf_map_delete_batch: (
+  map: Fd,
+  keys: Bytes,
+  count: Uint32Array,
+  opts: null,
+) => number = bpf('int bpf_map_delete_batch(int map, void *keys, uint32_t *count, void *opts)')
+
+// --- libbpf: struct_ops
+/** Owned: bpf_link__destroy. Its descriptor is the map's where the map has no BPF_F_LINK. */
+export const bpf_map__attach_struct_ops: (map: Ptr<'bpf_map'>) => Ptr<'bpf_link'> | null = bpf(
+  'void *bpf_map__attach_struct_ops(void *map)',
+)
+/** Borrowed from the link. */
+export const bpf_link__fd: (link: Ptr<'bpf_link'>) => Fd = bpf('int bpf_link__fd(void *link)')
+/** From now on bpf_link__destroy detaches nothing and closes nothing. */
+export const bpf_link__disconnect: (link: Ptr<'bpf_link'>) => void = bpf(
+  'void bpf_link__disconnect(void *link)',
+)
+export const bpf_link__destroy: (link: Ptr<'bpf_link'>) => number = bpf(
+  'int bpf_link__destroy(void *link)',
 )
 
 // --- libbpf: ring buffer
@@ -411,6 +516,10 @@ export const vsnprintf: (
   format: string,
   vaList: Ptr<'va_list'> | Uint8Array,
 ) => number = libc('int vsnprintf(void *to, size_t size, const char *format, void *va_list)')
+/** 0 and errno when the calling thread's network namespace has no such interface. */
+export const if_nametoindex: (name: string) => number = libc(
+  'uint32_t if_nametoindex(const char *name)',
+)
 export const setns: (fd: Fd, type: number) => number = libc('int setns(int fd, int type)')
 /** An owned descriptor. */
 export const socket: (domain: number, type: number, protocol: number) => Fd = libc(

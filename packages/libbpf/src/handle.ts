@@ -15,6 +15,7 @@ export abstract class Handle implements Disposable {
     this.what = what
   }
 
+  /** Whether it has been given back. */
   get disposed(): boolean {
     return this.#disposed
   }
@@ -35,6 +36,7 @@ export abstract class Handle implements Disposable {
     this.#disposed = true
   }
 
+  /** Gives the resource back; called once. */
   protected abstract release(): void
 
   [Symbol.dispose](): void {
@@ -55,6 +57,7 @@ export class Fd extends Handle {
     this.#lender = lender
   }
 
+  /** The number, valid as long as this handle. Throws `DISPOSED`. */
   get number(): number {
     this.assertLive()
     this.#lender?.assertLive(`use ${this.what}`)

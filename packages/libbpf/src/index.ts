@@ -13,6 +13,7 @@
  * Every handle owns one resource (or borrows it from its object) and is disposed once, by `using` or
  * `[Symbol.dispose]()`; use afterwards throws. What fails throws a BpfError with errno, name, hint and libbpf's log.
  */
+export type { NetfilterHook, NetfilterPlace, TcxDirection, XdpMode } from './attach/network.ts'
 export { type ErrorDetails, LibbpfError } from './base-error.ts'
 export { Btf, type GlobalVariable, structLayout } from './btf.ts'
 export {
@@ -68,10 +69,11 @@ export {
   unmountFileSystem,
   withNetns,
 } from './libc.ts'
+export { libbpfVersion } from './libbpf-version.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
 export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'
 export { inspectPin, unpin } from './pin.ts'
-export { Program, type SockmapMode } from './program.ts'
+export { Program, type SockmapMode, type UprobeOptions } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'
 export { MPTCP, TcpSocket } from './tcp-socket.ts'

@@ -9,18 +9,27 @@ import { openFd } from './libc.ts'
 
 const LITTLE = endianness() === 'LE'
 
+/** What the kernel tells of a map: struct bpf_map_info. Linux 4.15. */
 export interface MapInfo {
+  /** `enum bpf_map_type` */
   readonly type: number
+  /** Unique among the maps of this kernel. */
   readonly id: number
+  /** In bytes. */
   readonly keySize: number
+  /** In bytes; of one CPU where the map is per CPU. */
   readonly valueSize: number
+  /** How many elements fit; the bytes of a ring buffer. */
   readonly maxEntries: number
   /** Cut to 15 characters by the kernel. */
   readonly name: string
 }
 
+/** What the kernel tells of a program: struct bpf_prog_info. Linux 4.13; the counters 5.1. */
 export interface ProgramInfo {
+  /** `enum bpf_prog_type` */
   readonly type: number
+  /** Unique among the programs of this kernel. */
   readonly id: number
   /** A hash of the instructions, 16 hexadecimal digits: equal code has equal tags. */
   readonly tag: string
@@ -28,12 +37,17 @@ export interface ProgramInfo {
   readonly name: string
   /** Counted only while kernel.bpf_stats_enabled is 1. */
   readonly runTimeNs: bigint
+  /** Counted only while kernel.bpf_stats_enabled is 1. */
   readonly runCount: bigint
 }
 
+/** What the kernel tells of a link: struct bpf_link_info. Linux 5.8. */
 export interface LinkInfo {
+  /** `enum bpf_link_type` */
   readonly type: number
+  /** Unique among the links of this kernel. */
   readonly id: number
+  /** The id of the program that it attaches, as it is now. */
   readonly programId: number
 }
 
@@ -107,8 +121,11 @@ function programOfId(id: number): readonly ProgramInfo[] {
  */
 export type CgroupMode = 'multi' | 'override' | 'exclusive'
 
+/** The programs of one type that are attached to a cgroup. */
 export interface CgroupPrograms {
+  /** How the first was attached; `exclusive` too when there is none. */
   readonly mode: CgroupMode
+  /** In the order in which the kernel runs them. */
   readonly programs: readonly ProgramInfo[]
 }
 

@@ -1,14 +1,15 @@
 import { LibbpfError } from './base-error.ts'
 import { BPF_SK_MSG_VERDICT } from './constants.ts'
-import { BpfError, check } from './error.ts'
+import { BpfError, check, type Hint } from './error.ts'
 import * as ffi from './ffi.ts'
-import { type Fd, Handle } from './handle.ts'
+import { Fd, Handle } from './handle.ts'
 import { type LinkInfo, linkInfo } from './info.ts'
 import { duplicate } from './libc.ts'
 import { openPin, pinFd, unpin } from './pin.ts'
 
 /** A program to attach or to put in another's place. */
 export interface HasFd {
+  /** Its descriptor, borrowed. */
   readonly fd: number
 }
 
@@ -17,6 +18,7 @@ export interface HasFd {
  * kernel does the same when the process ends.
  */
 export interface Attachment extends Disposable {
+  /** Whether the handle has been let go of. */
   readonly disposed: boolean
   /** Whether the link can outlive the process by a pin. */
   readonly pinnable: boolean
@@ -46,27 +48,33 @@ export class Link extends Handle implements Attachment {
     this.#pins = pins
   }
 
-  /** Opens a pinned link. */
+  /** Opens a pinned link. ENOENT when nothing is there. Linux 5.7. */
   static fromPin(path: string): Link {
     return new Link(openPin('link', path), 1)
   }
 
+  /** Its descriptor, borrowed. Throws `DISPOSED`. */
   get fd(): number {
     this.assertLive()
     return this.#fd.number
   }
 
+  /** Its id and its program's, as they are now. Linux 5.8. */
   info(): LinkInfo {
     this.assertLive()
     return linkInfo(this.#fd)
   }
 
+  /**
+   * Pins at a path on bpffs, whose directory exists and where nothing is (EEXIST). Linux 5.7. EPERM outside of bpffs.
+   */
   pin(path: string): void {
     this.assertLive()
     pinFd(this.#fd, path)
     this.#pins++
   }
 
+  /** Removes a pin. Nothing there is no error. */
   unpin(path: string): void {
     unpin(path)
     this.#pins = Math.max(0, this.#pins - 1)
@@ -77,6 +85,7 @@ export class Link extends Handle implements Attachment {
     check(`update ${this.what}`, () => ffi.bpf_link_update(this.fd, program.fd, null))
   }
 
+  /** Detaches now, pinned or not. Linux 5.8; links of tracing programs cannot (EOPNOTSUPP). */
   detach(): void {
     check(
       `detach ${this.what}`,
@@ -85,6 +94,7 @@ export class Link extends Handle implements Attachment {
     )
   }
 
+  /** Lets go of the handle and leaves the program attached. Throws `NOT_PINNED` when this handle knows of no pin. */
   disconnect(): void {
     this.assertLive()
     if (this.#pins === 0) {
@@ -100,6 +110,18 @@ export class Link extends Handle implements Attachment {
   protected override release(): void {
     this.#fd[Symbol.dispose]()
   }
+}
+
+/** Links the program to a target: a descriptor or the number of an interface, as the attach type wants it. */
+export function createLink(
+  what: string,
+  program: HasFd,
+  target: number,
+  attachType: number,
+  { opts = null, hint }: { opts?: ffi.LinkCreateOpts | null; hint?: Hint } = {},
+): Link {
+  const create = (): number => ffi.bpf_link_create(program.fd, target, attachType, opts)
+  return new Link(new Fd(check(`attach ${what}`, create, hint), what))
 }
 
 /**
@@ -118,6 +140,7 @@ export class SockmapAttachment extends Handle implements Attachment {
     this.#map = map
   }
 
+  /** Throws `NOT_PINNABLE`. */
   pin(): never {
     throw new LibbpfError('this kernel has no link to pin', {
       code: 'NOT_PINNABLE',
@@ -129,6 +152,7 @@ export class SockmapAttachment extends Handle implements Attachment {
   /** Nothing can be pinned, so nothing is to do. */
   unpin(): void {}
 
+  /** Puts another program in place atomically. */
   update(program: HasFd): void {
     this.assertLive()
     const next = duplicateOf(program, this.what)
@@ -144,11 +168,13 @@ export class SockmapAttachment extends Handle implements Attachment {
     this.#program = next
   }
 
+  /** Takes the program off the map, unless somebody has put another one there. Idempotent. */
   detach(): void {
     this.assertLive()
     this.#detach()
   }
 
+  /** Lets go of the handle; the map keeps the program. */
   disconnect(): void {
     this.assertLive()
     this.abandon()

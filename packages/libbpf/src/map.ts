@@ -6,7 +6,11 @@ import { BpfError, check } from './error.ts'
 import * as ffi from './ffi.ts'
 import { type Fd, Handle } from './handle.ts'
 import { type MapInfo, mapInfo } from './info.ts'
+import { type BatchMap, deleteBatch, updateBatch, walkBatches } from './map-batch.ts'
 import { openPin, pinFd, unpin } from './pin.ts'
+
+/** Elements of a batch where the caller does not say. */
+const BATCH = 1024
 
 const { ENOENT } = constants.errno
 
@@ -27,6 +31,7 @@ const FLAGS: Readonly<Record<UpdateWhen, number>> = { any: 0, absent: 1, present
  * ends with it.
  */
 export class AnyMap extends Handle {
+  /** As in the object, or the path of the pin. */
   readonly name: string
   /** Read once, when the map was opened. */
   readonly info: MapInfo
@@ -167,6 +172,49 @@ export class BpfMap<K, V> extends AnyMap {
     }
   }
 
+  /**
+   * All elements, in pieces of at most `size` that take one system call each; a hash may make the pieces larger when
+   * many keys share a bucket. Not for per-CPU maps. Linux 5.6; ENOTSUPP where the kind of map has no such call.
+   */
+  *lookupBatch(size: number = BATCH): Generator<[K, V][], void, undefined> {
+    yield* walkBatches(this.#batch('look up in'), size, false)
+  }
+
+  /**
+   * Takes all elements out, in pieces; see `lookupBatch`. An element is yielded once; those that come meanwhile may be
+   * left. Only hashes have it, Linux 5.6.
+   */
+  *lookupAndDeleteBatch(size: number = BATCH): Generator<[K, V][], void, undefined> {
+    yield* walkBatches(this.#batch('take from'), size, true)
+  }
+
+  /**
+   * Writes these elements in one system call, over what is there. When it throws, the elements before have been written.
+   * Not for per-CPU maps. Linux 5.6.
+   */
+  updateBatch(elements: readonly (readonly [K, V])[]): void {
+    updateBatch(this.#batch('update'), elements)
+  }
+
+  /**
+   * Deletes these keys in one system call; returns how many, and stops at the first that is not there. Linux 5.6; arrays
+   * have no such call (ENOTSUPP).
+   */
+  deleteBatch(keys: readonly K[]): number {
+    return deleteBatch(this.#batch('delete from'), keys)
+  }
+
+  #batch(verb: string): BatchMap<K, V> {
+    this.#assertPerCpu(false, verb)
+    return {
+      fd: this.fd,
+      what: this.what,
+      keyCodec: this.#keyCodec,
+      valueCodec: this.#valueCodec,
+      maxEntries: this.info.maxEntries,
+    }
+  }
+
   #read(key: K): boolean {
     this.#keyCodec.encode(key, this.#keyView, 0)
     return this.#found('look up in', ffi.bpf_map_lookup_elem(this.fd, this.#key, this.#value))
@@ -194,11 +242,11 @@ export class BpfMap<K, V> extends AnyMap {
     )
   }
 
-  #assertPerCpu(wanted: boolean): void {
+  #assertPerCpu(wanted: boolean, verb: string = 'look up in'): void {
     if (this.#perCpu === wanted) return
     throw new LibbpfError(`the map is ${wanted ? 'not ' : ''}per CPU`, {
       code: 'MAP_TYPE',
-      operation: `look up in ${this.what}`,
+      operation: `${verb} ${this.what}`,
       hint: `Use ${wanted ? 'lookup' : 'lookupPerCpu'}.`,
     })
   }

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants as fsConstants, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { attachStructOps } from './attach/struct-ops.ts'
 import { LibbpfError } from './base-error.ts'
 import { Btf } from './btf.ts'
 import type { Codec } from './codec.ts'
@@ -7,6 +8,7 @@ import { check, checkNode, checkPointer, loadError } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
 import { readInitial, readLoaded, writeInitial } from './globals.ts'
+import type { Attachment } from './link.ts'
 import { startLog, takeLog } from './log.ts'
 import { AnyMap, BpfMap } from './map.ts'
 import { Program } from './program.ts'
@@ -111,6 +113,7 @@ export class OpenObject extends ObjectHandle {
     check(`set autocreate of ${map}`, () => ffi.bpf_map__set_autocreate(pointer, on))
   }
 
+  /** Sets how many elements the map will have room for; for a ring buffer its bytes. */
   setMaxEntries(map: string, count: number): void {
     const pointer = this.findMap(map)
     check(`set max_entries of ${map}`, () => ffi.bpf_map__set_max_entries(pointer, count))
@@ -171,6 +174,15 @@ export class LoadedObject extends ObjectHandle {
     )
   }
 
+  /**
+   * Registers the table of functions of a `SEC(".struct_ops")` variable with the kernel, by the variable's name. What
+   * comes back outlives the object. Linux 5.6; `SEC(".struct_ops.link")`, whose link can be pinned, needs Linux 6.4 and
+   * libbpf 1.2. Throws EEXIST when the kernel has a table of this name.
+   */
+  attachStructOps(name: string): Attachment {
+    return attachStructOps(this.findMap(name), name)
+  }
+
   /** The value of a global variable as the programs see it now. */
   getGlobal<T>(name: string, codec: Codec<T>): T {
     this.assertLive(`read global ${name}`)
@@ -188,9 +200,15 @@ export class LoadedObject extends ObjectHandle {
   }
 }
 
+/** How an object is read. */
 export interface OpenOptions {
   /** The object's name; by default the file's up to its first dot. Its first 8 characters name the data maps. */
   readonly name?: string
+  /**
+   * A BTF file, ELF or raw, to relocate CO-RE accesses against, for kernels without /sys/kernel/btf/vmlinux. Programs that
+   * are attached by BTF (tp_btf, fentry, iterators, struct_ops) need the kernel's own all the same.
+   */
+  readonly btfPath?: string
 }
 
 /** Where objects come from. */
@@ -204,9 +222,22 @@ export const BpfObject: {
     const operation = `open BPF object ${typeof source === 'string' ? source : name}`
     const image =
       typeof source === 'string'
-        ? checkNode(operation, () => readFileSync(source), 'Build it first: `npm run build`.')
+        ? checkNode(
+            operation,
+            () => readFileSync(source),
+            'Build it first: `clang -target bpf -O2 -g -c`.',
+          )
         : source
-    const opts = { sz: ffi.sizeofOpts('bpf_object_open_opts'), object_name: name }
+    const { btfPath } = options
+    if (btfPath !== undefined) {
+      const hint = 'Give a BTF file of the running kernel, for instance from BTFHub.'
+      checkNode(`read BTF ${btfPath}`, () => accessSync(btfPath, fsConstants.R_OK), hint)
+    }
+    const opts = {
+      sz: ffi.sizeofOpts('bpf_object_open_opts'),
+      object_name: name,
+      btf_custom_path: btfPath ?? null,
+    }
     const pointer = checkPointer(operation, () =>
       ffi.bpf_object__open_mem(image, image.length, opts),
     )

@@ -1,22 +1,25 @@
+import { functionOffset } from './attach/elf-symbol.ts'
 import {
-  BPF_CGROUP_SOCK_OPS,
-  BPF_PERF_EVENT,
-  BPF_SK_MSG_VERDICT,
-  BPF_TRACE_ITER,
-} from './constants.ts'
-import { BpfError, check, checkLibc, type Hint } from './error.ts'
+  attachNetfilter,
+  attachTcx,
+  attachXdp,
+  type NetfilterPlace,
+  type TcxDirection,
+  type XdpMode,
+} from './attach/network.ts'
+import { attachClock, attachKprobe, attachTracepoint, attachUprobe } from './attach/perf-event.ts'
+import { BPF_CGROUP_SOCK_OPS, BPF_SK_MSG_VERDICT, BPF_TRACE_ITER } from './constants.ts'
+import { BpfError, check } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
 import { type ProgramInfo, programInfo } from './info.ts'
 import { IterLink } from './iter.ts'
 import { duplicate, openFd } from './libc.ts'
-import { type Attachment, Link, SockmapAttachment } from './link.ts'
+import { type Attachment, createLink, Link, SockmapAttachment } from './link.ts'
 import type { AnyMap } from './map.ts'
-import { openPerfEvent } from './perf-event.ts'
 import { openPin, pinFd, unpin } from './pin.ts'
 
 const EINVAL = 22
-const PERF_EVENT_IOC_ENABLE = 0x2400
 const CGROUP_CLAIMED =
   'Run as root, or with CAP_BPF and CAP_NET_ADMIN. As root: somebody has attached a program there, or above, that does ' +
   'not share; `bpftool cgroup tree` shows it.'
@@ -24,11 +27,18 @@ const CGROUP_CLAIMED =
 /** How a sk_msg program is put on its map: `auto` takes a link where the kernel has it (6.10). */
 export type SockmapMode = 'auto' | 'link' | 'attach'
 
+/** Whom a uprobe sees. */
+export interface UprobeOptions {
+  /** This process alone; by default every one. */
+  readonly pid?: number
+}
+
 /**
  * A loaded program. From a LoadedObject it borrows the object's descriptor and ends with it; its links do not, they
  * keep the program in the kernel.
  */
 export class Program extends Handle {
+  /** As in the object, or the path of the pin. */
   readonly name: string
   readonly #fd: Fd
   readonly #attachType: number
@@ -48,46 +58,100 @@ export class Program extends Handle {
     return new Program(path, openPin('program', path), attachType)
   }
 
+  /** Its descriptor, borrowed. Throws `DISPOSED`. */
   get fd(): number {
     this.assertLive()
     return this.#fd.number
   }
 
+  /** Its id, tag and counters, as they are now. */
   info(): ProgramInfo {
     this.assertLive()
     return programInfo(this.#fd)
   }
 
-  /** Attaches to a cgroup v2 directory and all below it, beside other programs. Linux 5.7. */
+  /**
+   * Attaches to a cgroup v2 directory and all below it, beside other programs: cgroup_skb, cgroup_sock, connect4 and its
+   * like, sockops, device, sysctl, sockopt. Linux 5.7. EBADF when the path is no cgroup.
+   */
   attachCgroup(path: string): Link {
-    const what = `${this.name} to cgroup ${path}`
     using cgroup = openFd(path, 'Give a directory of the cgroup v2 hierarchy.')
-    return this.#link(
-      what,
-      () => ffi.bpf_link_create(this.fd, cgroup.number, this.#attachType, null),
-      { EPERM: CGROUP_CLAIMED },
-    )
+    const what = `${this.name} to cgroup ${path}`
+    return createLink(what, this, cgroup.number, this.#attachType, {
+      hint: { EPERM: CGROUP_CLAIMED },
+    })
   }
 
-  /** Attaches a tp_btf, fentry, fexit or raw_tp program to what its section names. Linux 5.5. */
+  /** Attaches a tp_btf, fentry, fexit or fmod_ret program to what its section names. Linux 5.5. */
   attachTracing(): Link {
-    return this.#link(`${this.name} to its tracing target`, () =>
-      ffi.bpf_raw_tracepoint_open(null, this.fd),
-    )
+    return this.#attachRaw(null, 'its tracing target')
+  }
+
+  /** Attaches a raw_tp program to a tracepoint of the kernel: `sys_enter`. Linux 4.17; a pin needs 5.7. */
+  attachRawTracepoint(event: string): Link {
+    return this.#attachRaw(event, `raw tracepoint ${event}`)
   }
 
   /** Attaches to a tracepoint of tracefs: `('syscalls', 'sys_enter_splice')`. Linux 5.15. */
   attachTracepoint(category: string, event: string): Link {
-    return this.#attachPerf(`${this.name} to tracepoint ${category}/${event}`, (what) =>
-      openPerfEvent(what, { tracepoint: `${category}/${event}` }),
-    )
+    return attachTracepoint(this, this.name, `${category}/${event}`)
   }
 
   /** Attaches a kprobe program to the entry of a kernel function. Linux 5.15, where kprobes are allowed. */
   attachKprobe(symbol: string): Link {
-    return this.#attachPerf(`${this.name} to kprobe ${symbol}`, (what) =>
-      openPerfEvent(what, { kprobe: symbol }),
-    )
+    return attachKprobe(this, this.name, symbol, false)
+  }
+
+  /** Attaches a kretprobe program to the return of a kernel function. Linux 5.15, where kprobes are allowed. */
+  attachKretprobe(symbol: string): Link {
+    return attachKprobe(this, this.name, symbol, true)
+  }
+
+  /**
+   * Attaches a uprobe program to a function of a 64-bit ELF file, or to an offset in the file. Every process that maps the
+   * file is seen, or only `pid`. Linux 5.15. Throws `NO_SUCH_SYMBOL`.
+   */
+  attachUprobe(file: string, place: string | bigint, { pid }: UprobeOptions = {}): Link {
+    const offset = typeof place === 'string' ? functionOffset(file, place) : place
+    return attachUprobe(this, this.name, { file, offset, pid, atReturn: false })
+  }
+
+  /** Attaches a uretprobe program to the return of a function; see `attachUprobe`. Linux 5.15. */
+  attachUretprobe(file: string, place: string | bigint, { pid }: UprobeOptions = {}): Link {
+    const offset = typeof place === 'string' ? functionOffset(file, place) : place
+    return attachUprobe(this, this.name, { file, offset, pid, atReturn: true })
+  }
+
+  /**
+   * Runs a perf_event program at a frequency while the CPU is busy, or while the process runs, on whichever CPU. One
+   * link is one CPU or one process. Linux 5.15.
+   */
+  attachClock(on: { readonly cpu: number } | { readonly pid: number }, frequencyHz: number): Link {
+    return attachClock(this, this.name, on, frequencyHz)
+  }
+
+  /**
+   * Attaches an XDP program to an interface of the calling thread's network namespace (`withNetns`). Linux 5.9. EBUSY
+   * when the interface has one.
+   */
+  attachXdp(to: string, mode: XdpMode = 'auto'): Link {
+    return attachXdp(this, this.name, to, mode)
+  }
+
+  /**
+   * Attaches a `SEC("tc")` program to an interface of the calling thread's network namespace, behind the programs that
+   * are there. Linux 6.6.
+   */
+  attachTcx(to: string, direction: TcxDirection): Link {
+    return attachTcx(this, this.name, to, direction)
+  }
+
+  /**
+   * Attaches a `SEC("netfilter")` program to a hook of the calling thread's network namespace. Linux 6.4 and libbpf 1.3,
+   * else `LIBBPF_TOO_OLD`.
+   */
+  attachNetfilter(place: NetfilterPlace): Link {
+    return attachNetfilter(this, this.name, place)
   }
 
   /**
@@ -98,9 +162,7 @@ export class Program extends Handle {
     const what = `${this.name} to ${map.what}`
     if (mode !== 'attach') {
       try {
-        return this.#link(what, () =>
-          ffi.bpf_link_create(this.fd, map.fd, BPF_SK_MSG_VERDICT, null),
-        )
+        return createLink(what, this, map.fd, BPF_SK_MSG_VERDICT)
       } catch (error) {
         // What a kernel says that does not know the link; what else it may mean, bpf_prog_attach will repeat.
         if (mode === 'link' || !(error instanceof BpfError && error.errno === EINVAL)) throw error
@@ -176,24 +238,11 @@ export class Program extends Handle {
     this.#fd[Symbol.dispose]()
   }
 
-  #link(what: string, create: () => number, hint?: Hint): Link {
-    return new Link(new Fd(check(`attach ${what}`, create, hint), what))
-  }
-
-  /** The link holds the event: it goes on when our descriptor is closed, and ends with the link. */
-  #attachPerf(what: string, open: (what: string) => Fd): Link {
-    using event = open(what)
-    const link = this.#link(what, () =>
-      ffi.bpf_link_create(this.fd, event.number, BPF_PERF_EVENT, null),
-    )
-    try {
-      checkLibc(`enable ${what}`, () =>
-        ffi.ioctl_int(event.number, PERF_EVENT_IOC_ENABLE, 'int', 0),
-      )
-    } catch (error) {
-      link[Symbol.dispose]()
-      throw error
-    }
-    return link
+  #attachRaw(event: string | null, target: string): Link {
+    const what = `${this.name} to ${target}`
+    const number = check(`attach ${what}`, () => ffi.bpf_raw_tracepoint_open(event, this.fd), {
+      ENOENT: 'The kernel has no such tracepoint.',
+    })
+    return new Link(new Fd(number, what))
   }
 }

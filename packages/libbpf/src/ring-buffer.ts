@@ -14,6 +14,7 @@ export class RingBuffer extends Handle {
   #consuming = false
   #failure: { error: unknown } | undefined
 
+  /** Throws EINVAL when the map is no ring buffer. */
   constructor(map: AnyMap, onSample: (sample: Buffer) => void) {
     super(`ring buffer ${map.name}`)
     const fd = map.fd

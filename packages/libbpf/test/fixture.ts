@@ -93,6 +93,25 @@ export function mountTracefs(t: Test): void {
   })
 }
 
+/** A network namespace with its loopback device up, that goes away with the test; returns its path. */
+export function scratchNetns(t: Test): string {
+  const name = `libbpf-test-${process.pid}-${basename(t.name).replaceAll(/\W+/g, '-').slice(0, 40)}`
+  execFileSync('ip', ['netns', 'add', name])
+  t.teardown(() => execFileSync('ip', ['netns', 'delete', name]))
+  execFileSync('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+  return `/run/netns/${name}`
+}
+
+/** A file that this process has mapped, such as its C library. */
+export function mappedFile(pattern: RegExp): string {
+  const path = readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .map((line) => line.split(/\s+/)[5] ?? '')
+    .find((candidate) => pattern.test(candidate))
+  if (path === undefined) throw new Error(`no mapped file is like ${pattern}`)
+  return path
+}
+
 /** What the process's file descriptors point to; the descriptor of the listing itself is left out. */
 export function openDescriptors(): string[] {
   return readdirSync('/proc/self/fd')

@@ -10,18 +10,23 @@ import {
   structLayout,
   u32,
   u64,
+  withNetns,
 } from '../src/index.ts'
 import { requireRoot } from './requirements.ts'
 import {
   compileFixture,
   loadWith,
+  mappedFile,
   mountTracefs,
   openDescriptors,
   openWith,
   refusesMapIterators,
   pinDirectory,
   scratchCgroup,
+  scratchNetns,
 } from './fixture.ts'
+
+const NETFILTER = { family: 'ipv4', hook: 'local-in', priority: 10 } as const
 
 function fails(step: () => unknown): void {
   try {
@@ -35,6 +40,12 @@ function fails(step: () => unknown): void {
 if (requireRoot(tap)) {
   const basics = compileFixture(tap, 'basics')
   const refused = compileFixture(tap, 'refused')
+  const attach = compileFixture(tap, 'attach')
+  const batch = compileFixture(tap, 'batch')
+  const congestion = compileFixture(tap, 'congestion')
+  const tables = ['still_ssthresh', 'still_cong_avoid', 'still_undo_cwnd']
+  const kinds = ['on_uprobe', 'on_raw_tp', 'on_clock', 'on_xdp', 'on_tc', 'on_egress', 'on_kprobe']
+  const libc = mappedFile(/\/libc\.so\.6$/)
   const counting = refusesMapIterators(basics) === false ? ['count'] : []
   const programs = ['watch', 'pass', 'tick', 'listeners', 'on_getppid', ...counting]
 
@@ -44,6 +55,52 @@ if (requireRoot(tap)) {
       const cgroup = scratchCgroup(t)
       mountTracefs(t)
       const pins = pinDirectory(t)
+      const netns = scratchNetns(t)
+
+      function roundOfKinds(): void {
+        using object = loadWith(attach, ...kinds)
+        const probe = object.program('on_uprobe')
+        probe.attachUprobe(libc, 'getppid')[Symbol.dispose]()
+        probe.attachUretprobe(libc, 'getppid', { pid: process.pid })[Symbol.dispose]()
+        fails(() => probe.attachUprobe(libc, 'no_such_function'))
+        fails(() => probe.attachUprobe('/nowhere', 64n))
+        const raw = object.program('on_raw_tp')
+        raw.attachRawTracepoint('sys_enter')[Symbol.dispose]()
+        fails(() => raw.attachRawTracepoint('no_such_event'))
+        const clock = object.program('on_clock')
+        clock.attachClock({ pid: process.pid }, 10)[Symbol.dispose]()
+        fails(() => clock.attachClock({ cpu: 1 << 20 }, 10))
+        // The program does not fit the event: it is open by then.
+        fails(() => object.program('on_xdp').attachClock({ pid: process.pid }, 10))
+        fails(() => object.program('on_kprobe').attachKprobe('no_such_function'))
+        using egress = object.program('on_egress').attachCgroup(cgroup)
+        withNetns(netns, () => {
+          using xdp = object.program('on_xdp').attachXdp('lo', 'generic')
+          fails(() => object.program('on_xdp').attachXdp('lo', 'generic'))
+          fails(() => object.program('on_xdp').attachTcx('lo', 'egress'))
+          fails(() => object.program('on_xdp').attachNetfilter(NETFILTER))
+          xdp.detach()
+        })
+        egress.detach()
+      }
+
+      function roundOfBatches(): void {
+        using open = BpfObject.open(batch, { btfPath: '/sys/kernel/btf/vmlinux' })
+        using object = open.load()
+        using map = object.map('hash', u32, u64)
+        map.updateBatch([[1, 1n]])
+        // Left half way.
+        for (const piece of map.lookupBatch(1)) if (piece.length > 0) break
+        fails(() => object.map('array', u32, u64).deleteBatch([1]))
+        fails(() => BpfObject.open(batch, { btfPath: '/nowhere.btf' }))
+      }
+
+      function roundOfTables(): void {
+        using object = loadWith(congestion, ...tables)
+        using table = object.attachStructOps('still')
+        fails(() => object.attachStructOps('still'))
+        table.detach()
+      }
 
       function round(): void {
         using object = loadWith(basics, ...programs)
@@ -75,6 +132,9 @@ if (requireRoot(tap)) {
         fails(() => new RingBuffer(object.anyMap('entries'), () => {}))
         fails(() => BpfObject.open(refused).load())
         fails(() => netnsCookie('/etc/passwd'))
+        roundOfKinds()
+        roundOfBatches()
+        roundOfTables()
         openWith(basics)[Symbol.dispose]()
         structLayout(basics, 'entry')
         netnsCookie('/proc/self/ns/net')

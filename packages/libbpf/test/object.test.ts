@@ -109,7 +109,7 @@ if (requireRoot(tap)) {
     t.throws(() => BpfObject.open('/nowhere/x.bpf.o'), {
       code: 'ENOENT',
       message: 'open BPF object /nowhere/x.bpf.o: ENOENT: No such file or directory',
-      hint: /npm run build/,
+      hint: /clang -target bpf/,
     })
     try {
       BpfObject.open(Buffer.from('not an object'), { name: 'junk' })
@@ -119,6 +119,26 @@ if (requireRoot(tap)) {
       t.match(error.message, /^open BPF object junk: /)
       t.match(error.log, /libbpf: /, 'with what libbpf said')
     }
+  })
+
+  void tap.test('CO-RE by a BTF file', async (t) => {
+    const kernel = '/sys/kernel/btf/vmlinux'
+    const least = join(dirname(basics), 'least.btf')
+    execFileSync('bpftool', ['gen', 'min_core_btf', kernel, least, refused])
+    for (const [btfPath, loads] of [
+      [kernel, true],
+      [least, false],
+    ] as const) {
+      using open = BpfObject.open(basics, { btfPath })
+      for (const name of open.programNames) open.setAutoload(name, name === 'listeners')
+      if (loads) open.load()[Symbol.dispose]()
+      else t.throws(() => open.load(), { message: /CO-RE relocation .* struct bpf_iter__tcp/ })
+    }
+    t.throws(() => BpfObject.open(basics, { btfPath: '/nowhere.btf' }), {
+      code: 'ENOENT',
+      message: 'read BTF /nowhere.btf: ENOENT: No such file or directory',
+      hint: /BTF/,
+    })
   })
 
   void tap.test('the ring buffer', async (t) => {
