@@ -14,7 +14,7 @@ write() { # write FILE bpf2ts-ARGUMENTS
 
 # Without a codec: the interface of the data path has these names, too.
 write src/datapath/generated-names.ts build/bpf/layout.bpf.o \
-	--enum reason event_kind conn_state flow_path role measured_path
+	--enum reason event_kind conn_state flow_path role measured_path histogram group
 write src/datapath/maps/generated.ts build/bpf/layout.bpf.o \
 	--struct event flow_end flow_event \
 	--map meshaccel_{config,pods,counters,gauge,quarantine,cursor} \

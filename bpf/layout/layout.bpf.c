@@ -14,3 +14,5 @@ enum conn_state conn_state;
 enum flow_path flow_path;
 enum role role;
 enum measured_path measured_path;
+enum histogram histogram;
+enum group group;

@@ -1,6 +1,6 @@
 // Generated from BTF, by
 //     bpf2ts build/bpf/layout.bpf.o --enum reason event_kind conn_state flow_path role
-//       measured_path
+//       measured_path histogram group
 // Do not edit it: change the C source, build the object and run the command again.
 
 /** enum reason: its constants without REASON_, each at its value. */
@@ -87,3 +87,19 @@ export type Role = (typeof roleNames)[number]
 /** enum measured_path: its constants without MEASURED_, each at its value. */
 export const measuredPathNames = ['tcp', 'redirect'] as const
 export type MeasuredPath = (typeof measuredPathNames)[number]
+
+/** enum histogram: its constants. */
+export const histogramValues = {
+  'size-first-bits': 6,
+  'time-first-bits': 10,
+  'size-buckets': 16,
+  'time-buckets': 26,
+} as const
+export type Histogram = keyof typeof histogramValues
+
+/** enum group: its constants without GROUP_. */
+export const groupValues = {
+  unknown: 0,
+  other: 4294967295,
+} as const
+export type Group = keyof typeof groupValues
