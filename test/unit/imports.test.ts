@@ -220,8 +220,12 @@ void test('a planted breach is found', async (t) => {
   t.same(circle(detour), ['src/a.ts', 'src/b.ts', 'src/a.ts'])
 })
 
+/** One declaration after the other: nobody reads them from top to bottom. */
+const isList = (name: string): boolean =>
+  name === 'packages/libbpf/src/ffi.ts' || name.endsWith('/generated.ts')
+
 void test('no file is long', async (t) => {
-  for (const file of files.filter((name) => name !== 'packages/libbpf/src/ffi.ts')) {
+  for (const file of files.filter((name) => !isList(name))) {
     const lines = readFileSync(join(packageRoot, file), 'utf8').split('\n').length
     t.ok(lines <= 340, `${file} has ${lines} lines`)
   }
