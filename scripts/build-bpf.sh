@@ -52,7 +52,7 @@ if stale "$dir/bpf/meshaccel.bpf.o" "${parts[@]}"; then
 fi
 
 # Objects of their own.
-for source in bpf/measure/*.bpf.c bench/bpf/*.bpf.c; do
+for source in bpf/{layout,measure}/*.bpf.c bench/bpf/*.bpf.c; do
 	[[ -e $source ]] || continue
 	object=$dir/bpf/$(basename "${source%.c}").o
 	if stale "$object" "$source" "${headers[@]}"; then compile "$object" "$source"; fi

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the measuring programs and the agent share. src/datapath/measure/layout.ts mirrors it; a
- * test compares the two through BTF. */
+/* What the measuring programs and the agent share. `npm run generate` writes
+ * src/datapath/measure/generated.ts from it. */
 #ifndef MESHACCEL_MEASURE_H
 #define MESHACCEL_MEASURE_H
 
@@ -13,15 +13,19 @@
 
 /* Buckets by powers of two, the upper bound included; the last one has none. Times from 2^10 to
  * 2^34 ns (1 us to 17 s), sizes from 2^6 to 2^20 bytes. */
-#define TIME_BUCKETS	26
-#define TIME_FIRST_BITS 10
-#define SIZE_BUCKETS	16
-#define SIZE_FIRST_BITS 6
+enum histogram {
+	TIME_BUCKETS = 26,
+	TIME_FIRST_BITS = 10,
+	SIZE_BUCKETS = 16,
+	SIZE_FIRST_BITS = 6,
+};
 
 /* Pods are measured in groups, a namespace or a single pod each; numbered by the agent. */
-#define GROUP_UNKNOWN 0
-/* Both groups of a pair that there was no room for. */
-#define GROUP_OTHER 0xffffffff
+enum group {
+	GROUP_UNKNOWN = 0,
+	/* Both groups of a pair that there was no room for. */
+	GROUP_OTHER = 0xffffffff,
+};
 
 enum measured_path {
 	MEASURED_TCP,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* What the programs and the agent share: limits, reasons and the layout of every map's key and
- * value. src/datapath/maps/layout.ts mirrors it; a test compares the two through BTF. */
+ * value. `npm run generate` writes src/datapath/{generated-names,maps/generated}.ts from it. */
 #ifndef MESHACCEL_H
 #define MESHACCEL_H
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { type EventKind, eventKinds, type Measurement } from '../datapath/datapath.ts'
+import { type EventKind, eventKinds, type Measurement, type Totals } from '../datapath/datapath.ts'
 import type { Page } from './http.ts'
 import { KernelHistogram } from './kernel-histogram.ts'
 import type { Control, StatusView } from './views.ts'
@@ -68,6 +68,14 @@ export class Metrics {
   )
   readonly #messageBytes = this.#kernelHistogram('message_bytes', 'Sizes of sends, with --measure.')
 
+  /** What each total is added to: every one has a metric. */
+  readonly #totals: Readonly<Record<string, (count: number) => void>> = {
+    redirectedBytes: (count) => this.#redirectedBytes.inc(count),
+    redirectedMessages: (count) => this.#messages.inc({ path: 'redirect' }, count),
+    tcpBytes: (count) => this.#tcpBytes.inc(count),
+    tcpMessages: (count) => this.#messages.inc({ path: 'tcp' }, count),
+  } satisfies Record<keyof Totals, (count: number) => void>
+
   constructor() {
     // A counter that comes into being at 1 has not increased.
     for (const kind of eventKinds) this.#events.inc({ kind }, 0)
@@ -119,10 +127,7 @@ export class Metrics {
     const { totals, pods } = status
     const totalled = [this.#redirectedBytes, this.#tcpBytes, this.#messages, this.#fallbacks]
     for (const metric of totalled) metric.reset()
-    this.#redirectedBytes.inc(Number(totals.redirectedBytes))
-    this.#tcpBytes.inc(Number(totals.tcpBytes))
-    this.#messages.inc({ path: 'redirect' }, Number(totals.redirectedMessages))
-    this.#messages.inc({ path: 'tcp' }, Number(totals.tcpMessages))
+    for (const [name, count] of Object.entries(totals)) this.#totals[name]?.(Number(count))
     for (const [reason, count] of Object.entries(status.reasons)) {
       this.#fallbacks.inc({ reason }, Number(count))
     }

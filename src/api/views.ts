@@ -1,5 +1,9 @@
 /** What the agent tells about itself: the messages of control.proto, and the JSON of the command line. */
 
+import type { Totals } from '../datapath/datapath.ts'
+
+export type { Reason } from '../datapath/datapath.ts'
+
 export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'
 
 export interface StatusView {
@@ -18,12 +22,7 @@ export interface StatusView {
     readonly plain: number
     readonly mixed: number
   }
-  readonly totals: {
-    readonly redirectedBytes: bigint
-    readonly redirectedMessages: bigint
-    readonly tcpBytes: bigint
-    readonly tcpMessages: bigint
-  }
+  readonly totals: Totals
   /** Whether each probe of the self-test found what it hoped for; none where it did not run. */
   readonly selfTest: Readonly<Record<string, boolean>>
   /** Redirected and not yet read, over all connections. */

@@ -1,6 +1,9 @@
 /** The one door between the control plane and the kernel: everything above it can be tested without root. */
 
 import type { Exclusions } from '../pods/exclusions.ts'
+import type { EventKind } from './generated-names.ts'
+
+export { type EventKind, eventKindNames as eventKinds, type Reason } from './generated-names.ts'
 
 /** What the self-test allows on this kernel. */
 export type Policy = 'full' | 'strict' | 'proxies-only' | 'refused'
@@ -64,13 +67,17 @@ export interface Flow {
   readonly serverToClient: FlowDirection
 }
 
-export interface Counters {
+/** What users see of struct counters. */
+export interface Totals {
   readonly redirectedBytes: bigint
   readonly redirectedMessages: bigint
   /** Bytes that connections of enrolled pods received by TCP. */
   readonly tcpBytes: bigint
   /** Sends of members that took TCP. */
   readonly tcpMessages: bigint
+}
+
+export interface Counters extends Totals {
   /** How often each reason kept a send, a connection or an end from the fast path; every known reason is there. */
   readonly reasons: Readonly<Record<string, bigint>>
 }
@@ -135,19 +142,6 @@ export interface Measurement {
   /** From the arrival of the oldest unread byte at the destination to its receive. */
   readonly readDelaySeconds: Histogram
 }
-
-/** enum event_kind of meshaccel.h, in its order. */
-export const eventKinds = [
-  'quarantined',
-  'reset',
-  'slow-read',
-  'slow-request',
-  'fallback',
-  'refused',
-  'watch-splice',
-] as const
-
-export type EventKind = (typeof eventKinds)[number]
 
 /** Something that has just happened to a reader or to a connection. */
 export interface DatapathEvent {

@@ -20,7 +20,8 @@ import { tellHolders } from './loop/stalled-readers.ts'
 import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './loop/survey.ts'
 import { flowPieces, flowsInTurns, parseFlows } from './loop/flow-table.ts'
-import { type ProgramRecord, reasonName } from './maps/layout.ts'
+import type { ProgramRecord } from './maps/generated.ts'
+import { reasonName } from './maps/layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './loop/older-connections.ts'
 import { hasRules, podRecord } from './maps/pod-record.ts'
@@ -92,10 +93,10 @@ export class KernelDatapath implements Datapath {
     this.policy = policy
     this.selfTest = probesOf(readConfig(programs))
     setConfig(programs, {
-      cap_bytes: options.capBytes,
+      capBytes: options.capBytes,
       ...memoryBudgets(options.podMemoryBytes),
-      stop_when_stale: this.policy === 'strict' ? 0 : 1,
-      proxies_only: this.policy === 'proxies-only' ? 1 : 0,
+      stopWhenStale: this.policy === 'strict' ? 0 : 1,
+      proxiesOnly: this.policy === 'proxies-only' ? 1 : 0,
     })
     this.#older = new OlderConnections({
       programs,
@@ -183,7 +184,7 @@ export class KernelDatapath implements Datapath {
     return [...this.#programs.quarantine.entries()].map(([key, { reason, tgid, comm }]) => [
       key,
       {
-        netnsCookie: key.netns_cookie,
+        netnsCookie: key.netnsCookie,
         readerPid: tgid,
         readerComm: comm,
         reason: reasonName(reason),
@@ -224,7 +225,7 @@ export class KernelDatapath implements Datapath {
       this.#spliceWatch.need()
       await this.#settingsWalks.walkNow()
       // Where members stay redirected without an agent, the higher cap applies from now on.
-      setConfig(this.#programs, { heartbeat_ns: 0n })
+      setConfig(this.#programs, { heartbeatNs: 0n })
     }
     this.#spliceWatch[Symbol.dispose]()
     this.#programs[Symbol.dispose]()
@@ -299,7 +300,7 @@ export class KernelDatapath implements Datapath {
 
   #keepAlive(): void {
     this.#forgetPaths()
-    setConfig(this.#programs, { tcp_memory_pages: tcpMemoryPages() })
+    setConfig(this.#programs, { tcpMemoryPages: tcpMemoryPages() })
     const { joined, leaving } = surveyGauge(this.#programs)
     if (joined + leaving === 0) return
     for (const cookie of this.enrolled()) this.#settingsWalks.ask(cookie)

@@ -9,7 +9,7 @@ import type { Datapath, DrainOptions, Policy } from './datapath.ts'
 import { flowPieces, parseFlows } from './loop/flow-table.ts'
 import { tellHolders } from './loop/stalled-readers.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel-datapath.ts'
-import type { ConfigRecord } from './maps/layout.ts'
+import type { ConfigRecord } from './maps/generated.ts'
 import { Walks } from './netns/walks.ts'
 import { LeavingVersions } from './leaving-versions.ts'
 import {
@@ -86,7 +86,7 @@ function adopt(
   const programs = new Programs(current)
   try {
     const found = readConfig(programs)
-    if (found.cgroup_id !== cgroupIdOf(cgroupPath)) {
+    if (found.cgroupId !== cgroupIdOf(cgroupPath)) {
       throw new MeshaccelError(`its pins are attached to another cgroup than ${cgroupPath}`, {
         code: 'OTHER_CGROUP',
         operation: `adopt ${current}`,
@@ -176,7 +176,7 @@ async function testedPolicy(
 
 /** The policy that the settings of running pins stand for. */
 const policyOf = (config: ConfigRecord): Policy =>
-  config.proxies_only ? 'proxies-only' : config.stop_when_stale ? 'full' : 'strict'
+  config.proxiesOnly ? 'proxies-only' : config.stopWhenStale ? 'full' : 'strict'
 
 /** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
 async function drainAndRemove(version: string, options: DrainOptions): Promise<void> {

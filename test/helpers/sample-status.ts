@@ -1,6 +1,6 @@
 import type { StatusView } from '../../src/api/views.ts'
 import type { Histogram, Measurement } from '../../src/datapath/datapath.ts'
-import { reasons } from '../../src/datapath/maps/layout.ts'
+import { reasonNames } from '../../src/datapath/generated-names.ts'
 
 /** What an agent tells that has seen everything once. */
 export const sampleStatus: StatusView = {
@@ -13,7 +13,7 @@ export const sampleStatus: StatusView = {
   totals: { redirectedBytes: 1n, redirectedMessages: 1n, tcpBytes: 1n, tcpMessages: 1n },
   selfTest: { 'late-join': true, splice: false },
   unreadBytes: 1n,
-  reasons: Object.fromEntries(reasons.slice(1).map((reason) => [reason, 1n])),
+  reasons: Object.fromEntries(reasonNames.slice(1).map((reason) => [reason, 1n])),
   source: { name: 'kubernetes', synced: true },
 }
 

@@ -38,6 +38,7 @@ const imports = files.flatMap(importsOf)
 const lib = 'src/lib/'
 const pods = 'src/pods/'
 const theInterface = 'src/datapath/datapath.ts'
+const theNames = 'src/datapath/generated-names.ts'
 
 /** Where files below a path may import from, besides their own directory; the first match counts. */
 const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = [
@@ -46,10 +47,10 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   [pods, [lib]],
   ['src/preflight/', [lib]],
   ['src/datapath/datapath.ts', [pods, lib]],
-  ['src/datapath/maps/', [theInterface, pods, lib]],
+  ['src/datapath/maps/', [theInterface, theNames, pods, lib]],
   ['src/datapath/netns/', [pods, lib]],
   ['src/datapath/pins/', ['src/datapath/maps/', lib]],
-  ['src/datapath/measure/', ['src/datapath/maps/', theInterface, lib]],
+  ['src/datapath/measure/', ['src/datapath/maps/', theInterface, theNames, lib]],
   [
     'src/datapath/loop/',
     [
@@ -58,6 +59,7 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
       'src/datapath/measure/',
       'src/datapath/netns/',
       theInterface,
+      theNames,
       lib,
     ],
   ],
@@ -215,8 +217,12 @@ void test('a planted breach is found', async (t) => {
   t.same(circle(detour), ['src/a.ts', 'src/b.ts', 'src/a.ts'])
 })
 
+/** One declaration after the other: nobody reads them from top to bottom. */
+const isList = (name: string): boolean =>
+  name === 'packages/libbpf/src/ffi.ts' || name.endsWith('/generated.ts')
+
 void test('no file is long', async (t) => {
-  for (const file of files.filter((name) => name !== 'packages/libbpf/src/ffi.ts')) {
+  for (const file of files.filter((name) => !isList(name))) {
     const lines = readFileSync(join(packageRoot, file), 'utf8').split('\n').length
     t.ok(lines <= 340, `${file} has ${lines} lines`)
   }

@@ -1,6 +1,7 @@
 /** A reader of BTF, the kernel's type format (Documentation/bpf/btf.rst): only what layouts and globals need. */
 import { endianness } from 'node:os'
 import { LibbpfError } from './base-error.ts'
+import type { CMember, CType } from './c-type.ts'
 import type { Layout } from './codec.ts'
 import { checkPointer } from './error.ts'
 import * as ffi from './ffi.ts'
@@ -14,6 +15,7 @@ const ARRAY = 3
 const STRUCT = 4
 const UNION = 5
 const ENUM = 6
+const TYPEDEF = 8
 const FUNC_PROTO = 13
 const VAR = 14
 const DATASEC = 15
@@ -120,40 +122,106 @@ export class Btf {
   /** The names and values of an enum. */
   enumValues(name: string): Readonly<Record<string, number>> {
     const type = this.#type(this.#find(name, [ENUM]))
-    const values: Record<string, number> = {}
-    for (let index = 0; index < type.vlen; index++) {
-      const at = type.body + index * 8
-      values[this.#string(this.#u32(at))] = this.#view.getInt32(at + 4, LITTLE)
-    }
-    return values
+    return Object.fromEntries(
+      [...this.#constantsOf(type)].map(([constant, value]) => [
+        constant,
+        Number(BigInt.asIntN(32, value)),
+      ]),
+    )
   }
 
   /** Finds a global variable by name, static ones included. */
   findGlobal(name: string): GlobalVariable | undefined {
+    for (const { name: found, section, offset, size } of this.globals()) {
+      if (found === name) return { section, offset, size }
+    }
+    return undefined
+  }
+
+  /** Every global variable, maps (in `.maps`) included. */
+  *globals(): Generator<GlobalVariable & { readonly name: string; readonly type: number }> {
     for (let id = 1; id < this.#offsets.length; id++) {
       const section = this.#type(id)
       if (section.kind !== DATASEC) continue
       for (let index = 0; index < section.vlen; index++) {
         const at = section.body + index * 12
-        if (this.#type(this.#u32(at)).name === name) {
-          return { section: section.name, offset: this.#u32(at + 4), size: this.#u32(at + 8) }
-        }
+        const { name, sizeOrType: type } = this.#type(this.#u32(at))
+        const [offset, size] = [this.#u32(at + 4), this.#u32(at + 8)]
+        yield { name, type, section: section.name, offset, size }
       }
     }
-    return undefined
+  }
+
+  /** The number of a struct, a union or an enum. */
+  find(what: 'struct' | 'enum', name: string): number {
+    return this.#find(name, what === 'enum' ? [ENUM, ENUM64] : [STRUCT, UNION])
+  }
+
+  /** The type with this number; const, volatile and their like are those of what they qualify. */
+  typeAt(id: number): CType {
+    const type = this.#type(id)
+    const { name, sizeOrType: size, body } = type
+    switch (type.kind) {
+      case INT: {
+        const encoding = this.#u32(body)
+        const flags = encoding >>> 24
+        const [isSigned, isBool] = [(flags & 1) !== 0, (flags & 4) !== 0]
+        return { kind: 'int', name, size, isSigned, isBool, bits: encoding & 0xff }
+      }
+      case PTR:
+        return { kind: 'pointer', to: size }
+      case ARRAY:
+        return { kind: 'array', element: this.#u32(body), length: this.#u32(body + 8) }
+      case TYPEDEF:
+        return { kind: 'typedef', name, of: size }
+      case STRUCT:
+      case UNION: {
+        const kind = type.kind === STRUCT ? 'struct' : 'union'
+        return { kind, name, size, members: [...this.#membersOf(type)] }
+      }
+      case ENUM:
+      case ENUM64: {
+        const constants = [...this.#constantsOf(type)]
+        const isCut = type.kind === ENUM && size > 4
+        return { kind: 'enum', name, size, isSigned: type.kindFlag, isCut, constants }
+      }
+      default: {
+        const inner = this.#unqualified(id)
+        return inner === id ? { kind: 'other', name, size: this.#sizeof(id) } : this.typeAt(size)
+      }
+    }
   }
 
   #collect(id: number, base: number, into: Record<string, { offset: number; size: number }>): void {
-    const struct = this.#type(this.#unqualified(id))
-    for (let index = 0; index < struct.vlen; index++) {
-      const at = struct.body + index * 12
-      const name = this.#string(this.#u32(at))
-      const typeId = this.#u32(at + 4)
+    for (const { name, type, bitOffset, bits } of this.#membersOf(
+      this.#type(this.#unqualified(id)),
+    )) {
+      const offset = base + bitOffset / 8
+      if (name === '') this.#collect(type, offset, into)
+      else if (bits === 0) into[name] = { offset, size: this.#sizeof(type) }
+    }
+  }
+
+  *#membersOf({ vlen, body, kindFlag }: Type): Generator<CMember> {
+    for (let at = body; at < body + vlen * 12; at += 12) {
       const position = this.#u32(at + 8)
-      const bits = struct.kindFlag ? position >>> 24 : 0
-      const offset = base + (struct.kindFlag ? position & 0xffffff : position) / 8
-      if (name === '') this.#collect(typeId, offset, into)
-      else if (bits === 0) into[name] = { offset, size: this.#sizeof(typeId) }
+      yield {
+        name: this.#string(this.#u32(at)),
+        type: this.#u32(at + 4),
+        bitOffset: kindFlag ? position & 0xffffff : position,
+        bits: kindFlag ? position >>> 24 : 0,
+      }
+    }
+  }
+
+  /** Values are unsigned unless the enum has negative ones. */
+  *#constantsOf({ kind, vlen, body, kindFlag }: Type): Generator<[name: string, value: bigint]> {
+    const bytes = kind === ENUM64 ? 12 : 8
+    for (let at = body; at < body + vlen * bytes; at += bytes) {
+      const high = kind === ENUM64 ? BigInt(this.#u32(at + 8)) << 32n : 0n
+      const value = high | BigInt(this.#u32(at + 4))
+      const signed = BigInt.asIntN(kind === ENUM64 ? 64 : 32, value)
+      yield [this.#string(this.#u32(at)), kindFlag ? signed : value]
     }
   }
 

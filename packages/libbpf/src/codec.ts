@@ -68,12 +68,31 @@ export const i32: Codec<number> = number(
   (view, offset) => view.getInt32(offset, LITTLE),
   (view, offset, value) => view.setInt32(offset, value, LITTLE),
 )
+/** `__s8` */
+export const i8: Codec<number> = number(
+  1,
+  (view, offset) => view.getInt8(offset),
+  (view, offset, value) => view.setInt8(offset, value),
+)
+/** `__s16` */
+export const i16: Codec<number> = number(
+  2,
+  (view, offset) => view.getInt16(offset, LITTLE),
+  (view, offset, value) => view.setInt16(offset, value, LITTLE),
+)
 /** `__u64` */
 export const u64: Codec<bigint> = {
   size: 8,
   align: 8,
   encode: (value, view, offset) => view.setBigUint64(offset, value, LITTLE),
   decode: (view, offset) => view.getBigUint64(offset, LITTLE),
+}
+/** `__be64`: network byte order. */
+export const u64Be: Codec<bigint> = {
+  size: 8,
+  align: 8,
+  encode: (value, view, offset) => view.setBigUint64(offset, value),
+  decode: (view, offset) => view.getBigUint64(offset),
 }
 /** `__s64` */
 export const i64: Codec<bigint> = {
@@ -162,7 +181,7 @@ export interface StructCodec<T> extends Codec<T>, Layout {
 export function struct<T extends object>(members: {
   readonly [Name in keyof T]: Codec<T[Name]>
 }): StructCodec<T> {
-  const placed: { name: keyof T & string; codec: Codec<T[keyof T & string]>; offset: number }[] = []
+  const placed: Placed<T>[] = []
   let end = 0
   let align = 1
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type has no other keys
@@ -173,7 +192,34 @@ export function struct<T extends object>(members: {
     end = offset + codec.size
     align = Math.max(align, codec.align)
   }
-  const size = roundUp(end, align)
+  return placedStruct(roundUp(end, align), align, placed)
+}
+
+/** A C struct whose members do not lie where `struct` would put them: packed, aligned, or with members left out. */
+export function structAt<T extends object>(
+  size: number,
+  members: { readonly [Name in keyof T]: readonly [offset: number, codec: Codec<T[Name]>] },
+): StructCodec<T> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type has no other keys
+  const names = Object.keys(members) as (keyof T & string)[]
+  const placed = names.map((name): Placed<T> => {
+    const [offset, codec] = members[name]
+    return { name, codec, offset }
+  })
+  return placedStruct(size, 1, placed)
+}
+
+interface Placed<T> {
+  readonly name: keyof T & string
+  readonly codec: Codec<T[keyof T & string]>
+  readonly offset: number
+}
+
+function placedStruct<T extends object>(
+  size: number,
+  align: number,
+  placed: readonly Placed<T>[],
+): StructCodec<T> {
   return {
     size,
     align,

@@ -15,6 +15,7 @@
  */
 export type { NetfilterHook, NetfilterPlace, TcxDirection, XdpMode } from './attach/network.ts'
 export { type ErrorDetails, LibbpfError } from './base-error.ts'
+export { bpf2ts, type Bpf2tsOptions } from './bpf2ts.ts'
 export { Btf, type GlobalVariable, structLayout } from './btf.ts'
 export {
   array,
@@ -22,10 +23,13 @@ export {
   bytes,
   type Codec,
   type Decoded,
+  i16,
   i32,
   i64,
+  i8,
   type Layout,
   struct,
+  structAt,
   type StructCodec,
   text,
   u16,
@@ -33,6 +37,7 @@ export {
   u32,
   u32Be,
   u64,
+  u64Be,
   u8,
 } from './codec.ts'
 export { BpfError, type BpfErrorOptions, errnoName, type Hint, VerifierError } from './error.ts'
@@ -71,6 +76,7 @@ export {
 } from './libc.ts'
 export { libbpfVersion } from './libbpf-version.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
+export { type DescribedMap, describeMap, type MapDescription } from './map-description.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
 export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'
 export { inspectPin, unpin } from './pin.ts'

@@ -1,5 +1,6 @@
 /** Every reason in words: what it means, and what can be done where something can. */
 
+import type { Reason } from '../../api/views.ts'
 import { oldestKernel } from '../../lib/oldest-kernel.ts'
 
 export interface Words {
@@ -101,7 +102,7 @@ export const ofPods: Readonly<Record<string, Words>> = {
 }
 
 /** Why a send, a connection or an end did not take the fast path. */
-export const ofTraffic: Readonly<Record<string, Words>> = {
+export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   leaving: { means: 'it is on its way back to TCP' },
   undrained: { means: 'bytes sent by TCP are still unread, and order comes first' },
   'blocked-reader': {
@@ -237,4 +238,7 @@ export const ofTraffic: Readonly<Record<string, Words>> = {
 const unknown = (reason: string): Words => ({ means: reason })
 
 export const wordsOfPod = (reason: string): Words => ofPods[reason] ?? unknown(reason)
-export const wordsOfTraffic = (reason: string): Words => ofTraffic[reason] ?? unknown(reason)
+
+/** An agent of another version may name others. */
+const trafficWords: Readonly<Record<string, Words>> = ofTraffic
+export const wordsOfTraffic = (reason: string): Words => trafficWords[reason] ?? unknown(reason)

@@ -3,8 +3,9 @@
 import { RingBuffer, type AnyMap } from 'libbpf'
 import { type DatapathEvent, eventKinds } from '../datapath.ts'
 import { formatAddress } from './flow-table.ts'
-import { event, reasonName, ROLE_CLIENT } from '../maps/layout.ts'
-import { flowEvent, measuredPaths } from '../measure/layout.ts'
+import { measuredPathNames, roleNames } from '../generated-names.ts'
+import { event, flowEvent } from '../maps/generated.ts'
+import { reasonName } from '../maps/layout.ts'
 
 export class Events implements Disposable {
   readonly #ring: RingBuffer
@@ -34,7 +35,7 @@ export class Events implements Disposable {
 /** undefined for a kind that this agent does not know. */
 function decode(sample: Buffer): DatapathEvent | undefined {
   const view = new DataView(sample.buffer, sample.byteOffset, sample.byteLength)
-  const { netns_cookie: netnsCookie, kind: code, reason, tgid: pid, comm } = event.decode(view, 0)
+  const { netnsCookie, kind: code, reason, tgid: pid, comm } = event.decode(view, 0)
   const kind = eventKinds[code]
   if (kind === undefined) return undefined
   const told = { kind, netnsCookie, pid, comm, ...(reason ? { reason: reasonName(reason) } : {}) }
@@ -43,13 +44,13 @@ function decode(sample: Buffer): DatapathEvent | undefined {
   return {
     ...told,
     flow: {
-      peerCookie: flow.peer_cookie,
-      role: flow.role === ROLE_CLIENT ? 'client' : 'server',
-      local: formatAddress(flow.local_address, flow.local_port, flow.family),
-      remote: formatAddress(flow.remote_address, flow.remote_port, flow.family),
-      path: measuredPaths[flow.path] ?? 'tcp',
-      endedNs: flow.ended_ns,
-      durationNs: flow.duration_ns,
+      peerCookie: flow.peerCookie,
+      role: roleNames[flow.role] ?? 'server',
+      local: formatAddress(flow.localAddress, flow.localPort, flow.family),
+      remote: formatAddress(flow.remoteAddress, flow.remotePort, flow.family),
+      path: measuredPathNames[flow.path] ?? 'tcp',
+      endedNs: flow.endedNs,
+      durationNs: flow.durationNs,
     },
   }
 }

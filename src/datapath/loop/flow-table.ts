@@ -3,16 +3,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { u8 } from 'libbpf'
 import type { Flow, FlowDirection, FlowEnd, Path } from '../datapath.ts'
-import {
-  AF_INET6,
-  connStates,
-  type FlowEndRecord,
-  flowEnd,
-  isnPair,
-  paths,
-  reasonName,
-  ROLE_CLIENT,
-} from '../maps/layout.ts'
+import { connStateNames, flowPathNames, roleNames } from '../generated-names.ts'
+import { type FlowEndRecord, flowEnd, isnPair } from '../maps/generated.ts'
+import { AF_INET6, reasonName } from '../maps/layout.ts'
 import type { Programs } from '../pins/programs.ts'
 
 /** Connections that are decoded at a time: some milliseconds of work. */
@@ -32,7 +25,7 @@ export function* flowPieces({
 }: Pick<Programs, 'flows' | 'cursor'>): Generator<Uint8Array> {
   let next = 0
   do {
-    cursor.update(0, { next, pad: 0 })
+    cursor.update(0, { next })
     const piece = flows.iterate()
     next = cursor.lookup(0)?.next ?? 0
     yield piece
@@ -83,7 +76,7 @@ function* putTogether(pieces: Iterable<Uint8Array>): Generator<[], Ends> {
   const offsets = new Map<string, { client?: number; server?: number }>()
   for (let offset = 0; offset + flowEnd.size <= view.byteLength; offset += flowEnd.size) {
     const { own, peer } = isnPair.decode(view, offset + key.offset)
-    const isClient = u8.decode(view, offset + role.offset) === ROLE_CLIENT
+    const isClient = roleNames[u8.decode(view, offset + role.offset)] === 'client'
     const identity = isClient ? `${hex(own)}:${hex(peer)}` : `${hex(peer)}:${hex(own)}`
     const both = offsets.get(identity)
     if (both === undefined)
@@ -112,7 +105,7 @@ function toFlow(
   const any = client ?? server
   return {
     identity,
-    ageMs: Number((any?.age_ns ?? 0n) / 1_000_000n),
+    ageMs: Number((any?.ageNs ?? 0n) / 1_000_000n),
     state: toState(any?.state ?? 0),
     ...(client && { client: toEnd(client, server === undefined) }),
     ...(server && { server: toEnd(server, client === undefined) }),
@@ -122,19 +115,19 @@ function toFlow(
 }
 
 function toState(code: number): Flow['state'] {
-  const state = connStates[code]
+  const state = connStateNames[code]
   if (state === 'joining' || state === 'joined') return state
   return state === 'stopping' || state === 'sealed' ? 'leaving' : 'watched'
 }
 
 function toEnd(end: FlowEndRecord, alone: boolean): FlowEnd {
-  const { local_address, local_port, remote_address, remote_port, family } = end
+  const { localAddress, localPort, remoteAddress, remotePort, family } = end
   return {
-    netnsCookie: end.netns_cookie,
-    address: formatAddress(local_address, local_port, family),
-    ...(alone && { remoteAddress: formatAddress(remote_address, remote_port, family) }),
-    readerPid: end.reader_tgid,
-    readerComm: end.reader_comm,
+    netnsCookie: end.netnsCookie,
+    address: formatAddress(localAddress, localPort, family),
+    ...(alone && { remoteAddress: formatAddress(remoteAddress, remotePort, family) }),
+    readerPid: end.readerTgid,
+    readerComm: end.readerComm,
     proven: end.proven !== 0,
     ...(end.proven === 0 && { unprovenReason: reasonName(end.why) }),
   }
@@ -145,19 +138,19 @@ function toDirection(
   sender: FlowEndRecord | undefined,
   reader: FlowEndRecord | undefined,
 ): FlowDirection {
-  const path: Path = paths[sender?.path ?? 0] ?? 'tcp'
+  const path: Path = flowPathNames[sender?.path ?? 0] ?? 'tcp'
   return {
     path,
     ...(path !== 'redirect' && { reason: pathReason(sender, reader) }),
-    redirectedBytes: sender?.redirected_bytes ?? 0n,
-    tcpBytes: reader?.received_tcp_bytes ?? 0n,
-    unreadBytes: reader?.unread_bytes ?? 0,
+    redirectedBytes: sender?.redirectedBytes ?? 0n,
+    tcpBytes: reader?.receivedTcpBytes ?? 0n,
+    unreadBytes: reader?.unreadBytes ?? 0,
   }
 }
 
 function pathReason(sender: FlowEndRecord | undefined, reader: FlowEndRecord | undefined): string {
   if (!sender || !reader) return 'remote-peer'
-  if (sender.path_reason !== 0) return reasonName(sender.path_reason)
+  if (sender.pathReason !== 0) return reasonName(sender.pathReason)
   const why = reasonName(reader.proven ? sender.why : reader.why)
   // An end that wants to join waits for its peer for two seconds; here the peer is, but it was not ready within them.
   return why === 'remote-peer' ? 'short' : why

@@ -6,7 +6,7 @@ import { errnoOf } from '../../lib/errno.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import type { IterLink } from 'libbpf'
 import type { DrainOptions } from '../datapath.ts'
-import type { ConfigRecord } from '../maps/layout.ts'
+import type { ConfigRecord } from '../maps/generated.ts'
 import type { Walks } from '../netns/walks.ts'
 import type { Pins, Programs } from '../pins/programs.ts'
 
@@ -220,22 +220,21 @@ const PAGE_BYTES = 4_096
 export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
   return {
     redirect: 1,
-    cap_bytes: capBytes,
-    heartbeat_ns: 0n,
-    keepalive_s: KEEPALIVE_IDLE_S,
+    capBytes,
+    heartbeatNs: 0n,
+    keepaliveS: KEEPALIVE_IDLE_S,
     scan: 0,
-    slots_used: 0,
-    stop_when_stale: 0,
-    cgroup_id: cgroupId,
-    proxies_only: 0,
-    tcp_memory_pages: tcpMemoryPages(),
-    swept_ns: 0n,
+    slotsUsed: 0,
+    stopWhenStale: 0,
+    cgroupId,
+    proxiesOnly: 0,
+    tcpMemoryPages: tcpMemoryPages(),
+    sweptNs: 0n,
     rules: 0,
-    probes_run: 0,
-    probes_ok: 0,
-    splice_watched: 1,
+    probesRun: 0,
+    probesOk: 0,
+    spliceWatched: 1,
     sweep: 0,
-    pad: 0,
     ...memoryBudgets(),
   }
 }
@@ -249,11 +248,11 @@ const LEAST_POD_MEMORY_BYTES = 32 * 2 ** 20
 export function memoryBudgets(
   podMemoryBytes?: number,
   totalBytes: number = totalmem(),
-): Pick<ConfigRecord, 'pod_memory_bytes' | 'node_memory_bytes'> {
+): Pick<ConfigRecord, 'podMemoryBytes' | 'nodeMemoryBytes'> {
   const podBytes =
     podMemoryBytes ?? Math.max(LEAST_POD_MEMORY_BYTES, Math.floor(totalBytes / POD_MEMORY_SHARE))
   const nodeBytes = Math.max(2 * podBytes, Math.floor(totalBytes / NODE_MEMORY_SHARE))
-  return { pod_memory_bytes: BigInt(podBytes), node_memory_bytes: BigInt(nodeBytes) }
+  return { podMemoryBytes: BigInt(podBytes), nodeMemoryBytes: BigInt(nodeBytes) }
 }
 
 /** Scans write to the map as well, from this thread only. */

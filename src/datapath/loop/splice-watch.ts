@@ -82,8 +82,8 @@ export class SpliceWatch implements Disposable {
 
   #tell(): void {
     const watched = this.#isPermanent || (this.#link !== undefined && !this.#isEnding) ? 1 : 0
-    if (readConfig(this.#programs).splice_watched !== watched) {
-      setConfig(this.#programs, { splice_watched: watched })
+    if (readConfig(this.#programs).spliceWatched !== watched) {
+      setConfig(this.#programs, { spliceWatched: watched })
     }
   }
 }

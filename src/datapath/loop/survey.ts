@@ -3,7 +3,8 @@
 import { sumCounters } from '../maps/counters.ts'
 import type { ConnectionGauge, Survey } from '../datapath.ts'
 import { countConnections, flowPieces } from './flow-table.ts'
-import { type GaugeRecord, reasons } from '../maps/layout.ts'
+import { reasonNames } from '../generated-names.ts'
+import type { GaugeRecord } from '../maps/generated.ts'
 import type { Programs } from '../pins/programs.ts'
 
 /** Walks over every watched end, which takes some 0.3 us each; over those of connections that are not paired twice. */
@@ -16,16 +17,18 @@ export async function survey(programs: Programs): Promise<Survey> {
     gauge.ends === 2 * gauge.paired ? gauge.paired : await countConnections(flowPieces(programs))
   return {
     counters: {
-      redirectedBytes: totals.redirected_bytes,
-      redirectedMessages: totals.redirected_messages,
-      tcpBytes: totals.tcp_bytes + gauge.tcp_bytes,
-      tcpMessages: totals.tcp_messages,
+      redirectedBytes: totals.redirectedBytes,
+      redirectedMessages: totals.redirectedMessages,
+      tcpBytes: totals.tcpBytes + gauge.tcpBytes,
+      tcpMessages: totals.tcpMessages,
       reasons: Object.fromEntries(
-        reasons.flatMap((name, code) => (code === 0 ? [] : [[name, totals.reasons[code] ?? 0n]])),
+        reasonNames.flatMap((name, code) =>
+          code === 0 ? [] : [[name, totals.reasons[code] ?? 0n]],
+        ),
       ),
     },
     connections: connectionsOf(gauge, now),
-    unreadBytes: gauge.unread_bytes,
+    unreadBytes: gauge.unreadBytes,
   }
 }
 

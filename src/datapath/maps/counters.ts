@@ -1,19 +1,18 @@
-import { type CountersRecord, reasons } from './layout.ts'
+import { u64 } from 'libbpf'
+import { counters, type CountersRecord } from './generated.ts'
 
-/** The totals of all CPUs. */
-export function sumCounters(perCpu: readonly CountersRecord[]): CountersRecord {
-  const sum = (pick: (record: CountersRecord) => bigint): bigint =>
-    perCpu.reduce((total, record) => total + pick(record), 0n)
-  return {
-    redirected_bytes: sum((r) => r.redirected_bytes),
-    redirected_messages: sum((r) => r.redirected_messages),
-    tcp_bytes: sum((r) => r.tcp_bytes),
-    tcp_messages: sum((r) => r.tcp_messages),
-    joins: sum((r) => r.joins),
-    leaves: sum((r) => r.leaves),
-    kicks: sum((r) => r.kicks),
-    watched: sum((r) => r.watched),
-    closed: sum((r) => r.closed),
-    reasons: reasons.map((_, code) => sum((r) => r.reasons[code] ?? 0n)),
+/** Every member of a struct is a number of 64 bits, or an array of them. */
+type Totals<T> = { readonly [Name in keyof T]: bigint | readonly bigint[] }
+
+/** The totals of all CPUs, whatever is counted. */
+export function sumCounters(
+  perCpu: readonly (CountersRecord & Totals<CountersRecord>)[],
+): CountersRecord {
+  const total = new BigUint64Array(counters.size / u64.size)
+  const one = new BigUint64Array(total.length)
+  for (const record of perCpu) {
+    counters.encode(record, new DataView(one.buffer), 0)
+    for (const [index, value] of one.entries()) total[index] = (total[index] ?? 0n) + value
   }
+  return counters.decode(new DataView(total.buffer), 0)
 }

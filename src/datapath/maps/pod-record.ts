@@ -3,7 +3,8 @@
 import { isIPv4 } from 'node:net'
 import { maxRules } from '../../pods/exclusions.ts'
 import type { PodNetns } from '../datapath.ts'
-import { AF_INET, AF_INET6, type CidrRecord, type PodRecord } from './layout.ts'
+import type { CidrRecord, PodRecord } from './generated.ts'
+import { AF_INET, AF_INET6 } from './layout.ts'
 
 /** (gid_t)-1, which nobody has. */
 const NO_GID = 0xffffffff
@@ -17,12 +18,12 @@ export function podRecord({
 }: Pick<PodNetns, 'proxyUid' | 'proxyGid' | 'blockingReaders' | 'exclusions'>): PodRecord {
   return {
     enabled: 1,
-    proxy_uid: proxyUid,
-    proxy_gid: proxyGid,
-    blocking_readers: blockingReaders === 'accelerate' ? 1 : 0,
-    port_rules: ports.length,
-    cidr_rules: cidrs.length,
-    uid_rules: uids.length,
+    proxyUid,
+    proxyGid,
+    blockingReaders: blockingReaders === 'accelerate' ? 1 : 0,
+    portRules: ports.length,
+    cidrRules: cidrs.length,
+    uidRules: uids.length,
     ports: filled(ports, { from: 0, to: 0 }),
     cidrs: filled(cidrs.map(cidrRecord), noCidr),
     uids: filled(uids, 0),
@@ -30,10 +31,8 @@ export function podRecord({
 }
 
 /** Whether the pod excludes anything. */
-export function hasRules(
-  record: Pick<PodRecord, 'port_rules' | 'cidr_rules' | 'uid_rules'>,
-): boolean {
-  return record.port_rules + record.cidr_rules + record.uid_rules > 0
+export function hasRules(record: Pick<PodRecord, 'portRules' | 'cidrRules' | 'uidRules'>): boolean {
+  return record.portRules + record.cidrRules + record.uidRules > 0
 }
 
 const noCidr: CidrRecord = { family: 0, address: new Uint8Array(16), mask: new Uint8Array(16) }

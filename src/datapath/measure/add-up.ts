@@ -1,14 +1,8 @@
 /** From the kernel's pairs of client and server to what went from one group of pods to another. */
 
 import type { Histogram, Measurement } from '../datapath.ts'
-import {
-  type MeasuredRecord,
-  measuredPaths,
-  SIZE_BUCKETS,
-  SIZE_FIRST_BITS,
-  TIME_BUCKETS,
-  TIME_FIRST_BITS,
-} from './layout.ts'
+import { histogramValues, measuredPathNames, roleNames } from '../generated-names.ts'
+import type { MeasuredRecord, SizesRecord, TimesRecord } from './generated.ts'
 
 export interface MeasuredPair {
   /** Of client and server. */
@@ -24,11 +18,11 @@ export function addUp(
   const found = new Map<string, Measurement>()
   for (const { groups, sums } of pairs) {
     const labels = groups.map(labelOf)
-    for (const [role, { sent, read_delays: delays }] of sums.directions.entries()) {
-      for (const [index, path] of measuredPaths.entries()) {
+    for (const [role, { sent, readDelays: delays }] of sums.directions.entries()) {
+      for (const [index, path] of measuredPathNames.entries()) {
         const source = labels[role] ?? ''
         const destination = labels[1 - role] ?? ''
-        const requests = role === 0 ? sums.requests[index] : undefined
+        const requests = roleNames[role] === 'client' ? sums.requests[index] : undefined
         const key = JSON.stringify([source, destination, path])
         const before = found.get(key)
         found.set(key, {
@@ -51,18 +45,14 @@ export function addUp(
 const bounds = (buckets: number, firstBits: number, unit: number): readonly number[] =>
   Array.from({ length: buckets - 1 }, (_, index) => 2 ** (firstBits + index) / unit)
 
-const timeBounds = bounds(TIME_BUCKETS, TIME_FIRST_BITS, 1e9)
-const sizeBounds = bounds(SIZE_BUCKETS, SIZE_FIRST_BITS, 1)
+const timeBounds = bounds(histogramValues['time-buckets'], histogramValues['time-first-bits'], 1e9)
+const sizeBounds = bounds(histogramValues['size-buckets'], histogramValues['size-first-bits'], 1)
 
-const sizes = (
-  record: MeasuredRecord['directions'][0]['sent'][0] | undefined,
-  before: Histogram | undefined,
-): Histogram => histogram(sizeBounds, record?.buckets, Number(record?.sum_bytes ?? 0n), before)
+const sizes = (record: SizesRecord | undefined, before: Histogram | undefined): Histogram =>
+  histogram(sizeBounds, record?.buckets, Number(record?.sumBytes ?? 0n), before)
 
-const times = (
-  record: MeasuredRecord['requests'][0] | undefined,
-  before: Histogram | undefined,
-): Histogram => histogram(timeBounds, record?.buckets, Number(record?.sum_ns ?? 0n) / 1e9, before)
+const times = (record: TimesRecord | undefined, before: Histogram | undefined): Histogram =>
+  histogram(timeBounds, record?.buckets, Number(record?.sumNs ?? 0n) / 1e9, before)
 
 function histogram(
   bucketBounds: readonly number[],

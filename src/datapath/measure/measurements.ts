@@ -8,22 +8,23 @@ import {
   BpfObject,
   bytes,
   type LoadedObject,
-  u32,
   u64,
 } from 'libbpf'
 import { packageRoot } from '../../lib/package.ts'
 import { eventKinds, type Measurement, type MeasureSettings } from '../datapath.ts'
+import { groupValues } from '../generated-names.ts'
 import { addUp, type MeasuredPair } from './add-up.ts'
 import {
-  GROUP_OTHER,
   measured,
+  type MeasureSettingsRecord,
+  meshaccelGroupsMap,
+  meshaccelMeasuredMap,
+  meshaccelMeasureMap,
+  meshaccelToldMap,
   pair,
   type PairRecord,
-  settings,
-  type SettingsRecord,
-  told,
   type ToldRecord,
-} from './layout.ts'
+} from './generated.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/measure.bpf.o')
 const PROGRAMS = ['sent', 'answered', 'arrived', 'read']
@@ -55,8 +56,8 @@ export class Measurements implements Disposable {
     }
     const running = (this.#running ??= this.#start())
     running.settings.update(0, {
-      slow_read_ns: BigInt(Math.round(slowReadMs * 1e6)),
-      slow_request_ns: BigInt(Math.round(slowRequestMs * 1e6)),
+      slowReadNs: BigInt(Math.round(slowReadMs * 1e6)),
+      slowRequestNs: BigInt(Math.round(slowRequestMs * 1e6)),
       histograms: histograms ? 1 : 0,
       changes: changes ? 1 : 0,
     })
@@ -75,7 +76,7 @@ export class Measurements implements Disposable {
 
   read(): Measurement[] {
     const labelOf = (group: number): string =>
-      group === GROUP_OTHER ? 'other' : (this.#groups[group] ?? 'unknown')
+      group === groupValues.other ? 'other' : (this.#groups[group] ?? 'unknown')
     return addUp(this.#running?.read() ?? [], labelOf)
   }
 
@@ -110,17 +111,17 @@ class Running implements Disposable {
   readonly #measured: BpfMap<PairRecord, Uint8Array>
   readonly #told: BpfMap<number, ToldRecord>
   readonly groups: BpfMap<bigint, number>
-  readonly settings: BpfMap<number, SettingsRecord>
+  readonly settings: BpfMap<number, MeasureSettingsRecord>
 
   constructor(watched: WatchedMaps) {
     const object = load(watched)
     const links: Attachment[] = []
     try {
-      this.groups = object.map('meshaccel_groups', u64, u32)
-      this.settings = object.map('meshaccel_measure', u32, settings)
-      this.#told = object.map('meshaccel_told', u32, told)
-      this.#measured = object.map('meshaccel_measured', pair, bytes(measured.size))
-      this.#measured.update({ groups: [GROUP_OTHER, GROUP_OTHER] }, new Uint8Array())
+      this.groups = meshaccelGroupsMap.of(object)
+      this.settings = meshaccelMeasureMap.of(object)
+      this.#told = meshaccelToldMap.of(object)
+      this.#measured = object.map(meshaccelMeasuredMap.name, pair, bytes(measured.size))
+      this.#measured.update({ groups: [groupValues.other, groupValues.other] }, new Uint8Array())
       for (const name of PROGRAMS) links.push(object.program(`meshaccel_${name}`).attachTracing())
     } catch (error) {
       for (const link of links) link[Symbol.dispose]()

@@ -18,21 +18,20 @@ import { oldestKernel } from '../../lib/oldest-kernel.ts'
 import { packageRoot } from '../../lib/package.ts'
 import { ATTACHMENTS } from './attachments.ts'
 import {
-  config,
   type ConfigRecord,
-  counters,
   type CountersRecord,
-  cursor,
   type CursorRecord,
-  gauge,
   type GaugeRecord,
-  pod,
+  meshaccelConfigMap,
+  meshaccelCountersMap,
+  meshaccelCursorMap,
+  meshaccelGaugeMap,
+  meshaccelPodsMap,
+  meshaccelQuarantineMap,
   type PodRecord,
-  program,
   type ProgramRecord,
-  quarantine,
   type QuarantineRecord,
-} from '../maps/layout.ts'
+} from '../maps/generated.ts'
 import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
@@ -185,17 +184,17 @@ export class Programs extends Pins {
   constructor(directory: string) {
     super(directory)
     try {
-      this.config = this.use(BpfMap.fromPin(join(directory, 'config'), u32, config))
-      this.pods = this.use(BpfMap.fromPin(join(directory, 'pods'), u64, pod))
-      this.counters = this.use(BpfMap.fromPin(join(directory, 'counters'), u32, counters))
-      this.gauge = this.use(BpfMap.fromPin(join(directory, 'gauge'), u32, gauge))
-      this.quarantine = this.use(BpfMap.fromPin(join(directory, 'quarantine'), program, quarantine))
+      this.config = this.use(meshaccelConfigMap.fromPin(join(directory, 'config')))
+      this.pods = this.use(meshaccelPodsMap.fromPin(join(directory, 'pods')))
+      this.counters = this.use(meshaccelCountersMap.fromPin(join(directory, 'counters')))
+      this.gauge = this.use(meshaccelGaugeMap.fromPin(join(directory, 'gauge')))
+      this.quarantine = this.use(meshaccelQuarantineMap.fromPin(join(directory, 'quarantine')))
       this.events = this.use(AnyMap.openPin(join(directory, 'events')))
       this.ends = this.use(AnyMap.openPin(join(directory, 'ends')))
       this.conns = this.use(AnyMap.openPin(join(directory, 'conns')))
       this.directory = directory
       this.flows = this.use(IterLink.fromPin(join(directory, 'flows')))
-      this.cursor = this.use(BpfMap.fromPin(join(directory, 'cursor'), u32, cursor))
+      this.cursor = this.use(meshaccelCursorMap.fromPin(join(directory, 'cursor')))
       const isForAll = holdsPins(directory, ['visit_all'])
       this.visitAll = isForAll
         ? this.use(IterLink.fromPin(join(directory, 'visit_all')))
@@ -251,7 +250,7 @@ export function install(
     stack.use(object)
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of pinnedMaps) map(name).pin(join(partial, name))
-    prepare(object.map('meshaccel_config', u32, config))
+    prepare(meshaccelConfigMap.of(object))
 
     for (const [name, over] of Object.entries(ITERATORS)) {
       const target = over === 'once' ? { tid: ANY_TASK } : undefined

@@ -1,15 +1,15 @@
 /** What the probes found, kept in the settings for an agent that adopts them. */
-import type { ConfigRecord } from '../maps/layout.ts'
+import type { ConfigRecord } from '../maps/generated.ts'
 import { consequences, type Probe } from './policy.ts'
 
-type Bits = Pick<ConfigRecord, 'probes_run' | 'probes_ok'>
+type Bits = Pick<ConfigRecord, 'probesRun' | 'probesOk'>
 
 export function probeBits(probes: readonly Pick<Probe, 'name' | 'ok'>[]): Bits {
-  return { probes_run: bitsOf(probes), probes_ok: bitsOf(probes.filter(({ ok }) => ok)) }
+  return { probesRun: bitsOf(probes), probesOk: bitsOf(probes.filter(({ ok }) => ok)) }
 }
 
 /** By the name of the probe, those that ran. */
-export function probesOf({ probes_run: run, probes_ok: ok }: Bits): Record<string, boolean> {
+export function probesOf({ probesRun: run, probesOk: ok }: Bits): Record<string, boolean> {
   return Object.fromEntries(
     consequences.flatMap(([name], bit) =>
       run & (1 << bit) ? [[name, (ok & (1 << bit)) !== 0]] : [],

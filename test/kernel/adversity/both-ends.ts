@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FlowView } from '../../../src/api/views.ts'
-import { config } from '../../../src/datapath/maps/layout.ts'
+import { config } from '../../../src/datapath/maps/generated.ts'
 import { messageOf } from '../../../src/lib/errno.ts'
 import { BpfMap, u32 } from 'libbpf'
 import { type AgentProcess, allRedirected, tally } from '../../helpers/agent-process.ts'

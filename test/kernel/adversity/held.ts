@@ -1,7 +1,8 @@
 /** What the data path holds at a moment, read from its maps. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { config, connStates } from '../../../src/datapath/maps/layout.ts'
+import { connStateNames } from '../../../src/datapath/generated-names.ts'
+import { config } from '../../../src/datapath/maps/generated.ts'
 import { AnyMap, BpfMap, type Codec, structLayout, u32, u64 } from 'libbpf'
 import type { Mesh } from '../../helpers/mesh.ts'
 
@@ -72,7 +73,7 @@ function takenSlots(place: Place): TakenSlot[] {
   using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
   const { at } = layoutOf(place, 'conn')
   const taken: TakenSlot[] = []
-  for (let slot = 0; slot < (settings.lookup(0)?.slots_used ?? 0); slot++) {
+  for (let slot = 0; slot < (settings.lookup(0)?.slotsUsed ?? 0); slot++) {
     const conn = conns.lookup(slot)
     const life = conn?.getUint32(at('life'), true) ?? 0
     if (conn && stateIn(life) !== 0) taken.push({ slot, life, conn })
@@ -94,7 +95,7 @@ export function heldBy(place: Place): Held {
   const ends: HeldEnd[] = []
   for (const { slot, life, conn: value } of takenSlots(place)) {
     const state = stateIn(life)
-    const name = connStates[state] ?? String(state)
+    const name = connStateNames[state] ?? String(state)
     states[name] = (states[name] ?? 0) + 1
     for (const role of [0, 1]) {
       const at = conn.at('ends') + role * end.size
@@ -168,7 +169,7 @@ export function attended(place: Place): number {
   using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
   const conn = layoutOf(place, 'conn')
   let count = 0
-  for (let slot = 0; slot < (settings.lookup(0)?.slots_used ?? 0); slot++) {
+  for (let slot = 0; slot < (settings.lookup(0)?.slotsUsed ?? 0); slot++) {
     if (conns.lookup(slot)?.getUint32(conn.at('attention'), true)) count += 1
   }
   return count

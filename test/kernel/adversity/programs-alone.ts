@@ -1,7 +1,7 @@
 /** Some programs of the data path without the rest and without an agent, attached to the cgroup of a mesh. */
 import { join } from 'node:path'
 import { sumCounters } from '../../../src/datapath/maps/counters.ts'
-import { counters, type CountersRecord, pod } from '../../../src/datapath/maps/layout.ts'
+import { counters, type CountersRecord, pod } from '../../../src/datapath/maps/generated.ts'
 import { podRecord } from '../../../src/datapath/maps/pod-record.ts'
 import { BpfObject, type LoadedObject, netnsCookie, u32, u64 } from 'libbpf'
 import { packageRoot } from '../../../src/lib/package.ts'

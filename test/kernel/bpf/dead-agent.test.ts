@@ -35,7 +35,7 @@ for (const policy of ['full', 'strict'] as const) {
     await load.accelerated(agent)
     using pins = openPins(mesh)
     const redirected = (): bigint =>
-      sumCounters(pins.counters.lookupPerCpu(0) ?? []).redirected_bytes
+      sumCounters(pins.counters.lookupPerCpu(0) ?? []).redirectedBytes
 
     await agent.kill('SIGKILL')
     if (policy === 'full') {
@@ -126,7 +126,7 @@ function directions(pins: Programs): Flow['clientToServer'][] {
 
 /** How long no scan has come: the kernel's clock is the monotonic one. */
 function silenceNs(pins: Programs): bigint {
-  return process.hrtime.bigint() - readConfig(pins).heartbeat_ns
+  return process.hrtime.bigint() - readConfig(pins).heartbeatNs
 }
 
 function ask(flooded: Child<Flooded>, command: string): Promise<Flooded> {

@@ -57,7 +57,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     const called = await calling.end()
     t.match(called, { finished: CONNECTIONS, failed: 0, error: '' })
     t.match(await serving.end(), { finished: CONNECTIONS, failed: 0, error: '' })
-    const { joins, leaves, redirected_bytes: redirected } = agent.counters()
+    const { joins, leaves, redirectedBytes: redirected } = agent.counters()
     t.ok(joins + leaves >= target, `${joins} joins, ${leaves} leaves`)
     t.ok(called.sent + called.received >= bytes)
     t.ok(redirected > 0n)

@@ -28,7 +28,7 @@ for (const mode of ['level', 'blocking'] as const) {
     await until('it has arrived', async () => (await serving.progress()).open === 0)
     t.match(await serving.end(), { finished: CONNECTIONS, error: '' })
     t.equal(agent.counters().joins, 0n)
-    t.equal(agent.counters().redirected_bytes, 0n)
+    t.equal(agent.counters().redirectedBytes, 0n)
   })
 
   void test(`a member that turns into a stream leaves, ${mode} readers`, async (t) => {

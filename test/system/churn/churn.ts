@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pod } from '../../../src/datapath/maps/layout.ts'
+import { pod } from '../../../src/datapath/maps/generated.ts'
 import { BpfMap, u64 } from 'libbpf'
 import { AgentProcess, cli } from '../../helpers/agent-process.ts'
 import { node as nodeName } from '../../helpers/kube-objects.ts'
@@ -211,7 +211,7 @@ export async function agree(node: ChurnedNode): Promise<void> {
   const [version] = readdirSync(node.pinDir)
   using map = BpfMap.fromPin(join(node.pinDir, version ?? '', 'pods'), u64, pod)
   const actual = (): string =>
-    inOrder([...map.entries()].map(([cookie, { proxy_uid: uid }]) => [cookie, uid]))
+    inOrder([...map.entries()].map(([cookie, { proxyUid: uid }]) => [cookie, uid]))
   const desired = inOrder([...node.desired()])
   await until('the maps are what they should be', () => actual() === desired, {
     pauseMs: 20,

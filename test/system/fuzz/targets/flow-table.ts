@@ -1,5 +1,5 @@
 import { parseFlows } from '../../../../src/datapath/loop/flow-table.ts'
-import { flowEnd } from '../../../../src/datapath/maps/layout.ts'
+import { flowEnd } from '../../../../src/datapath/maps/generated.ts'
 
 export function fuzz(input: Uint8Array): void {
   const flows = parseFlows(input)

@@ -5,7 +5,7 @@ import {
   flowEnd,
   program,
   quarantine,
-} from '../../../../src/datapath/maps/layout.ts'
+} from '../../../../src/datapath/maps/generated.ts'
 import type { Codec } from 'libbpf'
 
 export function fuzz(input: Uint8Array): void {

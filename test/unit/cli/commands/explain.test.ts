@@ -2,7 +2,7 @@ import { test } from 'tap'
 import type { FlowView, PodView, StatusView } from '../../../../src/api/views.ts'
 import { explain } from '../../../../src/cli/output/explanation.ts'
 import { wordsOfPod, wordsOfTraffic } from '../../../../src/cli/output/reason-words.ts'
-import { reasons } from '../../../../src/datapath/maps/layout.ts'
+import { reasonNames } from '../../../../src/datapath/generated-names.ts'
 import { notEnrolledReasons } from '../../../../src/reconcile/desired.ts'
 import { RunningAgent } from '../../../helpers/running-agent.ts'
 
@@ -45,7 +45,7 @@ function flow(path: string, reason?: string): FlowView {
 }
 
 void test('every reason has words', (t) => {
-  for (const reason of reasons) {
+  for (const reason of reasonNames) {
     if (reason !== 'none') t.not(wordsOfTraffic(reason).means, reason, reason)
   }
   for (const reason of notEnrolledReasons) t.not(wordsOfPod(reason).means, reason, reason)

@@ -6,32 +6,32 @@ import {
   formatAddress,
   parseFlows,
 } from '../../../../src/datapath/loop/flow-table.ts'
-import { flowEnd, type FlowEndRecord, reasons } from '../../../../src/datapath/maps/layout.ts'
+import { reasonNames } from '../../../../src/datapath/generated-names.ts'
+import { flowEnd, type FlowEndRecord } from '../../../../src/datapath/maps/generated.ts'
 
 const JOINED = 3
 const REDIRECT = 1
 
 const base: FlowEndRecord = {
   key: { own: 0x11, peer: 0x22 },
-  netns_cookie: 7n,
-  age_ns: 1_500_000_000n,
-  local_address: Uint8Array.of(10, 0, 0, 1),
-  remote_address: Uint8Array.of(10, 0, 0, 2),
-  local_port: 40_000,
-  remote_port: 80,
+  netnsCookie: 7n,
+  ageNs: 1_500_000_000n,
+  localAddress: Uint8Array.of(10, 0, 0, 1),
+  remoteAddress: Uint8Array.of(10, 0, 0, 2),
+  localPort: 40_000,
+  remotePort: 80,
   family: 2,
   role: 0,
   state: JOINED,
   path: REDIRECT,
-  path_reason: 0,
+  pathReason: 0,
   proven: 1,
   why: 0,
-  reader_tgid: 123,
-  reader_comm: 'app',
-  unread_bytes: 5,
-  pad: 0,
-  redirected_bytes: 100n,
-  received_tcp_bytes: 20n,
+  readerTgid: 123,
+  readerComm: 'app',
+  unreadBytes: 5,
+  redirectedBytes: 100n,
+  receivedTcpBytes: 20n,
 }
 
 function encode(...records: FlowEndRecord[]): Uint8Array {
@@ -49,11 +49,11 @@ void test('two ends with mirrored numbers are one connection, whichever comes fi
     ...base,
     role: 1,
     key: { own: 0x22, peer: 0x11 },
-    netns_cookie: 8n,
-    local_port: 80,
-    redirected_bytes: 300n,
-    received_tcp_bytes: 40n,
-    unread_bytes: 6,
+    netnsCookie: 8n,
+    localPort: 80,
+    redirectedBytes: 300n,
+    receivedTcpBytes: 40n,
+    unreadBytes: 6,
   }
   for (const order of [
     [client, server],
@@ -91,7 +91,7 @@ void test('an end whose peer is elsewhere says so', async (t) => {
 })
 
 void test('an unproven reader is the reason of the direction towards it', async (t) => {
-  const waitall = reasons.indexOf('waitall')
+  const waitall = reasonNames.indexOf('waitall')
   const server = {
     ...base,
     role: 1,
@@ -108,7 +108,7 @@ void test('an unproven reader is the reason of the direction towards it', async 
 })
 
 void test('a peer that is here is not remote, whatever its end has given up', async (t) => {
-  const why = reasons.indexOf('remote-peer')
+  const why = reasonNames.indexOf('remote-peer')
   const waited = { ...base, path: 0, state: 0, why }
   const server = { ...waited, role: 1, key: { own: 0x22, peer: 0x11 } }
   const [flow] = parseFlows(encode(waited, server))

@@ -2,7 +2,8 @@ import { BlockList, isIPv4 } from 'node:net'
 import { equal } from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { test } from 'tap'
-import { AF_INET, AF_INET6, pod, type CidrRecord } from '../../../../src/datapath/maps/layout.ts'
+import { pod, type CidrRecord } from '../../../../src/datapath/maps/generated.ts'
+import { AF_INET, AF_INET6 } from '../../../../src/datapath/maps/layout.ts'
 import { podRecord } from '../../../../src/datapath/maps/pod-record.ts'
 import { maxRules, type Exclusions } from '../../../../src/pods/exclusions.ts'
 
@@ -19,12 +20,12 @@ function cidrOf(text: string): CidrRecord {
 void test('a pod without rules has none', async (t) => {
   t.match(podRecord({ proxyUid: 7 }), {
     enabled: 1,
-    proxy_uid: 7,
-    proxy_gid: 0xffffffff,
-    blocking_readers: 0,
-    port_rules: 0,
-    cidr_rules: 0,
-    uid_rules: 0,
+    proxyUid: 7,
+    proxyGid: 0xffffffff,
+    blockingReaders: 0,
+    portRules: 0,
+    cidrRules: 0,
+    uidRules: 0,
   })
 })
 
@@ -34,11 +35,11 @@ void test('as many rules as fit, and no more', async (t) => {
     proxyUid: 7,
     exclusions: { ports: [{ from: 1, to: 2 }], cidrs: ['10.0.0.0/8'], uids },
   })
-  t.match(record, { port_rules: 1, cidr_rules: 1, uid_rules: maxRules, uids })
+  t.match(record, { portRules: 1, cidrRules: 1, uidRules: maxRules, uids })
   t.match(record.ports[0], { from: 1, to: 2 })
   const view = new DataView(new ArrayBuffer(pod.size))
   pod.encode(record, view, 0)
-  t.match(pod.decode(view, 0), { uids, port_rules: 1 })
+  t.match(pod.decode(view, 0), { uids, portRules: 1 })
   t.throws(
     () => podRecord({ proxyUid: 7, exclusions: { ...none, uids: [...uids, 99] } }),
     RangeError,

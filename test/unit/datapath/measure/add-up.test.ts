@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { addUp, type MeasuredPair } from '../../../../src/datapath/measure/add-up.ts'
-import { measured } from '../../../../src/datapath/measure/layout.ts'
+import { measured } from '../../../../src/datapath/measure/generated.ts'
 
 /** A record of zeroes but for some numbers, by their place: each a field of 64 bits. */
 function record(groups: number[], numbers: Readonly<Record<number, bigint>>): MeasuredPair {
