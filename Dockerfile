@@ -1,10 +1,10 @@
 # syntax=docker/dockerfile:1
 # docker buildx build --platform linux/amd64,linux/arm64 --tag ghcr.io/meshaccel/meshaccel:VERSION .
 #
-# The BPF objects are portable between kernels (CO-RE): the types come from the kernel of the machine that builds, 6.3 or
-# newer with BTF, also where that is of the other architecture (scripts/build-bpf.sh), and are relocated to the node's when
-# they are loaded. To build elsewhere put the output of `bpftool btf dump file /sys/kernel/btf/vmlinux format c` into the
-# checkout and name it: --build-arg VMLINUX_H=FILE
+# The BPF objects are portable between kernels (CO-RE). Their types come from the kernel of the machine that builds, which
+# is 6.3 or newer with BTF. It may have the other architecture (scripts/build-bpf.sh). At load time the types are relocated
+# to those of the node's kernel. To build without such a kernel, put the output of `bpftool btf dump file
+# /sys/kernel/btf/vmlinux format c` into the checkout and name it: --build-arg VMLINUX_H=FILE
 FROM node:24-bookworm AS build
 # The image has files of this stage, and no list of their packages.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
@@ -19,8 +19,8 @@ COPY . .
 ARG VMLINUX_H
 RUN bash scripts/build.sh && bash scripts/image-root.sh /image
 
-# Nothing but what runs: no shell, no package manager. Root inside, because bpffs, namespaces and the host's CNI files
-# ask for it; deploy/helm takes every capability away that is not needed.
+# The image has no shell and no package manager. The agent runs as root, because bpffs, namespaces and the host's CNI files
+# require it. deploy/helm drops every capability that it does not need.
 FROM scratch
 COPY --from=build /image /
 ENV PATH=/usr/bin

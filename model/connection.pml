@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection that joins, leaves and joins again while both its ends send: is every byte read, once and in order?
+/* One connection joins, leaves and joins again while both its ends send. Is every byte read once and in order?
  *
- * Checked exhaustively by test/system/model/connection.test.ts. Each step that other processors may see in between is a step
- * here; what the kernel does under one lock is one step. The sources of the steps:
+ * test/system/model/connection.test.ts checks it exhaustively. Other processors may see something between two steps of a
+ * program: each such step is a step here. Work of the kernel under one lock is one step. The sources of the steps:
  *
  *	sender	tcp_bpf_sendmsg(), and between its locks verdict() and redirect() of bpf/sk_msg/verdict.bpf.c
  *	network	TCP: in order, nothing lost, arrives at any time
@@ -12,27 +12,36 @@
  *	fate	SIGKILL for the agent, and its successor: at any time, but not inside a run of a program
  *	toggle	the agent's withdraw() and enrol(), drain and resume
  *
- * redirect_drained() is that of bpf/include/drained.bpf.h, asked by the scan and by readers.
+ * redirect_drained() is that of bpf/include/drained.bpf.h. The scan and readers ask it.
  *
- * Simpler than life: a message is a unit that one receive takes whole; time is anything (each timeout may happen at
- * once); what a join requires of readers (proof, turns) is taken for given; no end closes; nobody splices; one thread
- * sends. Memory is sequentially consistent, for which the programs have their fences.
+ * The model is simpler than reality. A message is a unit that one receive takes whole. Time is arbitrary: each timeout may
+ * happen at once. Readers are assumed to meet the conditions of a join (proof, turns). No end closes, no reader splices, and
+ * one thread sends. Memory is sequentially consistent: the programs have fences for this.
  *
- * What may go wrong has a name: `reordered`, `lost` (a message in a queue that is thrown away, or on its way into a
- * queue that is gone) and `stalled` (nothing can happen any more, and not all has been read). `unsettled`: nothing can
- * happen any more, and a live agent has not led the connection to an end of its way.
+ * Each failure has a name. `reordered`: a message is read out of order. `lost`: a message is in a queue that is discarded, or
+ * on its way into a queue that is gone. `stalled`: nothing more can happen, and not all has been read. `unsettled`: nothing
+ * more can happen, and a live agent has left the connection between two states.
  *
- * An agent that is dead for good may have left a connection halfway (left_halfway): sealed, mixed, or with a kick that
- * was not given. There an edge-triggered reader may stall until a successor comes; nothing is lost or reordered.
+ * An agent that is dead for good may have left a connection halfway (left_halfway): sealed, mixed, or with a kick that was
+ * not given. An edge-triggered reader may stall there until a successor comes. Nothing is lost or reordered.
  *
- * Scenarios: MESSAGES0 and MESSAGES1 in each direction; JOINS at most; READERS0 and READERS1 of each direction: one that
- * is edge-triggered (EDGE) or blocks (BLOCKING), or two threads of either kind (TWO_EDGE, TWO); AGENT: LIVES, DIES or is
- * REPLACED; STALE_STOPS 1 (policies `full`, `proxies-only`) or 0 (`strict`); TCP_HIDDEN where FIONREAD hides a member's
- * TCP bytes, so that its reader waits for an event after each; SLOW_NETWORK; FINE; WITHOUT_TOGGLE.
+ * Scenarios:
+ *
+ *	MESSAGES0, MESSAGES1	messages in each direction
+ *	JOINS			joins at most
+ *	READERS0, READERS1	the readers of each direction: one that is edge-triggered (EDGE) or blocks (BLOCKING),
+ *				or two threads of either kind (TWO_EDGE, TWO)
+ *	AGENT			LIVES, DIES or is REPLACED
+ *	STALE_STOPS		1 (policies `full`, `proxies-only`) or 0 (`strict`)
+ *	TCP_HIDDEN		FIONREAD hides a member's TCP bytes, so its reader waits for an event after each
+ *	SLOW_NETWORK, FINE, WITHOUT_TOGGLE
+ *
  * Mutations, each of which must show its failure: the other names that begin with WITHOUT_.
  *
- * A trail: spin -a -DWITHOUT_R1 connection.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -n;
- * then spin -t -p -DWITHOUT_R1 connection.pml
+ * A trail:
+ *
+ *	spin -a -DWITHOUT_R1 connection.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -n
+ *	spin -t -p -DWITHOUT_R1 connection.pml
  */
 #define EDGE	 0
 #define BLOCKING 1
@@ -64,7 +73,7 @@
 #ifndef STALE_STOPS
 #define STALE_STOPS 1
 #endif
-/* R3, in messages; and where the agent is dead. */
+/* R3, in messages: the cap, and the cap while the agent is dead. */
 #ifndef CAP
 #define CAP 1
 #endif
@@ -72,8 +81,8 @@
 #define STALE_CAP 2
 #endif
 
-/* FINE: every read and write of the verdict and of the receive accounting is a step of its own. Else those that
- * others cannot tell apart are one, which makes room for both directions. */
+/* FINE: every read and write of the verdict and of the receive accounting is a step of its own. Otherwise steps that others
+ * cannot tell apart are one. Then both directions fit into one model. */
 #ifdef FINE
 #define together
 #define alone	 atomic
@@ -110,13 +119,13 @@
 
 bool reordered, lost, stalled, unsettled;
 
-/* The kernel: what is under way by TCP, in the TCP queue, in the redirected queue. */
+/* The kernel: messages on their way by TCP, in the TCP queue, and in the redirected queue. */
 chan wire[2] = [2] of { byte };
 chan tcp_queue[2] = [2] of { byte };
 chan redirected[2] = [2] of { byte };
-/* By direction: sent by TCP, taken from the TCP queue, read at all. */
+/* By direction: messages that were sent by TCP, taken from the TCP queue, and read in total. */
 byte write_seq[2], copied_seq[2], taken[2];
-/* By end: which psock the socket has, 0 for none. By direction: the edge-triggered reader has an event. */
+/* psock, by end: which psock the socket has, 0 for none. edge, by direction: the edge-triggered reader has an event. */
 byte psock[2];
 bool edge[2];
 
@@ -131,7 +140,7 @@ bool redirecting = true, stale;
 bool alive = true, inside;
 bool to_kick[2];
 byte joins;
-/* What a scan waits for, which found nothing to do: that anything happens. */
+/* A scan that found nothing to do waits until anything happens. */
 bool waiting;
 
 inline something_happened()
@@ -310,7 +319,7 @@ inline take(queue)
 	something_happened()
 }
 
-/* Is all read that was announced? Answers in `ok`; the caller has its own variables. */
+/* Whether all that was announced has been read. The answer is in `ok`. The caller has variables of its own. */
 inline redirect_drained(direction, ok)
 {
 	if
@@ -335,7 +344,7 @@ inline redirect_drained(direction, ok)
 	fi
 }
 
-/* Counts what it took and, if the connection is sealed, looks whether that was all. */
+/* Counts the bytes that were taken. If the connection is sealed, checks whether those were the last. */
 inline account()
 {
 	together_unless_two {
@@ -362,8 +371,7 @@ inline account()
 	}
 }
 
-/* A receive has its function from the socket as it was when the receive began; tcp_bpf_recvmsg() first looks without
- * the lock. */
+/* A receive takes its function from the socket as it was at the start. tcp_bpf_recvmsg() first looks without the lock. */
 inline begin_receive()
 {
 	atomic {
@@ -377,7 +385,7 @@ inline begin_receive()
 	}
 }
 
-/* Reads when it has an event, and takes a short read for the end of what there is. */
+/* Reads when it has an event. A short read counts as the end of the available bytes. */
 proctype edge_reader(byte d)
 {
 	byte number, n, mine, seen_join, seen_received, seen_copied;
@@ -472,7 +480,7 @@ inline ask_kick(d)
 	to_kick[d] = true
 }
 
-/* TCP bytes that wait on a member */
+/* TCP bytes wait on a member */
 #define hidden(d) (path[d] == TCP && len(tcp_queue[d]) > 0)
 
 inline left(d)
@@ -486,7 +494,7 @@ inline left(d)
 #endif
 }
 
-/* meshaccel_kick: SO_RCVLOWAT gives a fresh edge when there is something to read */
+/* meshaccel_kick: SO_RCVLOWAT gives a fresh edge if there is something to read */
 inline kicked(d)
 {
 	if
@@ -505,7 +513,7 @@ proctype agent()
 	bool ok;
 
 end:	do
-	/* visit(): whoever is wanted enters, one by one */
+	/* visit(): the wanted ends enter one by one */
 	:: atomic { may_run && redirecting && state == WATCHED && joins < JOINS ->
 		joins++;
 		state = JOINING;
@@ -528,7 +536,7 @@ end:	do
 		attention = false;
 		waiting = true;
 #ifndef WITHOUT_KICKING_AGAIN
-		/* whoever was to give these has died */
+		/* the agent that was to give these kicks has died */
 		if
 		:: kick[0] || kick[1] ->
 			to_kick[0] = kick[0];
@@ -549,7 +557,7 @@ end:	do
 			:: else
 			fi
 #ifdef TCP_HIDDEN
-		/* and these are counted as STUCK_SCANS */
+		/* and STUCK_SCANS counts these */
 		:: state == JOINED && redirecting && (hidden(0) || hidden(1)) ->
 			attention = true;
 			if
@@ -558,7 +566,7 @@ end:	do
 			:: state = STOPPING; attend()
 			fi
 #endif
-		/* and so may STOPPING_NS */
+		/* STOPPING_NS may be over at any time, too */
 		:: state == STOPPING -> state = SEALED; attend()
 		:: state == SEALED ->
 			attention = true;
@@ -608,7 +616,7 @@ sealed:
 	}
 }
 
-/* After a change of what is enrolled, and at the start of an agent: meshaccel_survey */
+/* meshaccel_survey: runs after a change of what is enrolled, and at the start of an agent */
 inline survey()
 {
 	if
@@ -617,7 +625,7 @@ inline survey()
 	fi
 }
 
-/* Off and on again, or off for good. */
+/* Switches off and on again, or off for good. */
 proctype toggle()
 {
 end:	atomic { may_run -> redirecting = false; survey() }
@@ -655,7 +663,7 @@ proctype fate()
 	skip
 }
 
-/* Where an agent that is dead for good may leave a connection: nobody is there to kick the reader. */
+/* An agent that is dead for good may leave a connection in these states: no agent kicks the reader. */
 #define left_halfway (!alive && (state == SEALED || path[0] == MIXED || path[1] == MIXED || kick[0] || kick[1]))
 
 #define run_readers(d, kind)                                                                       \
@@ -687,7 +695,7 @@ init
 #endif
 		run fate()
 	}
-	/* Nothing can happen any more. */
+	/* Nothing more can happen. */
 	atomic {
 		timeout ->
 		stalled = (taken[0] < MESSAGES0 || taken[1] < MESSAGES1) && !left_halfway;

@@ -1,32 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May an end leave? One direction of a connection, where the kernel does what it should not: it skips a count, it
- * fails a redirect, it sends without asking the verdict.
+/* May an end leave? This is one direction of a connection on a kernel that misbehaves. It skips a count, it fails a redirect, or
+ * it sends without asking the verdict.
  *
- * Checked exhaustively by test/system/model/drained.test.ts. connection.pml has the whole protocol, and counts that are exact.
- * This model has what bpf/include/drained.bpf.h and accounting.bpf.h argue about. The sources of the steps:
+ * test/system/model/drained.test.ts checks it exhaustively. connection.pml has the whole protocol, with exact counts. This model
+ * covers the proofs in bpf/include/drained.bpf.h and accounting.bpf.h. The sources of the steps:
  *
  *	sender	tcp_bpf_sendmsg(); between its locks verdict() and redirect() of bpf/sk_msg/verdict.bpf.c
  *	reader	tcp_recvmsg(), tcp_bpf_recvmsg(); then meshaccel_received() of bpf/observe/observe.bpf.c
  *	agent	bpf/scan/{join,leave,tend,stuck}.bpf.h
- *	reasons	whoever calls stop()
+ *	reasons	the callers of stop()
  *
- * A message is one byte, or two where a redirect may fail. The sender holds a reference to its psock from before the
- * verdict until its message is in the peer's queue. The reader is edge-triggered: it has an event, and takes a short read
- * for the end. One receive takes all of one queue; it is one step, and its count is another one.
+ * A message is one byte, or two where a redirect may fail. The sender holds a reference to its psock from before the verdict
+ * until its message is in the peer's queue. The reader is edge-triggered: it has an event, and takes a short read for the end.
+ * One receive takes all of one queue. A receive is one step, and its count is another one.
  *
- * Simpler than life: the other direction does nothing; time is anything (each timeout may happen at once); a bound may
- * refuse a send at any time. Memory is sequentially consistent. connection.pml has blocked readers, kicks that get lost
+ * The model is simpler than reality. The other direction does nothing. Time is arbitrary: each timeout may happen at once. A
+ * bound may refuse a send at any time. Memory is sequentially consistent. connection.pml has blocked readers, kicks that get lost
  * and agents that die.
  *
- * What may go wrong has a name: `reordered` (or read twice), `lost`, `stalled` (nothing can happen any more, and not all
- * has been read), `unsettled` (nothing can happen any more, and a connection is still leaving).
+ * Each failure has a name. `reordered`: bytes are read out of order or twice. `lost`: bytes are lost. `stalled`: nothing more can
+ * happen, and not all has been read. `unsettled`: nothing more can happen, and a connection is still leaving.
  *
- * Scenarios: BYTES; JOINS at most; MISSES: counts that the kernel skips; FAILURES: redirects that fail, at none or at one
- * of two bytes; SKIPS: sends that go by TCP without being asked; SPLICES: receives by splice, which counts nothing, while
- * the reader is no member; HIDDEN: FIONREAD hides a member's TCP bytes; WAITED_FOR: the other direction has unread
- * redirected bytes, which its reader takes once all of this one has arrived; SLEEPER: a thread of the sender sleeps in a
- * receive, and holds a reference; READERS: threads that read; UNBOUNDED: no cap refuses a send. With two readers one may set the books right while the other one has taken bytes and has not counted them yet.
- * Mutations, each of which must show its failure: the names that begin with WITHOUT_.
+ * Scenarios:
+ *
+ *	BYTES, JOINS	bytes that are sent; joins at most
+ *	MISSES		counts that the kernel skips
+ *	FAILURES	redirects that fail, at none or at one of two bytes
+ *	SKIPS		sends that go by TCP without asking the verdict
+ *	SPLICES		receives by splice, which counts nothing, while the reader is no member
+ *	HIDDEN		FIONREAD hides a member's TCP bytes
+ *	WAITED_FOR	the other direction has unread redirected bytes; its reader takes them once all bytes of this one have
+ *			arrived
+ *	SLEEPER		a thread of the sender sleeps in a receive, and holds a reference
+ *	READERS		threads that read
+ *	UNBOUNDED	no cap refuses a send
+ *
+ * With two readers one may correct the accounting while the other one has taken bytes and has not counted them yet. Mutations,
+ * each of which must show its failure: the names that begin with WITHOUT_.
  */
 #ifndef BYTES
 #define BYTES 3
@@ -49,7 +59,7 @@
 #ifndef READERS
 #define READERS 1
 #endif
-/* Receives in a row that the accounting explains, before an end is wanted. */
+/* Number of receives in a row that the accounting must explain before an end is wanted. */
 #ifndef PROOF
 #define PROOF 1
 #endif
@@ -68,14 +78,14 @@
 
 bool reordered, lost, stalled, unsettled;
 
-/* The kernel: both queues of the reader, the sequence numbers, the psocks, the references to the sender's one. */
+/* The kernel: both queues of the reader, the sequence numbers, the psocks, and the references to the sender's psock. */
 chan tcp_queue = [BYTES] of { byte };
 chan redirected = [BYTES] of { byte };
 byte write_seq, copied_seq;
 byte users;
 bool sender_member, reader_member;
 bool edge;
-/* How many bytes the application has read. */
+/* Number of bytes that the application has read. */
 byte taken;
 
 /* struct conn and struct end; the counts are modulo 256 */
@@ -83,9 +93,9 @@ byte state, join, path, path_seq, drained;
 byte sent, received, base;
 byte proof = PROOF;
 bool attention;
-/* The books were set right once, and prove nothing any more. */
+/* The accounting was corrected, and proves nothing any more. */
 bool corrected;
-/* What a look at a sealed connection waits for: that anything happens. */
+/* A look at a sealed connection waits until anything happens. */
 bool changed;
 
 byte joins, misses, failures, skips, splices;
@@ -96,7 +106,7 @@ byte joins, misses, failures, skips, splices;
 #define other_drained true
 #endif
 
-/* A psock lives, and its verdict is asked, until the last reference is gone. */
+/* A psock lives until the last reference is gone. Until then its verdict is asked. */
 #define sender_psock (sender_member || users)
 
 /* received_beyond_tcp() */
@@ -182,7 +192,7 @@ proctype sender()
 		atomic {
 			if
 			:: failures < FAILURES ->
-				/* The application sends once more what the kernel did not take. */
+				/* The application sends again the byte that the kernel did not take. */
 				failures++;
 				size--
 			:: true
@@ -220,7 +230,7 @@ next:
 }
 
 #ifdef SLEEPER
-/* Another thread of the sender sleeps in tcp_bpf_recvmsg(), where nothing ever comes. */
+/* Another thread of the sender sleeps in tcp_bpf_recvmsg(), and no byte ever comes. */
 proctype sleeper()
 {
 end:	atomic { sender_member -> users++ }
@@ -238,7 +248,7 @@ inline take(queue)
 	changed = true
 }
 
-/* The answer of the books, in `ok`. The left side lags: it is read first. */
+/* The answer of the accounting, in `ok`. The left side lags, so it is read first. */
 inline ask_books()
 {
 	seen = received;
@@ -248,7 +258,7 @@ inline ask_books()
 	}
 }
 
-/* The answer of the kernel's structures, in `ok`. References first, the queue afterwards. */
+/* The answer of the kernel's structures, in `ok`. Check the references first and the queue afterwards. */
 inline ask_structure()
 {
 #ifdef WITHOUT_REFERENCES
@@ -356,7 +366,7 @@ end:	atomic {
 #endif
 			:: else -> break
 			od;
-			/* A splice: nobody counts it. */
+			/* A splice, which is not counted. */
 			if
 			:: splices < SPLICES && n && !reader_member -> splices++; n = 0
 			:: true
@@ -369,7 +379,7 @@ end:	atomic {
 	fi
 }
 
-/* A kick of a reader at whom TCP bytes wait. */
+/* A kick of a reader that has TCP bytes waiting. */
 inline wake_reader()
 {
 	if
@@ -470,7 +480,7 @@ undo:
 	od
 }
 
-/* Something makes the connection leave, at any time or never. */
+/* A reason to leave comes at any time, or never. */
 proctype reasons()
 {
 	byte n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Store buffering: a processor's plain store may be seen by others after its later loads. Two places depend on its not
- * being so; in each, two processors store one thing and then look at what the other one has stored.
+/* Store buffering: other processors may see a plain store after the storing processor's later loads. Two places depend on its
+ * absence. In each, two processors store one thing and then look at the other one's store.
  *
- * Checked exhaustively by test/system/model/ordering.test.ts. The other models take memory for sequentially consistent. The sources
+ * test/system/model/ordering.test.ts checks it exhaustively. The other models assume sequentially consistent memory. The sources
  * of the steps:
  *
  *	request		tcp_messages++ of bpf/sk_msg/verdict.bpf.c, then attend() of bpf/include/conn.bpf.h
@@ -10,16 +10,15 @@
  *	announce	redirect() of bpf/sk_msg/verdict.bpf.c: add_ordered(sent), then it looks whether the connection is sealed
  *	seal		seal() of bpf/include/conn.bpf.h, then redirect_drained() of bpf/include/drained.bpf.h
  *
- * Each processor has a buffer of one store to one variable. It reaches memory at any later time, and at once with an atomic
- * operation that returns the old value. Loads that overtake loads are not in here: each pairing says in the source
- * what orders it.
+ * Each processor has a buffer of one store to one variable. The store reaches memory at any later time. An atomic operation that
+ * returns the old value flushes it at once. Loads that overtake loads are not in this model. The source says at each pair of
+ * accesses what orders it.
  *
- * What may go wrong has a name: `unheard`, a request that no scan looks at; `lost`, a redirect under way that whoever has
- * sealed does not know of.
+ * Each failure has a name. `unheard`: no scan looks at a request. `lost`: a redirect is under way, and the program that has
+ * sealed does not know of it.
  *
- * Scenarios: REQUESTS, each a store and a request.
- * Mutations, each of which must show its failure: WITHOUT_EXCHANGE looks at the flag by a plain load first;
- * WITHOUT_ORDERED_ADD announces by an add that orders nothing.
+ * Scenarios: REQUESTS, each a store and a request. Mutations, each of which must show its failure. WITHOUT_EXCHANGE looks at the
+ * flag by a plain load first. WITHOUT_ORDERED_ADD announces by an add that orders nothing.
  */
 #ifndef REQUESTS
 #define REQUESTS 3
@@ -33,10 +32,10 @@ bool attention, queued;
 byte sent;
 bool sealed, under_way, drained;
 
-/* The sender's processor: what it has stored and others do not see yet. */
+/* Stores of the sender's processor that others do not see yet. */
 byte messages_here, sent_here;
 
-/* At any time. */
+/* The store reaches memory at any time. */
 proctype store_buffer()
 {
 end:	do

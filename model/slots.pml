@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two connections that have one slot, one after the other: does a late step of the first one harm the second, and is the
- * slot free in the end?
+/* Two connections use one slot, one after the other. Can a late step of the first one harm the second? Is the slot free in
+ * the end?
  *
- * Checked exhaustively by test/system/model/slots.test.ts. The sources of the steps:
+ * test/system/model/slots.test.ts checks it exhaustively. The sources of the steps:
  *
  *	socket	the kernel: a socket opens, closes, and its memory goes to another one
- *	tell	end_closed() of bpf/include/closed.bpf.h, run by two programs, of which the kernel may skip either
+ *	tell	end_closed() of bpf/include/closed.bpf.h, run by two programs; the kernel may skip either
  *	reader	meshaccel_received() of bpf/observe/observe.bpf.c on a sealed connection
  *	scan	bpf/scan/{pair,join,leave,tend,stuck}.bpf.h
  *
- * A program may be held up between any two of its steps, for any time. Scans never overlap; each of the scan's steps is one
+ * A program may be held up between any two of its steps, for any time. Scans never overlap. Each step of the scan is one
  * here.
  *
- * Simpler than life: there is one slot; each connection has one end, its other one closes at the same moment and is always
- * seen; one message is redirected to it. Memory is sequentially consistent.
+ * The model is simpler than reality. There is one slot. Each connection has one end. Its other end closes at the same moment,
+ * and this is always seen. One message is redirected to the end. Memory is sequentially consistent.
  *
- * What may go wrong has a name: `wrong`, an open socket is taken for closed; `lost`, a member leaves over unread bytes;
- * `stale`, a connection reads the bytes of the one before; `leaked`, nothing can happen any more, and the slot is taken.
+ * Each failure has a name. `wrong`: an open socket is taken for closed. `lost`: a member leaves over unread bytes. `stale`: a
+ * connection reads the bytes of the one before. `leaked`: nothing more can happen, and the slot is taken.
  *
- * Scenarios: RECONNECTS: the second connection is the first one's socket, connected again.
- * Mutations, each of which must show its failure: the names that begin with WITHOUT_.
+ * Scenarios: RECONNECTS: the second connection is the first one's socket, connected again. Mutations, each of which must show
+ * its failure: the names that begin with WITHOUT_.
  */
 
-/* At most. */
+/* Joins at most. */
 #ifndef JOINS
 #define JOINS 2
 #endif
@@ -39,8 +39,8 @@
 
 bool wrong, lost, stale, leaked;
 
-/* The kernel, by connection: its socket, where that lies, whether redirected bytes are unread. By address: the cookie of
- * the socket there. A socket's cookie is its connection's number and one. */
+/* The kernel. By connection: its socket, the address of that, and whether redirected bytes are unread. By address: the cookie
+ * of the socket there. A socket's cookie is the number of its connection plus one. */
 byte socket_state[2], address[2];
 bool unread[2];
 byte cookie_at[2];
@@ -75,7 +75,7 @@ proctype tell(byte c)
 {
 	bool mine;
 
-	/* It interrupts another run of itself. */
+	/* The kernel skips a program that interrupts another run of itself. */
 	if
 	:: goto skipped
 	:: true
@@ -149,7 +149,7 @@ proctype socket()
 		run reader(1)
 	};
 #else
-	/* The other one may come sooner. */
+	/* The other callback may come sooner. */
 	if
 	:: atomic { open_at(1, 1); run reader(1) };
 		atomic { socket_state[0] = GONE; cookie_at[0] = 0; unread[0] = false }
@@ -208,7 +208,7 @@ end:	do
 		life = FREE;
 		owner = 0
 	   }
-	/* Some reason */
+	/* Any reason to leave */
 	:: atomic { life == JOINED && member -> life = SEALED }
 #ifndef WITHOUT_SWEEP
 	:: atomic { life != FREE && !is_closed &&

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# build-bpf.sh DIR [x86|arm64]: builds the BPF objects into DIR/bpf, for this kind of machine unless another one is named. A
-# target is rebuilt only when something it is made of is newer.
+# build-bpf.sh DIR [x86|arm64]: builds the BPF objects into DIR/bpf, for this architecture by default. A target is rebuilt
+# only when one of its inputs is newer.
 #
-# They are portable between kernels, whose types are relocated when they are loaded; but not between kinds of machines,
-# because two programs read registers. The types come from the running kernel (DIR/vmlinux.h), or from a file of
-# `bpftool btf dump` that VMLINUX_H names.
+# The objects are portable between kernels: their types are relocated at load time. They are not portable between
+# architectures, because two programs read registers. The types come from the running kernel (DIR/vmlinux.h). VMLINUX_H may
+# name a file of `bpftool btf dump` instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/stale.sh
@@ -22,7 +22,7 @@ if [[ ! -s $dir/vmlinux.h || $(cat "$dir/vmlinux.release" 2>/dev/null) != "$type
 		echo "build: this kernel has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF is needed" >&2
 		exit 1
 	fi
-	# As when an image for arm64 is built on x86, under emulation.
+	# For example when an image for arm64 is built on x86, under emulation.
 	from=$(grep -q '^struct user_pt_regs {' "$dir/vmlinux.h.new" && echo arm64 || echo x86)
 	if [[ $from != "$arch" ]]; then
 		sed -i -e 's/\bstruct pt_regs\b/struct foreign_pt_regs/g' -e '/^#define __VMLINUX_H__$/r bpf/registers.h' \
@@ -51,7 +51,7 @@ if stale "$dir/bpf/meshaccel.bpf.o" "${parts[@]}"; then
 	mv "$dir/bpf/meshaccel.bpf.o.new" "$dir/bpf/meshaccel.bpf.o"
 fi
 
-# Objects of their own.
+# These are separate objects.
 for source in bpf/{layout,measure}/*.bpf.c bench/bpf/*.bpf.c; do
 	[[ -e $source ]] || continue
 	object=$dir/bpf/$(basename "${source%.c}").o

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Builds what a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, the walk over
-# pods' sockets, what is used of client-node, and dist/.
-# A target is rebuilt only when something it is made of is newer.
+# Builds all that a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, the walk
+# over pods' sockets, the used part of client-node, and dist/. A target is rebuilt only when one of its inputs is
+# newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . scripts/stale.sh
 
 mkdir -p build/cni build/netns
-# One build at a time; and each output appears whole.
+# Only one build runs at a time, and each output appears whole.
 exec 9>build/.lock
 flock 9
 
 bash scripts/build-bpf.sh build
 
-# Static, because it runs on any host's C library.
+# Static, because it must run with the C library of any host.
 plugin=build/cni/meshaccel-cni
 if stale "$plugin" cni/shim/*; then
 	gcc -static -s -O2 -Wall -Wextra -Werror -o "$plugin.new" cni/shim/*.c

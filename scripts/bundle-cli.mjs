@@ -1,5 +1,5 @@
-// bundle-cli.mjs: bundles the command into dist/. Its entries keep the paths of their sources; what they share goes into
-// dist/chunks/. Few files halve the time that the command takes to start.
+// bundle-cli.mjs: bundles the command into dist/. Its entries keep the paths of their sources. Shared code goes into
+// dist/chunks/. Few files halve the start time of the command.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { build } from 'esbuild'
@@ -12,7 +12,7 @@ const { outputFiles } = await build({
   outbase: '.',
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
-  // koffi has a binary part; bundle-kube-config.mjs bundles the other one.
+  // koffi has a binary part. bundle-kube-config.mjs bundles the other package.
   external: ['koffi', '#kube-config'],
   write: false,
   plugins: [
@@ -31,8 +31,8 @@ const { outputFiles } = await build({
   ],
 })
 
-// A command that starts meanwhile finds all of the old files or all of the new ones: chunks come first, entries appear
-// whole, and old chunks go last.
+// A command that starts meanwhile must find all old files or all new ones. So chunks come first, entries appear whole,
+// and old chunks are removed last.
 const isChunk = ({ path }) => path.includes('/dist/chunks/')
 for (const file of [
   ...outputFiles.filter(isChunk),

@@ -1,5 +1,5 @@
-// bundle-kube-config.mjs OUT: the part of @kubernetes/client-node that the agent uses, its KubeConfig, in one module.
-// Imported whole, the package brings 700 generated classes along: 45 MiB of memory and a second at each start.
+// bundle-kube-config.mjs OUT: bundles KubeConfig, the only part of @kubernetes/client-node that the agent uses, into
+// one module. The whole package would load 700 generated classes: 45 MiB of memory and a second at each start.
 import { build } from 'esbuild'
 import { bundleOptions } from './bundle-options.mjs'
 
@@ -13,13 +13,13 @@ await build({
     resolveDir: '.',
   },
   outfile,
-  // node-fetch does without.
+  // node-fetch works without it.
   external: ['encoding'],
   plugins: [
     {
       name: 'what is not used goes',
       setup(bundling) {
-        // Its package.json does not say so, but to load a module of it does nothing beside.
+        // Loading one of its modules has no side effects, although its package.json does not say so.
         bundling.onResolve({ filter: /./ }, async ({ path, pluginData, ...rest }) => {
           if (pluginData === isAsked) return undefined
           const found = await bundling.resolve(path, { ...rest, pluginData: isAsked })

@@ -1,11 +1,11 @@
-/** @type {import('esbuild').BuildOptions} What both bundles share. */
+/** @type {import('esbuild').BuildOptions} The options of both bundles. */
 export const bundleOptions = {
   bundle: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
   logLevel: 'warning',
-  // For the CommonJS packages in it.
+  // For the CommonJS packages in the bundle.
   banner: {
     js: [
       "import { createRequire as requireOf } from 'node:module'",

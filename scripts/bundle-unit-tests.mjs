@@ -1,5 +1,5 @@
-// bundle-unit-tests.mjs: bundles the tests of test/unit into a few files of build/test/unit, and the command that some of them
-// start. They need nothing but `npm ci`. Each file that tap runs costs three seconds of CPU time.
+// bundle-unit-tests.mjs: bundles the tests of test/unit into a few files of build/test/unit, because each file that tap runs
+// costs three seconds of CPU time. It also bundles the command that some of them start. The tests need only `npm ci`.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,7 +24,7 @@ const run = (script, ...args) => {
   execFileSync(process.execPath, [join('scripts', script), ...args], { stdio: 'inherit' })
 }
 mkdirSync('build', { recursive: true })
-// This one takes ten seconds, and changes with the packages only. `npm run build` looks whether it is up to date.
+// This bundle takes ten seconds, and changes only with the packages. `npm run build` checks whether it is up to date.
 if (!existsSync('build/kube-config.js')) run('bundle-kube-config.mjs', 'build/kube-config.js')
 run('bundle-cli.mjs')
 

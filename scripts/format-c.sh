@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formats the C sources, or with --check says which are not formatted.
+# Formats the C sources. With --check it only reports unformatted ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mapfile -d '' sources < <(git ls-files -z --cached --others --exclude-standard '*.c' '*.h')

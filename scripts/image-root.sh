@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# image-root.sh DIR: lays out the file system of the container image from a built checkout: the product, Node, and the
-# C libraries that they load; no shell, no package manager. The Dockerfile copies it; tests pack it without a daemon.
+# image-root.sh DIR: lays out the file system of the container image from a built checkout. It holds the product,
+# Node, and the C libraries that they load, but no shell and no package manager. The Dockerfile copies it. Tests pack
+# it without a daemon.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "$1"
@@ -36,13 +37,13 @@ cp "$node" "$root/usr/bin/node"
 sed -i '1s|/usr/bin/env -S node|/usr/bin/node|' "$root/app/dist/src/cli.js"
 ln -s /app/dist/src/cli.js "$root/usr/bin/meshaccel"
 
-# What is loaded: Node, the binding, and libbpf, which the binding opens by name.
+# Node, the binding, and libbpf, which the binding opens by name, with all that they load.
 libbpf=$(ldconfig -p | sed -n "s#.*libbpf\.so\.1 .*=> \(.*$multiarch.*\)#\1#p" | head -n 1)
 mapfile -t loaded < <(find "$root/app/node_modules" -name '*.node')
 {
 	echo "$libbpf"
 	ldd "$node" "$libbpf" "${loaded[@]}" | grep -o '/[^ ]* (0x' | cut -d' ' -f1
 } | sort -u | while read -r library; do
-	# Where the path leads in a file system whose /lib is a link.
+	# Resolves the path as in a file system whose /lib is a link.
 	cp -L "$library" "$root$(realpath "$(dirname "$library")")/"
 done

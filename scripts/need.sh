@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# need.sh WHO PROOF:PACKAGE...: installs those Debian packages whose proof, a command or a file (a pattern), is missing,
-# and starts none of the services in them. Fails where it cannot, after saying what is missing for WHO.
+# need.sh WHO PROOF:PACKAGE...: installs each Debian package whose proof is missing, without starting its services. A proof is a
+# command or a file (a pattern). If it cannot install them, it fails and lists what WHO lacks.
 set -euo pipefail
 
 # Ubuntu's bpftool is a script. It runs the real one only on the kernel that it came with.
@@ -33,7 +33,7 @@ if [[ " ${missing[*]} " == *' bpftool '* ]] && ! apt-cache policy bpftool | grep
 	apt-cache policy "$tools" | grep -q 'Candidate: [^(]' || tools=linux-tools-generic
 	missing=("${missing[@]/#bpftool/linux-tools-common $tools}")
 fi
-# Tests start their own servers: Debian's are not to start. A policy that is there already stays.
+# Tests start their own servers, so Debian's must not start. An existing policy stays.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Renders deploy/manifests.yaml and deploy/cleanup.yaml from the Helm chart: what `meshaccel manifests` prints, with and
-# without --cleanup. Needs helm 3; HELM names another.
-# --check says whether they are what the chart renders; where there is no helm, whether they were made of this very chart.
+# Renders deploy/manifests.yaml and deploy/cleanup.yaml from the Helm chart. `meshaccel manifests` prints the first, and the
+# second with --cleanup. Needs helm 3; HELM may name another binary. --check reports whether the files match the rendered chart.
+# Without helm it only compares the checksum of the chart.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ helm=${HELM:-helm}
 chart=deploy/helm/meshaccel
 sum=$(find "$chart" -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
 
-# render NAMESPACE OPTION...: below a namespace that admits the pods
+# render NAMESPACE OPTION...: renders below a namespace that admits the pods
 render() {
 	local namespace=$1
 	shift

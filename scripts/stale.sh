@@ -1,4 +1,4 @@
-# Sourced.
+# Source this file.
 
 stale() { # stale TARGET SOURCE...: is TARGET missing or older than a source?
 	local target=$1 source

@@ -7,7 +7,7 @@
 
 #define AF_INET6 10
 
-/* Writes the addresses of the socket at this address into a record with the fields of struct
+/* Writes the addresses of the socket at address `sk` into a record with the fields of struct
  * flow_end.
  */
 #define put_addresses(record, sk)                                                                  \

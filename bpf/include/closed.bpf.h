@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* A watched socket has closed. Two programs tell, because either one may be missed: a tracepoint,
- * which the kernel skips when it interrupts another run of it, and a sockops callback, whose flag
- * another agent may have taken from the socket. The first one to come does the work. If neither
- * comes, the sweep finds the socket gone (stuck.bpf.h). All this does is tell: the scan frees the
- * slot, so a slot is never freed under a scan's eyes.
+/* Handles the close of a watched socket. Two programs report a close, because either one may be
+ * missed. One is a tracepoint, which the kernel skips when it interrupts another run of it. The
+ * other is a sockops callback, and another agent may have cleared its flag. The first report does
+ * the work. If both are missed, the sweep finds that the socket is gone (stuck.bpf.h). A report
+ * only marks the end. The scan frees the slot, so no slot is freed while a scan works on it.
  *
- * A program may be held up in here (since Linux 7.0 it can be preempted), for so long that the
- * sweep finds the socket gone and the slot goes to another connection. So what it writes names the
- * socket (is_closed()), and the numbers of a slot's joins go on from one connection to the next: a
- * late write says nothing about the later one. model/slots.pml has this.
+ * A program may be held up in here: since Linux 7.0 it can be preempted. Meanwhile the sweep may
+ * find that the socket is gone, and the slot may go to another connection. So the mark names the
+ * socket (is_closed()). The join numbers of a slot also continue from one connection to the next.
+ * So a late write does not affect the later connection. model/slots.pml checks this.
  */
 #ifndef MESHACCEL_CLOSED_BPF_H
 #define MESHACCEL_CLOSED_BPF_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The life of a connection: every transition of its state, once.
+/* The life of a connection. All transitions of its state are defined here.
  *
  *	        allocated        both wanted         both are members
  *	 FREE ------------> WATCHED --------> JOINING --------> JOINED
@@ -10,15 +10,15 @@
  *	                        |   all that was redirected is read     |
  *	                        +---------------------------------------+
  *
- * Scans never overlap, and the scan alone makes all transitions but two, which any program may
- * make: stop() and seal(). A transition is one compare-and-swap of conn->life, which holds the
- * state and the reason, so that none is made halfway and no reason belongs to another transition.
+ * Scans never overlap. Any program may make two transitions: stop() and seal(). Only the scan makes
+ * the others. Each transition is one compare-and-swap of conn->life, which holds the state and the
+ * reason. So no transition is made halfway, and no reason belongs to another transition.
  *
  * Every state has a way out that needs no person:
  *
  *	WATCHED		its ends close, or join again
  *	JOINING		both ends enter in the same or the next scan, or both are taken out again
- *	JOINED		a reader that does not do as it should makes it leave
+ *	JOINED		leaves when a reader misbehaves
  *	STOPPING	sealed when both directions are drained, at the latest after STOPPING_NS
  *	SEALED		each end leaves when its reader has read, or has closed
  */
@@ -44,7 +44,7 @@ static __always_inline __u32 state_of(const struct conn *conn)
 	return state_in(READ_ONCE(conn->life));
 }
 
-/* Why it is leaving, or has left. */
+/* Why the connection is leaving, or has left. */
 static __always_inline __u32 reason_of(const struct conn *conn)
 {
 	return reason_in(READ_ONCE(conn->life));
@@ -55,25 +55,26 @@ static __always_inline bool is_member_state(__u32 state)
 	return state >= CONN_JOINING;
 }
 
-/* From a life that was read before. Returns false if somebody else was faster. Ordered like a full
- * barrier. */
+/* Moves on from a life that the caller has read. Returns false if another program was faster. A
+ * full barrier. */
 static __always_inline bool move(struct conn *conn, __u32 from, enum conn_state to, __u32 reason)
 {
 	return __sync_val_compare_and_swap(&conn->life, from, life_of(to, reason)) == from;
 }
 
-/* Has the next scan look at a conn. The exchange also orders what the caller has written before the
- * scan's look: a scan that has taken the flag down reads it afterwards. */
+/* Requests a look at the conn by the next scan. The exchange orders the caller's writes before the
+ * scan's look: a scan that clears the flag reads them afterwards. */
 static __always_inline void attend(struct conn *conn, __u32 slot)
 {
 	if (__sync_lock_test_and_set(&conn->attention, 1))
 		return;
-	/* The queue may be locked by the program that this one interrupts. The sweep asks again. */
+	/* This program may interrupt one that holds the queue's lock. The sweep repeats the
+	 * request. */
 	if (bpf_map_push_elem(&meshaccel_attention, &slot, BPF_ANY))
 		__sync_lock_test_and_set(&conn->attention, 0);
 }
 
-/* Sends a joined connection back to TCP, each direction at its next drained point. */
+/* Returns a joined connection to TCP, each direction at its next drained point. */
 static __always_inline void stop(struct conn *conn, __u32 slot, __u32 reason)
 {
 	__u32 life = READ_ONCE(conn->life);
@@ -82,7 +83,7 @@ static __always_inline void stop(struct conn *conn, __u32 slot, __u32 reason)
 		attend(conn, slot);
 }
 
-/* Nothing is redirected any more, at once. Returns whether the connection is sealed now. */
+/* Ends redirection at once. Returns whether the connection is sealed now. */
 static __always_inline bool seal(struct conn *conn, __u32 slot, __u32 reason)
 {
 	__u32 life = READ_ONCE(conn->life);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* When all that was redirected to an end has been read, so that it may leave the sockhash: the
- * kernel would throw queued bytes away.
+/* Decides when an end has read all that was redirected to it. Only then may it leave the sockhash,
+ * because the kernel would discard queued bytes.
  *
- * The structure of the kernel proves it. The connection is sealed; a full barrier follows; then the
- * sender's psock tells that no sendmsg is inside, because each one holds a reference from before it
- * asks the verdict until its message is in the peer's queue. A later one finds the connection
- * sealed and redirects nothing. So the peer's queue can only shrink, and once it is empty nothing
- * is unread or under way. References first, the queue afterwards: a redirect puts its message into
- * the queue before it drops its reference.
+ * The proof from the kernel's structures:
  *
- * The receive accounting (accounting.bpf.h) says the same at less cost, and while a thread of the
- * sender sleeps in a receive, which holds a reference, too. Either one is enough. Books that were
- * set right once are not asked: then the connection leaves when that thread has woken.
+ *	1. The connection is sealed, and a full barrier follows.
+ *	2. The sender's psock then shows that no sendmsg is inside. Each sendmsg holds a reference
+ *	   from before it asks the verdict until its message is in the peer's queue.
+ *	3. A later sendmsg finds the connection sealed and redirects nothing.
+ *	4. So the peer's queue can only shrink. Once it is empty, nothing is unread or under way.
+ *
+ * Check the references first and the queue afterwards: a redirect queues its message before it
+ * drops its reference.
+ *
+ * The receive accounting (accounting.bpf.h) gives the same answer at less cost. It also answers
+ * while a thread of the sender sleeps in a receive, which holds a reference. Either answer is
+ * enough. A corrected accounting is not asked. Then the connection leaves after that thread has
+ * woken.
  */
 #ifndef MESHACCEL_DRAINED_BPF_H
 #define MESHACCEL_DRAINED_BPF_H
@@ -25,8 +30,9 @@
 #define redirect_drained_in GLOBAL(meshaccel_redirect_drained)
 #define doom		    GLOBAL(meshaccel_doom)
 
-/* No bytes of this direction are in the reader's queue or on their way into it. `own` references to
- * the sender's psock are the caller's. Sealed or under the sender's lock, it stays so. */
+/* Whether no byte of this direction is in the reader's queue or on its way there. `own` is the
+ * number of references to the sender's psock that the caller holds. The answer stays true if the
+ * connection is sealed or the caller holds the sender's lock. */
 GLOBAL_FUNCTION int queue_drained(struct conn *conn, __u32 sender, int own)
 {
 	__u64 psock;
@@ -41,8 +47,8 @@ GLOBAL_FUNCTION int queue_drained(struct conn *conn, __u32 sender, int own)
 	return !psock || queue_empty(psock);
 }
 
-/* The reader's receives account for all that was announced to it. No proof by itself: see
- * books_prove(). */
+/* Whether the reader's receives account for all that was announced to it. This alone is no proof:
+ * see books_prove(). */
 GLOBAL_FUNCTION int books_balance(struct conn *conn, __u32 sender)
 {
 	const struct conn_end *reader;
@@ -51,7 +57,7 @@ GLOBAL_FUNCTION int books_balance(struct conn *conn, __u32 sender)
 	if (!conn)
 		return 0;
 	reader = &conn->ends[~sender & 1];
-	/* In this order: see accounting.bpf.h. */
+	/* In this order: accounting.bpf.h says why. */
 	received = peek_end(reader->end, received);
 	__sync_lock_test_and_set(&conn->fence, 0);
 	excess = received_beyond_tcp(received, peek(struct tcp_sock, reader->sk, copied_seq),
@@ -71,10 +77,10 @@ static __always_inline bool books_prove(struct conn *conn, __u32 sender)
 	return !peek_end(conn->ends[~sender & 1].end, corrected);
 }
 
-/* Sealed, so that `sent` is final: has the reader received all that its peer redirected to it? Once
- * it has, it has for good, and the answer is kept. The number of the join is read before the state:
- * a whole leave and join may lie between the two, and the next join is not drained because the last
- * one was. */
+/* Whether the reader has received all that its peer redirected to it, on a sealed connection, where
+ * `sent` is final. A positive answer stays true and is kept. The caller reads the join number
+ * before the state. A whole leave and join may lie between the two, and the earlier answer says
+ * nothing about the next join. */
 GLOBAL_FUNCTION int redirect_drained_in(struct conn *conn, __u32 sender, __u32 join)
 {
 	struct conn_end *reader;
@@ -99,7 +105,7 @@ static __always_inline bool redirect_drained(struct conn *conn, __u32 sender)
 	return redirect_drained_in(conn, sender, READ_ONCE(conn->join));
 }
 
-/* Redirected bytes are unread that this reader will not see: both ends are to be reset. */
+/* Has both ends reset: redirected bytes are unread that this reader will not see. */
 GLOBAL_FUNCTION int doom(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
 	const struct conn_end *reader;

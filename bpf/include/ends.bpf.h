@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Watched ends, and the list of those that the scan is to look at. */
+/* Watched ends, and the list of wanted ends. */
 #ifndef MESHACCEL_ENDS_BPF_H
 #define MESHACCEL_ENDS_BPF_H
 
 #include "maps.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-/* Flags that the tracepoint's receives may carry (include/linux/socket.h). */
+/* Flags of receives that the tracepoint may report (include/linux/socket.h). */
 #define MSG_OOB	     0x1
 #define MSG_PEEK     0x2
 #define MSG_TRUNC    0x20
@@ -14,7 +14,8 @@
 #define MSG_WAITALL  0x100
 #define MSG_ERRQUEUE 0x2000
 
-/* Bytes that came by TCP since the record was made. The kernel counts the peer's FIN as one. */
+/* Bytes that came by TCP since the record was made. The kernel counts the peer's FIN as one byte.
+ */
 static __always_inline __u64 tcp_bytes_of(const struct tcp_sock *tp, const struct end *end)
 {
 	const struct sock_common *common = &tp->inet_conn.icsk_inet.sk.__sk_common;
@@ -23,7 +24,7 @@ static __always_inline __u64 tcp_bytes_of(const struct tcp_sock *tp, const struc
 	return tp->bytes_received - end->bytes_before - fin;
 }
 
-/* Has the next scan look at the end. Idempotent. */
+/* Requests a visit of the end after the next scan. Idempotent. */
 static __always_inline void want(__u32 index, __u64 netns_cookie)
 {
 	bpf_map_update_elem(&meshaccel_wanted, &index, &netns_cookie, BPF_NOEXIST);
@@ -41,7 +42,7 @@ static __always_inline __u32 *watched_used(void)
 	return bpf_map_lookup_elem(&meshaccel_watched_used, &zero);
 }
 
-/* Gives the end a record in the table. Returns false if there is no room. */
+/* Gives the end a record in the table. Returns false if the table is full. */
 static __always_inline bool list_end(struct end *end, __u64 sk)
 {
 	struct watched *watched;
@@ -64,12 +65,14 @@ static __always_inline bool list_end(struct end *end, __u64 sk)
 	watched->sk = sk;
 	watched->end = (__u64)end;
 	watched->netns_cookie = end->netns_cookie;
-	/* Last, and ordered: whoever reads the cookie may read the rest. */
+	/* Written last, by an ordered exchange: a program that reads the cookie may read the rest.
+	 */
 	__sync_lock_test_and_set(&watched->cookie, end->cookie);
 	return true;
 }
 
-/* Gives the record of a socket with this cookie back. Idempotent; any number of programs at once.
+/* Returns the record of the socket with this cookie. Idempotent, and safe for any number of
+ * programs at once.
  */
 static __always_inline void unlist(__u32 index, __u64 cookie)
 {
@@ -80,7 +83,7 @@ static __always_inline void unlist(__u32 index, __u64 cookie)
 	bpf_map_delete_elem(&meshaccel_wanted, &index);
 	if (__sync_val_compare_and_swap(&watched->cookie, cookie, 0) != cookie)
 		return;
-	/* The queue may be locked by the program that this one interrupts: the sweep comes back. */
+	/* This program may interrupt one that holds the queue's lock. The sweep tries again. */
 	if (bpf_map_push_elem(&meshaccel_spare, &index, 0))
 		__sync_lock_test_and_set(&watched->cookie, cookie);
 }
@@ -96,17 +99,17 @@ static __always_inline bool is_worth_joining(const struct end *end)
 	return is_proven(end) && end->turns >= end->turns_needed;
 }
 
-/* Whether the user of the end's pod accepts what a blocking reader sees on a member: a receive that
- * fails with EAGAIN after a signal, a reset or a half-close. */
+/* Whether the pod's user accepts the effects of membership on a blocking reader. Its receive fails
+ * with EAGAIN after a signal, a reset or a half-close. */
 static __always_inline bool accepts_blocking(__u64 netns_cookie)
 {
 	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &netns_cookie);
 
-	/* A pod that is not enrolled any more leaves for that reason. */
+	/* A pod that is no longer enrolled leaves for that reason. */
 	return !pod || pod->blocking_readers;
 }
 
-/* A habit of the end's reader that redirected bytes would not survive. */
+/* A habit of the end's reader that does not work with redirected bytes. */
 static __always_inline enum reason bad_habit(int flags)
 {
 	if (flags & MSG_WAITALL)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Connections that a user wants to stay on TCP: those of which one end matches a rule of its pod.
+/* Connections that a user wants to stay on TCP: one end matches a rule of its pod.
  *
- * A rule sees what the end sees. Its remote address is the one that the application dialled, also
- * where REDIRECT leads elsewhere. The port is that of the server's side, so that no rule ever meets
- * a port which a kernel chose: what the client dialled, and what the server listens at. The two
- * differ behind REDIRECT and DNAT (8080 and a sidecar's 15006), and the server's pod may name
- * either one. The uid is that of who opened or accepted the socket, as the node counts uids.
+ * A rule uses the view of its end. The remote address is the one that the application dialled, even
+ * where REDIRECT leads elsewhere. The port is always the server's, never an ephemeral one. A rule
+ * may name the port that the client dialled or the port at which the server listens. The two differ
+ * behind REDIRECT and DNAT (8080 and a sidecar's 15006). The server's pod may name either one. The
+ * uid is the one that opened or accepted the socket, in the numbers of the node.
  */
 #ifndef MESHACCEL_EXCLUDE_BPF_H
 #define MESHACCEL_EXCLUDE_BPF_H
@@ -57,7 +57,7 @@ static __always_inline bool has_port(const struct port_range *range, __u16 port)
 	return range->from <= port && port <= range->to;
 }
 
-/* Does a rule of the pod match its end? */
+/* Whether a rule of the pod matches its end. */
 static __noinline bool matches_rule(const struct pod *pod, const struct remote *remote, __u32 uid,
 				    __u16 dialled, __u16 listens)
 {
@@ -90,8 +90,8 @@ static __always_inline bool is_excluded(const struct conn *conn, __u32 role)
 	return matches_rule(pod, &remote, peek(struct sock, end->sk, sk_uid.val), dialled, listens);
 }
 
-/* Asks the rules of its pod about an end of a paired connection, if they may have changed since.
- * All of the node's rules have one number, so both ends are asked anew. */
+/* Applies the rules of its pod to an end of a paired connection, if they may have changed since.
+ * All rules of the node share one version number, so both ends are checked again. */
 #define ask_rules GLOBAL(meshaccel_ask_rules)
 GLOBAL_FUNCTION int ask_rules(struct conn *conn, __u32 role)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Which two sockets are the ends of one connection.
+/* Finds which two sockets are the ends of one connection.
  *
- * Addresses cannot tell: REDIRECT makes the ends disagree on them and loopback four-tuples repeat
- * in every pod. The initial sequence numbers can: NAT leaves them alone, and 64 bits of numbers
- * that kernels chose are neither guessed nor repeated. At the handshake they are snd_nxt and
- * rcv_nxt. Later they still follow from any moment of an established socket, because the kernel
- * counts what was acknowledged and received since (RFC 4898 tcpEStatsAppHCThruOctets*):
+ * Addresses are no key: REDIRECT makes the ends disagree on them, and loopback four-tuples repeat
+ * in every pod. The initial sequence numbers are one. NAT leaves them alone. They are 64 bits that
+ * kernels chose, so nobody guesses them and they do not repeat. At the handshake they are snd_nxt
+ * and rcv_nxt. Later they follow from the state of the socket at any moment. The kernel counts what
+ * was acknowledged and received since (RFC 4898 tcpEStatsAppHCThruOctets*):
  *
  *	own first byte  = snd_una - bytes_acked   (the active end has counted its SYN: one more)
  *	peer first byte = rcv_nxt - bytes_received
@@ -16,7 +16,7 @@
 #include "ends.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-/* The key of an end that has the given role. */
+/* The key of an end that has this role. */
 static __always_inline struct isn_pair derive_key(const struct tcp_sock *tp, enum role role)
 {
 	struct isn_pair key = {
@@ -39,14 +39,14 @@ static __always_inline struct isn_pair identity_of(const struct isn_pair *key, e
 	return identity;
 }
 
-/* The MPTCP layer reads and writes its subflows by itself. */
+/* The MPTCP layer itself reads and writes its subflows. */
 static __always_inline bool is_mptcp(struct tcp_sock *tp)
 {
 	return tp && bpf_core_field_exists(tp->is_mptcp) &&
 	       BPF_CORE_READ_BITFIELD_PROBED(tp, is_mptcp);
 }
 
-/* Begins to watch an end; its place in the table follows. */
+/* Begins to watch an end. The caller adds it to the table afterwards. */
 static __always_inline void end_fill(struct end *end, struct isn_pair key, enum role role,
 				     __u64 netns_cookie, __u64 cookie, struct tcp_sock *tp)
 {

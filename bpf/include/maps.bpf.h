@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Every map, once. Weak, so that the static linker merges the definitions of all objects into one.
+/* Defines every map once. The maps are weak, so that the static linker merges the definitions of
+ * all objects into one.
  */
 #ifndef MESHACCEL_MAPS_BPF_H
 #define MESHACCEL_MAPS_BPF_H
@@ -39,7 +40,7 @@ struct {
 	__uint(max_entries, EVENTS_BYTES);
 } meshaccel_events __weak SEC(".maps");
 
-/* Every watched socket; gone with it. */
+/* Every watched socket. The kernel frees a record together with its socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -47,8 +48,8 @@ struct {
 	__type(value, struct end);
 } meshaccel_ends __weak SEC(".maps");
 
-/* The same sockets in a table, because iterators over the sockets of a storage map, and over the
- * elements of any map, are refused by some kernels. */
+/* The same sockets in a table. Some kernels refuse iterators over the sockets of a storage map, and
+ * over the elements of any map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_WATCHED);
@@ -56,14 +57,14 @@ struct {
 	__type(value, struct watched);
 } meshaccel_watched __weak SEC(".maps");
 
-/* Its records that were given back. */
+/* Records of the table that were returned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_WATCHED);
 	__type(value, __u32);
 } meshaccel_spare __weak SEC(".maps");
 
-/* How many of its records were ever taken. */
+/* How many records of the table were ever taken. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -79,7 +80,8 @@ struct {
 	__type(value, struct cursor);
 } meshaccel_cursor __weak SEC(".maps");
 
-/* The ends that the next scan looks at, those worth joining: index in watched, netns cookie. */
+/* The ends that are worth joining. The next scan names their namespaces for a visit. Key: the index
+ * in watched. Value: the netns cookie. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, ROLES *MAX_CONNS);
@@ -97,7 +99,7 @@ struct {
 	__type(value, struct claim);
 } meshaccel_identities __weak SEC(".maps");
 
-/* struct due_claim in the order in which they were made; each claim is in here once. */
+/* struct due_claim in the order in which they were made. Each claim is in here once. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, ROLES *MAX_CONNS);
@@ -113,14 +115,15 @@ struct {
 	__type(value, struct conn);
 } meshaccel_conns __weak SEC(".maps");
 
-/* The slots of conns that were given back. */
+/* The slots of conns that were returned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_CONNS);
 	__type(value, __u32);
 } meshaccel_free __weak SEC(".maps");
 
-/* Slots that the scan visits until they are settled; each is in here once at most (conn.attention).
+/* Slots that the scan visits until they are settled. Each slot is in here once at most
+ * (conn.attention).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
@@ -128,17 +131,17 @@ struct {
 	__type(value, __u32);
 } meshaccel_attention __weak SEC(".maps");
 
-/* What the two passes over older connections have seen: an end's key under each role it may have
- * had. */
+/* Results of the two passes over older connections: an end's key under each role that it may have.
+ */
 struct sighting {
 	struct isn_pair identity;
 	__u32 role;
 };
 
 struct seen {
-	/* struct sock, 0 when more than one claims to be this end. */
+	/* struct sock; 0 when more than one claims to be this end. */
 	__u64 sk;
-	/* The namespace of a socket that is not watched yet, 0 of one that is. */
+	/* The namespace of a socket that is not watched yet; 0 for a watched socket. */
 	__u64 waits_in;
 };
 
@@ -183,12 +186,12 @@ struct {
 	__type(value, struct gauge);
 } meshaccel_gauge __weak SEC(".maps");
 
-/* Two processors share these without a lock. Every access is a single load or store of the
- * machine. Where the order of two of them matters, an atomic operation that returns the old value
- * stands between them: the kernel orders only those, on every architecture. */
-/* Loads before it are made before loads after it. x86 keeps that order by itself. Elsewhere an
- * atomic that returns the old value is a full barrier; load-acquire came with Linux 6.15. `word` is
- * any word that this CPU writes anyway. */
+/* Two processors share these without a lock. Every access is a single load or store of the machine.
+ * An atomic operation that returns the old value separates two accesses whose order matters. The
+ * kernel orders only such operations on every architecture. */
+/* Makes the loads before it before the loads after it. x86 keeps that order by itself. Elsewhere an
+ * atomic operation that returns the old value is a full barrier. Load-acquire came with Linux 6.15.
+ * `word` is any word that this CPU writes anyway. */
 #ifdef __TARGET_ARCH_x86
 #define load_fence(word) barrier()
 #else
@@ -205,7 +208,7 @@ static __always_inline struct config *config_get(void)
 	return bpf_map_lookup_elem(&meshaccel_config, &zero);
 }
 
-/* Whether the agent has not scanned for so long. */
+/* Whether the agent has not scanned for this long. */
 static __always_inline bool no_scan_for(const struct config *config, __u64 ns)
 {
 	return (__s64)(bpf_ktime_get_coarse_ns() - config->heartbeat_ns) > (__s64)ns;
@@ -220,13 +223,13 @@ static __always_inline void count(__u32 reason)
 {
 	struct counters *counters = counters_get();
 
-	/* The verifier has to see the bound on the register that is the index. */
+	/* The verifier has to see the bound on the register that serves as the index. */
 	barrier_var(reason);
 	if (counters && reason < REASONS)
 		counters->reasons[reason]++;
 }
 
-/* The conn of a paired end. A socket may outlive its connection, and read on, while another
+/* The conn of a paired end. A socket may outlive its connection and read on while another
  * connection has the slot. */
 static __always_inline struct conn *conn_of(const struct end *end)
 {
@@ -243,7 +246,7 @@ static __always_inline bool pod_enabled(__u64 netns_cookie)
 	return pod && pod->enabled;
 }
 
-/* Whether the end's socket was seen to close. */
+/* Whether a program has seen the end's socket close. */
 static __always_inline bool is_closed(const struct conn_end *end)
 {
 	return READ_ONCE(end->closed) == end->cookie;
@@ -254,13 +257,13 @@ static __always_inline bool both_closed(const struct conn *conn)
 	return is_closed(&conn->ends[ROLE_CLIENT]) && is_closed(&conn->ends[ROLE_SERVER]);
 }
 
-/* Without room the agent learns of it later, from the other maps. */
+/* If the ring is full, the agent learns of it later from the other maps. */
 static __always_inline void tell(const struct event *event)
 {
 	bpf_ringbuf_output(&meshaccel_events, (void *)event, sizeof(*event), 0);
 }
 
-/* An atomic add that is ordered before whatever follows. */
+/* An atomic add that is ordered before all that follows. */
 #define add_ordered(address, value)                                                                \
 	({                                                                                         \
 		__u32 old = __sync_fetch_and_add(address, value);                                  \

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the measuring programs and the agent share. `npm run generate` writes
+/* Shared by the measuring programs and the agent. `npm run generate` writes
  * src/datapath/measure/generated.ts from it. */
 #ifndef MESHACCEL_MEASURE_H
 #define MESHACCEL_MEASURE_H
 
 #include "meshaccel.h"
 
-/* Pairs of groups that are told apart; the others are counted as one. */
+/* Pairs of groups with counters of their own. All other pairs share one. */
 #define MAX_PAIRS 1024
-/* Of each kind of event, told per second; the others are counted. */
+/* Events of each kind that are reported per second. The others are only counted. */
 #define EVENTS_PER_SECOND 100
 
-/* Buckets by powers of two, the upper bound included; the last one has none. Times from 2^10 to
- * 2^34 ns (1 us to 17 s), sizes from 2^6 to 2^20 bytes. */
+/* Buckets by powers of two, the upper bound included. The last one has no upper bound. Times go
+ * from 2^10 to 2^34 ns (1 us to 17 s), sizes from 2^6 to 2^20 bytes. */
 enum histogram {
 	TIME_BUCKETS = 26,
 	TIME_FIRST_BITS = 10,
@@ -20,10 +20,10 @@ enum histogram {
 	SIZE_FIRST_BITS = 6,
 };
 
-/* Pods are measured in groups, a namespace or a single pod each; numbered by the agent. */
+/* Pods are measured in groups that the agent numbers: each is a namespace or a single pod. */
 enum group {
 	GROUP_UNKNOWN = 0,
-	/* Both groups of a pair that there was no room for. */
+	/* Both groups of a pair for which the map had no room. */
 	GROUP_OTHER = 0xffffffff,
 };
 
@@ -43,16 +43,16 @@ struct sizes {
 	__u64 buckets[SIZE_BUCKETS];
 };
 
-/* What the ends of one role have sent to the others. */
+/* Bytes and times for one direction: sent by the ends of one role to the others. */
 struct measured_direction {
 	struct sizes sent[MEASURED_PATHS];
-	/* From the arrival of the oldest unread byte to its receive. */
+	/* Time from the arrival of the oldest unread byte to its receive. */
 	struct times read_delays[MEASURED_PATHS];
 };
 
 struct measured {
 	struct measured_direction directions[ROLES];
-	/* From a client's first send without an answer to its next receive. */
+	/* Time from a client's first send without an answer to its next receive. */
 	struct times requests[MEASURED_PATHS];
 };
 
@@ -62,16 +62,17 @@ struct pair {
 };
 
 struct measure_settings {
-	/* What is told from this long on; 0 is nothing. */
+	/* Durations from this value on are reported; 0 reports none. */
 	__u64 slow_read_ns;
 	__u64 slow_request_ns;
 	/* Whether struct measured is kept. */
 	__u32 histograms;
-	/* Whether fallbacks and refused sockets are told. */
+	/* Whether fallbacks and refused sockets are reported. */
 	__u32 changes;
 };
 
-/* What was told of one kind of event in the second that began then, and what was not, ever. */
+/* Events of one kind that were reported in the second that began then, and all that ever were
+ * dropped. */
 struct told {
 	__u64 since_ns;
 	__u64 dropped;
@@ -79,11 +80,11 @@ struct told {
 	__u32 pad;
 };
 
-/* An event with its connection, as the end sees it that it happened to. */
+/* An event with its connection, as seen by the end that it concerns. */
 struct flow_event {
 	struct event event;
 	__u64 peer_cookie;
-	/* bpf_ktime_get_ns() at its end, and how long it took. */
+	/* bpf_ktime_get_ns() at its end, and its duration. */
 	__u64 ended_ns;
 	__u64 duration_ns;
 	__u8 local_address[16];

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What a pod may take of the node: slots of meshaccel_conns, and kernel memory for messages that
- * were redirected and are unread. The pod that opened the connection is charged for both, so that
- * nobody can make others pay.
+/* Limits a pod's share of the node: slots of meshaccel_conns, and kernel memory for redirected
+ * messages that are unread. The pod that opened the connection is charged for both, so that no pod
+ * can make others pay.
  *
- * Slots. A pod may take one as long as it holds fewer of them than are free. So it gets half of
- * them at most, n greedy pods get 1/(n + 1) each, and there is always room for another one.
+ * Slots. A pod may take a slot while it holds fewer slots than are free. So one pod gets half of
+ * them at most, and n greedy pods get 1/(n + 1) each. There is always room for another pod.
  *
- * Memory. The kernel charges the bytes of a message to TCP's memory, but its own object for the
- * message to nobody. So a message costs its bytes and MESSAGE_BYTES. Each direction may hold
- * DIRECTION_BYTES, which the join pays for in advance; what it holds beyond that it takes in
- * chunks. The sum over all directions is what the pod and the node are charged with, so their
- * budgets (config.pod_memory_bytes, config.node_memory_bytes) are hard bounds. The verdict alone
- * adds to direction->allowed; the scan takes back what is not needed. Nothing here is counted by an
- * event that the kernel may skip.
+ * Memory. The kernel charges the bytes of a message to TCP's memory. It charges its own object for
+ * the message to nobody. So a message costs its bytes and MESSAGE_BYTES. Each direction may hold
+ * DIRECTION_BYTES, which the join pays for in advance. Beyond that it takes chunks. The pod and the
+ * node are charged with the sum over all directions. So their budgets (config.pod_memory_bytes,
+ * config.node_memory_bytes) are hard bounds. Only the verdict adds to direction->allowed. The scan
+ * takes back unused chunks. Nothing here depends on an event that the kernel may skip.
  */
 #ifndef MESHACCEL_MEMORY_BPF_H
 #define MESHACCEL_MEMORY_BPF_H
@@ -20,7 +19,7 @@
 #include "maps.bpf.h"
 #include "peek.bpf.h"
 
-/* Under this key, the sums over all pods; no namespace has it. */
+/* The key of the sums over all pods. No namespace has this cookie. */
 #define ALL_PODS 0
 
 struct share {
@@ -29,8 +28,8 @@ struct share {
 	__u32 pad;
 };
 
-/* By netns cookie of the client. The scan alone makes and deletes records: a pod that holds nothing
- * has none. */
+/* Shares by netns cookie of the client. Only the scan makes and deletes records: a pod that holds
+ * nothing has none. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * MAX_PODS);
@@ -62,7 +61,7 @@ static __always_inline bool may_take_slot(__u64 netns_cookie)
 	return (pod ? pod->slots : 0) < MAX_CONNS - (all ? all->slots : 0);
 }
 
-/* The scan's: a slot for a pod. */
+/* Takes a slot for a pod. For the scan only. */
 static __always_inline bool take_slot(__u64 netns_cookie)
 {
 	struct share *pod, *all;
@@ -94,7 +93,7 @@ static __always_inline bool has_room(const struct share *share, __u64 budget, __
 	return (__u64)READ_ONCE(share->bytes) + bytes <= budget;
 }
 
-/* Any program's. Several that ask at once may pass the budget by a chunk each. */
+/* Callable by any program. Several that ask at once may exceed the budget by a chunk each. */
 #define take_memory GLOBAL(meshaccel_take_memory)
 GLOBAL_FUNCTION int take_memory(__u64 netns_cookie, __u32 bytes)
 {
@@ -119,7 +118,7 @@ static __always_inline void return_memory(__u64 netns_cookie, __u32 bytes)
 		__sync_fetch_and_add(&all->bytes, -(__s64)bytes);
 }
 
-/* The scan's: takes back the chunks of a direction, down to `keep`. */
+/* Takes back the chunks of a direction, down to `keep`. For the scan only. */
 static __always_inline void shrink(const struct conn *conn, struct direction *direction, __u32 keep)
 {
 	__u32 allowed = READ_ONCE(direction->allowed);

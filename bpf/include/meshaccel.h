@@ -1,76 +1,76 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the programs and the agent share: limits, reasons and the layout of every map's key and
+/* Shared by the programs and the agent: limits, reasons, and the layout of every map's key and
  * value. `npm run generate` writes src/datapath/{generated-names,maps/generated}.ts from it. */
 #ifndef MESHACCEL_H
 #define MESHACCEL_H
 
-/* Sockets that can be watched at the same time, and connections that can be paired; more of them
- * stay on TCP (table-full). */
+/* Sockets that can be watched at the same time, and connections that can be paired. Any more stay
+ * on TCP (table-full). */
 #define MAX_WATCHED 262144
 #define MAX_CONNS   65536
 #define MAX_PODS    4096
-/* Programs that are kept off the fast path; the oldest is forgotten for a new one. */
+/* Quarantined programs. A new one replaces the oldest. */
 #define MAX_QUARANTINED 4096
-/* Rules of each kind that a pod may have to keep connections on TCP. */
+/* Rules of each kind with which a pod may keep connections on TCP. */
 #define MAX_RULES 32
 
 #define EVENTS_BYTES (256 * 1024)
 
-/* Redirected and unread messages of a direction. */
+/* Redirected messages of a direction that may be unread. */
 #define CAP_MESSAGES 256
-/* What the kernel keeps for each message beside its bytes and charges to nobody: a struct sk_msg in
- * a slab object of this size. */
+/* Memory that the kernel keeps for each message beside its bytes, and charges to nobody: a struct
+ * sk_msg in a slab object of this size. */
 #define MESSAGE_BYTES 1024
-/* Kernel memory that each direction of a member may hold; the join pays for it. A direction that
- * needs more takes chunks. memory.bpf.h has the budgets. */
+/* Kernel memory that each direction of a member may hold. The join pays for it. A direction that
+ * needs more takes chunks. memory.bpf.h explains the budgets. */
 #define DIRECTION_BYTES (8 * 1024)
 #define CHUNK_BYTES	(64 * 1024)
 
-/* An end is proven after this many receives in a row that account for all that left its TCP queue;
- * doubled, up to the limit, by each one that does not. The kernel skips a program now and then, so
- * a single receive that does not account for its bytes is no evidence of a habit. */
+/* An end is proven after this many receives in a row that account for all that left its TCP queue.
+ * Each receive that does not doubles the number, up to the limit. The kernel skips a program now
+ * and then, so a single unexplained receive is no evidence of a habit. */
 #define PROOF_RECEIVES	   4
 #define PROOF_RECEIVES_MAX 16
-/* A connection is worth joining after this many turns; doubled, up to the limit, each time it had
- * to leave. */
+/* A connection is worth joining after this many turns. Each postponed join doubles the number, up
+ * to the limit. */
 #define TURNS	  4
 #define TURNS_MAX 4096
 
-/* R4: this many sends without an answer, smaller than this on average, are a stream. */
+/* R4: this many sends without an answer are a stream, if they are smaller than this on average. */
 #define STREAM_MESSAGES	     64
 #define STREAM_MESSAGE_BYTES 4096
 
 #define MSEC   (1000ULL * 1000)
 #define SEC_NS (1000 * MSEC)
-/* How long an end waits for its peer to show up before it counts as remote. */
+/* An end waits this long for its peer to appear before the peer counts as remote. */
 #define PAIRING_NS (2 * SEC_NS)
-/* How long both ends may take to enter the sockhash. */
+/* Both ends may take this long to enter the sockhash. */
 #define JOINING_NS (1 * SEC_NS)
-/* How long a leaving connection looks for a drained point before it is sealed without one. */
+/* A leaving connection looks this long for a drained point before it is sealed without one. */
 #define STOPPING_NS (300 * MSEC)
-/* A connection of which somebody else has put a socket into a sockmap is tried again after this
- * time. */
+/* Another agent has put a socket of the connection into its sockmap: the next attempt comes after
+ * this time. */
 #define CLAIMED_NS (60 * SEC_NS)
-/* A connection that left of its own doing joins again after this time, doubled each time, up to the
- * limit. */
+/* A connection that left of its own accord joins again after this time. The time doubles with each
+ * leave, up to the limit. */
 #define BACKOFF_NS  (100 * MSEC)
 #define BACKOFF_MAX 5
-/* A member whose TCP bytes lie unread from one scan to the next is kicked; after this many such
+/* A member is kicked if its TCP bytes lie unread from one scan to the next. After this many such
  * scans it leaves. */
 #define STUCK_SCANS 5
-/* Redirected bytes that lie unread over this many sweeps in a row, while a thread sleeps in a
- * receive that does not see them, will never be read. */
+/* A thread sleeps in a receive that does not see redirected bytes. If bytes lie unread over this
+ * many sweeps in a row meanwhile, they will never be read. */
 #define SWEEP_NS     (200 * MSEC)
 #define STUCK_SWEEPS 3
 /* A reader that holds its socket's lock over this many sweeps in a row makes its peer wait in send.
  */
 #define HELD_SWEEPS 3
-/* The agent is dead when it has not scanned for this long. */
+/* The agent counts as dead when it has not scanned for this long. */
 #define HEARTBEAT_NS (5 * SEC_NS)
-/* After this long without a scan nobody may be there to lead a flow over the cap back to TCP. */
+/* After this long without a scan no agent may be running to return a flow over the cap to TCP. */
 #define ABSENT_NS (1 * SEC_NS)
-/* A flow over the cap stays redirected up to this many caps while the splice watch is not attached,
- * or while no agent is there. */
+/* A flow over the cap stays redirected up to this many caps while no splice watch is attached. The
+ * same holds while no agent is running. */
 #define HARD_CAP_FACTOR 8
 
 enum role {
@@ -89,7 +89,7 @@ enum reason {
 	REASON_CAP_BYTES,
 	REASON_CAP_MESSAGES,
 	REASON_TCP_MEMORY,
-	/* The budget of the pod or of the node for redirected and unread messages. */
+	/* The pod or the node has used up its budget for redirected and unread messages. */
 	REASON_MEMORY_BUDGET,
 	REASON_RCVLOWAT,
 	REASON_STATE,
@@ -101,18 +101,18 @@ enum reason {
 	REASON_STREAM,
 	REASON_TCP_UNREAD,
 	REASON_POD_DISABLED,
-	/* Also why a connection did not join. */
+	/* Also a reason not to join. */
 	REASON_EXCLUDED,
 	REASON_READER_CHANGED,
 	REASON_JOIN_TIMEOUT,
 	REASON_HALF_CLOSED,
 	/* Its reader holds the socket's lock, for instance in a page fault. */
 	REASON_READER_HOLDS_LOCK,
-	/* Also why a connection did not join: its reader blocks in receives. */
+	/* Also a reason not to join: its reader blocks in receives. */
 	REASON_BLOCKING_READER,
-	/* Also why a connection did not join: a socket is in somebody else's sockmap. */
+	/* Also a reason not to join: a socket is in another agent's sockmap. */
 	REASON_CLAIMED_ELSEWHERE,
-	/* Reset: redirected bytes were unread that its reader would not have seen. */
+	/* Reset: redirected bytes were unread that the reader would not have seen. */
 	REASON_RESET,
 	/* why a connection did not join, per end */
 	REASON_SHORT,
@@ -134,16 +134,16 @@ enum reason {
 	REASON_UNACCOUNTED,
 	REASON_SPLICE,
 	REASON_QUARANTINED,
-	/* Its reader sleeps in a receive that does not see redirected bytes. */
+	/* The reader sleeps in a receive that does not see redirected bytes. */
 	REASON_STUCK,
-	/* TCP bytes were read before redirected ones that had been sent earlier. */
+	/* TCP bytes were read before redirected bytes that had been sent earlier. */
 	REASON_OVERTAKEN,
 	REASONS,
 };
 
-/* How the first bytes of both directions are numbered: chosen by the two kernels, untouched by NAT.
- * An end's key in the sockhash is its own number first; the identity of a connection is its
- * client's key. */
+/* The sequence numbers of the first bytes of both directions. The two kernels chose them, and NAT
+ * leaves them alone. An end's key in the sockhash begins with its own number. The identity of a
+ * connection is the key of its client. */
 struct isn_pair {
 	__u32 own;
 	__u32 peer;
@@ -157,22 +157,22 @@ struct port_range {
 struct cidr {
 	/* AF_INET or AF_INET6 */
 	__u32 family;
-	/* In network byte order; of an IPv4 address the first word. */
+	/* In network byte order. An IPv4 address is in the first word. */
 	__u32 address[4];
 	__u32 mask[4];
 };
 
-/* (gid_t)-1, which nobody has. */
+/* (gid_t)-1: no process has this gid. */
 #define NO_GID 0xffffffff
 
 struct pod {
 	__u32 enabled;
 	__u32 proxy_uid;
-	/* Tells its sidecar from others that run as root; NO_GID where nothing does. */
+	/* The gid that tells the sidecar from other root processes; NO_GID where none does. */
 	__u32 proxy_gid;
-	/* Whether its user accepts that connections with blocking readers join. */
+	/* Whether the pod's user accepts that connections with blocking readers join. */
 	__u32 blocking_readers;
-	/* What its user wants to stay on TCP (exclude.bpf.h): how many of each. */
+	/* The rules that keep connections on TCP (exclude.bpf.h): the number of each kind. */
 	__u32 port_rules;
 	__u32 cidr_rules;
 	__u32 uid_rules;
@@ -189,7 +189,7 @@ struct program {
 	__u32 pad;
 };
 
-/* The evidence against it. */
+/* The evidence against a program. */
 struct quarantine {
 	__u64 since_ns;
 	/* enum reason */
@@ -203,7 +203,7 @@ enum event_kind {
 	EVENT_QUARANTINED,
 	/* A connection is reset because of its reader. */
 	EVENT_RESET,
-	/* Told by the measuring programs (measure.h), with a struct flow_event. */
+	/* Sent by the measuring programs (measure.h), as a struct flow_event. */
 	EVENT_SLOW_READ,
 	EVENT_SLOW_REQUEST,
 	/* A direction that was redirected takes TCP again. */
@@ -215,7 +215,7 @@ enum event_kind {
 	EVENT_KINDS,
 };
 
-/* What the agent is to tell at once. */
+/* An event that the agent reports at once. */
 struct event {
 	__u64 netns_cookie;
 	/* enum event_kind, enum reason */
@@ -236,32 +236,33 @@ struct member {
 struct config {
 	/* 0 while the agent drains. */
 	__u32 redirect;
-	/* R3: redirected and unread bytes of a direction. */
+	/* R3: bytes of a direction that may be redirected and unread. */
 	__u32 cap_bytes;
 	/* bpf_ktime_get_ns() of the last scan. */
 	__u64 heartbeat_ns;
-	/* Idle time before the first keepalive probe of a member, in seconds; 0 leaves sockets
-	 * alone. */
+	/* Idle time in seconds before a member's first keepalive probe. 0 leaves sockets alone. */
 	__u32 keepalive_s;
 	/* Number of the current scan. */
 	__u32 scan;
-	/* Slots of conns that were ever taken; those given back are in meshaccel_free. */
+	/* Slots of conns that were ever taken. Returned slots are in meshaccel_free. */
 	__u32 slots_used;
-	/* Whether members return to TCP when the agent is dead. Where the kernel hides a member's
-	 * TCP bytes from FIONREAD they stay redirected, under a higher cap: nobody would be there
-	 * to let them leave. */
+	/* Whether members return to TCP when the agent is dead. Some kernels hide a member's TCP
+	 * bytes from FIONREAD. There members stay redirected under a higher cap, since no agent
+	 * could let them leave. */
 	__u32 stop_when_stale;
 	/* The inode of the cgroup that the connections are watched in. */
 	__u64 cgroup_id;
-	/* Whether only sidecars may read what was redirected: where FIONREAD does not count it. */
+	/* Whether only sidecars may read redirected bytes: FIONREAD does not count those on some
+	 * kernels. */
 	__u32 proxies_only;
 	/* R3: tcp_mem[0], above which nothing is redirected. */
 	__u32 tcp_memory_pages;
 	/* bpf_ktime_get_ns() of the last sweep. */
 	__u64 swept_ns;
-	/* Counts the changes of the pods' rules. */
+	/* Number of changes of the pods' rules. */
 	__u32 rules;
-	/* For the agent's successor, a bit for each probe of the self-test: it ran, it was well. */
+	/* For the agent's successor. One bit for each probe of the self-test: it ran; it succeeded.
+	 */
 	__u32 probes_run;
 	__u32 probes_ok;
 	/* Whether the splice watch is attached. Without it no direction becomes mixed below the
@@ -275,28 +276,28 @@ struct config {
 	__u64 node_memory_bytes;
 };
 
-/* What one end reads; written in the context of its readers, by the scan and at its close. What
- * each message and each receive needs lies in the first 56 bytes, the rest of the cache line that
- * the kernel's own pointer begins. */
+/* The reading side of an end. Its readers, the scan and its close write here. The first 56 bytes
+ * hold all that each message and each receive needs. They share a cache line with a pointer of the
+ * kernel, which comes first. */
 struct end {
 	struct isn_pair key;
 	/* Index in conns plus one; 0 until paired. */
 	__u32 conn;
 	/* Bytes returned by receives, modulo 2^32. */
 	__u32 received;
-	/* received == copied_seq - base + all that was redirected to it, once nothing is unread or
-	 * under way, as far as every receive was counted. */
+	/* received == copied_seq - base + all that was redirected to it. This holds once nothing is
+	 * unread or under way, if every receive was counted. */
 	__u32 base;
 	__u8 role;
-	/* A reader's habit that bars the end for good: enum reason. */
+	/* A habit of a reader that bars the end for good: enum reason. */
 	__u8 barred;
 	/* It is or was a member. */
 	__u8 joined;
-	/* The next receive may settle the books: see accounting.bpf.h. */
+	/* The next receive may correct the accounting: see accounting.bpf.h. */
 	__u8 resync;
-	/* Receives in a row that the accounting explained. */
+	/* Number of receives in a row that the accounting explained. */
 	__u32 proof;
-	/* write_seq at the last receive: it moved, so the connection took turns. */
+	/* write_seq at the last receive. If it has moved since, the connection took a turn. */
 	__u32 turn_seq;
 	__u32 turns;
 	__u32 turns_needed;
@@ -311,43 +312,42 @@ struct end {
 	__u64 exe_inode;
 	__u32 exe_device;
 	char reader_comm[16];
-	/* TCP_CLOSE has been reached. */
+	/* The socket has reached TCP_CLOSE. */
 	__u32 gone;
-	/* Why it has not joined so far: enum reason. */
+	/* Why the end has not joined so far: enum reason. */
 	__u8 why;
-	/* Receives in a row that prove it. */
+	/* Number of receives in a row that prove the end. */
 	__u8 proof_needed;
-	/* Its last receive could have blocked. */
+	/* The last receive could have blocked. */
 	__u8 blocks;
-	/* What we have set the socket's sockops flags to, 0 while we have not asked for a call per
-	 * packet. */
+	/* The sockops flags that we have set; 0 while we have not asked for a call per packet. */
 	__u8 packet_flags;
-	/* The books were set right once, and prove nothing any more: see accounting.bpf.h. */
+	/* The accounting was corrected, and proves nothing any more: see accounting.bpf.h. */
 	__u8 corrected;
 	__u8 pad[3];
-	/* The kernel's cookie of the socket: no other one ever has it. */
+	/* The kernel's cookie of the socket. No other socket ever has it. */
 	__u64 cookie;
 };
 
-/* A watched socket, for those who go through all of them. */
+/* A watched socket, for programs that go through all of them. */
 struct watched {
-	/* The kernel's cookie of the socket; 0 while nobody has the record. */
+	/* The kernel's cookie of the socket; 0 while the record is free. */
 	__u64 cookie;
-	/* Kernel addresses of the struct sock and the struct end, read by probe only. */
+	/* Kernel addresses of the struct sock and the struct end. Read them by probe only. */
 	__u64 sk;
 	__u64 end;
 	__u64 netns_cookie;
 };
 
-/* Where the flow table goes on, in watched. */
+/* The index in watched at which the flow table continues. */
 struct cursor {
 	__u32 next;
 	__u32 pad;
 };
 
-/* A claim on an identity: by one end, then by both. Only the scan makes and deletes claims. */
+/* A claim on an identity, by one end and later by both. Only the scan makes and deletes claims. */
 struct claim {
-	/* struct sock of each end; 0 until it shows up. */
+	/* struct sock of each end; 0 until the end appears. */
 	__u64 sk[ROLES];
 	/* struct end of each end. */
 	__u64 end[ROLES];
@@ -355,12 +355,12 @@ struct claim {
 	/* Socket cookie of each end. */
 	__u64 cookie[ROLES];
 	__u64 since_ns;
-	/* Index in conns plus one, once both are there. */
+	/* Index in conns plus one, once both ends are known. */
 	__u32 conn;
 	__u32 pad;
 };
 
-/* A claim that may be given up: nobody came to share it. */
+/* A claim that may be dropped: no second end appeared. */
 struct due_claim {
 	struct isn_pair identity;
 	__u64 since_ns;
@@ -371,13 +371,14 @@ enum conn_state {
 	CONN_FREE,
 	/* Paired, on TCP. */
 	CONN_WATCHED,
-	/* The ends enter the sockhash. */
+	/* The ends are entering the sockhash. */
 	CONN_JOINING,
 	/* Both are members: the verdict may redirect. */
 	CONN_JOINED,
 	/* Each direction returns to TCP at its next drained point. */
 	CONN_STOPPING,
-	/* Nothing is redirected any more; members until all that was redirected has been read. */
+	/* Nothing is redirected any more. The ends stay members until all that was redirected is
+	 * read. */
 	CONN_SEALED,
 };
 
@@ -388,30 +389,32 @@ enum flow_path {
 	PATH_MIXED,
 };
 
-/* The two ends run on different processors: what one of them writes at each message must not share
- * a cache line with anything that the other one reads. */
+/* The two ends run on different processors. A field that one end writes at each message must not
+ * share a cache line with the other end's fields. */
 #define CACHE_LINE 64
 
-/* What one end sends; written by its verdict, which runs under the lock of the sending socket. */
+/* The sending side of an end. Its verdict writes here, under the lock of the sending socket. */
 struct direction {
 	/* Bytes announced to the peer's queue, modulo 2^32, since the pairing. */
 	__u32 sent;
-	/* write_seq when the path became redirect: another one means that something went by TCP. */
+	/* write_seq when the path became redirect. If it differs now, something was sent by TCP. */
 	__u32 path_seq;
-	/* write_seq when both ends were members: a blocking reader must have read past it. */
+	/* write_seq when both ends were members. A blocking reader must have read past it. */
 	__u32 trap_seq;
-	/* R3, in bytes of kernel memory: redirected since the peer's queue was last looked at, and
-	 * unread then; an upper bound. And as much may be: DIRECTION_BYTES and chunks. */
+	/* R3, in bytes of kernel memory. `queued` is an upper bound: what was unread at the last
+	 * look at the peer's queue, and what was redirected since. `allowed` is its limit:
+	 * DIRECTION_BYTES and chunks. */
 	__u32 queued;
 	__u32 allowed;
-	/* Sends, their bytes, and what the sender had received, since the last answer. */
+	/* Number and bytes of the sends since the last answer, and what the sender had received
+	 * then. */
 	__u32 run_messages;
 	__u32 run_bytes;
 	__u32 run_received;
 	/* enum flow_path, and the enum reason of the last send that took TCP. */
 	__u8 path;
 	__u8 reason;
-	/* The splice watch was asked for because of what is unread. */
+	/* The splice watch was requested because of the unread bytes. */
 	__u8 asked;
 	__u8 pad;
 	__u32 pad2;
@@ -421,40 +424,42 @@ struct direction {
 };
 
 struct conn_end {
-	/* Kernel addresses, read by probe only: they may be stale once the socket has closed. */
+	/* Kernel addresses. Read them by probe only: they may be stale once the socket has closed.
+	 */
 	__u64 sk;
 	__u64 end;
 	__u64 psock;
 	__u64 netns_cookie;
-	/* The kernel's cookie of the socket: tells whether `sk` is still this one. */
+	/* The kernel's cookie of the socket. It shows whether `sk` is still this socket. */
 	__u64 cookie;
 	__u8 wanted;
 	__u8 member;
 	__u8 blocking;
 	/* The socket belongs to its pod's sidecar. */
 	__u8 proxy;
-	/* Its reader has turned to splice, which never sees redirected bytes. */
+	/* Its reader has started to splice, which never sees redirected bytes. */
 	__u8 spliced;
 	/* The receive accounting may be off: see accounting.bpf.h. */
 	__u8 resync;
 	__u8 pad[2];
-	/* config.rules when the rules of its pod were last asked. */
+	/* config.rules when the pod's rules were last applied. */
 	__u32 rules;
-	/* Number of the join whose redirected bytes it has received to the last, once sealed. */
+	/* Number of the last sealed join whose redirected bytes the end has received completely. */
 	__u32 drained;
-	/* The cookie of the socket that was seen to close: is_closed(). */
+	/* The cookie of the socket whose close a program has seen: is_closed(). */
 	__u64 closed;
-	/* The rest is the scan's own, in a cache line of its own. */
-	/* What the scan saw last: the reader's copied_seq, and the sends by TCP towards it. */
+	/* Only the scan uses the rest, which has its own cache line. */
+	/* From the last scan: the reader's copied_seq, and the sends by TCP towards it. */
 	__u32 seen_copied_seq;
 	__u32 seen_tcp_messages;
-	/* Scans in a row that found the same TCP bytes unread. */
+	/* Number of scans in a row that found the same TCP bytes unread. */
 	__u32 stuck;
-	/* What the sweep saw last: all that was announced to it, and all that it had received. */
+	/* From the last sweep: all that was announced to the end, and all that it had received. */
 	__u32 swept_sent;
 	__u32 swept_received;
-	/* In how many sweeps in a row its reader slept over unread bytes, redirected bytes were
-	 * unread and none was received, its reader held the socket's lock. */
+	/* Numbers of sweeps in a row that found the following. asleep: the reader slept over unread
+	 * bytes. unread: redirected bytes were unread and none was received. held: the reader held
+	 * the socket's lock. */
 	__u8 asleep;
 	__u8 unread;
 	__u8 held;
@@ -464,29 +469,29 @@ struct conn_end {
 
 struct conn {
 	struct isn_pair identity;
-	/* enum conn_state, and in the second byte the enum reason why it is leaving or has left:
+	/* enum conn_state; in the second byte the enum reason why it is leaving or has left:
 	 * conn.bpf.h. */
 	__u32 life;
-	/* In the queue of slots that need attention. */
+	/* The slot is in the queue of slots that need attention. */
 	__u32 attention;
-	/* The scan's: when it saw the connection come into its state, and which one that was. */
+	/* Written by the scan only: which state it saw last, and since when. */
 	__u64 since_ns;
 	__u32 since_state;
 	/* The scan that looked at it last. */
 	__u32 scanned;
 	__u64 not_before_ns;
-	/* How often it left of its own doing, and how long it may not join again because of that.
-	 */
+	/* How often it left of its own accord. This determines how long it may not join again. */
 	__u16 backoff;
 	/* Its ends are to be reset: redirected bytes are unread that their reader will not see. */
 	__u16 doomed;
-	/* Bit per role: a rule of that end's pod excludes it. */
+	/* One bit per role: a rule of that end's pod excludes the connection. */
 	__u32 excluded;
-	/* Bit per role: the reader gets a fresh edge; the socket gets the settings of a member. */
+	/* One bit per role. kick: the reader needs a fresh edge. settings: the socket needs the
+	 * settings of a member. */
 	__u32 kick;
 	__u32 settings;
-	/* Number of the join in this slot, so that a verdict can tell that a whole leave and join
-	 * have passed it by. */
+	/* Number of the join in this slot. It tells a verdict that a whole leave and join have
+	 * happened meanwhile. */
 	__u32 join;
 	__u32 fence;
 	struct conn_end ends[ROLES];
@@ -507,7 +512,7 @@ struct counters {
 	__u64 reasons[REASONS];
 };
 
-/* Open connections by state; counted anew by each full pass. */
+/* Open connections by state. Each full pass counts them again. */
 struct gauge {
 	/* Watched ends. */
 	__u32 ends;
@@ -516,17 +521,17 @@ struct gauge {
 	__u32 joining;
 	__u32 joined;
 	__u32 leaving;
-	/* Of the joined: both directions redirect; one of them is mixed. */
+	/* Among the joined: both directions redirect, or one of them is mixed. */
 	__u32 engaged;
 	__u32 mixed;
 	__u32 pad;
-	/* Received by TCP over live watched connections. */
+	/* Bytes received by TCP over live watched connections. */
 	__u64 tcp_bytes;
-	/* Redirected over them and not yet read. */
+	/* Bytes redirected over them and not yet read. */
 	__u64 unread_bytes;
 };
 
-/* One line of the flow table: one end as the iterator meets it. */
+/* One line of the flow table: one end as the iterator sees it. */
 struct flow_end {
 	struct isn_pair key;
 	__u64 netns_cookie;
@@ -545,10 +550,10 @@ struct flow_end {
 	__u8 why;
 	__u32 reader_tgid;
 	char reader_comm[16];
-	/* Redirected to this end and not yet read. */
+	/* Bytes redirected to this end and not yet read. */
 	__u32 unread_bytes;
 	__u32 pad;
-	/* What this end sent by redirect, and received by TCP. */
+	/* Bytes that this end sent by redirect, and bytes that it received by TCP. */
 	__u64 redirected_bytes;
 	__u64 received_tcp_bytes;
 };

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Reading kernel structs at an address that may be stale: a bad address reads as 0. */
+/* Reads kernel structs at an address that may be stale: a bad address reads as 0. */
 #ifndef MESHACCEL_PEEK_BPF_H
 #define MESHACCEL_PEEK_BPF_H
 
 #include "maps.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-/* A global function: the verifier looks at it once, not once for each path that calls it. All
- * objects share one, but for those that peek in another way. */
+/* A global function: the verifier checks it once, not once for each path that calls it. All objects
+ * share one definition, except those that peek in another way. */
 #define GLOBAL_FUNCTION __weak __noinline
 
 #ifdef PEEK_BY_CAST
-/* Since Linux 6.2: no call, the verifier turns the cast into a move and each field into a load.
- * With probes the verdict takes half as long again. (One object only: libbpf 1.1 cannot link two
- * that declare the same kernel function.) */
+/* Since Linux 6.2. This is no call: the verifier turns the cast into a move, and each field into a
+ * load. With probes the verdict takes half as long again. Only one object may use it: libbpf 1.1
+ * cannot link two objects that declare the same kernel function. */
 extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym;
 
 #define as_struct(type, address)                                                                   \
@@ -62,7 +62,7 @@ static __always_inline __u64 peek_psock(__u64 sk)
 	return (__u64)peek(struct sock, sk, sk_user_data) & ~7ULL;
 }
 
-/* The psock that an end's socket has now, 0 if it has none. */
+/* The psock that the end's socket has now, 0 if it has none. */
 static __always_inline __u64 psock_of(const struct conn_end *end)
 {
 	return is_socket(end->sk, end->cookie) ? peek_psock(end->sk) : 0;
@@ -75,7 +75,7 @@ static __always_inline bool queue_empty(__u64 psock)
 	return first == &((struct sk_psock *)psock)->ingress_msg;
 }
 
-/* Sockmaps that a psock is in, which hold a reference each; more than LINKS_MAX count as such. */
+/* Limit for the sockmaps that hold a psock, each with one reference. More count as LINKS_MAX. */
 #define LINKS_MAX 4
 
 #define O_NONBLOCK 00004000
@@ -91,8 +91,8 @@ static __noinline int count_links(__u64 psock)
 	return links;
 }
 
-/* References to a psock beyond those of sockmaps. Each sendmsg and each receive of its socket holds
- * one while it is inside, and so does a redirect into its queue. */
+/* References to a psock that no sockmap holds. Each sendmsg and each receive of its socket holds
+ * one while it is inside. A redirect into its queue holds one, too. */
 static __always_inline int users_of(__u64 psock)
 {
 	return peek(struct sk_psock, psock, refcnt.refs.counter) - count_links(psock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Programs that turned, on a member, to a habit that redirected bytes do not survive: none of their
+/* Programs that used, on a member, a habit that does not work with redirected bytes. None of their
  * connections is accelerated again. */
 #ifndef MESHACCEL_QUARANTINE_BPF_H
 #define MESHACCEL_QUARANTINE_BPF_H
@@ -7,7 +7,7 @@
 #include "maps.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-/* The executable of a process. */
+/* Finds the executable of a process. */
 static __always_inline void executable_of(struct task_struct *task, __u64 *inode, __u32 *device)
 {
 	struct inode *exe = BPF_CORE_READ(task, mm, exe_file, f_inode);
@@ -16,7 +16,7 @@ static __always_inline void executable_of(struct task_struct *task, __u64 *inode
 	*device = BPF_CORE_READ(exe, i_sb, s_dev);
 }
 
-/* A process has given evidence against its program. */
+/* Records the evidence that a process has given against its program. */
 static __always_inline void quarantine(struct task_struct *task, __u64 netns_cookie,
 				       enum reason reason)
 {

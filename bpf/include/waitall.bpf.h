@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What MSG_WAITALL promises, and a member does not keep: tcp_bpf_recvmsg hands out what there is.
- */
+/* A member does not keep the promise of MSG_WAITALL: tcp_bpf_recvmsg returns what there is. */
 #ifndef MESHACCEL_WAITALL_BPF_H
 #define MESHACCEL_WAITALL_BPF_H
 
@@ -8,11 +7,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-/* Buffers of a message, beyond which it is not looked at. */
+/* Buffers of a message that are added up; further ones are ignored. */
 #define BUFFERS_MAX 8
 
-/* How many bytes the system call that is under way asks to receive, 0 if that cannot be told. It is
- * known by where its flags stand: recvfrom(fd, to, length, flags), recvmsg(fd, message, flags). */
+/* How many bytes the current system call asks to receive, 0 if unknown. The position of its flags
+ * identifies the call: recvfrom(fd, to, length, flags) or recvmsg(fd, message, flags). */
 static __always_inline __u64 asked_for(__u32 flags)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -35,7 +34,7 @@ static __always_inline __u64 asked_for(__u32 flags)
 	return bytes;
 }
 
-/* A receive with MSG_WAITALL that was to wait for more. io_uring waits by itself. */
+/* Whether a receive with MSG_WAITALL should have waited for more. io_uring waits by itself. */
 static __always_inline bool cut_short(const struct sock *sk, int received, int flags)
 {
 	if (received <= 0 || flags & MSG_DONTWAIT || sk->sk_err || sk->sk_shutdown & RCV_SHUTDOWN)

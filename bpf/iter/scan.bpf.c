@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* The scan: moves connections on. The agent reads this iterator up to some twenty times a second;
- * scans and visits (bpf/tc/visit.bpf.c) never overlap. bpf/include/conn.bpf.h has the states; each
- * topic has a header of its own:
+/* The scan moves connections from state to state. The agent reads this iterator up to about twenty
+ * times a second. Scans and visits (bpf/tc/visit.bpf.c) never overlap. bpf/include/conn.bpf.h has
+ * the states. Each topic has a header of its own:
  *
  *	scan/pair.bpf.h		claims, and the slots of connections
  *	scan/join.bpf.h		entering the sockhash
  *	scan/leave.bpf.h	leaving it
- *	scan/tend.bpf.h		one step of a connection that asked for attention
- *	scan/stuck.bpf.h	the sweep: what nobody tells
+ *	scan/tend.bpf.h		one step of a connection that requested attention
+ *	scan/stuck.bpf.h	the sweep: finds what no program reports
  *
- * It is an iterator over tasks, of which it looks at none: the kernel calls it once more at the
- *end, and gives it a file to write to. Iterators over maps are refused by some kernels.
+ * The scan is an iterator over tasks and looks at no task. The kernel calls it once more at the
+ * end, and gives it a file to write to. Some kernels refuse iterators over maps.
  *
- * Output, u64 each: the netns cookie of each namespace to be walked over (kick), with SETTINGS_ONLY
- * where that may take its time, with VISIT where wanted ends are to be visited instead; SOON if the
- * scan has more to do soon; WATCH while the splice watch is needed.
+ * Output, u64 each: the netns cookie of each namespace to walk over (kick). SETTINGS_ONLY marks
+ * walks that may wait. VISIT marks namespaces whose wanted ends are to be visited instead. SOON
+ * means that the scan has more to do soon. WATCH means that the splice watch is needed.
  */
 #include "scan/stuck.bpf.h"
 #include "scan/tend.bpf.h"
@@ -23,8 +23,8 @@
 #define WATCH (~1ULL)
 #define VISIT (1ULL << 62)
 
-/* The kernel drops all that one run has written when it overflows the buffer of 32 KiB. Each slot
- * writes two words at most. */
+/* The kernel drops all output of a run that overflows the buffer of 32 KiB. Each slot writes two
+ * words at most. */
 #define OUTPUT_MAX	  (24 * 1024)
 #define VISITS_OUTPUT_MAX (8 * 1024)
 
@@ -46,14 +46,15 @@ static long tend_next(__u32 index, struct pass *pass)
 	if (!conn)
 		return 0;
 	if (conn->scanned == config->scan) {
-		/* The first of those that this scan has put back: all have been seen. */
+		/* This is the first slot that this scan has put back, so all slots have been seen.
+		 */
 		__sync_lock_test_and_set(&conn->attention, 0);
 		attend(conn, slot);
 		return 1;
 	}
 	conn->scanned = config->scan;
-	/* A request from here on is heard by the next scan. The exchange orders it before the look
-	 * at what the request was for: see attend(). */
+	/* The next scan sees any request from here on. The exchange orders this write before the
+	 * look at the reason for the request: see attend(). */
 	__sync_lock_test_and_set(&conn->attention, 0);
 	if (tend(pass, conn, slot)) {
 		attend(conn, slot);
@@ -62,13 +63,13 @@ static long tend_next(__u32 index, struct pass *pass)
 	return 0;
 }
 
-/* The agent removes what is there twice. */
+/* May write a namespace twice. The agent removes duplicates. */
 static long tell_wanted(struct bpf_map *map, __u32 *index, __u64 *netns_cookie, struct pass *pass)
 {
 	__u64 visit = *netns_cookie | VISIT;
 
 	pass->busy = 1;
-	/* It is attached before the first connection joins. */
+	/* The splice watch is attached before the first connection joins. */
 	pass->watch = 1;
 	bpf_seq_write(pass->seq, &visit, sizeof(visit));
 	return pass->seq->count > VISITS_OUTPUT_MAX;

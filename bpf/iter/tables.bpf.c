@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Tells the agent of all connections: their sums, and the flow table. Iterators over tasks,
- * of which they look at none, as the scan is. */
+/* Reports all connections to the agent: their sums, and the flow table. Like the scan, these are
+ * iterators over tasks that look at no task. */
 #include "accounting.bpf.h"
 #include "address.bpf.h"
 #include "conn.bpf.h"
@@ -8,7 +8,7 @@
 #include "peek.bpf.h"
 #include "scan/leave.bpf.h"
 
-/* The record of a watched socket that is open, by its place in the table. */
+/* The record of an open watched socket, found by its index in the table. */
 struct open_end {
 	struct end end;
 	__u64 sk;
@@ -26,8 +26,8 @@ static __noinline bool open_end(__u32 index, struct open_end *open)
 	       open->end.cookie == cookie && !open->end.gone && !has_closed(open->sk, cookie);
 }
 
-/* Redirected to an end and not yet read. Its queue decides: after a missed count or a redirect that
- * failed the accounting would blame a reader that has read everything. */
+/* Bytes that were redirected to an end and are unread. An empty queue decides. The accounting would
+ * blame a reader that has read everything, after a missed count or a failed redirect. */
 static __noinline __u32 unread_by(const struct open_end *open, const struct conn *conn)
 {
 	const struct end *end = &open->end;
@@ -45,7 +45,7 @@ static __noinline __u32 unread_by(const struct open_end *open, const struct conn
 	return unread < 1 ? 1 : unread;
 }
 
-/* See tcp_bytes_of(). */
+/* Like tcp_bytes_of(), for a socket that may be gone. */
 static __always_inline __u64 tcp_bytes_by(const struct open_end *open)
 {
 	bool fin = peek(struct sock, open->sk, __sk_common.skc_flags) &
@@ -105,8 +105,8 @@ static long survey_end(__u32 index, struct gauge *gauge)
 	return 0;
 }
 
-/* Has the next scan look at every connection, after a change of what is enrolled or excluded;
- * counts. */
+/* Counts connections. It also makes the next scan look at every connection, after a change of what
+ * is enrolled or excluded. */
 SEC("iter/task")
 int meshaccel_survey(struct bpf_iter__task *ctx)
 {
@@ -153,7 +153,7 @@ static __always_inline void tell_flow(struct seq_file *seq, const struct open_en
 	bpf_seq_write(seq, &flow, sizeof(flow));
 }
 
-/* Ends of which one run tells: what they write fits into the kernel's buffer of 32 KiB. */
+/* Ends that one run reports. Their output fits into the kernel's buffer of 32 KiB. */
 #define FLOWS_AT_A_TIME 256
 
 struct telling {
@@ -171,8 +171,8 @@ static long flow_next(__u32 step, struct telling *telling)
 	return 0;
 }
 
-/* A part of the flow table: a struct flow_end for each open end. The agent begins at the cursor,
- * and runs it again until the cursor is back at the beginning. */
+/* Writes a part of the flow table: a struct flow_end for each open end. The agent begins at the
+ * cursor. It repeats the run until the cursor is back at the beginning. */
 SEC("iter/task")
 int meshaccel_flows(struct bpf_iter__task *ctx)
 {
@@ -211,9 +211,8 @@ static long reset_one(__u32 slot, void *unused)
 	return 0;
 }
 
-/* Has those connections reset that cannot leave because nobody reads. Once they are closed they
- * leave with what was redirected, unless something came by TCP behind it: it would be read in its
- * place. */
+/* Resets connections that cannot leave because their readers do not read. A closed end leaves with
+ * its redirected bytes unless TCP bytes followed them: those would be read in their place. */
 SEC("iter/task")
 int meshaccel_reset(struct bpf_iter__task *ctx)
 {

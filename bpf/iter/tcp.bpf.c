@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Iterators over the TCP sockets of one network namespace, the one that the iterator was created
- * in, but for the first. They run under the socket's lock, so its sequence numbers belong together,
- * and they may set its options.
+/* Iterators over the TCP sockets of the network namespace in which the iterator was created. Only
+ * the first program here goes over tasks. The others run under the socket's lock. So its sequence
+ * numbers are consistent, and they may set its options.
  */
 #include "ends.bpf.h"
 #include "identity.bpf.h"
@@ -15,7 +15,7 @@
 #define TCP_KEEPIDLE		  4
 #define SOCK_KEEPOPEN		  3
 #define WRITE_HDR_OPT_CB_FLAG	  (1 << 6)
-/* No set of sockops flags: the bits beyond BPF_SOCK_OPS_ALL_CB_FLAGS are none. */
+/* Never a valid set of sockops flags: it has bits beyond BPF_SOCK_OPS_ALL_CB_FLAGS. */
 #define WRITE_HDR_SHARED 0xff
 
 static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
@@ -27,8 +27,8 @@ static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 	return bpf_skc_to_tcp_sock(common);
 }
 
-/* A second socket that claims to be the same end is a forgery (TCP_REPAIR), or the first one is:
- * neither is believed. */
+/* Notes an end. If a second socket claims to be the same end, one of the two is a forgery
+ * (TCP_REPAIR). Then neither is trusted. */
 static __always_inline void sight(const void *sk, const struct isn_pair *key, enum role role,
 				  __u64 waits_in)
 {
@@ -46,7 +46,7 @@ static __always_inline void sight(const void *sk, const struct isn_pair *key, en
 	}
 }
 
-/* What was seen of this end of the connection if it is beyond doubt, else NULL. */
+/* The note of this end of the connection if it is beyond doubt, else NULL. */
 static __always_inline const struct seen *sighted(const struct isn_pair *identity, enum role role)
 {
 	struct sighting sighting = {.identity = *identity, .role = role};
@@ -55,7 +55,7 @@ static __always_inline const struct seen *sighted(const struct isn_pair *identit
 	return seen && seen->sk ? seen : NULL;
 }
 
-/* What was seen of an end's peer if both are beyond doubt, else NULL. */
+/* The note of an end's peer if both are beyond doubt, else NULL. */
 static __always_inline const struct seen *peer_sighted(const struct isn_pair *key, enum role role)
 {
 	struct isn_pair identity = identity_of(key, role);
@@ -63,7 +63,7 @@ static __always_inline const struct seen *peer_sighted(const struct isn_pair *ke
 	return sighted(&identity, role) ? sighted(&identity, !role) : NULL;
 }
 
-/* Does another socket claim to be this end already? */
+/* Whether another socket already claims to be this end. */
 static __always_inline bool claimed(const struct isn_pair *key, enum role role)
 {
 	struct isn_pair identity = identity_of(key, role);
@@ -85,10 +85,10 @@ static long sight_one(__u32 index, void *unused)
 	return 0;
 }
 
-/* Connections that are older than the agent or than the enrolment of a pod. A walk over the sockets
- * of a namespace visits the whole table of the node, so only the namespaces of new pods are walked
- * over. What was seen in others stays noted; what is watched there is noted by this, which goes
- * first. */
+/* For connections that are older than the agent, or than the enrolment of a pod. A walk over one
+ * namespace visits the socket table of the whole node. So the agent walks over the namespaces of
+ * new pods only. Earlier notes about other namespaces stay. This program notes the watched ends
+ * there, and runs first. */
 SEC("iter/task")
 int meshaccel_sight_watched(struct bpf_iter__task *ctx)
 {
@@ -99,7 +99,7 @@ int meshaccel_sight_watched(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* First pass over a new pod: notes each end, under both of the roles that it may have had. */
+/* First pass over a new pod: notes each end, under both roles that it may have. */
 SEC("iter/tcp")
 int meshaccel_sight(struct bpf_iter__tcp *ctx)
 {
@@ -117,8 +117,8 @@ int meshaccel_sight(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
-/* Second pass, once all new pods have had their first: an end that was noted, and whose peer was,
- * is watched from now on. Output: the netns cookie (u64) of each peer that is not watched yet. */
+/* Second pass, after the first pass over all new pods. It begins to watch an end if the end and its
+ * peer were noted. Output: the netns cookie (u64) of each peer that is not watched yet. */
 SEC("iter/tcp")
 int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 {
@@ -150,12 +150,12 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		count(REASON_SECOND_CLAIM);
 		return 0;
 	}
-	/* Whole before anybody sees it: a receive that has just let go of the lock counts itself
-	 * now. Only its place in the table follows. */
+	/* The record must be complete before others see it: a receive that has just released the
+	 * lock counts itself now. Only the index in the table follows. */
 	fresh.base = tp->copied_seq;
 	fresh.turn_seq = tp->write_seq;
 	fresh.bytes_before = tp->bytes_received;
-	/* Its first receive may have begun before the record. */
+	/* The first receive may have begun before the record was made. */
 	fresh.resync = 1;
 	end_fill(&fresh, key, role, cookie, bpf_get_socket_cookie(tp), tp);
 	end = bpf_sk_storage_get(&meshaccel_ends, tp, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
@@ -166,7 +166,7 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		count(REASON_TABLE_FULL);
 		return 0;
 	}
-	/* Since Linux 6.11; before, a blocking reader that half-closes is on its own
+	/* Since Linux 6.11. Before, a blocking reader that half-closes gets no help
 	 * (half_closed()). */
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
 	if (waits_in)
@@ -177,8 +177,8 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 /* Since Linux 6.5. */
 extern int bpf_sock_destroy(struct sock_common *sk) __ksym __weak;
 
-/* Since Linux 6.11. A socket that has the bit already has it for another agent's sake: the calls
- * come, and the bit is not ours to take down. */
+/* Since Linux 6.11. If a socket has the bit already, another agent has set it. Then the calls come
+ * anyway, and we must not clear the bit. */
 static __always_inline void ask_packet_calls(struct tcp_sock *tp, struct end *end)
 {
 	int before = tp->bpf_sock_ops_cb_flags, flags = before | WRITE_HDR_OPT_CB_FLAG;
@@ -191,10 +191,10 @@ static __always_inline void ask_packet_calls(struct tcp_sock *tp, struct end *en
 	end->packet_flags = flags == before ? WRITE_HDR_SHARED : flags;
 }
 
-/* Gives the readers that the scan named a fresh edge, and new members their settings: one that
- * never probes its peer a keepalive, because an accelerated connection sends no packets, and its
- * conntrack entries would expire; and a call for each packet where it may have to fend for itself
- * (watch.bpf.c). */
+/* Gives a fresh edge to the readers that the scan named, and gives new members their settings. A
+ * member that never probes its peer gets a keepalive. An accelerated connection sends no packets,
+ * so its conntrack entries would expire. A member also gets a call for each packet where it may
+ * have to leave without an agent (watch.bpf.c). */
 SEC("iter/tcp")
 int meshaccel_kick(struct bpf_iter__tcp *ctx)
 {
@@ -225,8 +225,8 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	if (__sync_fetch_and_and(&conn->kick, ~bit) & bit) {
-		/* tcp_set_rcvlowat() wakes the reader when there is something to read. The value is
-		 * the application's. */
+		/* tcp_set_rcvlowat() wakes the reader if it has something to read. The value is the
+		 * application's own. */
 		lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
 		bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 		counters = counters_get();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Does what tc/visit.bpf.c does, in all namespaces at once. Linux 7.3 lets no tc program put a
- * socket into a sockhash; an iterator may. This one goes over the records of all watched sockets,
- * so it takes no lock that a process can hold, either. The agent never runs it while the scan runs.
- * If it writes anything, the agent should run it once more at once.
+/* Does the work of tc/visit.bpf.c in all namespaces at once. Linux 7.3 lets no tc program put a
+ * socket into a sockhash, but an iterator may. This one goes over the records of all watched
+ * sockets. So it takes no lock that a process can hold either. The agent never runs it while the
+ * scan runs. Any output asks the agent for one more run at once.
  */
 #include "scan/join.bpf.h"
 #include "scan/leave.bpf.h"

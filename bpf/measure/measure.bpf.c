@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* What the connections of enrolled pods take: sizes, latencies, and what is worth telling at once.
+/* Measures the connections of enrolled pods: sizes, latencies, and events that are reported at
+ * once.
  *
- * An object of its own, which the agent loads and attaches while somebody wants to know, on the
- * maps that are pinned. Its links are not: without the agent nothing is measured. It looks at what
- * the other programs have left behind and changes nothing of it, so they are the same with and
- * without.
+ * The agent loads and attaches this object only while measuring is on. It uses the pinned maps, but
+ * its own links are not pinned. So nothing is measured without the agent. It reads the records of
+ * the other programs and changes none of them, so their behaviour is the same with and without it.
  *
- * A send is seen when it has ended, and its answer may have been read before that. So what a
- * receive has covered is remembered in bytes: a send that finds its bytes answered, or read, begins
- * nothing.
+ * A send is seen after it has ended. Its answer may have been read before that. So the programs
+ * remember in bytes what a receive has covered. A send whose bytes are already answered, or read,
+ * starts no measurement.
  */
 #include "accounting.bpf.h"
 #include "address.bpf.h"
@@ -17,26 +17,26 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-/* What is measured of a watched socket. */
+/* Measurements of a watched socket. */
 struct timing {
-	/* The end of the first send without an answer; 0 if all are answered. */
+	/* When the first send without an answer ended; 0 if all are answered. */
 	__u64 turn_ns;
-	/* When the oldest unread segment came; 0 if all are read. */
+	/* When the oldest unread segment arrived; 0 if all are read. */
 	__u64 arrived_ns;
 	struct pair pair;
-	/* What had been sent, modulo 2^32, when the last receive ended. */
+	/* Bytes that had been sent when the last receive ended, modulo 2^32. */
 	__u32 answered;
-	/* The end's conn when it was looked at last. */
+	/* The end's conn at the last look. */
 	__u32 conn;
 	__u8 role;
-	/* Of the last send: enum flow_path, enum measured_path. */
+	/* From the last send: enum flow_path, enum measured_path. */
 	__u8 flow_path;
 	__u8 path;
-	/* It was told that the socket is refused. */
+	/* The refusal of the socket was reported. */
 	__u8 refused;
-	/* `answered` says something. */
+	/* `answered` has a value. */
 	__u8 counted;
-	/* How often the peer was looked for. */
+	/* How often the peer was looked up. */
 	__u8 looks;
 	__u8 pad[2];
 };
@@ -49,8 +49,8 @@ struct {
 	__type(value, struct timing);
 } meshaccel_timings SEC(".maps");
 
-/* The groups of ends that have sent or read, by their own numbers: connections are paired only when
- * they are to join, and those that take TCP have two ends all the same. */
+/* The groups of ends that have sent or read, by their own sequence numbers. Connections are paired
+ * only when they are about to join. A connection that takes TCP has two ends as well. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_CONNS);
@@ -58,14 +58,15 @@ struct {
 	__type(value, __u32);
 } meshaccel_met SEC(".maps");
 
-/* A peer on this node shows up with the first answer; one that does not is elsewhere, or not
- * enrolled. */
+/* A peer on this node appears with the first answer. Any other peer is elsewhere, or not enrolled.
+ */
 #define MAX_LOOKS 16
 
-/* What passes between the ends of a paired connection, by slot; each direction under its sender. */
+/* Bytes that pass between the ends of a paired connection, by slot. Each direction is under its
+ * sender. */
 struct crossing {
-	/* The oldest unread byte that was redirected: when it came in units of 2^10 ns, and its
-	 * number; in one word, since the ends run on different processors. */
+	/* The oldest redirected byte that is unread: its arrival time in units of 2^10 ns, and its
+	 * number. One word holds both, since the ends run on different processors. */
 	__u64 arrived[ROLES];
 	/* Redirected bytes that were read, modulo 2^32. */
 	__u32 read[ROLES];
@@ -147,7 +148,7 @@ static __always_inline struct measured *measured_get(const struct timing *timing
 	return measured;
 }
 
-/* How many bits it takes to count up to a number, less those of the first bucket's bound. */
+/* The number of bits of a value, less those of the first bucket's bound. */
 static __always_inline __u32 bucket_of(__u64 value, __u32 first_bits, __u32 buckets)
 {
 	__u64 rest = (value ? value - 1 : 0) >> first_bits;
@@ -191,7 +192,7 @@ static __always_inline void add_size(struct sizes *sizes, __u32 bytes)
 	sizes->buckets[bucket_of(bytes, SIZE_FIRST_BITS, SIZE_BUCKETS)]++;
 }
 
-/* Tells an event of a socket, unless there were too many of its kind within this second. */
+/* Reports an event of a socket, unless there were too many of its kind within this second. */
 static __noinline int tell_flow(struct sock *sk, const struct timing *timing, __u32 kind,
 				__u32 reason, __u64 duration_ns)
 {
@@ -223,14 +224,14 @@ static __noinline int tell_flow(struct sock *sk, const struct timing *timing, __
 		flow.peer_cookie = conn->ends[!(end->role & 1)].netns_cookie;
 	put_addresses(&flow, sk);
 	flow.role = end->role;
-	/* A fallback is told before the path of its send is noted. */
+	/* A fallback is reported before the path of its send is noted. */
 	flow.path = kind == EVENT_FALLBACK ? MEASURED_TCP : timing->path;
 	if (bpf_ringbuf_output(&meshaccel_events, &flow, sizeof(flow), 0))
 		__sync_fetch_and_add(&told->dropped, 1);
 	return 0;
 }
 
-/* The record of a watched socket, made when it is met first. */
+/* The record of a watched socket. The first call makes it. */
 static __always_inline struct timing *timing_of(struct sock *sk, const struct end *end)
 {
 	struct timing *timing = bpf_sk_storage_get(&meshaccel_timings, sk, NULL, 0);
@@ -252,7 +253,7 @@ static __always_inline __u32 look_for_peer(struct timing *timing, const struct e
 	return group ? *group : GROUP_UNKNOWN;
 }
 
-/* Whose connection it is, as far as it is known by now. */
+/* Fills in the groups of the connection as far as they are known by now. */
 static __always_inline struct crossing *meet(struct timing *timing, const struct end *end,
 					     const struct conn *conn)
 {
@@ -277,7 +278,7 @@ static __always_inline struct crossing *meet(struct timing *timing, const struct
 		return NULL;
 	crossing = bpf_map_lookup_elem(&meshaccel_crossings, &slot);
 	if (crossing && timing->conn != end->conn) {
-		/* What the connection before has left in the slot. */
+		/* Clears what the previous connection has left in the slot. */
 		timing->conn = end->conn;
 		crossing->arrived[role] = 0;
 		crossing->read[role] = 0;
@@ -296,7 +297,7 @@ static __always_inline void tell_changes(struct sock *sk, struct timing *timing,
 		tell_flow(sk, timing, EVENT_FALLBACK, direction->reason, 0);
 }
 
-/* Redirected bytes have been sent: notes when they came, if none before them is unread. */
+/* Notes the arrival of redirected bytes, if none before them is unread. */
 static __always_inline void note_arrival(struct crossing *crossing, __u32 role, __u32 sent,
 					 __u32 size, struct measured *measured)
 {
@@ -315,7 +316,8 @@ static __always_inline void note_arrival(struct crossing *crossing, __u32 role, 
 	*(volatile __u64 *)&crossing->arrived[role] = bpf_ktime_get_ns() >> 10 << 32 | first;
 }
 
-/* Since Linux 6.3: after each send, sendmsg, write, writev, sendfile and their io_uring kin. */
+/* Since Linux 6.3. Runs after each send, sendmsg, write, writev, sendfile and their io_uring
+ * counterparts. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
 {
@@ -366,7 +368,8 @@ int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/* All redirected bytes that the end has read; a sample if the oldest one was among the last. */
+/* Updates the redirected bytes that the end has read. Takes a sample if the oldest one was among
+ * the bytes just read. */
 static __always_inline void read_redirected(struct sock *sk, struct timing *timing,
 					    const struct end *end, const struct tcp_sock *tp,
 					    struct crossing *crossing, struct measured *measured,
@@ -383,7 +386,7 @@ static __always_inline void read_redirected(struct sock *sk, struct timing *timi
 	if (!arrived || (__s32)(read - (__u32)arrived) <= 0)
 		return;
 	crossing->arrived[sender] = 0;
-	/* A sender that noted it after it had been read. */
+	/* The sender noted the byte only after it had been read. */
 	if ((__s32)((__u32)arrived - before) < 0)
 		return;
 	delay_ns = (__u64)((__u32)(bpf_ktime_get_ns() >> 10) - (__u32)(arrived >> 32)) << 10;
@@ -395,7 +398,7 @@ static __always_inline void read_redirected(struct sock *sk, struct timing *timi
 	}
 }
 
-/* The client's turn ends with the first byte of the answer. */
+/* The first byte of the answer ends the client's turn. */
 static __always_inline void answer(struct sock *sk, struct timing *timing,
 				   struct measured *measured,
 				   const struct measure_settings *settings)
@@ -449,7 +452,7 @@ int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/* A segment has come in; under the socket's lock, as the receive is. */
+/* A segment has arrived. Runs under the socket's lock, as the receive does. */
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(meshaccel_arrived, struct sock *sk, const struct sk_buff *skb)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* What the readers of watched sockets do, and when the sockets close. */
+/* Observes how the readers of watched sockets read, and when the sockets close. */
 #include "closed.bpf.h"
 #include "drained.bpf.h"
 #include "quarantine.bpf.h"
@@ -9,8 +9,8 @@
 #define S_IFMT	 00170000
 #define S_IFSOCK 0140000
 
-/* A receive that may have blocked, in a pod whose user has not accepted what such a reader sees on
- * a member. */
+/* Whether a receive may have blocked, in a pod whose user does not accept the effects of membership
+ * on such a reader. */
 static __always_inline bool is_left_alone(const struct end *end, int flags)
 {
 	return !(flags & MSG_DONTWAIT) && !accepts_blocking(end->netns_cookie);
@@ -36,8 +36,8 @@ static __always_inline void received_on_member(struct sock *sk, struct end *end,
 	if (state_of(conn) != CONN_SEALED)
 		return;
 	redirect_drained_in(conn, !end->role, join);
-	/* A thread that sleeps in a receive holds a reference to what its own sends are judged by:
-	 * now it holds none. */
+	/* A thread that sleeps in a receive holds a reference to its psock. Meanwhile the sends of
+	 * this end do not count as drained. Now the thread holds none. */
 	redirect_drained_in(conn, end->role, join);
 }
 
@@ -65,14 +65,15 @@ static __always_inline void received_by_tcp(struct sock *sk, struct end *end, st
 	}
 	if (!is_worth_joining(end) || (conn && conn->excluded))
 		return;
-	/* Its table is that of the device, where the scan does not look for it. */
+	/* Such a socket is in the table of its device, where the visit does not look for it. */
 	if (sk->__sk_common.skc_bound_dev_if)
 		end->barred = REASON_SOCKET_OPTION;
 	else
 		want(end->index, end->netns_cookie);
 }
 
-/* Since Linux 6.3: after each recv, read, readv, recvmsg and their io_uring kin, of any protocol.
+/* Since Linux 6.3. Runs after each recv, read, readv, recvmsg and their io_uring counterparts, for
+ * any protocol.
  */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
@@ -85,7 +86,7 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	if (sk->sk_protocol != IPPROTO_TCP || !sk->sk_bpf_storage ||
 	    flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	/* A habit shows in a receive that fails, too. */
+	/* A receive that fails also shows a habit. */
 	bad = bad_habit(flags);
 	if (ret <= 0 && !bad)
 		return 0;
@@ -123,9 +124,9 @@ static __always_inline __u64 socket_of(__u32 fd)
 	return (__u64)BPF_CORE_READ(socket, sk);
 }
 
-/* Splice never sees redirected bytes and takes the next TCP byte for the next one. A member whose
- * reader turns to it is sealed before the first byte moves: if all that was redirected has been
- * read, what follows comes by TCP, and splice is right; if not, nothing may follow. */
+/* Splice never sees redirected bytes, and mistakes the next TCP byte for the next byte. So a member
+ * is sealed before its reader's splice moves the first byte. If the redirected bytes have all been
+ * read, new bytes come by TCP, and the splice is right. Otherwise no more bytes may follow. */
 static __always_inline int spliced(__u64 sk)
 {
 	struct member *member;
@@ -148,8 +149,8 @@ static __always_inline int spliced(__u64 sk)
 	return 0;
 }
 
-/* The splice watch is one of two. This one costs nothing where nobody splices, and sees io_uring
- * too.
+/* One of two programs for the splice watch. This one costs nothing while no program splices, and
+ * sees io_uring too.
  */
 SEC("kprobe/tcp_splice_read")
 int BPF_KPROBE(meshaccel_splice, struct socket *socket)
@@ -157,7 +158,7 @@ int BPF_KPROBE(meshaccel_splice, struct socket *socket)
 	return spliced((__u64)BPF_CORE_READ(socket, sk));
 }
 
-/* Where the kernel has no kprobes. It takes every system call of the node to the slow entry. */
+/* For kernels without kprobes. It puts every system call of the node on the slow entry path. */
 SEC("tracepoint/syscalls/sys_enter_splice")
 int meshaccel_splice_call(struct trace_event_raw_sys_enter *ctx)
 {

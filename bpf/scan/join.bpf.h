@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* How a connection joins: both ends are wanted, then the one and the other enter the sockhash, then
- * the verdict may redirect.
+/* How a connection joins. Both ends become wanted. Then one end enters the sockhash, and the other
+ * one follows. Then the verdict may redirect.
  */
 #ifndef MESHACCEL_SCAN_JOIN_H
 #define MESHACCEL_SCAN_JOIN_H
@@ -10,9 +10,9 @@
 #include "scan/leave.bpf.h"
 #include "scan/pair.bpf.h"
 
-/* The kernel answers this where a socket has another sk_msg program. */
+/* The kernel's answer for a socket that has another sk_msg program. */
 #define EBUSY 16
-/* Tells what bars a socket from the sockhash, whatever its readers do. */
+/* Why a socket is barred from the sockhash, whatever its readers do. */
 static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -24,9 +24,9 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 		return REASON_ZEROCOPY;
 	if (sk->sk_rcvlowat > 1)
 		return REASON_RCVLOWAT;
-	/* Redirected bytes come without time stamps and without the mark of an urgent byte, and
-	 * are peeked at from the first one on. (Without TCP_INQ as well, which gRPC sets on every
-	 * connection and does without.) */
+	/* Redirected bytes have no time stamps and no mark of an urgent byte, and a peek at them
+	 * ignores SO_PEEK_OFF. They also lack TCP_INQ. gRPC sets that on every connection, and
+	 * works without it. */
 	if (sk->sk_tsflags || sk->sk_peek_off >= 0 ||
 	    sk->__sk_common.skc_flags &
 		(1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCVTSTAMP) |
@@ -43,8 +43,8 @@ static __always_inline __u32 gid_of(const struct tcp_sock *tp)
 	return socket ? BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_gid.val) : NO_GID;
 }
 
-/* Whether the sidecar of its pod opened the socket. Where it runs as root, as others may, its gid
- * has to tell. */
+/* Whether the pod's sidecar opened the socket. A sidecar that runs as root is told from other root
+ * processes by its gid. */
 static __always_inline bool is_proxy(const struct tcp_sock *tp, const struct end *end)
 {
 	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
@@ -63,10 +63,11 @@ static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_s
 	__u64 address = (__u64)tp;
 	long error;
 
-	/* Somebody else's sockmap. Its programs would share the queue with ours. */
+	/* The socket is in another agent's sockmap, whose programs would share the queue with ours.
+	 */
 	if (peek_psock(address))
 		return REASON_CLAIMED_ELSEWHERE;
-	/* The watch on splice knows it before the first byte is redirected. */
+	/* The splice watch must know the socket before the first byte is redirected. */
 	if (bpf_map_update_elem(&meshaccel_sockets, &address, &member, BPF_ANY))
 		return REASON_TABLE_FULL;
 	error = bpf_map_update_elem(&meshaccel_members, &key, sk, BPF_NOEXIST);
@@ -75,8 +76,8 @@ static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_s
 		return error == -EBUSY ? REASON_CLAIMED_ELSEWHERE : REASON_BUSY;
 	}
 	me->member = 1;
-	/* Read after the socket's receives have turned to the sockmap: a thread that blocks from
-	 * now on does so there. */
+	/* Read after the socket's receives go through the sockmap. From now on a thread that blocks
+	 * does so there. */
 	me->blocking = is_blocking(address);
 	me->psock = peek_psock(address);
 	me->proxy = is_proxy(tp, end);
@@ -85,7 +86,7 @@ static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_s
 	return REASON_NONE;
 }
 
-/* Both are members: from here on the verdict decides. */
+/* Both ends are members. From here on the verdict decides. */
 static __always_inline void engage(struct conn *conn, __u32 slot)
 {
 	struct counters *counters = counters_get();
@@ -106,7 +107,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		conn->ends[role].unread = 0;
 		conn->ends[role].held = 0;
 	}
-	/* These order what was written above before the state: see verdict(). */
+	/* These order the writes above before the state: see verdict(). */
 	__sync_fetch_and_add(&conn->join, 1);
 	__sync_lock_test_and_set(&conn->settings, 3);
 	conn->since_ns = bpf_ktime_get_ns();
@@ -117,7 +118,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 	attend(conn, slot);
 }
 
-/* R3: what both directions may hold without asking. */
+/* R3: pays for the memory that both directions may hold without asking. */
 static __always_inline bool pay_for_join(struct conn *conn)
 {
 	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, ROLES * DIRECTION_BYTES))
@@ -127,7 +128,7 @@ static __always_inline bool pay_for_join(struct conn *conn)
 	return true;
 }
 
-/* Joining stops some way before the verdict does, so that connections do not go to and fro. */
+/* Joining stops at a lower bound than the verdict, so that connections do not go back and forth. */
 static __always_inline bool tcp_memory_is_short(const struct tcp_sock *tp,
 						const struct config *config)
 {
@@ -136,7 +137,8 @@ static __always_inline bool tcp_memory_is_short(const struct tcp_sock *tp,
 	return proto->memory_allocated->counter >= config->tcp_memory_pages / 8 * 7;
 }
 
-/* Looks at the books: a receive that has just taken its bytes is counted some microseconds later.
+/* How often to check the accounting. A receive that has just taken its bytes is counted some
+ * microseconds later.
  */
 #define BOOKS_LOOKS 64
 
@@ -146,7 +148,7 @@ struct books {
 	__u32 pad;
 };
 
-/* Whether both ends' receives account for all that left their queues, now: a splice after the last
+/* Whether both ends' receives account now for all that left their queues. A splice after the last
  * receive would show. */
 static long both_balance(__u32 index, struct books *books)
 {
@@ -163,7 +165,7 @@ static __always_inline bool books_of_both_balance(struct conn *conn)
 	return books.balance;
 }
 
-/* Why a connection whose end is met does not begin to join now. */
+/* Why the connection of this end does not begin to join now. */
 static __always_inline enum reason not_joining(const struct tcp_sock *tp, const struct end *end,
 					       const struct config *config)
 {
@@ -183,7 +185,7 @@ static __noinline bool is_proven_at(__u64 address)
 	return !bpf_probe_read_kernel(&end, sizeof(end), (void *)address) && is_proven(&end);
 }
 
-/* The end does not join now. Its peer does not wait for it: not on TCP, and not as a member alone.
+/* Gives up the join of this end for now. The peer does not wait for it, on TCP or as a lone member.
  */
 static __always_inline void back_out(struct end *end, enum reason reason)
 {
@@ -198,7 +200,7 @@ static __always_inline void back_out(struct end *end, enum reason reason)
 		conn->ends[end->role & 1].wanted = 0;
 }
 
-/* An end of a paired connection that is on TCP. Returns whether its ends are to enter. */
+/* Handles an end of a paired connection that is on TCP. Returns whether its ends are to enter. */
 static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *end,
 				       struct conn *conn, __u32 slot, const struct config *config)
 {
@@ -232,18 +234,18 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 	if (!me->wanted && !peer->wanted)
 		conn->since_ns = bpf_ktime_get_ns();
 	me->wanted = 1;
-	/* It was proven when it was met, and may have turned since. */
+	/* The peer was proven when it was visited, and may have changed since. */
 	if (peer->wanted && !is_proven_at(peer->end))
 		peer->wanted = 0;
 	if (!peer->wanted) {
-		/* The peer's readers may never prove themselves. */
+		/* The peer's readers may never become proven. */
 		if (bpf_ktime_get_ns() - conn->since_ns > PAIRING_NS) {
 			me->wanted = 0;
 			postpone(end, REASON_PEER_UNPROVEN);
 		}
 		return false;
 	}
-	/* The next receive by TCP sets the books right, and then the end has to prove itself. */
+	/* The next receive by TCP corrects the accounting. Then the end has to be proven again. */
 	if (!books_of_both_balance(conn))
 		return false;
 	if (!pay_for_join(conn)) {
@@ -259,8 +261,8 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 	return true;
 }
 
-/* Its end is met while the connection joins. Returns whether its peer should enter at once: alone,
- * it may hide what it receives from FIONREAD. */
+/* Handles an end while its connection joins. Returns whether its peer should enter at once: a lone
+ * member may hide received bytes from FIONREAD. */
 static __always_inline bool go_on_joining(struct bpf_sock *sk, const struct tcp_sock *tp,
 					  struct end *end, struct conn *conn, __u32 slot)
 {
@@ -284,8 +286,8 @@ static __always_inline bool go_on_joining(struct bpf_sock *sk, const struct tcp_
 	return false;
 }
 
-/* A wanted end: pairs it, and once both ends of a connection are wanted, has them join. Returns
- * whether its peer should be visited at once. */
+/* Visits a wanted end. It pairs the end. Once both ends of a connection are wanted, it makes them
+ * join. Returns whether the peer should be visited at once. */
 static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp, struct end *end,
 				  struct config *config)
 {
@@ -293,7 +295,7 @@ static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp
 	enum reason reason;
 	__u32 slot, state;
 
-	/* A second look: the end was wanted some time ago. */
+	/* Checks again: the end became wanted some time ago. */
 	if (end->gone || !is_proven(end) || !config->redirect || !pod_enabled(end->netns_cookie) ||
 	    tp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_ESTABLISHED) {
 		back_out(end, REASON_UNACCOUNTED);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* How members leave.
  *
- * SEALED is set first and the queues are looked at afterwards; the verdict announces first and
- * reads the state afterwards. So once sealed, nothing more comes, and an end whose reader has read
- * all that was redirected to it may leave the sockhash, whatever the other one does. drained.bpf.h
- * has the argument.
+ * A leave sets SEALED first and looks at the queues afterwards. The verdict announces bytes first
+ * and reads the state afterwards. So nothing new is redirected once the connection is sealed. An
+ * end may then leave the sockhash as soon as its reader has read all that was redirected to it. It
+ * need not wait for the other end. drained.bpf.h has the proof.
  */
 #ifndef MESHACCEL_SCAN_LEAVE_H
 #define MESHACCEL_SCAN_LEAVE_H
@@ -20,14 +20,15 @@ static __always_inline bool tcp_unread(const struct conn_end *reader)
 					 peek(struct tcp_sock, reader->sk, copied_seq);
 }
 
-/* The agent walks over the pod's sockets and wakes this end's reader. The next scan tells it. */
+/* Requests that the agent walks over the pod's sockets and wakes this end's reader. The next scan
+ * passes the request on. */
 static __always_inline void kick(struct conn *conn, __u32 slot, int role)
 {
 	__sync_fetch_and_or(&conn->kick, 1U << role);
 	attend(conn, slot);
 }
 
-/* The kernel reuses addresses: the entry may be another connection's by now. */
+/* The kernel reuses addresses, so the entry may belong to another connection by now. */
 static __always_inline void forget_socket(const struct conn_end *end, __u32 slot, __u32 role)
 {
 	__u64 address = end->sk;
@@ -37,8 +38,8 @@ static __always_inline void forget_socket(const struct conn_end *end, __u32 slot
 		bpf_map_delete_elem(&meshaccel_sockets, &address);
 }
 
-/* Takes one end out of the sockhash. Nothing that was redirected to it is unread, or it may be
- * lost.
+/* Takes one end out of the sockhash. The caller knows that no redirected byte is unread there, or
+ * that the unread bytes may be lost.
  */
 static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
 {
@@ -48,13 +49,14 @@ static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
 	bpf_map_delete_elem(&meshaccel_members, &key);
 	forget_socket(end, slot, role);
 	end->member = 0;
-	/* An edge-triggered reader may take its last redirected bytes for the end of what there is.
+	/* An edge-triggered reader may mistake its last redirected bytes for the end of the
+	 * available bytes.
 	 */
 	if (tcp_unread(end))
 		kick(conn, slot, role);
 }
 
-/* How long it may not join again. */
+/* Sets how long the connection may not join again. */
 static __always_inline void back_off(struct conn *conn, __u32 reason)
 {
 	if (reason == REASON_POD_DISABLED || reason == REASON_EXCLUDED ||
@@ -69,7 +71,7 @@ static __always_inline void back_off(struct conn *conn, __u32 reason)
 		conn->backoff++;
 }
 
-/* Both ends are out of the sockhash: on TCP from here on. */
+/* Both ends have left the sockhash. The connection is on TCP from here on. */
 static __always_inline void left(struct conn *conn, __u32 reason)
 {
 	struct counters *counters = counters_get();
@@ -78,7 +80,7 @@ static __always_inline void left(struct conn *conn, __u32 reason)
 	for (role = 0; role < ROLES; role++) {
 		conn->ends[role].wanted = 0;
 		conn->directions[role].path = PATH_TCP;
-		/* Of an exclusion conn->excluded tells, for as long as it holds. */
+		/* conn->excluded shows an exclusion for as long as it holds. */
 		conn->directions[role].reason = reason == REASON_EXCLUDED ? REASON_NONE : reason;
 		shrink(conn, &conn->directions[role], 0);
 	}
@@ -91,8 +93,8 @@ static __always_inline void left(struct conn *conn, __u32 reason)
 	count(reason);
 }
 
-/* Not both ends could enter. Nothing was redirected, so whichever did may leave at once: alone, it
- * would hide what it receives from a reader that asks FIONREAD. */
+/* Undoes a join before the verdict may redirect. So nothing was redirected, and a member may leave
+ * at once. It must: a lone member would hide received bytes from a reader that asks FIONREAD. */
 static __always_inline void undo_join(struct conn *conn, __u32 slot, enum reason reason)
 {
 	int role;

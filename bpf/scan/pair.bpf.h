@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Finds the two ends of a connection by their claims on its identity, and gives the connection its
- * slot. The scan alone makes and deletes claims and slots, so a close can race with none of it: it
- * only tells (closed.bpf.h).
+/* Finds the two ends of a connection by their claims on its identity, and gives the connection a
+ * slot. Only the scan makes and deletes claims and slots. A close only sets a mark (closed.bpf.h),
+ * so it cannot race with them.
  */
 #ifndef MESHACCEL_SCAN_PAIR_H
 #define MESHACCEL_SCAN_PAIR_H
@@ -12,7 +12,8 @@
 #include "memory.bpf.h"
 #include "peek.bpf.h"
 
-/* Looks again after as many turns more, each time longer. */
+/* The end is wanted again after some more turns. Their number doubles each time, up to the limit.
+ */
 static __always_inline void postpone(struct end *end, enum reason why)
 {
 	end->why = why;
@@ -43,7 +44,7 @@ static __always_inline bool claimant_closed(const struct claim *claim, __u32 rol
 	return has_closed(claim->sk[role & 1], claim->cookie[role & 1]);
 }
 
-/* Both ends are there: gives the connection its slot. */
+/* Both ends are known: gives the connection a slot. */
 static __always_inline enum reason allocate(struct claim *claim, const struct isn_pair *identity,
 					    struct config *config)
 {
@@ -66,8 +67,8 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 		bpf_map_push_elem(&meshaccel_free, &slot, BPF_ANY);
 		return REASON_TABLE_FULL;
 	}
-	/* All but the flag of the queue, since the slot may still be in it, and the number of the
-	 * last join (closed.bpf.h). */
+	/* Clears all but two fields. The slot may still be in the attention queue, so its flag
+	 * stays. The number of the last join stays as well (closed.bpf.h). */
 	join = conn->join;
 	conn->identity = *identity;
 	__builtin_memset(&conn->since_ns, 0, sizeof(*conn) - offsetof(struct conn, since_ns));
@@ -81,7 +82,7 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 	return REASON_NONE;
 }
 
-/* Both ends have closed and left: the slot and the claim are free again. */
+/* Both ends have closed and left. Frees the slot and the claim. */
 static __always_inline void release(struct conn *conn, __u32 slot)
 {
 	struct isn_pair identity = conn->identity;
@@ -96,7 +97,7 @@ static __always_inline void release(struct conn *conn, __u32 slot)
 	bpf_map_push_elem(&meshaccel_free, &slot, BPF_ANY);
 }
 
-/* The claim of a first end. */
+/* Makes the claim of a first end. */
 static __always_inline struct claim *make_claim(const struct isn_pair *identity)
 {
 	struct due_claim due = {.identity = *identity, .since_ns = bpf_ktime_get_ns()};
@@ -111,7 +112,7 @@ static __always_inline struct claim *make_claim(const struct isn_pair *identity)
 	return bpf_map_lookup_elem(&meshaccel_identities, identity);
 }
 
-/* Puts the end into the claim. Returns false if another open socket has its place. */
+/* Puts the end into the claim. Returns false if another open socket has this place. */
 static __always_inline bool take_place(struct claim *claim, __u64 sk, const struct end *end,
 				       __u32 role)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The sweep: looks at every connection some five times a second, and at the kernel's structures
- * rather than at what was counted. It finds what no program has told: sockets that are gone, bytes
- * that a reader does not see, members that are somebody else's by now.
+/* The sweep. It looks at every connection about five times a second. It reads the kernel's
+ * structures, not our counters. So it finds what no program has reported: sockets that are gone,
+ * bytes that a reader does not see, and members that another agent has taken.
  */
 #ifndef MESHACCEL_SCAN_STUCK_H
 #define MESHACCEL_SCAN_STUCK_H
@@ -9,15 +9,15 @@
 #include "scan/pair.bpf.h"
 #include "scan/tend.bpf.h"
 
-/* Threads that wait on one socket, of which a sweep looks at no more. */
+/* Limit for the waiting threads of one socket that a sweep looks at. */
 #define WAITERS_MAX 16
-/* Sweeps from one look at whether a socket is gone to the next. */
+/* Number of sweeps from one check for a closed socket to the next. */
 #define GONE_SWEEPS 4
 
 extern const void woken_wake_function __ksym __weak;
 
-/* A thread that sleeps in a receive or a splice of the socket, NULL if there is none. One that
- * sleeps in a send waits in the same way, and then nothing can be said. */
+/* A thread that sleeps in a receive or a splice of the socket, or NULL. A thread that sleeps in a
+ * send waits in the same way. While there is one, the answer is NULL. */
 static __noinline struct task_struct *sleeping_reader(__u64 sk)
 {
 	struct wait_queue_head *head = &peek(struct sock, sk, sk_wq)->wait;
@@ -39,7 +39,7 @@ static __noinline struct task_struct *sleeping_reader(__u64 sk)
 	return NULL;
 }
 
-/* A sweep's count of how often in a row something was so. */
+/* Counts how often in a row a sweep found something. */
 static __always_inline __u8 in_a_row(__u8 count, bool is_so)
 {
 	return !is_so ? 0 : count < 0xff ? count + 1 : count;
@@ -69,18 +69,18 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 		task = reader->unread > 1 ? sleeping_reader(reader->sk) : NULL;
 		reader->asleep = in_a_row(reader->asleep, task);
 		if (reader->asleep >= STUCK_SWEEPS) {
-			/* Only an error helps its users. */
+			/* Only an error helps the users of this connection. */
 			quarantine(task, reader->netns_cookie, REASON_STUCK);
 			doom(conn, slot, !sender, REASON_STUCK);
 		}
-		/* TCP bytes that followed were taken before these. */
+		/* The reader has taken TCP bytes before redirected bytes that came earlier. */
 		if (READ_ONCE(direction->path) != PATH_TCP && sent == READ_ONCE(direction->sent) &&
 		    (__s32)(peek(struct tcp_sock, reader->sk, copied_seq) -
 			    READ_ONCE(direction->path_seq)) > 0 &&
 		    !queue_empty(psock))
 			doom(conn, slot, !sender, REASON_OVERTAKEN);
 	}
-	/* A redirect waits for the reader's lock, and its sender with it. */
+	/* A redirect waits for the reader's lock, and the sender waits with it. */
 	reader->held = in_a_row(reader->held, psock && received == reader->swept_received &&
 						  peek(struct sock, reader->sk, sk_lock.owned) &&
 						  !books_balance(conn, sender));
@@ -89,7 +89,7 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 	reader->swept_received = received;
 }
 
-/* Finds changes of a member that no program was asked about. */
+/* Finds changes of a member that no program has seen. */
 static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *end = &conn->ends[role & 1];
@@ -107,7 +107,7 @@ static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role
 		stop(conn, slot, REASON_BLOCKING_READER);
 }
 
-/* No program may have told that the socket closed. */
+/* Finds a closed socket: both programs may have missed the close. */
 static __always_inline void find_closed(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *end = &conn->ends[role & 1];
@@ -131,14 +131,16 @@ static long sweep(__u32 slot, struct pass *pass)
 	state = state_of(conn);
 	if (state == CONN_FREE)
 		return 0;
-	/* A reader that turns to splice sees no redirected byte, and waits for more without end. */
+	/* A reader that starts to splice sees no redirected byte, and waits for more without end.
+	 */
 	if (is_member_state(state))
 		pass->watch = 1;
 	turn = !((slot + config->sweep) % GONE_SWEEPS);
 	for (role = 0; role < ROLES; role++) {
 		if (turn)
 			find_closed(conn, slot, role);
-		/* Each member at every other sweep: what it looks for may take half a second. */
+		/* Looks at each member in every other sweep: half a second is soon enough for these
+		 * changes. */
 		if (is_member_state(state) && (slot + config->sweep) & 1)
 			sweep_member(conn, slot, role);
 	}
@@ -152,8 +154,8 @@ static long sweep(__u32 slot, struct pass *pass)
 	return 0;
 }
 
-/* Watched sockets of which no program has told that they closed. Looks at a part of the table at
- * each sweep, at all of it in WATCHED_SWEEPS. */
+/* Finds watched sockets whose close no program has reported. Each sweep looks at a part of the
+ * table, so that WATCHED_SWEEPS of them cover all of it. */
 static long sweep_watched(__u32 index, const __u32 *first)
 {
 	struct watched *watched;
@@ -164,8 +166,8 @@ static long sweep_watched(__u32 index, const __u32 *first)
 	if (!watched)
 		return 0;
 	cookie = READ_ONCE(watched->cookie);
-	/* Pairs with the exchange in list_end(): with this cookie goes its socket, or a later
-	 * one's, and then unlist() finds another cookie. */
+	/* Pairs with the exchange in list_end(). `sk` read after this belongs to this cookie or to
+	 * a later one. In the latter case unlist() finds another cookie and does nothing. */
 	load_fence(&watched->cookie);
 	if (cookie && has_closed(watched->sk, cookie))
 		unlist(index, cookie);
@@ -183,8 +185,8 @@ static __always_inline void sweep_a_part(const struct config *config)
 	bpf_loop(count, sweep_watched, &first, 0);
 }
 
-/* Gives up one claim that nobody shares: its socket has closed, or does not come back to it. Claims
- * are in the queue in the order of their age. */
+/* Drops one claim that no second end shares. Its socket has closed, or does not return to it. The
+ * queue holds claims in the order of their age. */
 static long give_up_claim(__u32 index, void *unused)
 {
 	struct due_claim due;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Each scan takes the connections that have asked for attention one step further, and names the
+/* Each scan takes the connections that requested attention one step further. It also names the
  * walks that the agent has to make for them.
  */
 #ifndef MESHACCEL_SCAN_TEND_H
@@ -8,7 +8,8 @@
 #include "quarantine.bpf.h"
 #include "scan/leave.bpf.h"
 
-/* The kernel counts netns cookies up from 1. The agent may give new members their settings later.
+/* A flag beside the netns cookie, which the kernel counts up from 1. The agent may give new members
+ * their settings later.
  */
 #define SETTINGS_ONLY (1ULL << 63)
 
@@ -16,16 +17,16 @@
 struct pass {
 	struct seq_file *seq;
 	const struct config *config;
-	/* There is more to do soon. */
+	/* The scan has more to do soon. */
 	__u32 busy;
 	/* The splice watch is needed. */
 	__u32 watch;
 };
 
-/* Whether all that was redirected to the end has been read, or never will be. A socket that has
- * closed may hold bytes that its program still reads. Once the kernel has taken it out of the
- * sockhash, to take it out changes nothing for them: the psock lives on while a thread is inside a
- * receive, however long that thread does not run. */
+/* Whether the end has read all that was redirected to it, or never will. The program of a closed
+ * socket may still read bytes that the socket holds. The kernel takes a closed socket out of the
+ * sockhash by itself. After that our removal changes nothing for these bytes. The psock lives on
+ * while a thread is inside a receive, even if that thread does not run for long. */
 static __always_inline bool may_leave(struct conn *conn, int role)
 {
 	const struct conn_end *end = &conn->ends[role & 1];
@@ -43,7 +44,7 @@ static __always_inline bool reader_quarantined(const struct conn_end *reader)
 			      peek_end(reader->end, exe_device));
 }
 
-/* Why a joined connection has to leave, whatever its readers have done. */
+/* Why a joined connection has to leave, even if all its bytes are being read. */
 static __always_inline enum reason must_leave(const struct conn *conn, const struct config *config)
 {
 	int role;
@@ -63,9 +64,9 @@ static __always_inline enum reason must_leave(const struct conn *conn, const str
 	return REASON_NONE;
 }
 
-/* TCP bytes that lie unread on a member: its reader may have asked FIONREAD, which told that there
- * is nothing. Then it comes only as far as each kick takes it, so progress between two kicks
- * excuses nothing. Returns whether there are such. */
+/* Handles TCP bytes that lie unread on a member. Its reader may have asked FIONREAD, which reported
+ * 0. Such a reader advances only with each kick, so progress between two kicks is no excuse.
+ * Returns whether such bytes exist. */
 static __always_inline bool wake_reader(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *reader = &conn->ends[role & 1];
@@ -84,7 +85,8 @@ static __always_inline bool wake_reader(struct conn *conn, __u32 slot, int role)
 	return true;
 }
 
-/* A joined connection: is what went by TCP being read? Returns whether to look again. */
+/* Checks whether the TCP bytes of a joined connection are being read. Returns whether to look
+ * again. */
 static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __u32 slot)
 {
 	enum reason reason = must_leave(conn, pass->config);
@@ -95,7 +97,8 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 		stop(conn, slot, reason);
 		return true;
 	}
-	/* It is over: the other end follows, or was reset. Its reader is better off on TCP. */
+	/* The connection is over: the other end follows, or was reset. TCP serves its reader
+	 * better. */
 	if (is_closed(&conn->ends[ROLE_CLIENT]) || is_closed(&conn->ends[ROLE_SERVER])) {
 		seal(conn, slot, REASON_NONE);
 		return true;
@@ -112,7 +115,8 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 				stop(conn, slot, direction->reason);
 			continue;
 		}
-		/* The verdict asks for attention before its bytes are in the queue: look twice. */
+		/* The verdict requests attention before its bytes are in the queue, so look twice.
+		 */
 		if (reader->seen_tcp_messages != (__u32)direction->tcp_messages) {
 			reader->seen_tcp_messages = direction->tcp_messages;
 			again = true;
@@ -122,11 +126,11 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 				pass->watch = 1;
 		} else if (direction->reason == REASON_TCP_MEMORY ||
 			   direction->reason == REASON_MEMORY_BUDGET) {
-			/* For as long as memory is short every message would ask for attention. */
+			/* While memory is short, every message would request attention. */
 			stop(conn, slot, direction->reason);
 			return true;
 		}
-		/* On a redirected path, too: the kernel may send by TCP without asking the verdict.
+		/* Also on a redirected path: the kernel may send by TCP without asking the verdict.
 		 */
 		if (!wake_reader(conn, slot, !role))
 			continue;
@@ -137,7 +141,7 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 	return again;
 }
 
-/* Seems a direction to be back on TCP? Sealing finds out for sure. */
+/* Whether a direction seems to be back on TCP. Sealing makes it certain. */
 static __always_inline bool off_redirect(const struct conn *conn, int sender)
 {
 	const struct conn_end *reader = &conn->ends[!sender];
@@ -146,8 +150,9 @@ static __always_inline bool off_redirect(const struct conn *conn, int sender)
 	       queue_empty(reader->psock);
 }
 
-/* Sealed with redirected bytes unread, what follows comes by TCP: splice would take it first. So
- * the splice watch comes before, but for an agent that cannot attach it. */
+/* After the seal new bytes come by TCP. While redirected bytes are unread, a splice would take the
+ * new bytes first. So the splice watch is attached before the seal, unless the agent cannot attach
+ * it. */
 static __always_inline void tend_stopping(struct pass *pass, struct conn *conn, __u32 slot)
 {
 	__u64 passed_ns = bpf_ktime_get_ns() - conn->since_ns;
@@ -162,7 +167,7 @@ static __always_inline void tend_stopping(struct pass *pass, struct conn *conn, 
 	seal(conn, slot, reason_of(conn));
 }
 
-/* A sealed connection. Returns whether to look again soon. */
+/* Handles a sealed connection. Returns whether to look again soon. */
 static __always_inline bool tend_sealed(struct pass *pass, struct conn *conn, __u32 slot)
 {
 	bool members = false, again = false;
@@ -188,7 +193,7 @@ static __always_inline bool tend_sealed(struct pass *pass, struct conn *conn, __
 	return true;
 }
 
-/* One step on its way. Returns whether it needs more. */
+/* Takes the connection one step further. Returns whether it needs more. */
 static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slot)
 {
 	__u32 state = state_of(conn);
@@ -196,7 +201,7 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 	if (state == CONN_FREE)
 		return false;
 	if (conn->doomed && !both_closed(conn)) {
-		/* The kick resets both ends; their closing frees the slot. */
+		/* The kick resets both ends. Their close frees the slot. */
 		__sync_fetch_and_or(&conn->kick, 3);
 		return true;
 	}
@@ -231,8 +236,9 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 	}
 }
 
-/* Names the namespaces that the agent is to walk over for this connection, until it has: a walk may
- * not come about, and an agent may die. Returns whether readers are still to be woken. */
+/* Names the namespaces that the agent is to walk over for this connection. It repeats them until
+ * the walk is done: a walk may fail, and an agent may die. Returns whether readers are still to be
+ * woken. */
 static __always_inline bool tell_walks(struct pass *pass, struct conn *conn)
 {
 	__u32 kicks = READ_ONCE(conn->kick), settings = READ_ONCE(conn->settings);
@@ -247,7 +253,8 @@ static __always_inline bool tell_walks(struct pass *pass, struct conn *conn)
 			kicks &= ~bit;
 			continue;
 		}
-		/* So that the socket hears of its packets should the agent die: see watch.bpf.c. */
+		/* The settings request a call for each packet, which the socket needs if the agent
+		 * dies: see watch.bpf.c. */
 		if (kicks & bit || (settings & bit && !pass->config->stop_when_stale)) {
 			if (!(kicks & bit))
 				cookie |= SETTINGS_ONLY;
@@ -257,7 +264,7 @@ static __always_inline bool tell_walks(struct pass *pass, struct conn *conn)
 	return kicks;
 }
 
-/* A slot that asked for attention. Returns whether it needs more. */
+/* Handles a slot that requested attention. Returns whether it needs more. */
 static __always_inline bool tend(struct pass *pass, struct conn *conn, __u32 slot)
 {
 	bool again = step(pass, conn, slot);

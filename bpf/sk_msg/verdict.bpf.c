@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Decides for each send of a member whether it goes straight to the peer's queue or takes TCP: the
- * rules R1 to R7.
+/* Decides for each send of a member whether it goes straight to the peer's queue or takes TCP. The
+ * rules are R1 to R7.
  *
- * Two facts about tcp_bpf_recvmsg carry them. It drains the redirected queue (psock->ingress_msg)
- * before the TCP queue, and a reader that is already blocked in the plain tcp_recvmsg sees the TCP
- * queue only.
+ * They rest on two facts. tcp_bpf_recvmsg drains the redirected queue (psock->ingress_msg) before
+ * the TCP queue. A reader that is already blocked in the plain tcp_recvmsg sees only the TCP queue.
  *
- * The verdict runs under the lock of the sending socket, so a direction has one writer. The lock is
- * dropped between the verdict and the peer's queue, so a redirect may be under way while a scan
- * looks. Hence the order in redirect(): announce the bytes, then look whether the connection is
- * sealed. The scan does the reverse: it seals, then reads what is announced. One of the two sees
- * the other; once sealed, nothing is under way that is not announced.
+ * The verdict runs under the lock of the sending socket, so a direction has one writer. The kernel
+ * drops that lock between the verdict and the peer's queue. So a redirect may be under way while a
+ * scan looks. Hence the order in redirect(): announce the bytes, then check whether the connection
+ * is sealed. The scan does the reverse: it seals, then reads what is announced. So one of the two
+ * sees the other. Once the connection is sealed, all that is under way is announced.
  *
- * The peer is read through the kernel address that the scan noted. It may be stale: the peer can
- * close at any time. The redirect comes last and looks the peer up by its key, so a stale read can
- * only cause a miss, which passes to TCP.
+ * The verdict reads the peer through the kernel address that the scan noted. The address may be
+ * stale, because the peer can close at any time. The redirect comes last and finds the peer by its
+ * key. So a stale read can only cause a miss, and the message then takes TCP.
  */
 #define PEEK_BY_CAST
 #include "drained.bpf.h"
 #include "memory.bpf.h"
 
-/* Bytes redirected from one end to the other and not yet read; an upper bound. The caller is the
- * only sendmsg of its own that counts, so if no other thread is inside, an empty queue decides. */
+/* An upper bound of the bytes that one end has redirected to the other and that are unread. The
+ * caller's own sendmsg holds one reference. If no other thread is inside, an empty queue decides.
+ */
 GLOBAL_FUNCTION __u32 unread_bytes(struct conn *conn, __u32 role)
 {
 	const struct conn_end *reader;
@@ -57,7 +57,7 @@ static long count_one(__u32 index, struct counting *counting)
 	return 0;
 }
 
-/* R3. The list changes meanwhile; only the estimate can suffer. */
+/* R3. The list may change meanwhile. That affects only the estimate. */
 GLOBAL_FUNCTION __u32 count_messages(__u64 psock)
 {
 	struct counting counting = {
@@ -69,7 +69,7 @@ GLOBAL_FUNCTION __u32 count_messages(__u64 psock)
 	return counting.messages;
 }
 
-/* R3, over all flows: redirected bytes are charged to TCP's memory, so its own total bounds them.
+/* R3, over all flows. Redirected bytes are charged to TCP's memory, so its own total bounds them.
  */
 static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const struct config *config)
 {
@@ -78,9 +78,9 @@ static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const stru
 	return proto->memory_allocated->counter < config->tcp_memory_pages;
 }
 
-/* R3: the caps of one direction. Beyond them it becomes mixed, where a reader that turns to splice
- * has to be seen. So until the splice watch is attached, the hard caps apply. Nobody leads a flow
- * back to TCP while the agent is away: then they apply as well. */
+/* R3: the caps of one direction. Beyond them it becomes mixed, and then the agent must see a reader
+ * that starts to splice. So the hard caps apply until the splice watch is attached. They also apply
+ * while the agent is away, because only the agent returns a flow to TCP. */
 static __always_inline enum reason over_cap(const struct config *config, __u32 unread, __u32 size,
 					    __u32 messages)
 {
@@ -92,7 +92,7 @@ static __always_inline enum reason over_cap(const struct config *config, __u32 u
 	return messages >= CAP_MESSAGES * factor ? REASON_CAP_MESSAGES : REASON_NONE;
 }
 
-/* Tells the agent at once: its next scan may be too late. */
+/* Notifies the agent at once: its next scan may be too late. */
 static __noinline int ask_for_watch(void)
 {
 	struct event event = {.kind = EVENT_WATCH_SPLICE};
@@ -101,9 +101,9 @@ static __noinline int ask_for_watch(void)
 	return 0;
 }
 
-/* R3: may this many bytes more wait in the peer's queue? The queue belongs to the other processor,
- * so it is looked at only when all that was redirected since the last look may not fit into what
- * the direction may hold. */
+/* R3: whether this many bytes more may wait in the peer's queue. The queue belongs to the other
+ * processor, so the verdict rarely looks at it. It does so when the bytes redirected since the last
+ * look may exceed what the direction may hold. */
 static __always_inline enum reason bounded(const struct tcp_sock *tp, struct conn *conn, __u32 role,
 					   const struct config *config, __u32 size)
 {
@@ -156,7 +156,7 @@ static __always_inline bool is_stream(const struct end *end, struct direction *d
 	       direction->run_bytes / STREAM_MESSAGE_BYTES < direction->run_messages;
 }
 
-/* R2, R5, R7: what makes a direction return to TCP, at its next drained point. */
+/* R2, R5, R7: why a direction returns to TCP at its next drained point. */
 static __always_inline enum reason must_stop(const struct conn *conn, const struct config *config,
 					     const struct conn_end *reader)
 {
@@ -175,8 +175,8 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 	return REASON_NONE;
 }
 
-/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP; and R2: if it may
- * have been blocked in tcp_recvmsg when it became a member, it has come back since. */
+/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP. R2: a reader that may
+ * have been blocked in tcp_recvmsg when it became a member has returned since. */
 static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 					       const struct direction *direction,
 					       const struct conn_end *reader)
@@ -203,14 +203,15 @@ GLOBAL_FUNCTION int pass(struct conn *conn, __u32 slot, __u32 role, __u32 reason
 	if (counters)
 		counters->tcp_messages++;
 	count(reason);
-	/* TCP bytes on a member are watched until they are read (and FIONREAD may hide them
-	 * meanwhile). */
+	/* The scan checks TCP bytes on a member until they are read, because FIONREAD may hide
+	 * them. */
 	attend(conn, slot);
 	return SK_PASS;
 }
 
-/* A connection that is leaving takes TCP, whatever is unread of what was redirected: recv finds
- * that first. Splice does not: what follows must not reach it, so the connection is reset. */
+/* A connection that is leaving takes TCP even while redirected bytes are unread: recv reads those
+ * first. Splice does not read them first. New bytes must not reach it, so the connection is reset.
+ */
 GLOBAL_FUNCTION int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
 	if (!conn)
@@ -272,10 +273,11 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		return pass(conn, slot, role, REASON_STATE);
 
 	state = state_of(conn);
-	/* Pairs with the exchange of conn->life in engage(): a verdict that sees the connection
-	 * joined, or its new join, sees the paths and trap_seq of that join. */
+	/* Pairs with the exchange of conn->life in engage(). A verdict that sees the connection
+	 * joined, or its new join, also sees the paths and trap_seq of that join. */
 	load_fence(&direction->sent);
-	/* The socket has left, and another agent's sockmap keeps the kernel asking. */
+	/* The socket has left. The kernel still asks, because the socket is in another agent's
+	 * sockmap. */
 	if (state < CONN_JOINING)
 		return conn->doomed ? SK_DROP : SK_PASS;
 	if (state < CONN_JOINED || state == CONN_SEALED)
@@ -295,7 +297,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		direction->queued = 0;
 	}
 
-	/* R1, from redirect to TCP: only once the reader has consumed what was redirected. */
+	/* R1, from redirect to TCP: only after the reader has consumed all redirected bytes. */
 	if (reason && !unread_bytes(conn, role)) {
 		WRITE_ONCE(direction->path, PATH_TCP);
 		return pass(conn, slot, role, reason);
@@ -307,7 +309,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 		return pass(conn, slot, role, reason);
 	}
 
-	/* Without an agent it would be on TCP, and stay a member. */
+	/* Without an agent the connection would take TCP but stay a member. */
 	if (is_stream(end, direction, size) && !no_scan_for(config, ABSENT_NS))
 		stop(conn, slot, REASON_STREAM);
 	return redirect(msg, end, conn, slot, direction, size, join);

@@ -14,16 +14,16 @@ static __always_inline void delete_member(const struct end *end)
 	bpf_map_delete_elem(&meshaccel_members, &key);
 }
 
-/* Takes an end out of the sockhash if all that was redirected to it has been read. */
+/* Takes an end out of the sockhash if it has read all that was redirected to it. */
 static __always_inline void leave_if_drained(struct conn *conn, const struct end *end)
 {
 	if (redirect_drained(conn, !(end->role & 1)))
 		delete_member(end);
 }
 
-/* A member that half-closes leaves at once if a reader of it may block. tcp_bpf_recvmsg waits once
- * only: the peer's acknowledgement of the FIN, which wakes it without data, would make a blocking
- * receive fail with EAGAIN. */
+/* A member that half-closes leaves at once if its reader may block. tcp_bpf_recvmsg waits only
+ * once. The peer's acknowledgement of the FIN wakes it without data, so a blocking receive would
+ * fail with EAGAIN. */
 static __always_inline void half_closed(struct conn *conn, const struct end *end)
 {
 	if (conn->ends[end->role & 1].blocking && is_member_state(state_of(conn)) &&
@@ -31,9 +31,9 @@ static __always_inline void half_closed(struct conn *conn, const struct end *end
 		leave_if_drained(conn, end);
 }
 
-/* connect(AF_UNSPEC), or a close that lingers for no time: TCP throws away what is unread. All
- * other ways into TCP_CLOSE leave it to the reader: after a reset, which has set an error by now,
- * and once both FINs have gone. */
+/* Whether TCP discards unread bytes: at connect(AF_UNSPEC), or at a close with a linger time of 0.
+ * In all other cases TCP_CLOSE leaves them to the reader. Those are a reset, which has set an error
+ * by now, and a connection whose FINs have both gone. */
 static __always_inline bool is_disconnected(const struct tcp_sock *tp, __u32 before)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -62,8 +62,9 @@ static __always_inline void state_changed(struct bpf_sock_ops *ctx)
 		return;
 	}
 	tp = bpf_skc_to_tcp_sock(sk);
-	/* Before the record forgets its connection. The socket may live on, and would be a member
-	 * for as long: the kernel takes it out of the sockhash when it is destroyed. */
+	/* This comes before the record forgets its connection. The socket may live on. The kernel
+	 * takes it out of the sockhash only when it is destroyed, so it would stay a member until
+	 * then. */
 	if (conn && tp && is_disconnected(tp, ctx->args[0]))
 		delete_member(end);
 	else if (conn)
@@ -71,7 +72,7 @@ static __always_inline void state_changed(struct bpf_sock_ops *ctx)
 	end_closed(end, tp);
 }
 
-/* A socket that connects once more must not bring along what was redirected to it before. */
+/* A socket that connects again must not keep bytes that were redirected to it before. */
 static __always_inline void connecting(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
@@ -83,8 +84,8 @@ static __always_inline void connecting(struct bpf_sock_ops *ctx)
 	end_closed(end, NULL);
 }
 
-/* Gives up the calls per packet, unless somebody has changed the socket's flags since we asked for
- * them: the bit may be theirs, too. */
+/* Gives up the calls per packet. If the socket's flags have changed since, another agent may have
+ * set the bit: then it stays. */
 static __always_inline void end_packet_calls(struct bpf_sock_ops *ctx, struct end *end)
 {
 	__u32 flags = ctx->bpf_sock_ops_cb_flags;
@@ -94,8 +95,8 @@ static __always_inline void end_packet_calls(struct bpf_sock_ops *ctx, struct en
 	end->packet_flags = 0;
 }
 
-/* A connection that soon joins again keeps the calls: a walk that asks for them once more may come
- * after the agent's death. */
+/* Whether the connection stays on TCP for some time. A connection that soon joins again keeps the
+ * calls: the agent may die before a walk requests them again. */
 static __always_inline bool stays_on_tcp(const struct conn *conn)
 {
 	__u32 reason = reason_of(conn);
@@ -105,10 +106,11 @@ static __always_inline bool stays_on_tcp(const struct conn *conn)
 		reason == REASON_EXCLUDED);
 }
 
-/* Where the kernel hides a member's TCP bytes from FIONREAD, their reader may sleep on, and no
- * agent is there to wake it and let it leave. Each packet that its socket sends is an occasion: it
- * acknowledges those bytes, and answers the probes of a peer that waits for room. A socket for
- * which we have not asked for these calls has them for another agent's sake.
+/* Lets a member leave while no agent is running. Some kernels hide a member's TCP bytes from
+ * FIONREAD. The reader of such bytes may sleep on, and no agent is running to wake it. Each packet
+ * that its socket sends is an occasion to do so. A packet acknowledges those bytes, and answers the
+ * probes of a peer that waits for room. If we did not request these calls for a socket, another
+ * agent did.
  */
 static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 {
@@ -136,7 +138,7 @@ static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 		delete_member(end);
 	else if (seal(conn, end->conn - 1, REASON_AGENT_STALE))
 		leave_if_drained(conn, end);
-	/* Wakes the reader: tcp_set_rcvlowat(). The value is the application's. */
+	/* tcp_set_rcvlowat() wakes the reader. The value is the application's own. */
 	lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 }
@@ -183,7 +185,7 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		return 1;
 	}
 	if (end->born_ns) {
-		/* The socket was disconnected, and has kept its record. */
+		/* The socket was disconnected and has kept its record. */
 		unlist(end->index, end->cookie);
 		__builtin_memset(end, 0, sizeof(*end));
 	}
@@ -197,9 +199,9 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 	}
 	end->base = ctx->rcv_nxt;
 	end->turn_seq = ctx->snd_nxt;
-	/* TCP_REPAIR completes a handshake that no packet was part of, with numbers of its user's
-	 * choice. The record keeps it from being taken for a connection that is older; its key
-	 * becomes one that nobody else has. */
+	/* TCP_REPAIR completes a handshake without a packet, with sequence numbers that its user
+	 * chose. The record marks the connection, so that no pass takes it for an older one. It
+	 * gets a key that no other end has. */
 	if (role == ROLE_CLIENT && !ctx->skb_len) {
 		end->barred = REASON_FORGED_HANDSHAKE;
 		end->key = (struct isn_pair){.own = end->cookie, .peer = end->cookie >> 32};

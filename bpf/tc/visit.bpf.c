@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Visits the wanted ends of one network namespace: pairs them and has them join. A join needs the
- * socket itself. This program finds it in the namespace's own table of connections, which takes no
- * lock that a process can hold. The agent runs it inside the namespace (BPF_PROG_TEST_RUN), with
- * the netns cookie in the first two words of skb->cb, and never while the scan runs. It returns 1
- * if it should be run once more at once, in the namespaces that the next scan names. Nothing is
- * attached to tc, and no packet is there.
+/* Visits the wanted ends of one network namespace: pairs them and makes them join.
+ *
+ * A join needs the socket itself. This program finds it in the namespace's own table of
+ * connections, which takes no lock that a process can hold. The agent runs it inside the namespace
+ * (BPF_PROG_TEST_RUN), and never while the scan runs. The first two words of skb->cb hold the netns
+ * cookie. A result of 1 asks for one more run at once, in the namespaces that the next scan names.
+ * The program is not attached to tc, and sees no packet.
  */
 #include "scan/join.bpf.h"
 #include "scan/leave.bpf.h"
@@ -18,7 +19,7 @@ struct visit {
 	__u32 pad;
 };
 
-/* The socket as its namespace's table knows it. An IPv4 address inside IPv6 counts as IPv4 there.
+/* Finds the socket in its namespace's table. That table treats an IPv4 address inside IPv6 as IPv4.
  */
 static __always_inline struct bpf_sock *look_up(struct __sk_buff *skb, __u64 sk)
 {

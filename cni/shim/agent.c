@@ -22,7 +22,7 @@ static long now_ms(void)
 	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
 }
 
-/* Waits until the socket is ready; false at the deadline. */
+/* Waits until the socket is ready. Returns false at the deadline. */
 static bool wait_for(int fd, short events, long deadline_ms)
 {
 	for (;;) {
@@ -80,7 +80,7 @@ static const char *exchange(int fd, const struct sockaddr_un *address, struct sp
 	const struct timeval limit = {.tv_usec = AGENT_DEADLINE_MS * 1000};
 	const char *wrong;
 
-	/* connect() waits while the backlog is full, and poll() cannot wait for it. */
+	/* connect() blocks while the backlog is full, and poll() cannot wait for that. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)))
 		return errno == EAGAIN ? too_slow : strerror(errno);
@@ -93,7 +93,7 @@ static const char *exchange(int fd, const struct sockaddr_un *address, struct sp
 	return wait_for_answer(fd, deadline_ms);
 }
 
-/* The header in memory of its own, or an `at` of NULL. */
+/* The header in allocated memory. `at` is NULL if there is none. */
 static struct span make_header(void)
 {
 	static const char *const variables[] = {"CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS",

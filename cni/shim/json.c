@@ -129,7 +129,7 @@ static bool skip_name(struct reader *in)
 	return take(in, ':');
 }
 
-/* Not recursive: the depth of the input must not decide over the stack. */
+/* Not recursive: the input's depth must not determine the stack's size. */
 static bool skip_value(struct reader *in)
 {
 	char closers[JSON_MAX_DEPTH];
@@ -152,7 +152,7 @@ static bool skip_value(struct reader *in)
 		} else if (!skip_scalar(in)) {
 			return false;
 		}
-		/* A value has ended, and with it perhaps those around it. */
+		/* A value has ended. The values around it may end as well. */
 		for (;;) {
 			if (depth == 0)
 				return true;
@@ -216,7 +216,7 @@ bool json_members(struct span text, struct member *wanted, size_t count)
 	return in.at == in.end;
 }
 
-/* The character after a backslash; 0 when it cannot be in the text. */
+/* The character after a backslash; 0 if text may not contain it. */
 static char unescape(struct reader *in)
 {
 	char c = *in->at++;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * meshaccel-cni, a chained CNI plugin (0.3.0 to 1.1.0) that changes nothing: it tells the node's
- * agent which pod comes or goes, so that the pod is enrolled before its first process runs, and
- * passes on the result of the plugins before it, byte for byte. Nothing that the agent does or does
- * not do keeps a pod from starting or from being removed.
+/* meshaccel-cni is a chained CNI plugin (0.3.0 to 1.1.0) that changes nothing. It reports to the
+ * node's agent which pod comes or goes, so that the pod is enrolled before its first process runs.
+ * It passes on the result of the previous plugin, byte for byte. No failure of the agent keeps a
+ * pod from starting or from being removed.
  *
- * In C and linked statically, since it runs on the host for every pod: there may be no Node and no
- * libc that fits, and it is done in a millisecond.
+ * It runs on the host for every pod, where there may be no Node and no suitable libc. So it is
+ * written in C and linked statically. It takes a millisecond.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,7 +20,7 @@
 #define DEFAULT_SOCKET "/run/meshaccel/cni.sock"
 #define LATEST_VERSION "\"1.1.0\""
 
-/* A configuration is some kB. */
+/* Larger than any configuration, which has some kB. */
 #define MAX_CONFIGURATION (4 << 20)
 
 /* Well-known error codes of the specification. */
@@ -33,7 +32,7 @@ enum {
 
 struct configuration {
 	struct span text;
-	/* Their text in it; absent ones have an `at` of NULL. */
+	/* The text of values in the configuration. For an absent one `at` is NULL. */
 	struct span version;
 	struct span prev_result;
 	struct span socket;
@@ -47,8 +46,8 @@ static int fail(int code, const char *message, const char *details)
 	return 1;
 }
 
-/* Reads the standard input to its end into memory that is never freed; NULL if it cannot or it is
- * too long. */
+/* Reads the standard input to its end into memory that is never freed. Returns NULL if it cannot,
+ * or if the input is too long. */
 static const char *read_input(size_t *length)
 {
 	char *text = malloc(MAX_CONFIGURATION + 1);
@@ -57,7 +56,7 @@ static const char *read_input(size_t *length)
 	while (text && *length <= MAX_CONFIGURATION) {
 		ssize_t count = read(STDIN_FILENO, text + *length, MAX_CONFIGURATION + 1 - *length);
 
-		if (count == 0) /* No larger, so that a sanitizer sees a step beyond the end. */
+		if (count == 0) /* Exact, so that a sanitizer detects a step beyond the end. */
 			return realloc(text, *length + !*length);
 		if (count > 0)
 			*length += count;
@@ -75,7 +74,7 @@ static bool parse(struct configuration *conf)
 
 	if (!json_members(conf->text, members, 3))
 		return false;
-	/* Of another type they are worth as little as absent. */
+	/* A value of another type counts as absent. */
 	if (members[0].value.at && *members[0].value.at == '"')
 		conf->version = members[0].value;
 	if (members[1].value.at && *members[1].value.at == '{')
@@ -118,8 +117,8 @@ static int print_result(const struct configuration *conf)
 	if (conf->prev_result.at) {
 		fwrite(conf->prev_result.at, 1, conf->prev_result.length, stdout);
 	} else {
-		/* First in its chain, where it does not belong: the emptiest result that a runtime
-		 * takes. */
+		/* The plugin is first in its chain, which is a mistake. This is the smallest result
+		 * that a runtime accepts. */
 		putchar('{');
 		print_version(conf);
 		putchar('}');
@@ -143,7 +142,7 @@ static int run(void)
 	if (!strcmp(command, "VERSION"))
 		return print_versions(&conf);
 	if (!strcmp(command, "DEL") || !strcmp(command, "GC")) {
-		/* Also what nobody can read must not keep a pod from being removed. */
+		/* An unreadable configuration must not keep a pod from being removed. */
 		if (parsed)
 			tell(&conf);
 		return 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* LD_PRELOAD: counts the steps that a process takes on the kernel's side of the data path, and lets
- * one of them fail. A step is a bpf(2) command or a change of a directory below FAULT_PATH; its
- * name goes to FAULT_LOG before it is taken. Of the steps that have the name FAULT_STEP, or of all
- * if that is *, number FAULT_NTH and each after it fails with EIO, or the process dies there
- * (FAULT_HOW=error or kill).
+/* An LD_PRELOAD library. It counts the steps that a process takes on the kernel's side of the data
+ * path, and lets one of them fail. A step is a bpf(2) command, or a change of a directory below
+ * FAULT_PATH. Its name goes to FAULT_LOG before the step is taken. FAULT_STEP names the steps that
+ * are counted; * names all. Number FAULT_NTH of these and each later one fails with EIO, or the
+ * process dies there (FAULT_HOW=error or kill).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -32,7 +32,7 @@ __attribute__((constructor)) static void begin(void)
 	left = nth ? atoi(nth) : 1;
 	if (log)
 		log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	/* Not for its children. */
+	/* Children of the process run without it. */
 	unsetenv("LD_PRELOAD");
 }
 
@@ -42,7 +42,7 @@ static void die(void)
 	pause();
 }
 
-/* Tells of a step. Returns whether it is to fail. */
+/* Logs a step. Returns whether it is to fail. */
 static int fails(const char *verb, const char *what)
 {
 	char name[256];
@@ -63,7 +63,8 @@ static int ours(const char *path)
 	return below && !strncmp(path, below, strlen(below));
 }
 
-/* The name of a step of bpf(2), NULL for what is none: what libbpf tries out, and each look. */
+/* The name of a step of bpf(2). NULL for calls that are no step: libbpf's feature probes, and
+ * reads. */
 static const char *bpf_step(int command, const union bpf_attr *attr, const char **what)
 {
 	*what = "";
@@ -130,7 +131,7 @@ STEP(rmdir, (const char *path), path, path)
 STEP(unlink, (const char *path), path, path)
 STEP(rename, (const char *from, const char *to), from, from, to)
 
-/* A new file has its content by then, and not yet its name. */
+/* A new file has its content by then, but not its name. */
 int fchmod(int fd, mode_t mode)
 {
 	static int (*next)(int, mode_t);

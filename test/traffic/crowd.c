@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `crowd N`: both ends of N connections inside a pod. Commands on the standard input; each is
- * answered by a line of JSON:
+/* `crowd N`: both ends of N connections inside a pod. It takes commands on the standard input, and
+ * answers each by a line of JSON:
  *
  *	turn	some messages there and back on each connection, so that both ends want to join
  *		at the same time
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 
 	clients = calloc(connections, sizeof(int));
 	servers = calloc(connections, sizeof(int));
-	/* What is read ahead poll() would not see. */
+	/* poll() would not see input that stdio has read ahead. */
 	setvbuf(stdin, NULL, _IONBF, 0);
 	open_all(connections);
 	printf("{\"event\":\"ready\",\"turns\":0}\n");

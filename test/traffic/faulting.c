@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Both ends of one connection, whose server faults inside recv() and so holds its socket's lock.
- * Moved by commands on the standard input; each is answered by a line of JSON, with the errno if it
- * failed:
+/* Both ends of one connection, whose server faults inside recv() and so holds its socket's lock. It
+ * takes commands on the standard input. It answers each by a line of JSON, with the errno of a
+ * failure:
  *
  *	turns		a hundred messages there and back
  *	hold		sends a message, which the server receives into a page that nobody fills
@@ -81,7 +81,7 @@ static void *receive(void *unused)
 	return NULL;
 }
 
-/* Returns once the kernel tells of the fault: from then on the lock is held. */
+/* Returns once the kernel reports the fault. From then on the server holds the lock. */
 static int hold(void)
 {
 	char message[MESSAGE];

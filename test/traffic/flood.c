@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Both ends of one connection, moved by commands on the standard input; each is answered by a line
+/* Both ends of one connection. It takes commands on the standard input, and answers each by a line
  * of JSON:
  *
  *	turns N		N bytes there and one back, a hundred times
@@ -7,9 +7,9 @@
  *			as long as REFUSALS polls take
  *	send N		N bytes there, and no answer
  *	drain		reads all that was sent and checks it
- *	inquire		the same, but waits for edges, and reads only while FIONREAD tells of bytes
+ *	inquire		the same, but waits for edges, and reads only while FIONREAD reports bytes
  *	waitall		reads with MSG_WAITALL from now on
- *	numbers		tells the sequence numbers of the sender's and the reader's first bytes
+ *	numbers		prints the sequence numbers of the sender's and the reader's first bytes
  */
 #define _GNU_SOURCE
 #include "stress/pattern.h"
@@ -88,7 +88,7 @@ static void send_bytes(size_t length)
 	}
 }
 
-/* Returns whether there was something. */
+/* Returns whether there were bytes. */
 static int receive(void)
 {
 	ssize_t done = recv(reader, buffer, BUFFER, flags);
@@ -159,7 +159,7 @@ static uint32_t queue_seq(int queue)
 	return seq;
 }
 
-/* By TCP_REPAIR, which needs CAP_NET_ADMIN, while nothing is under way. */
+/* Reads the numbers by TCP_REPAIR, which needs CAP_NET_ADMIN, while nothing is under way. */
 static void numbers(void)
 {
 	int on = 1, off = -1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Usage: forge [CLIENT_PORT SERVER_PORT]
  *
- * Connections whose sequence numbers are of one's choice, by TCP_REPAIR, which needs CAP_NET_ADMIN
- * over the network namespace. Commands on the standard input; each is answered by a line of JSON:
+ * Makes connections with chosen sequence numbers, by TCP_REPAIR, which needs CAP_NET_ADMIN over the
+ * network namespace. It takes commands on the standard input, and answers each by a line of JSON:
  *
  *	forge CLIENT SERVER	two sockets that are connected to each other: one whose first byte
  *				is numbered CLIENT - 1, one with SERVER (hexadecimal)
@@ -10,7 +10,7 @@
  *				second one anew, so that both claim (CLIENT, SERVER)
  *	turns N			a byte there and one back, N times
  *	push N			N bytes from the first to the second
- *	read			what waits at the second: how much of it nobody here has sent
+ *	read			reads the second's bytes: how many of them nobody here has sent
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,7 +51,7 @@ static struct sockaddr_in local(int port)
 				    .sin_port = htons(port)};
 }
 
-/* Established without a handshake. */
+/* Makes an established socket without a handshake. */
 static int forged(int port, int peer_port, uint32_t own, uint32_t peer)
 {
 	struct sockaddr_in from = local(port), to = local(peer_port);
@@ -99,7 +99,7 @@ static void forge(uint32_t own, uint32_t peer)
 	live(server);
 }
 
-/* One byte that the first socket knows to be acknowledged, like a SYN. */
+/* Moves one byte. The kernel counts its acknowledgement like that of a SYN. */
 static void move(int from, int to, char byte)
 {
 	char got;
@@ -120,7 +120,7 @@ static void claim(void)
 		if (getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &length))
 			die("TCP_INFO");
 	} while (info.tcpi_unacked);
-	/* In repair mode it closes without a word. */
+	/* In repair mode the socket closes without sending a packet. */
 	set(server, IPPROTO_TCP, TCP_REPAIR, 1);
 	close(server);
 	server = forged(server_port, client_port, second, first);

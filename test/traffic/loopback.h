@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection whose two ends a program holds itself. Include it first. */
+/* One connection whose two ends are in one program. Include this file first. */
 #ifndef LOOPBACK_H
 #define LOOPBACK_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Both ends of one connection inside a pod; the server may sleep between the moment when it is told
- * that there is something to read and its read. Moved by commands on the standard input; each is
- * answered by a line of JSON, with the errno if it failed:
+/* Both ends of one connection inside a pod. The server may sleep between the event that it can read
+ * and its read. It takes commands on the standard input. It answers each by a line of JSON, with
+ * the errno of a failure:
  *
  *	turn	a message there and the same one back
- *	nap	the same, and for a second before it reads the server sleeps in a poll that does not
- *		watch for reading, as programs do that push back
+ *	nap	the same, but before its read the server sleeps for a second in a poll that does not
+ *		wait for reading, as programs do that push back
  *	bye	the same, and the client half-closes, so that the server reads the message and the
  *		end of file at once
  */

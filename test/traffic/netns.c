@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Named network namespaces, as `ip netns` makes and removes them, without a process for each:
- * `add NAME` and `delete NAME` on the standard input, each answered by {"event":"NAME"}. In a new
- * one loopback is up.
+/* Makes and removes named network namespaces like `ip netns`, without a process for each. It takes
+ * `add NAME` and `delete NAME` on the standard input, and answers each by {"event":"NAME"}. In a
+ * new namespace loopback is up.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A socket that is connected to itself sends and receives a byte again and again until it is
+/* A socket that is connected to itself. It sends and receives a byte again and again until it is
  * killed.
  */
 #include <arpa/inet.h>

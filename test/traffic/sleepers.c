@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Both ends of one connection, the server's read by two threads that sleep in recv() in turn. Moved
- * by commands on the standard input; each is answered by a line of JSON, with the errno if it
- *failed:
+/* Both ends of one connection. Two threads of the server sleep in recv() alternately. It takes
+ * commands on the standard input. It answers each by a line of JSON, with the errno of a failure:
  *
  *	turn		a message there and the same one back
  *	retire		the thread that receives next answers, then reads no more
- *	blob		has the server send BLOB bytes, which nobody reads: its thread sleeps in
+ *	blob		makes the server send BLOB bytes, which nobody reads: its thread sleeps in
  *send() poke		a message there; nobody waits for an answer
  *	drain		reads the blob and the answer to the poke
  */
@@ -46,7 +45,7 @@ static int receive_all(int fd, char *to, size_t length)
 	return 0;
 }
 
-/* The first byte of a message asks for the blob. */
+/* The first byte of a message may request the blob. */
 static void *serve(void *unused)
 {
 	char message[MESSAGE], *blob = calloc(1, BLOB);

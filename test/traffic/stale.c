@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Sockets that go on after their connection. Commands on the standard input; each is answered by a
- * line of JSON:
+/* Sockets that live on after their connection. It takes commands on the standard input, and answers
+ * each by a line of JSON:
  *
  *	turns N		N bytes there and back on each connection
  *	leave		the connections end, with bytes that the readers have not read
@@ -59,7 +59,7 @@ static void move(int from, int to)
 		die("move");
 }
 
-/* Until the kernel has closed the socket, whose descriptor stays. */
+/* Waits until the kernel has closed the socket, whose descriptor stays. */
 static void await_close(int fd)
 {
 	struct tcp_info info;
@@ -75,7 +75,7 @@ static void leave(int i)
 {
 	char unread[UNREAD] = "";
 
-	/* What follows takes TCP. */
+	/* The next sends take TCP. */
 	set(readers[i], SOL_SOCKET, SO_RCVLOWAT, 2);
 	if (send(senders[i], unread, UNREAD, MSG_NOSIGNAL) != UNREAD)
 		die("send");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ztunnel NETNS PORT NETNS ADDRESS PORT: a proxy that lives in the node's namespaces and opens its
- * sockets in those of pods, as Istio's ztunnel does: it enters the namespace, makes the socket and
- * comes back. It listens in the first pod, and carries each connection on from the second one to
- * the address. It says {"event":"ready","netns":"its own"} once it listens.
+/* ztunnel NETNS PORT NETNS ADDRESS PORT: a proxy in the node's namespaces that opens its sockets in
+ * those of pods. Like Istio's ztunnel it enters a namespace, makes the socket and returns. It
+ * listens in the first pod. It forwards each connection from the second pod to the address. It
+ * prints {"event":"ready","netns":"its own"} once it listens.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,7 +30,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* The thread is in the pod's namespace for as long as it takes to make the socket. */
+/* The thread is in the pod's namespace only while it makes the socket. */
 static int socket_in(const char *netns)
 {
 	int fd, there = open(netns, O_RDONLY | O_CLOEXEC);
@@ -51,7 +51,7 @@ static void wait_for(int fd, short events)
 	poll(&one, 1, -1);
 }
 
-/* Returns whether there may be more. */
+/* Returns whether there may be more bytes. */
 static int carry(int from, int to, char *buffer)
 {
 	ssize_t done = 0, length = recv(from, buffer, BUFFER, MSG_DONTWAIT);

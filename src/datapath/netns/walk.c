@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * meshaccel-walk PARENT: walks over the TCP sockets of network namespaces for the agent, whose
- * process id is PARENT.
+/* meshaccel-walk PARENT: walks over the TCP sockets of network namespaces for the agent. PARENT is
+ * the agent's process id.
  *
  * The kernel takes the lock of each socket that it walks over. A process that faults inside recv()
- * holds its socket's lock for as long as it likes, and the wait for the lock cannot be interrupted.
- * So the agent leaves the wait to this process. It holds nothing of the agent's but two pipes.
+ * holds its socket's lock for as long as it likes. The wait for the lock cannot be interrupted. So
+ * this process waits in place of the agent. It shares only two pipes with the agent.
  *
- * In C and linked statically, so that a process that waits costs little memory.
+ * It is written in C and linked statically, so that a process that waits costs little memory.
  *
- * A request on the standard input is a number of bytes (u32), the path of a pinned iterator link
- * and the path of a network namespace, both with their final 0. Each answer on the standard output
- * is a number of frames: struct frame, and its bytes.
+ * A request on the standard input is a number of bytes (u32) and two paths, each with its final 0.
+ * The first path is a pinned iterator link, the second a network namespace. Each answer on the
+ * standard output is a number of frames: struct frame, and its bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,16 +26,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Two paths. */
+/* Room for two paths. */
 #define MAX_REQUEST 8192
 /* The kernel fills at most 32 KiB at a time (bpf_seq_read: eight pages). */
 #define MAX_PIECE (32 << 10)
 
 /* The same numbers are in walk-process.ts. */
 enum frame_kind {
-	PIECE,	     /* what the iterator wrote, and more follows */
+	PIECE,	     /* output of the iterator; more follows */
 	END,	     /* the walk is complete */
-	FAILED_OPEN, /* these end the walk, with an errno */
+	FAILED_OPEN, /* these end the walk with an errno */
 	FAILED_PIN,
 	FAILED_ENTER,
 	FAILED_START,
@@ -53,7 +52,7 @@ static char request[MAX_REQUEST];
 static char piece[MAX_PIECE];
 static int home;
 
-/* Ends the process when there is nothing more to read: then the agent has no more requests. */
+/* Exits at the end of the input: then the agent has no more requests. */
 static void read_exactly(void *to, size_t length)
 {
 	while (length) {
@@ -113,14 +112,14 @@ static int start(int link)
 	return bpf(BPF_ITER_CREATE, &attr);
 }
 
-/* The walk belongs to the namespace in which it is created. This process comes back before it
- * begins, since it may wait for long. Calls that succeed leave errno alone. */
+/* The walk belongs to the namespace in which it is created. This process returns home before the
+ * walk begins, since the walk may wait for long. Successful calls leave errno alone. */
 static enum frame_kind create(int away, int link, int *walk)
 {
 	if (setns(away, CLONE_NEWNET))
 		return FAILED_ENTER;
 	*walk = start(link);
-	/* Whatever follows would happen in a pod's network. */
+	/* Otherwise all further work would happen in a pod's network. */
 	if (setns(home, CLONE_NEWNET))
 		abort();
 	return *walk < 0 ? FAILED_START : END;
@@ -163,8 +162,8 @@ static enum frame_kind obey(const char *pin, const char *netns)
 
 int main(int argc, char **argv)
 {
-	/* The agent says when it no longer needs this process: it may have requests after a signal
-	 * that was sent to both. */
+	/* A signal may go to both processes, and the agent may still have requests. So only the
+	 * agent ends this process. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

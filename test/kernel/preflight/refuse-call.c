@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* refuse-call bpf|mount|ipv6 COMMAND...: runs a command under a seccomp filter, as a container's
- * profile is: bpf(2) or mount(2) answer EPERM; sockets of IPv6 answer EAFNOSUPPORT, as on a kernel
- * that was booted with ipv6.disable=1. */
+/* refuse-call bpf|mount|ipv6 COMMAND...: runs a command under a seccomp filter like that of a
+ * container. bpf(2) or mount(2) fail with EPERM. IPv6 sockets fail with EAFNOSUPPORT, as on a
+ * kernel that was booted with ipv6.disable=1. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

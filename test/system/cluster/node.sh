@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The node, run by up.sh in new mount and network namespaces: lays out a machine's file system and network, of which the
-# real one sees nothing, then runs etcd, Kubernetes and containerd until they are killed.
+# The node, run by up.sh in new mount and network namespaces. It lays out a file system and a network of its own, which the real
+# machine does not see. Then it runs etcd, Kubernetes and containerd until they are killed.
 set -euo pipefail
 . "$(dirname "$0")/place.sh"
 echo $$ >"$cgroup2/$group/daemons/cgroup.procs"
 
-# Mounts of pods are seen in the node; those of the node are not seen outside.
+# The node sees the mounts of pods. The machine does not see the mounts of the node.
 mount --make-rshared /
 cd "$dir"
 mount -t tmpfs node /run
@@ -22,10 +22,10 @@ done
 rm -rf /etc/cni /opt/cni /var/lib/cni /etc/resolv.conf
 mkdir -p /etc/cni/net.d /opt/cni/bin
 : >/etc/resolv.conf
-# A file system for pins of its own, which ends with the node.
+# The node has its own file system for pins, which ends with it.
 mount -t bpf bpf /sys/fs/bpf
 mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
-# What kubelet sets for the whole machine stays in here.
+# Settings that kubelet makes for the whole machine stay in these namespaces.
 for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
 	mkdir -p "/run/sysctl/${name%/*}"
 	cat "/proc/sys/$name" >"/run/sysctl/$name"
@@ -35,7 +35,7 @@ done
 ip link set lo up
 ip link add node0 type bridge
 ip address add 10.99.0.1/24 dev node0
-# The Service of the API server, which needs no kube-proxy on the node where it runs.
+# The address of the API server's Service. On its own node the API server needs no kube-proxy.
 ip address add 10.96.0.1/32 dev node0
 ip link set node0 up
 ip route add default dev node0
@@ -63,7 +63,7 @@ J
 
 cd /run/node
 PATH=/run/node/bin:$PATH
-start() { # As on any node, what ends is started again: some give up while the API server is not there yet.
+start() { # Restarts a process that ended, as on any node: some give up while the API server is not there yet.
 	while true; do
 		"$@" >>"log/$1.log" 2>&1 || sleep 0.5
 	done &
@@ -82,7 +82,7 @@ version = 2
 T
 start containerd --config /etc/containerd-node.toml
 start etcd --data-dir /var/lib/etcd --unsafe-no-fsync --log-level warn
-# Without kube-proxy webhooks are reached at their pods.
+# Without kube-proxy the API server must call webhooks at their pods.
 start kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=443 \
 	--advertise-address=10.99.0.1 --cert-dir=certs --endpoint-reconciler-type=none --service-cluster-ip-range=10.96.0.0/16 \
 	--service-account-issuer=https://kubernetes.default.svc --service-account-key-file=sa.pub \

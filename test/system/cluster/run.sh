@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `npm run test:cluster` runs; see README.md. Arguments go to tap.
+# The script of `npm run test:cluster`; see README.md. Arguments go to tap.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 if ((EUID)) && [[ -z ${KUBECONFIG:-} ]]; then
@@ -19,7 +19,7 @@ if [[ -z ${KUBECONFIG:-} ]]; then
 	trap 'exit 130' INT TERM
 	bash test/system/cluster/up.sh "$dir"
 	export KUBECONFIG=$dir/kubeconfig PATH=$dir/bin:$PATH CLUSTER_IMPORT=import
-	# Only this node's own processes are watched.
+	# The agent sees only this node's own processes.
 	HELM_SET=agent.cgroupPath=$(. test/system/cluster/place.sh "$dir" && echo "$cgroup2/$group")
 	export HELM_SET
 	export BENCH_IMAGE=registry.local/fortio:1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# up.sh DIR: brings up a real one-node Kubernetes in mount, network and cgroup namespaces of its own, and waits until the
-# node is Ready. Then PATH=DIR/bin:$PATH KUBECONFIG=DIR/kubeconfig makes kubectl and helm use it, `enter COMMAND` runs a
-# command on the node, `import FILE` gives it an image. down.sh removes all of it. Needs root, and what setup.sh installs.
+# up.sh DIR: starts a real one-node Kubernetes in mount, network and cgroup namespaces of its own, and waits until the node is
+# Ready. With PATH=DIR/bin:$PATH KUBECONFIG=DIR/kubeconfig kubectl and helm use it. `enter COMMAND` runs a command on the node,
+# and `import FILE` gives it an image. down.sh removes all of it. Needs root, and the software of setup.sh.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(bash "$here/setup.sh")
@@ -13,12 +13,12 @@ mkdir -p bin log containerd kubelet etcd
 
 for hierarchy in "${hierarchies[@]}"; do
 	mkdir -p "$hierarchy/$group"
-	# Version 1 lets no process in before these are set.
+	# With version 1 no process may enter before these are set.
 	for file in cpuset.cpus cpuset.mems; do
 		[[ ! -s $hierarchy/$file ]] || cat "$hierarchy/$file" >"$hierarchy/$group/$file"
 	done
 done
-# Kubelet makes groups beside it: with version 2 a group has either processes or groups with limits.
+# Kubelet makes groups beside this one. With version 2 a group has either processes or groups with limits.
 mkdir -p "$cgroup2/$group/daemons"
 
 for name in kube-apiserver kube-controller-manager kube-scheduler kubelet; do ln -sf "$cache/kube" "bin/$name"; done
@@ -37,7 +37,7 @@ command_on_node() { # command_on_node NAME ARGUMENT...: bin/NAME, which runs som
 }
 command_on_node enter nsenter --target "$node" --mount --net --
 command_on_node import nsenter --target "$node" --mount --net -- sh -c "'exec ctr --namespace k8s.io images import - <\"\$1\"'" sh
-# These two see the machine's files.
+# kubectl and helm see the machine's files.
 command_on_node kubectl nsenter --target "$node" --net -- "$dir/bin/.kubectl/kubectl"
 command_on_node helm nsenter --target "$node" --net -- "$cache/helm"
 command_on_node meshaccel nsenter --target "$node" --net -- "$(realpath "$here/../../../dist/src/cli.js")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds what renders and judges the chart in tests (test/system/deploy/admission) into a cache outside the checkout: 3 minutes
-# of two cores once. Prints its path. Exits 3, and says why, where that cannot be.
+# Builds the program that renders and judges the chart in tests (test/system/deploy/admission). It goes into a cache outside
+# the checkout, and takes 3 minutes of two cores once. Prints its path. Exits 3 with a reason if it cannot be built.
 set -euo pipefail
 cd "$(dirname "$0")/admission"
 
@@ -11,7 +11,7 @@ flock 9
 sources=$(cat ./* | sha256sum | cut -c1-16)
 built=$cache/admission-$sources
 if [[ ! -x $built ]]; then
-	# Older ones fetch no newer Go by themselves.
+	# Older versions do not fetch a newer Go by themselves.
 	if [[ ! $(go version 2>/dev/null) =~ go1\.(2[1-9]|[3-9][0-9]) ]]; then
 		echo 'needs Go 1.21 or newer to judge manifests as an API server does: https://go.dev/dl' >&2
 		exit 3

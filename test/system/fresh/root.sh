@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# root.sh SUITE DIRECTORY: makes a pristine root of a Debian or Ubuntu release with Node and nothing else of ours, once.
-# Exits 3 where the release cannot be had from the configured mirror.
+# root.sh SUITE DIRECTORY: makes a pristine root of a Debian or Ubuntu release once. Apart from the release it holds only
+# Node. Exits 3 if the configured mirror does not have the release.
 set -euo pipefail
 
 suite=$1
@@ -13,7 +13,7 @@ flock 9
 
 say() { echo "fresh: $*" >&2; }
 
-# The mirror that this machine installs from; Ubuntu's packages lie beside Debian's on many.
+# The mirror of this machine. Many mirrors have Ubuntu's packages beside Debian's.
 mirror=${MESHACCEL_FRESH_MIRROR:-$(
 	grep -hE '^(URIs:|deb )' /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
 		grep -oE 'https?://[^ ]+' | head -n 1 || true
@@ -41,7 +41,7 @@ if [[ ! -e $keyring ]]; then
 	say "$suite: there is no $keyring to check its packages with (apt-get install ubuntu-archive-keyring)"
 	exit 3
 fi
-# Releases that are newer than this debootstrap are made like those that it knows.
+# If this debootstrap does not know a newer release, it uses the script of one that it knows.
 script=/usr/share/debootstrap/scripts/$suite
 if [[ ! -e $script ]]; then
 	if [[ $suite == noble ]]; then script=${script%/*}/gutsy; else script=${script%/*}/sid; fi
@@ -56,7 +56,7 @@ if ! debootstrap --variant=minbase --include=ca-certificates --components=$compo
 	exit 3
 fi
 
-# The root also gets: how to reach the mirror, whom to trust, and Node 20 or newer.
+# The root also gets the access to the mirror, the certificates, and Node 20 or newer.
 rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
 printf 'deb [signed-by=%s] %s %s %s\n' "$keyring" "$mirror" "$suite" "${components//,/ }" >"$root/etc/apt/sources.list"
 mkdir -p "$root$(dirname "$keyring")"
@@ -75,6 +75,6 @@ ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
 ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$root/usr/local/bin/npx"
 npm config get globalconfig | { read -r file && [[ ! -e $file ]] || install -D -m 600 "$file" "$root/usr/local/etc/npmrc"; }
 [[ ! -e ~/.npmrc ]] || install -m 600 ~/.npmrc "$root/root/.npmrc"
-# Packages are unpacked faster without a sync for each: the root is thrown away.
+# Unpacks packages without a sync for each, which is faster: the root is disposable.
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 touch "$root/.ready"

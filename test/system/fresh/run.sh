@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# run.sh [SUITE...]: the README's two commands in pristine roots, as a newcomer would type them. Mounted are proc, sys and
-# dev, and nothing else. Says at the end what each root lacked and whether the commands kept their promise.
+# run.sh [SUITE...]: runs the README's two commands in pristine roots, as a newcomer would. Only proc, sys and dev are mounted. At
+# the end it reports what each root lacked and whether the commands kept their promise.
 #
 #   MESHACCEL_FRESH_ROOTS   where the roots are kept [/var/tmp/meshaccel-fresh]
 #   MESHACCEL_FRESH_WHERE   where the checkout lies in them [/root/meshaccel]: root's home, which others cannot enter
 #   MESHACCEL_FRESH_STEPS   `bench`, `test`, or both [bench test]
-#   MESHACCEL_FRESH_TESTS   the test files that `npm test` is cut to [a few]
-#   MESHACCEL_FRESH_MODULES `copy` takes node_modules from this checkout instead of installing them anew [install]
+#   MESHACCEL_FRESH_TESTS   the test files that `npm test` runs [a few]
+#   MESHACCEL_FRESH_MODULES `copy` takes node_modules from this checkout instead of installing them again [install]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -28,7 +28,7 @@ if ! bash scripts/need.sh fresh debootstrap:debootstrap /usr/share/keyrings/debi
 	exit 3
 fi
 
-# A clone: a newcomer has the committed state and nothing else.
+# Clones the checkout: a newcomer has the committed state and nothing else.
 put_checkout() {
 	local root=$1
 	mkdir -p "$root$(dirname "$where")"
@@ -36,12 +36,12 @@ put_checkout() {
 	git -c advice.detachedHead=false clone -q --no-hardlinks . "$root$where"
 	if [[ ${MESHACCEL_FRESH_MODULES:-install} == copy ]]; then
 		cp -a node_modules "$root$where/"
-		# It is older than the clone's lock file, and holds the same.
+		# The copied file is older than the clone's lock file, but has the same content.
 		touch "$root$where/node_modules/.package-lock.json"
 	fi
 }
 
-# Runs a command in a root, in namespaces that end with it.
+# Runs a command in a root. Its namespaces end with it.
 inside() {
 	local root=$1
 	shift
@@ -59,7 +59,7 @@ inside() {
 	' bash "$root" "$where" "$@"
 }
 
-# Tells how one command went.
+# Runs one command and reports its result.
 run_step() {
 	local name=$1 root=$2 promise=$3
 	shift 3
@@ -88,7 +88,7 @@ for suite in "${suites[@]}"; do
 		continue
 	fi
 	((status == 0)) || exit "$status"
-	# The commands install into it: the next run starts from the pristine one again.
+	# The commands install packages into the copy. The next run starts from the pristine root again.
 	pristine=$root root=$root.run
 	rm -rf "${root:?}"
 	cp -a --reflink=auto "$pristine" "$root"
@@ -112,5 +112,5 @@ done
 
 say "kept: ${kept[*]:-none}; failed: ${broken[*]:-none}; not to be had here: ${absent[*]:-none}"
 ((${#broken[@]} == 0)) || exit 1
-# Roots that nobody could make have shown nothing.
+# If no root could be made, nothing was tested.
 ((${#kept[@]})) || exit 3

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# boot.sh KERNEL TOLD COMMAND...: boots a Debian kernel under qemu (no KVM), with this machine's root read-only below an
-# overlay in memory, and runs COMMAND there in the current directory. What it writes to /dev/ttyS1 comes into the file
-# TOLD, where the kernel's messages do not come between. Exits as COMMAND does. KERNEL is what fetch.sh has unpacked.
+# boot.sh KERNEL TOLD COMMAND...: boots a Debian kernel under qemu (no KVM) and runs COMMAND there in the current directory.
+# This machine's root is read-only below an overlay in memory. Output to /dev/ttyS1 goes into the file TOLD, free of kernel
+# messages. The exit code is that of COMMAND. KERNEL is a directory that fetch.sh has unpacked.
 set -euo pipefail
 
 kernel=$(realpath "$1")
 told=$2
 shift 2
 release=$(basename "$kernel"/lib/modules/*)
-# Since 7.0 it lies beside the modules.
+# Since 7.0 the image lies beside the modules.
 image=$kernel/lib/modules/$release/vmlinuz
 [[ -e $image ]] || image=$kernel/boot/vmlinuz-$release
 scratch=$(mktemp -d)
 fs_pid=
 trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
-# The initramfs: busybox, the modules that the root takes, and an init that hands over.
+# The initramfs: busybox, the modules that mount the root, and an init that switches to it.
 mkdir -p "$scratch"/init/{bin,proc,sys,dev,lower,rw,root,modules}
 cp "$(command -v busybox)" "$scratch/init/bin/busybox"
 order=()
@@ -79,10 +79,10 @@ until [[ -S $scratch/fs ]]; do
 	sleep 0.1
 done
 
-# 6.12's early code meets a bug of the emulated cmpxchg16b; since 7.0 socket-local storage cannot do without it.
+# The early code of 6.12 hits a bug of the emulated cmpxchg16b. Since 7.0 socket-local storage needs that instruction.
 cpu=max
 [[ $release == 6.12.* ]] && cpu+=,-cx16
-# Timers that expire between ticks cost the emulator more than all else, and a busy host fails the check of the timer.
+# Timers that expire between ticks cost the emulator most. A busy host makes the kernel's timer check fail.
 append='mitigations=off no_timer_check no5lvl highres=off'
 # Half an hour is enough for a guest that does not hang.
 timeout 1800 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# fetch.sh SUITE [SERIES]: unpacks the newest cloud kernel of a Debian suite, or the newest of a series (6.18), below
-# build/kernels, unless it is there, and prints its directory. DEBIAN_MIRROR names another mirror.
+# fetch.sh SUITE [SERIES]: unpacks the newest cloud kernel of a Debian suite below build/kernels, unless it is there, and prints
+# its directory. SERIES (6.18) limits the search to one series. DEBIAN_MIRROR names another mirror.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -10,7 +10,7 @@ mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 machine=$(dpkg --print-architecture)
 mkdir -p build/kernels
 
-# Lines `version package file`.
+# Prints lines of `version package file`.
 packages=$(curl -fsS --retry 3 "$mirror/dists/$suite/main/binary-$machine/Packages.xz" | xz -dc |
 	awk '/^Package: / { package = $2 } /^Version: / { version = $2 } /^Filename: / { file = $2 }
 	     /^$/ { if (package ~ /^linux-(image|base|binary|modules)-[0-9.]+[0-9].*cloud/) print version, package, file }')
@@ -23,13 +23,13 @@ release=${image#linux-image-}
 target=build/kernels/$release
 if [[ ! -d $target ]]; then
 	rm -rf "$target.new"
-	# Since 7.0 the image is in a package of its own, and so are the modules.
+	# Since 7.0 the image and the modules each have a package of their own.
 	grep -E " linux-[a-z]+-${release//+/\\+} " <<<"$packages" | while read -r _ package file; do
 		curl -fsS --retry 3 -o "build/kernels/$package.deb" "$mirror/$file"
 		dpkg -x "build/kernels/$package.deb" "$target.new"
 		rm "build/kernels/$package.deb"
 	done
-	# Since trixie modules lie where /lib leads to, and images beside them.
+	# Since trixie the package has modules below usr/lib and images beside them.
 	[[ -e $target.new/lib ]] || ln -s usr/lib "$target.new/lib"
 	mv "$target.new" "$target"
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what the guests run, and installs what boots them where it is missing.
+# Builds the programs that the guests run. Installs the missing programs that boot them.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 bash scripts/setup.sh

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-# command or file that proves it : Debian package
+# command or file that proves the package : Debian package
 bash scripts/need.sh test/system/software \
 	go:golang-go redis-server:redis-server redis-benchmark:redis-tools '/usr/lib/postgresql/*/bin/initdb:postgresql' \
 	iperf3:iperf3 /usr/sbin/sshd:openssh-server ssh:openssh-client

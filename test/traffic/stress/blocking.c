@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One thread for each connection: sends all of its turn, then blocks in a receive. */
+/* One thread for each connection. It sends all bytes of its step, then blocks in a receive. */
 #define _GNU_SOURCE
 #include "stress.h"
 #include <errno.h>
@@ -22,7 +22,8 @@ static void send_some(struct connection *c, unsigned char *buffer)
 		connection_sent(c, sent);
 }
 
-/* The kernel's notes that it is done with buffers of MSG_ZEROCOPY; the answer has told so already.
+/* Reads the kernel's completions for MSG_ZEROCOPY buffers. The answer has already shown that they
+ * are free.
  */
 static void drop_notes(const struct connection *c)
 {
@@ -42,7 +43,7 @@ static ssize_t receive_all(struct connection *c, unsigned char *buffer, size_t e
 	return received;
 }
 
-/* Readiness may come early; what is there then is taken. */
+/* The socket may become readable early. Then only the available bytes are read. */
 static ssize_t receive_enough(struct connection *c, unsigned char *buffer, size_t expected)
 {
 	struct pollfd one = {.fd = c->fd, .events = POLLIN};
@@ -54,7 +55,7 @@ static ssize_t receive_enough(struct connection *c, unsigned char *buffer, size_
 	return recv(c->fd, buffer, expected, 0);
 }
 
-/* Looks at what has come, takes it once all is there that is to come, and compares. */
+/* Peeks at the first byte, waits until all expected bytes are there, reads them and compares. */
 static ssize_t receive_peeked(struct connection *c, unsigned char *buffer, size_t expected)
 {
 	unsigned char first;
@@ -95,7 +96,7 @@ static ssize_t receive(struct connection *c, unsigned char *buffer)
 	case MODE_WAITALL:
 		return receive_all(c, buffer, expected);
 	case MODE_SPLICE:
-		/* As a proxy does: the header is read, what follows is moved. */
+		/* Like a proxy: reads the header and splices the rest. */
 		if (!c->to_receive && options.turn != TURN_ALL)
 			return recv(c->fd, buffer, expected, 0);
 		if (c->pipe[0] < 0 && pipe(c->pipe))
@@ -107,7 +108,8 @@ static ssize_t receive(struct connection *c, unsigned char *buffer)
 	}
 }
 
-/* After a step. Thousands of threads that never wait would leave no processor time to anybody else.
+/* Pauses after a step. Thousands of threads that never wait would leave no processor time for
+ * others.
  */
 static void pause_before_send(struct connection *c)
 {
@@ -136,7 +138,7 @@ void run_blocking(struct connection *c)
 			connection_received(c, buffer, received);
 		else if (!received)
 			connection_eof(c);
-		/* A member's receive may take the acknowledgement of its own FIN for a time-out:
+		/* A member's receive may mistake the acknowledgement of its own FIN for a time-out:
 		 * half-close-while-waiting in docs/SEMANTICS.md. */
 		else if (errno != EINTR && !(errno == EAGAIN && c->shut))
 			connection_fail(c, "receive failed with errno", errno);

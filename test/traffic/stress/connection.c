@@ -95,8 +95,8 @@ void connection_init(struct connection *c, int fd, uint64_t index)
 	}
 }
 
-/* A server answers once it has the request, or at once in a full-duplex step, unless its send would
- * keep it from receiving. */
+/* Whether the connection sends now. A server answers after the request, or at once in a full-duplex
+ * step, unless its send would keep it from receiving. */
 bool connection_sends(const struct connection *c)
 {
 	bool both = c->duplex && (c->mode == MODE_LEVEL || c->mode == MODE_EDGE);
@@ -133,7 +133,7 @@ void connection_sent(struct connection *c, size_t length)
 	client_goes_on(c);
 }
 
-/* How many bytes come for sure before anything else is to be sent. */
+/* How many bytes will certainly arrive before this end has to send. */
 size_t connection_expects(const struct connection *c)
 {
 	if (c->to_receive)

@@ -8,12 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Sends in a row of one connection: a stream must not keep the others waiting. */
+/* Limit for sends in a row on one connection: a stream must not keep the others waiting. */
 #define SENDS_MAX 16
 
 static int epoll_fd = -1;
 
-/* By edge: those that may go on sending, and are not told so again. */
+/* Edge-triggered connections that may go on sending. No further event announces them. */
 static struct connection *senders;
 
 static void watch(struct connection *c, int operation)
@@ -63,8 +63,8 @@ static void send_all(struct connection *c, unsigned char *buffer)
 	}
 }
 
-/* By level: one receive for each event. By edge: until one comes back short, or, when the peer is
- * known to have ended, until its end. */
+/* Level-triggered: one receive for each event. Edge-triggered: receives until a short one. Once the
+ * peer is known to have ended, it receives until the end of the stream. */
 static void receive_all(struct connection *c, unsigned char *buffer, bool ended)
 {
 	ssize_t received;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Usage: stress client|server OPTION=VALUE... (see options.c)
  *
- * Prints a line of JSON when it is ready, for each SIGUSR1, and at its end. SIGTERM ends it: a
- * client once every connection has come to the end of its step, a server at once. SIGUSR2 turns a
- * client's connections into streams of small messages, and a server's readers to the habit turn=.
+ * Prints a line of JSON when it is ready, for each SIGUSR1, and at its end. SIGTERM ends a server
+ * at once. It ends a client once every connection has completed its step. SIGUSR2 makes a client's
+ * connections send streams of small messages. It makes a server's readers use the habit turn=.
  */
 #define _GNU_SOURCE
 #include "stress.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every byte of a stream has to be: a function of the stream's tag and the byte's offset, so
- * that one that is wrong, out of place or of another connection shows.
+/* The expected value of every byte of a stream: a function of the stream's tag and the byte's
+ * offset. So a byte shows if it is wrong, out of place or from another connection.
  */
 #ifndef PATTERN_H
 #define PATTERN_H
@@ -37,7 +37,7 @@ static inline void pattern_fill(uint64_t tag, uint64_t offset, unsigned char *to
 	}
 }
 
-/* The number of bytes that are right, from the first on. */
+/* Counts the right bytes before the first wrong one. */
 static inline size_t pattern_check(uint64_t tag, uint64_t offset, const unsigned char *from,
 				   size_t length)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What has happened so far, as one line of JSON. */
+/* Prints all results so far as one line of JSON. */
 #include "stress.h"
 #include <pthread.h>
 #include <signal.h>
@@ -22,7 +22,7 @@ void report_track(struct connection *c)
 	pthread_mutex_unlock(&lock);
 }
 
-/* The first one tells most: a failed connection makes its peer fail. */
+/* Keeps the first error only, which says most: a failed connection makes its peer fail. */
 void report_error(const char *text)
 {
 	pthread_mutex_lock(&lock);

@@ -74,7 +74,7 @@ static void set_up(int fd)
 		die("TCP_ULP");
 }
 
-/* Thousands of connections need as many descriptors. */
+/* Raises the limit of descriptors for thousands of connections. */
 static void allow_descriptors(void)
 {
 	struct rlimit limit = {.rlim_cur = 16384, .rlim_max = 16384};
@@ -106,7 +106,7 @@ int accept_one(int listener)
 	return fd;
 }
 
-/* The connections go to `ports` ports in turn; each of their source ports serves all of these. */
+/* Spreads the connections over `ports` ports. So each source port serves that many connections. */
 int connect_one(uint32_t index)
 {
 	struct sockaddr_storage address, from;

@@ -4,10 +4,10 @@
 
 #include <stdint.h>
 
-/* Fill in the options from name=value arguments. */
+/* Fills in the options from name=value arguments. */
 void parse_options(int argc, char **argv);
 
-/* These end the process, saying why, when something fails. */
+/* These end the process with a message when something fails. */
 void die(const char *what);
 int listen_on(void);
 int accept_one(int listener);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes traffic over many connections and checks every byte of it.
  *
- * A connection is a sequence of steps that the client chooses. Each begins with a header from the
- * client, then the client sends `request` bytes and the server `answer` bytes: after the request in
- * a step that takes turns, at the same time in one that is full-duplex.
+ * A connection is a sequence of steps that the client chooses. Each step begins with a header from
+ * the client. Then the client sends `request` bytes and the server `answer` bytes. In a step that
+ * takes turns the answer follows the request. In a full-duplex step both are sent at the same time.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -13,20 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most that one send or receive moves. */
+/* Limit for the bytes of one send or receive. */
 #define MESSAGE_MAX (1 << 20)
 
 enum mode {
-	/* A thread for each connection that blocks in recv. */
+	/* A thread for each connection, which blocks in recv. */
 	MODE_BLOCKING,
 	MODE_WAITALL,
 	MODE_SPLICE,
-	/* An event loop over all connections, by level or by edge. The latter takes a short read
-	 * for the end of what there is.
+	/* An event loop over all connections, level-triggered or edge-triggered. The latter takes a
+	 * short read for the end of the available bytes.
 	 */
 	MODE_LEVEL,
 	MODE_EDGE,
-	/* Half of the connections blocking, half by edge. */
+	/* Half of the connections are blocking, half are edge-triggered. */
 	MODE_MIXED,
 };
 
@@ -35,17 +35,17 @@ struct range {
 	uint32_t min, max;
 };
 
-/* What a blocking server turns to after SIGUSR2. */
+/* How a blocking server reads after SIGUSR2. */
 enum turn {
 	TURN_NEVER,
-	/* Splice, of what follows the header of each message; or of all. */
+	/* Splices the bytes after the header of each message, or all bytes. */
 	TURN_BODY,
 	TURN_ALL,
-	/* MSG_WAITALL for what is to come. */
+	/* MSG_WAITALL for the expected bytes. */
 	TURN_WAITALL,
-	/* SO_RCVLOWAT of what is to come, and poll. */
+	/* SO_RCVLOWAT of the expected bytes, and poll. */
 	TURN_LOWAT,
-	/* MSG_PEEK, and FIONREAD until all is there that is to come. */
+	/* MSG_PEEK, and FIONREAD until all expected bytes are there. */
 	TURN_PEEK,
 };
 
@@ -57,16 +57,17 @@ struct options {
 	uint32_t connections;
 	uint64_t seed;
 	struct range request, answer, write;
-	/* Of a hundred steps, so many are full-duplex. */
+	/* Percentage of full-duplex steps. */
 	uint32_t duplex;
-	/* What a client sends and receives at least on each connection before it ends. */
+	/* Bytes that a client sends and receives on each connection before it ends, as a minimum.
+	 */
 	uint64_t bytes;
 	uint32_t buffer;
-	/* A blocking client waits that long after each step; or after each send. */
+	/* How long a blocking client waits after each step, or after each send. */
 	uint32_t pause_us;
 	bool parts;
 	enum turn turn;
-	/* The user and the group it runs as, if not those that started it. */
+	/* User and group of the process; those that started it by default. */
 	uint32_t uid, gid;
 	bool mptcp, ulp, zerocopy;
 };
@@ -106,21 +107,21 @@ struct connection {
 	/* Headers under way. */
 	struct header out, in;
 	size_t out_left, in_have;
-	/* What is left of this step, and of the message being sent. */
+	/* Remaining bytes of this step, and of the message that is being sent. */
 	uint32_t to_send, to_receive, message_left;
 	atomic_ulong sent, received, steps;
 	unsigned long paused;
 	atomic_int outcome;
 	int pipe[2];
 	bool want_out;
-	/* In the list of those that may go on sending. */
+	/* The connection is in the list of those that may go on sending. */
 	bool sends_on;
 	struct connection *next_sender;
-	/* A receive with MSG_WAITALL returned less than it was to wait for. */
+	/* A receive with MSG_WAITALL returned less than it was asked for. */
 	atomic_bool cut_short;
 };
 
-/* connection.c: what is to be sent and what is to come; no I/O. */
+/* connection.c: decides what is sent and expected, without I/O. */
 void connection_init(struct connection *c, int fd, uint64_t index);
 bool connection_sends(const struct connection *c);
 size_t connection_fill(struct connection *c, unsigned char *buffer);
@@ -131,7 +132,7 @@ void connection_eof(struct connection *c);
 void connection_fail(struct connection *c, const char *what, int64_t detail);
 uint32_t pick(struct connection *c, struct range range);
 
-/* blocking.c, events.c: move connections until they are no longer open. */
+/* blocking.c, events.c: run connections until they are closed. */
 void run_blocking(struct connection *c);
 void *run_events(void *unused);
 void events_open(void);

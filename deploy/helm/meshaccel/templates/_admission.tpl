@@ -1,6 +1,6 @@
 {{- /*
-Objects that a platform wants before it admits the pods. Helm deletes those of the release before the cleanup runs, so the
-cleanup has its own: (dict "root" . "effective" EFFECTIVE "name" NAME "accounts" ACCOUNTS "cleanup" false).
+Objects that a platform requires before it admits the pods. Helm deletes the release's objects before the cleanup runs. So
+the cleanup has its own: (dict "root" . "effective" EFFECTIVE "name" NAME "accounts" ACCOUNTS "cleanup" false).
 */}}
 {{- define "meshaccel.resourceQuota" -}}
 {{- if and .effective.resourceQuota .root.Values.priorityClassName }}
@@ -34,7 +34,7 @@ metadata:
   {{- if .cleanup }}
   {{- with include "meshaccel.cleanupAnnotations" (dict "root" .root "weight" 0) }}{{ . | trim | nindent 2 }}{{ end }}
   {{- end }}
-# For these accounts alone, so that no role has to allow its use.
+# Limited to these accounts, so that no role has to allow its use.
 users:
   {{- range .accounts }}
   - system:serviceaccount:{{ $.root.Release.Namespace }}:{{ . }}

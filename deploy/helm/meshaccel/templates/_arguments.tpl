@@ -15,13 +15,13 @@
 {{- if has $host (list "0.0.0.0" "::") }}127.0.0.1{{ else }}{{ $host }}{{ end }}
 {{- end }}
 
-{{- /* `true` where nobody outside of a node reaches the metrics, else empty. */}}
+{{- /* `true` if the metrics are reachable only on the node, else empty. */}}
 {{- define "meshaccel.metricsAreLocal" -}}
 {{- $host := .Values.agent.metricsHost | trimPrefix "[" | trimSuffix "]" -}}
 {{- if or (hasPrefix "127." $host) (has $host (list "localhost" "::1")) }}true{{ end }}
 {{- end }}
 
-{{- /* The arguments of the agent that name its places, for the cleanup. */}}
+{{- /* The agent's arguments that name its paths, for the cleanup. */}}
 {{- define "meshaccel.placeArguments" -}}
 {{- range .Values.agent.extraArgs }}
 {{- if or (hasPrefix "--pin=" .) (hasPrefix "--socket=" .) }}

@@ -1,6 +1,6 @@
 {{- /*
-Refuses an install whose pods the cluster would not admit. Later, Kubernetes tells the reason only in events of the
-DaemonSet, and `helm install --wait` says only that the time is over.
+Refuses an install whose pods the cluster would not admit. Later, Kubernetes gives the reason only in events of the
+DaemonSet, and `helm install --wait` reports only a timeout.
 */}}
 {{- define "meshaccel.checks" -}}
 {{- $effective := include "meshaccel.effective" . | fromYaml -}}
@@ -49,7 +49,7 @@ DaemonSet, and `helm install --wait` says only that the time is over.
 {{- end -}}
 {{- end }}
 
-{{- /* The names of the present nodes that take the agent, one a line. */}}
+{{- /* The names of the current nodes on which the agent may run, one per line. */}}
 {{- define "meshaccel.nodes" -}}
 {{- $selector := .Values.nodeSelector -}}
 {{- range (lookup "v1" "Node" "" "").items -}}

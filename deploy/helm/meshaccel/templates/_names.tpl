@@ -1,4 +1,4 @@
-{{- /* The longest name derived from it, NAME-cleanup-agents, is a Job's and so a label of its pods: 63 bytes at most. */}}
+{{- /* At most 63 bytes for the longest derived name, NAME-cleanup-agents: a Job's name is a label of its pods. */}}
 {{- define "meshaccel.name" -}}
 {{- if contains "meshaccel" .Release.Name }}{{ .Release.Name | trunc 46 | trimSuffix "-" }}{{ else }}{{ printf "%s-meshaccel" .Release.Name | trunc 46 | trimSuffix "-" }}{{ end }}
 {{- end }}
@@ -40,7 +40,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{- /* The agent and its cleanup are not to be meshed. */}}
+{{- /* Keeps the agent and its cleanup out of the mesh. */}}
 {{- define "meshaccel.unmeshed" -}}
 sidecar.istio.io/inject: 'false'
 linkerd.io/inject: disabled

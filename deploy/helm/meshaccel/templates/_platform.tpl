@@ -5,7 +5,7 @@ the source of each value.
 {{- define "meshaccel.platforms" -}}
 gke:
   binDir: /home/kubernetes/bin
-  # Pods of the class system-node-critical are admitted only where a quota for it is, as in kube-system.
+  # Pods of the class system-node-critical need a quota for it in their namespace, as kube-system has.
   resourceQuota: true
 eks: {}
 aks: {}
@@ -40,7 +40,7 @@ talos:
 bottlerocket: {}
 {{- end }}
 
-{{- /* The platform that the API server tells; empty where it tells none. */}}
+{{- /* The platform that the API server identifies; empty if there is none. */}}
 {{- define "meshaccel.detectedPlatform" -}}
 {{- $version := .Capabilities.KubeVersion.Version -}}
 {{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}openshift

@@ -10,16 +10,16 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 seccompProfile: { type: RuntimeDefault }
 {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}
-# The runtimes' profile lets nobody look at processes of other pods, whose network namespaces are found by them.
+# The runtimes' profile forbids access to the processes of other pods. The agent finds network namespaces by them.
 appArmorProfile: { type: Unconfined }
 {{- end }}
-# The type that SELinux has for containers that manage the host; no effect without SELinux.
+# SELinux's type for containers that manage the host. No effect without SELinux.
 seLinuxOptions: { level: s0, type: spc_t }
 capabilities:
   drop: [ALL]
   add:
-    # Enters the pods' network namespaces, which setns() and BPF iterators over a pod's sockets need. The kernel lets
-    # it stand for the next three; they are what is left on the day that it is not needed.
+    # Enters the pods' network namespaces, which setns() and BPF iterators over a pod's sockets need. The kernel accepts it
+    # in place of the next three. They stay listed for the day when it is no longer needed.
     - SYS_ADMIN
     # Loads programs, makes maps and pins.
     - BPF
@@ -29,13 +29,13 @@ capabilities:
     - NET_ADMIN
     # Opens /proc/PID/ns/net and reads /proc/PID/exe of processes of other users.
     - SYS_PTRACE
-    # Searches directories of other users, such as their /proc/PID/fd, and makes files in those of the host.
+    # Searches directories of other users, such as their /proc/PID/fd, and creates files in directories of the host.
     - DAC_OVERRIDE
 {{- end }}
 
 {{- /* The privileges for the CNI files of the host. */}}
 {{- define "meshaccel.cniPrivileges" -}}
-# The files are root's.
+# The files belong to root.
 runAsUser: 0
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -43,7 +43,7 @@ seccompProfile: { type: RuntimeDefault }
 seLinuxOptions: { level: s0, type: spc_t }
 capabilities:
   drop: [ALL]
-  # Some networks keep these files under an owner of their own, which they keep when they are replaced.
+  # Some networks keep these files under another owner. A replaced file keeps its owner.
   add: [CHOWN, DAC_OVERRIDE]
 {{- end }}
 
@@ -62,7 +62,7 @@ capabilities: { drop: [ALL] }
   image: {{ include "meshaccel.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [mount-bpffs, /sys/fs/bpf]
-  # Kubernetes lets only privileged containers mount something that the host sees.
+  # Kubernetes lets only privileged containers make mounts that the host sees.
   securityContext: { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true }
   volumeMounts:
     - { name: bpf, mountPath: /sys/fs/bpf, mountPropagation: Bidirectional }

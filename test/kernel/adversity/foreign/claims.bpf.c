@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Another agent of the node, which keeps sockets in a sockhash of its own: those that accept
- * connections at a port, from their handshake on or when they are next written to.
+/* Another agent of the node, which keeps sockets in a sockhash of its own. It takes sockets that
+ * accept connections at a port, from their handshake on or at their next write.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
 const volatile __u32 port;
 
-/* Sockets that were taken, and those that could not be. */
+/* Number of sockets that it took, and that it could not take. */
 long claimed, refused;
-/* Messages that its own verdict saw. */
+/* Number of messages that its own verdict saw. */
 long messages;
 
 struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Another agent of the node, which writes an option into the header of each packet: it asks for a
- * call at each one, and counts the calls and, when the socket closes, the packets.
+/* Another agent of the node, which writes an option into the header of each packet. It requests a
+ * call at each packet and counts the calls. When the socket closes, it counts the packets.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -8,10 +8,11 @@
 #define KIND_EXPERIMENT 254
 #define OPTION_BYTES	4
 
-/* Whether it forgets the flags of others when it sets its own. */
+/* Whether it clears the flags of others when it sets its own. */
 const volatile int overwrites;
 
-/* Options that were written, packets with data, and sockets that had lost the flag at their end. */
+/* Number of options written, of packets with data, and of sockets that had lost the flag at their
+ * end. */
 long written, packets, lost, closed;
 
 static __always_inline void set_flags(struct bpf_sock_ops *ctx)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Another agent of the node, which takes connected sockets into a sockhash of its own, without a
- * verdict: the kernel allows that for a socket that is in somebody else's.
+ * verdict. The kernel allows that for a socket that is in another agent's sockhash.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -14,7 +14,7 @@ struct {
 
 const volatile __u32 port = 0;
 
-/* Takes what is accepted at the port in one network namespace. */
+/* Takes the sockets that were accepted at the port in one network namespace. */
 SEC("iter/tcp")
 int take_sockets(struct bpf_iter__tcp *ctx)
 {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `asker server PORT` and `asker client ADDRESS PORT CONNECTIONS`: requests and answers of
- * connections whose every byte is looked at. Both read as many programs do: they wait for an edge,
- * ask FIONREAD, and read as much as it tells. Commands to the client on the standard input; each is
- * answered by a line of JSON:
+/* `asker server PORT` and `asker client ADDRESS PORT CONNECTIONS` exchange requests and answers and
+ * check every byte. Both read as many programs do: they wait for an edge, ask FIONREAD, and read
+ * that many bytes. The client takes commands on the standard input. It answers each by a line of
+ * JSON:
  *
  *	ask N	N requests on each connection, one after the other: how long the slowest answer
  *		took, and how many took longer than SLOW_US
  *	ask N M	the same, M requests at once
  *	close	closes the connections, and opens as many new ones
- *	pid	tells the process, so that it can be stopped
+ *	pid	prints the process id, so that the process can be stopped
  *
- * ASKER_PLAIN in the environment has it read without asking FIONREAD: where the kernel hides a
- *member's TCP bytes, it hides them in another agent's sockmap, too. ASKER_NAME in the environment
- *becomes the name of the process.
+ * With ASKER_PLAIN in the environment it reads without FIONREAD. A kernel that hides a member's TCP
+ * bytes hides them in another agent's sockmap, too. ASKER_NAME in the environment becomes the name
+ * of the process.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -63,7 +63,7 @@ static void watch(int fd, int events)
 		die("epoll_ctl");
 }
 
-/* The end of the stream, or an error, shows in a peek. */
+/* A peek shows the end of the stream, or an error. */
 static ssize_t available(int fd)
 {
 	char one;
@@ -80,8 +80,8 @@ static ssize_t available(int fd)
 	return peeked == 0 || (peeked < 0 && errno != EAGAIN) ? -1 : 0;
 }
 
-/* Takes what there is into the message of the descriptor. Returns 1 when it is whole, -1 at the
- * end. */
+/* Reads the available bytes into the message of the descriptor. Returns 1 when the message is
+ * whole, -1 at the end. */
 static int take(int fd)
 {
 	unsigned char *message = partial[fd % (MAX * 2)];
@@ -183,7 +183,7 @@ static void open_all(const char *to, int port)
 	}
 }
 
-/* So many requests at once on each connection, and the answers to all. */
+/* Sends this many requests at once on each connection, and reads all answers. */
 static void ask_all(int at_once)
 {
 	unsigned long begin = now_us();

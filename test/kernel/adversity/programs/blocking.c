@@ -2,10 +2,10 @@
 /* Blocking ends, one of which sleeps in recv().
  *
  *	wait		a thread sleeps in a receive of the server; the value is the process
- *	poke		the client sends 240 bytes; the value is what that receive returned
+ *	poke		the client sends 240 bytes; the value is the result of that receive
  *	duplex N	a thread sleeps in a receive of the client while another one sends N bytes,
- *			which nobody reads at first; then the server reads them and answers with 240
- *			bytes. The value is what the client's receive returned
+ *which nobody reads at first; then the server reads them and answers with 240 bytes; the value is
+ *the result of the client's receive
  */
 #include "both-ends.h"
 #include <pthread.h>
@@ -64,7 +64,7 @@ static void *upload(void *unused)
 	return NULL;
 }
 
-/* Until the thread sleeps, or has ended. */
+/* Waits until the thread sleeps, or has ended. */
 static void await_sleep(struct sleeper *sleeper)
 {
 	char path[64], state = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections whose two ends a program holds itself, with a pattern in each direction, and the loop
- * that obeys commands on the standard input. Each is answered by a line of JSON:
+/* For programs that hold both ends of their connections. Each direction carries a pattern. A loop
+ * reads commands from the standard input. Each is answered by a line of JSON:
  *
  *	{"event":NAME,"value":N,"error":ERRNO,"sent":BYTES,"received":BYTES}
  *
@@ -10,7 +10,7 @@
 #define BOTH_ENDS_H
 
 #define _GNU_SOURCE
-#include "../../traffic/stress/pattern.h"
+#include "../../../traffic/stress/pattern.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ struct stream {
 
 struct connection {
 	int fds[2];
-	/* By the end that sends. */
+	/* Indexed by the end that sends. */
 	struct stream streams[2];
 };
 
@@ -111,7 +111,7 @@ static inline void open_connections(int number, int flags)
 	close(listener);
 }
 
-/* One send; returns what it took, 0 when it was refused. */
+/* Sends once. Returns the number of bytes that were taken, 0 when the send was refused. */
 static inline size_t push(struct connection *one, int from, size_t length, int flags)
 {
 	static unsigned char bytes[16 << 20];
@@ -127,7 +127,7 @@ static inline size_t push(struct connection *one, int from, size_t length, int f
 	return done;
 }
 
-/* One receive; returns what it got, 0 when there was nothing. */
+/* Receives once. Returns the number of bytes, 0 when there were none. */
 static inline size_t pull(struct connection *one, int to)
 {
 	static unsigned char bytes[1 << 20];
@@ -181,7 +181,7 @@ static inline int get(struct connection *one, int to, long until)
 	return 1;
 }
 
-/* A message there and one back on each connection, several times. */
+/* Exchanges a message and an answer on each connection, several times. */
 static inline long take_turns(long times, long patience_ms)
 {
 	long until = milliseconds() + patience_ms;
@@ -195,7 +195,7 @@ static inline long take_turns(long times, long patience_ms)
 	return 1;
 }
 
-/* Every byte that was sent arrives. */
+/* Waits until every byte that was sent has arrived. */
 static inline long settle(long patience_ms, long unused)
 {
 	long until = milliseconds() + patience_ms;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A socket that is disconnected over unread bytes, and connects again.
  *
- *	disconnect N	the server sends N bytes; the client does not read them and disconnects.
- *			The value is how many bytes it receives then, the error why no more
- *	reconnect N	the same socket connects again; the new peer sends N bytes. The value is 1
- *			if the client reads these and nothing else
+ *	disconnect N	the server sends N bytes; the client does not read them and disconnects; the
+ *			value is how many bytes it receives then, the error why no more
+ *	reconnect N	the same socket connects again; the new peer sends N bytes; the value is 1
+ *if the client reads these and nothing else
  */
 #include "both-ends.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A server that page-faults inside recv() or send(), and holds the lock of its socket for as long
- *as nobody resolves the fault.
+/* A server that page-faults inside recv() or send(). It holds the lock of its socket until the
+ * fault is resolved.
  *
  *	fault		the server receives into a page that is missing: 1 once it faults
  *	fault-in-send	the server sends from that page: 1 once it faults
@@ -98,7 +98,7 @@ static long fault_in_send(long unused, long unused_too)
 	return faults_in(transmit);
 }
 
-/* Reads as many equal bytes from an end. */
+/* Reads the expected number of bytes from an end. All have the same value. */
 static int read_equal(int end, char value, long expected)
 {
 	long until = milliseconds() + PATIENCE_MS;
@@ -121,7 +121,7 @@ static int read_equal(int end, char value, long expected)
 	return 1;
 }
 
-/* Sends at the same time have no order: their bytes are all the same. */
+/* Concurrent sends have no order, so all of their bytes are the same. */
 static void *send_message(void *argument)
 {
 	struct concurrent *me = argument;
@@ -162,7 +162,7 @@ static long release(long unused, long unused_too)
 	if (ioctl(faults, UFFDIO_ZEROPAGE, &zero))
 		die("UFFDIO_ZEROPAGE");
 	pthread_join(faulting, NULL);
-	/* For the next fault. */
+	/* Lets the page fault again. */
 	if (madvise(page, PAGE, MADV_DONTNEED))
 		die("madvise");
 	while (sends) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `hoarder N`: N connections whose ends read nothing until they are told to.
+/* `hoarder N`: N connections whose ends read only on command.
  *
  *	hoard M		M messages of one byte in each direction of each connection
  */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `limited GROUP HOME N`: N connections whose servers are charged to the memory of the cgroup
- *GROUP; the program itself lives in HOME.
+ * GROUP. The program itself is in HOME.
  *
- *	press N SIZE	N times: the client sends messages of SIZE bytes until it is refused, and
- *			the server reads what there is. The value counts refusals with ENOMEM
+ *	press N SIZE	N times: the client sends messages of SIZE bytes until a send is refused,
+ *and the server reads the available bytes; the value counts refusals with ENOMEM
  */
 #include "both-ends.h"
 

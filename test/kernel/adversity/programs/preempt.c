@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `preempt SECONDS`: one real-time thread on each processor, which wakes up all the time, and so
- * preempts whatever runs there, a BPF program included where the kernel lets it be preempted.
+/* `preempt SECONDS`: one real-time thread on each processor, which wakes up all the time. So it
+ * preempts anything that runs there, even a BPF program where the kernel allows that.
  */
 #define _GNU_SOURCE
 #include <errno.h>

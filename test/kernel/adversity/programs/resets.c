@@ -102,7 +102,7 @@ static void *reset_share(void *argument)
 	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
 	pthread_barrier_wait(&begin);
 	for (i = cpu; i < connections; i += cpus) {
-		/* Now one end, now the other. */
+		/* Alternates between the two ends. */
 		int fd = i / cpus % 2 ? clients[i] : servers[i];
 
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

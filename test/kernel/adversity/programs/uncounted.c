@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bytes that leave the TCP queue of a socket by another way than a receive that is counted:
+/* Bytes that leave the TCP queue of a socket without a counted receive:
  *
  *	splice		5 turns, and 100 bytes that the server splices, on each of 8 connections
  *	lowat N		gives the servers a SO_RCVLOWAT: over 1, sends to them take TCP
@@ -14,7 +14,7 @@
 #undef TCP_ZEROCOPY_RECEIVE
 #define TCP_ZEROCOPY_RECEIVE 35
 
-/* struct tcp_zerocopy_receive of linux/tcp.h, as far as it is used. */
+/* The used part of struct tcp_zerocopy_receive of linux/tcp.h. */
 struct mapped {
 	uint64_t address;
 	uint32_t length, recv_skip_hint, inq;

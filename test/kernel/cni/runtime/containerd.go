@@ -6,7 +6,7 @@ import (
 	gocni "github.com/containerd/go-cni"
 )
 
-// containerd is what its CRI plugin makes of go-cni: of the files in the directory it takes the first.
+// containerd uses go-cni as its CRI plugin does: it takes the first file in the directory.
 type containerd struct {
 	cni gocni.CNI
 }

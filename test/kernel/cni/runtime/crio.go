@@ -10,8 +10,8 @@ import (
 	"github.com/containernetworking/cni/libcni"
 )
 
-// crio follows CRI-O's ocicni: it takes the first file that libcni can read and whose plugins are there and speak the
-// network's version, and disconnects a pod by the configuration that libcni has kept.
+// crio follows CRI-O's ocicni. It takes the first file that libcni can read and whose plugins exist and speak the
+// network's version. It disconnects a pod by the configuration that libcni has kept.
 type crio struct {
 	confDir, cacheDir string
 	binDirs           []string

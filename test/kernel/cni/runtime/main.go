@@ -20,9 +20,9 @@ import (
 	"strings"
 )
 
-// runtime is what containerd and CRI-O have in common here.
+// runtime is the common interface of containerd and CRI-O.
 type runtime interface {
-	// load reads the directory; the network's name and the types of its plugins.
+	// load reads the directory. It returns the network's name and the types of its plugins.
 	load() (network, error)
 	add(id string) error
 	del(id string) error
@@ -103,7 +103,8 @@ func hammer(r runtime, id string) answer {
 		said.Pods++
 		pod := fmt.Sprintf("%s-%d", id, said.Pods)
 		n, err := r.load()
-		// A file was removed between the look at the directory and the read: the runtime is told, and looks again.
+		// A file was removed between the listing of the directory and the read. The runtime gets an event, and
+		// looks again.
 		for errors.Is(err, fs.ErrNotExist) || (err != nil && strings.Contains(err.Error(), "no such file")) {
 			n, err = r.load()
 		}

@@ -18,11 +18,11 @@ import (
 
 type conf struct {
 	types.PluginConf
-	// What a meta-plugin such as Multus is to do the work with: lists, or single plugins.
+	// The lists or single plugins to which a meta-plugin such as Multus delegates.
 	Delegates []json.RawMessage `json:"delegates"`
 }
 
-// plugin stands in for any plugin: it gives an address, passes on what it was given, or calls its delegates.
+// plugin stands in for any plugin: it gives an address, passes on its input, or calls its delegates.
 func plugin() int {
 	text, err := io.ReadAll(os.Stdin)
 	if err == nil {

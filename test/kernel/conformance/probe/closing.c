@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Half-closed connections, and sends that come too late. */
+/* Half-closed connections, and sends after a close. */
 #define _GNU_SOURCE
 #include "probe.h"
 
@@ -64,7 +64,7 @@ static void wait_for_answer(void)
 	GOT(recv(client, buffer, sizeof(buffer), 0));
 }
 
-/* It half-closes while it waits for the answer. */
+/* Half-closes while it waits for the answer. */
 static void waiting_for_answer(void)
 {
 	struct task *reader = start(wait_for_answer);
@@ -75,14 +75,14 @@ static void waiting_for_answer(void)
 	GOT(recv(server, buffer, 10, 0));
 	SAW(shutdown(client, SHUT_WR));
 	GOT(recv(server, buffer, 10, 0));
-	/* An answer that takes longer than the acknowledgement of the end. */
+	/* The answer takes longer than the acknowledgement of the FIN. */
 	settle();
 	SAW(send(server, "answer", 6, 0));
 	SAW(close(server));
 	finish(reader);
 }
 
-/* Half-closed first, then a receive that waits, as a client of one request does. */
+/* Half-closes first and then waits in a receive, like a client that sends one request. */
 static void answer_after_half_close(void)
 {
 	struct task *reader;
@@ -147,7 +147,7 @@ static void send_after_shutdown(void)
 	GOT(recv(server, buffer, 10, 0));
 }
 
-/* The first send after the peer has gone is accepted, and answered by a reset. */
+/* The kernel accepts the first send after the peer has gone. The peer answers with a reset. */
 static void send_after_close(void)
 {
 	struct sigaction action = {.sa_handler = count_pipe};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections that begin in another way than by a plain handshake over IPv4. */
+/* Connections that do not begin with a plain handshake over IPv4. */
 #define _GNU_SOURCE
 #include "probe.h"
 
@@ -7,7 +7,7 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-/* The first turns after the start, whatever the start was. */
+/* The first turns after the start of any connection. */
 static void turns(void)
 {
 	int round;
@@ -46,7 +46,7 @@ static void open_mptcp(void)
 	open_tcp(AF_INET, "127.0.0.1", IPPROTO_MPTCP, IPPROTO_MPTCP);
 }
 
-/* A setting of this network namespace. */
+/* Writes a setting of this network namespace. */
 static void set_system(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY);
@@ -76,7 +76,7 @@ static int listen_anywhere(struct sockaddr_in *address)
 	return listener;
 }
 
-/* The first bytes travel with the SYN: no cookie is asked for. */
+/* The first bytes travel with the SYN. No cookie is needed. */
 static void open_fast(void)
 {
 	struct pollfd established = {.events = POLLOUT};
@@ -111,8 +111,8 @@ static uint32_t sequence(int fd, int queue)
 	return get_option(fd, IPPROTO_TCP, TCP_QUEUE_SEQ);
 }
 
-/* What a checkpoint of the process would note: how far both directions have come, and what is
- * unread. */
+/* Does what a checkpoint of the process would do: notes how far both directions have come, and what
+ * is unread. */
 static void checkpoint(void)
 {
 	uint32_t sent, received;
@@ -139,12 +139,14 @@ static void checkpoint(void)
 	GOT(recv(server, buffer, 10, MSG_DONTWAIT));
 }
 
-/* Two sockets that were made to believe in a connection, as a restored process has them. */
+/* Gives two sockets the state of a connection that never had a handshake, as a restored process
+ * does. */
 static void open_restored(void)
 {
 	struct sockaddr_in names[2] = {};
 	int *ends[2] = {&client, &server}, i, queue;
-	/* What they sent before they were restored: one end's number is the other one's. */
+	/* Numbers of the first bytes after the restore: the send number of one end is the receive
+	 * number of the other. */
 	static const uint32_t numbers[2] = {1000000, 2000000};
 
 	for (i = 0; i < 2; i++) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* probe list			the names of all cases, and whether they have the arm `trusted`
- * probe plain|joined|mid|trusted CASE
+/* probe list the names of all cases, and whether they have the arm `trusted`
+ *	probe plain|joined|mid|trusted CASE
  *
- * The driver is told {"event":"turned"} or {"event":"mid"} with the ports of the connection, and
- * answers on the standard input with a line: `more`, for more turns, or `go`.
+ * The program sends {"event":"turned"} or {"event":"mid"} with the ports of the connection to the
+ * driver. The driver answers on the standard input with a line: `more`, for more turns, or `go`.
  */
 #define _GNU_SOURCE
 #include "probe.h"
@@ -28,7 +28,7 @@ enum arm {
 static const char *const arms[] = {"plain", "joined", "mid", "trusted"};
 static enum arm arm;
 
-/* Under the arm `mid` alone, once. */
+/* Set in the arm `mid` only, once. */
 static bool had_middle;
 
 static int port_of(int fd)
@@ -37,7 +37,7 @@ static int port_of(int fd)
 	socklen_t length = sizeof(name);
 
 	getsockname(fd, (struct sockaddr *)&name, &length);
-	/* Both families have it at the same place. */
+	/* Both families have the port at the same offset. */
 	return ntohs(((struct sockaddr_in *)&name)->sin_port);
 }
 
@@ -93,7 +93,7 @@ static void move(ssize_t (*receive)(int, void *, size_t), int from, int to)
 	}
 }
 
-/* A connection that rests while a slow driver thinks would be forgotten by a tracker. */
+/* Turns go on while a slow driver works: a connection tracker would forget an idle connection. */
 static bool more_turns(ssize_t (*receive)(int, void *, size_t))
 {
 	struct pollfd answer = {.fd = STDIN_FILENO, .events = POLLIN};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Socket options, timeouts of the connection itself, and what stands between the ends. */
+/* Socket options, timeouts of the connection itself, and obstacles between the ends. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <linux/tls.h>
@@ -22,7 +22,8 @@ static void one_turn(void)
 	GOT(recv(client, buffer, 100, 0));
 }
 
-/* Not SO_KEEPALIVE: the agent sets it for members that have none, some time after the join. */
+/* SO_KEEPALIVE is left out: the agent sets it for members that have none, some time after the join.
+ */
 static void options(void)
 {
 	mid();
@@ -47,7 +48,7 @@ static void keepalive(void)
 	own_keepalive();
 	mid();
 	one_turn();
-	/* Longer than two of its probes are apart. */
+	/* Longer than the time between two of its probes. */
 	usleep(2500000);
 	one_turn();
 	SAW(get_option(client, IPPROTO_TCP, TCP_KEEPIDLE));
@@ -62,8 +63,8 @@ static long now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Turns for longer than the connection tracker keeps what it hears nothing of; then something that
- * has to pass it. */
+/* Takes turns for longer than the connection tracker keeps an idle connection. Then something has
+ * to pass the tracker. */
 static void outlive_conntrack(void)
 {
 	int failed = 0;
@@ -89,7 +90,7 @@ static void outlive_with_keepalive(void)
 	outlive_conntrack();
 }
 
-/* The C library's struct tcp_info ends before these two (linux/tcp.h). */
+/* Offsets of two fields that the C library's struct tcp_info lacks (linux/tcp.h). */
 #define BYTES_ACKED    120
 #define BYTES_RECEIVED 128
 
@@ -120,7 +121,7 @@ static void tcp_info(void)
 	say("bytes received %llu", (unsigned long long)(info_of(BYTES_RECEIVED) - received));
 }
 
-/* The peer reads nothing for longer than the user's timeout. */
+/* The peer reads nothing for longer than the user timeout. */
 static void user_timeout(void)
 {
 	struct pollfd one = {.fd = client, .events = POLLOUT};

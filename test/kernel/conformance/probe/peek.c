@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Looking at bytes before they are taken, and what comes with them beside the bytes. */
+/* Peeks at bytes before they are read, and data that accompanies the bytes. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <linux/net_tstamp.h>
@@ -168,7 +168,7 @@ static void sent_timestamps(void)
 	}
 }
 
-/* The kernel's copy for what does not fill a page. */
+/* Bytes that do not fill a page are copied. */
 static void receive_mapped(void)
 {
 	struct tcp_zerocopy_receive {
@@ -193,7 +193,7 @@ static void receive_mapped(void)
 	say("mapped %u, skip %u", receive.length, receive.recv_skip_hint);
 }
 
-/* It reads as if by recv when there is nothing mapped to it. */
+/* Receives with a mapping. Reads by recv when nothing was mapped. */
 static ssize_t receive_one_mapped(int fd, void *to, size_t length)
 {
 	struct {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plays both ends of one connection and tells what the application saw.
+/* Plays both ends of one connection and reports what the application saw.
  *
- * A case is a function that works on the descriptors `client` and `server`. What it tells holds
- * nothing that timing may change, so that two runs of it can be compared line by line. The macros
- * tell a call as it is written here, with what it returned.
+ * A case is a function that works on the descriptors `client` and `server`. Its report holds
+ * nothing that depends on timing, so that two runs can be compared line by line. The macros report
+ * a call as it is written here, with its result.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -27,22 +27,23 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A turn of the warm-up: so many bytes there and back. */
+/* Bytes in each direction of a turn of the warm-up. */
 #define TURN 16
 
 struct probe {
 	const char *name;
 	void (*run)(void);
-	/* What the reader does from the first byte on; in the arm `trusted`, once it has joined. */
+	/* The reader's behaviour from the first byte on. In the arm `trusted` it begins after the
+	 * join. */
 	void (*habit)(void);
-	/* How the warm-up reads; recv() if not given, and in the arm `trusted`. */
+	/* How the warm-up reads. Uses recv() by default, and in the arm `trusted`. */
 	ssize_t (*receive)(int fd, void *to, size_t length);
-	/* Makes the connection, if not by plain TCP over IPv4. Runs before `habit`. */
+	/* Makes the connection. Uses plain TCP over IPv4 by default. Runs before `habit`. */
 	void (*open)(void);
 	bool nonblocking;
 };
 
-/* Each ends with an entry that has no name. */
+/* Each list ends with an entry that has no name. */
 extern const struct probe receive_probes[], peek_probes[], send_probes[], zerocopy_probes[],
     urgent_probes[], ready_probes[], closing_probes[], reset_probes[], signal_probes[],
     uring_probes[], sharing_probes[], handshake_probes[], option_probes[], splice_probes[];
@@ -50,21 +51,21 @@ extern const struct probe receive_probes[], peek_probes[], send_probes[], zeroco
 extern int client, server;
 extern char buffer[1 << 20];
 
-/* The middle of a case: where the arm `mid` joins, and nothing happens in the others. */
+/* The middle of a case. The arm `mid` joins here. Nothing happens in the other arms. */
 void mid(void);
 
-/* So many times longer than usual do waits take that are to end by an event: the environment's
- * MESHACCEL_PATIENCE, for machines that are slow. */
+/* A factor for waits that should end by an event: MESHACCEL_PATIENCE from the environment, for slow
+ * machines. */
 int patience(void);
 
 /* transcript.c */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 long saw(const char *call, long result);
-/* Tells the bytes as well: short text as it is, anything else by its digest. */
+/* Also reports the bytes: short text as it is, anything else by its digest. */
 ssize_t got(const char *call, ssize_t length, const void *bytes);
 void saw_events(const char *what, uint32_t events);
 void die(const char *what);
-/* Ends the case: this kernel cannot run it. */
+/* Ends the case because this kernel cannot run it. */
 void not_here(const char *why) __attribute__((noreturn));
 void transcript_end(void) __attribute__((noreturn));
 void watch_for_hang(void);
@@ -72,9 +73,9 @@ void watch_for_hang(void);
 #define SAW(call) saw(#call, (long)(call))
 #define GOT(call) got(#call, (call), buffer)
 
-/* task.c: threads of a case; what one tells is told when it is finished. */
+/* task.c: threads of a case. The report of a thread is printed when it is finished. */
 struct task *start(void (*run)(void));
-/* Waits until it sleeps in the system call, or has ended. */
+/* Waits until the task sleeps in the system call, or has ended. */
 void until_asleep_in(struct task *task, long call);
 void finish(struct task *task);
 void interrupt_with(struct task *task, int signal);
@@ -84,19 +85,19 @@ void open_tcp(int family, const char *address, int listener_protocol, int client
 void open_ipv4(void);
 /* Waits until all that was sent has arrived. */
 void settle(void);
-/* Waits for one of the events, and tells all that there are then. */
+/* Waits for one of the events, and reports all that are present then. */
 void await_events(int fd, short events);
-/* Tells which events there are. */
+/* Reports which events are present. */
 void look_for_events(int fd, short events);
 void set_option(int fd, int level, int option, int value);
 int get_option(int fd, int level, int option);
 void set_nonblocking(int fd);
-/* Waits until the call says true. */
+/* Waits until the call returns true. */
 void until(bool (*is_true)(void));
 void fill_text(char *to, size_t length);
-/* Reads until there is nothing left to come: so many bytes, or the end. */
+/* Reads until this many bytes have arrived, or the end. */
 void receive_all(int fd, size_t length);
-/* Sends `again` to the server, which may have been reset from either end. */
+/* Sends `again` to the server. Either end may have reset the connection. */
 void say_sent(void);
 ssize_t plain_receive(int fd, void *to, size_t length);
 

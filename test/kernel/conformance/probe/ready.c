@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Being told that there is something to read. */
+/* Notifications that there is something to read. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <sys/epoll.h>
@@ -24,7 +24,7 @@ static void look(int timeout_ms)
 	saw_events("epoll", event.events);
 }
 
-/* However long the join takes that it sleeps through. */
+/* A poll that sleeps through the join, however long that takes. */
 static void poll_in_thread(void)
 {
 	struct pollfd one = {.fd = server, .events = POLLIN};
@@ -92,7 +92,7 @@ static void level(void)
 	}
 }
 
-/* Each arrival is an edge; what is left of an earlier one is none. */
+/* Each arrival is an edge. Bytes that are left from an earlier arrival are none. */
 static void edge(void)
 {
 	int round;
@@ -114,8 +114,8 @@ static void edge(void)
 	look(2000);
 }
 
-/* A short read is taken for the end of what there is, as nginx and tokio do; nothing may be left
- * over without an edge. */
+/* A short read counts as the end of the available bytes, as in nginx and tokio. No byte may remain
+ * without an edge. */
 static void edge_short_read(void)
 {
 	size_t have = 0, want = 0;
@@ -146,7 +146,7 @@ static void edge_short_read(void)
 	say("received %zu bytes of %zu", have, want);
 }
 
-/* Registered while bytes wait. */
+/* The descriptor is registered while bytes wait. */
 static void added_late(void)
 {
 	SAW(send(client, "hello", 5, 0));
@@ -193,7 +193,7 @@ static void wait_exclusively(void)
 	saw_events("epoll", event.events);
 }
 
-/* Two wait; one message wakes one of them at least, and no byte is needed to wake the other. */
+/* Two threads wait. One message wakes at least one of them. The other one needs no byte to wake. */
 static void exclusive(void)
 {
 	struct task *waiters[2] = {start(wait_exclusively), start(wait_exclusively)};
@@ -203,7 +203,7 @@ static void exclusive(void)
 	mid();
 	SAW(send(client, "hello", 5, 0));
 	await_events(server, POLLIN);
-	/* The second one is woken by a second message at the latest. */
+	/* A second message wakes the second thread at the latest. */
 	SAW(send(client, "again", 5, 0));
 	finish(waiters[0]);
 	finish(waiters[1]);

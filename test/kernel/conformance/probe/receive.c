@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The ways to receive. */
+/* All ways to receive. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <sys/mman.h>
@@ -67,7 +67,7 @@ static void boundaries(void)
 	GOT(recv(server, buffer, 100, 0));
 }
 
-/* All at once, over one message. */
+/* All calls receive at once, from one message. */
 static void calls(void)
 {
 	struct sockaddr_storage name;
@@ -193,7 +193,8 @@ static void waitall(void)
 		until_asleep_in(reader, SYS_recvfrom);
 		SAW(send(client, "hello", 5, 0));
 		settle();
-		/* Not before it has woken up and decided to wait on, or to return. */
+		/* Continues only after the reader has woken up and decided to wait on, or to
+		 * return. */
 		until_asleep_in(reader, SYS_recvfrom);
 		if (!round)
 			mid();

@@ -12,7 +12,7 @@ static void say_end(int fd)
 	SAW(send(fd, "late", 4, MSG_NOSIGNAL));
 }
 
-/* Closed while bytes are unread: the peer is to know that they were lost. */
+/* The socket is closed while bytes are unread. The peer must learn that they were lost. */
 static void close_unread(void)
 {
 	mid();
@@ -52,7 +52,7 @@ static void linger(void)
 	say_end(client);
 }
 
-/* Bytes that had arrived before the reset are still there. */
+/* Bytes that had arrived before the reset can still be read. */
 static void linger_unread(void)
 {
 	mid();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The ways to send. */
+/* All ways to send. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <linux/sockios.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define LARGE (1 << 20)
-/* Well below the 200 ms that the kernel holds back corked bytes. */
+/* Well below the 200 ms for which the kernel holds back corked bytes. */
 #define CORK_LOOK_MS 100
 
 static char large[LARGE];
@@ -75,7 +75,7 @@ static void say_unsent(const char *when)
 	    unsent > 0 ? "some" : "0");
 }
 
-/* Sends until the socket takes nothing more for a while. */
+/* Sends until the socket takes no more bytes for a while. */
 static size_t send_until_refused(void)
 {
 	size_t sent = 0;
@@ -155,7 +155,7 @@ static void blocked_sender(void)
 
 	until_asleep_in(sender, SYS_sendto);
 	mid();
-	/* What it sends begins anew. */
+	/* The content of the bytes starts again here. */
 	say("right: %d", receive_and_check(sent) == sent);
 	receive_all(server, LARGE);
 	finish(sender);
@@ -169,7 +169,7 @@ static long elapsed_ms(const struct timespec *since)
 	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
 }
 
-/* What a reader sees of bytes that are held back; looked at again when that took too long. */
+/* Checks what a reader sees of bytes that are held back. Repeats the check if it took too long. */
 static void hold_back(int flags)
 {
 	struct pollfd one = {.fd = server, .events = POLLIN};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One socket, many users. */
+/* Several users of one socket. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <pthread.h>
@@ -9,7 +9,7 @@
 #define RECORDS 100
 #define RECORD	1000
 
-/* A child that does it, and ends. */
+/* Runs the work in a child, which then ends. */
 static void in_child(void (*work)(void))
 {
 	pid_t child = fork();
@@ -48,7 +48,7 @@ static void forked(void)
 		in_child(send_and_close);
 		GOT(recv(server, buffer, 10, 0));
 	}
-	/* The parent holds it still. */
+	/* The parent still holds the descriptor. */
 	SAW(send(client, "parent", 6, 0));
 	GOT(recv(server, buffer, 10, 0));
 }
@@ -188,7 +188,7 @@ static bool all_received(void)
 	return received == 2L * RECORDS * RECORD;
 }
 
-/* They block; each byte goes to one of them, and all of them see the end. */
+/* The readers block. Each byte goes to one of them, and all of them see the end. */
 static void many_readers(void)
 {
 	static char letter = 'a';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Signals and timeouts that end a call which waits. */
+/* Signals and timeouts that end a waiting call. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <time.h>
@@ -48,7 +48,7 @@ static void interrupt_receive(int flags)
 		finish(reader);
 		if (!(flags & SA_RESTART))
 			SAW(send(client, "hello", 5, 0));
-		/* It came too late for a receive that was interrupted. */
+		/* The message came too late for an interrupted receive. */
 		settle();
 		GOT(recv(server, buffer, 100, MSG_DONTWAIT));
 	}
@@ -72,7 +72,7 @@ static void short_timeout(int fd, int option)
 		die("timeout");
 }
 
-/* Timeouts are counted in ticks, of which the first one is shorter. */
+/* The kernel counts timeouts in ticks, and the first tick is shorter. */
 #define ABOUT_50_MS 40
 
 static long now_ms(void)
@@ -100,7 +100,7 @@ static void receive_timeout(void)
 	}
 }
 
-/* A signal ends a receive with a timeout even where others are restarted; here none ever passes. */
+/* A signal ends a receive that has a timeout, even with SA_RESTART. This timeout never passes. */
 static void timeout_and_signal(void)
 {
 	struct timeval timeout = {.tv_sec = 3600};
@@ -130,7 +130,7 @@ static void fill(void)
 	}
 }
 
-/* The queue may have room for a little more. */
+/* The queue may have room for a few more bytes. */
 static void send_too_much(int error)
 {
 	ssize_t done = send(client, buffer, sizeof(buffer), 0);

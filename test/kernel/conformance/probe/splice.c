@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Readers that take bytes out of the socket by splice. */
+/* Readers that splice bytes out of the socket. */
 #define _GNU_SOURCE
 #include "uring.h"
 #include "probe.h"
@@ -51,8 +51,8 @@ static ssize_t receive_by_ring_splice(int fd, void *to, size_t length)
 	return done > 0 ? read(ends[0], to, done) : done;
 }
 
-/* Until there is something: which of its two ends a connection is reset from first is nobody's
- * business. */
+/* Splices until there is a result. A connection may be reset from either end first, so the report
+ * does not say which. */
 static void say_spliced(ssize_t (*receive)(int, void *, size_t))
 {
 	struct timespec begin, now;
@@ -71,7 +71,7 @@ static void say_spliced(ssize_t (*receive)(int, void *, size_t))
 		got("splice", done, buffer);
 }
 
-/* It turns to splice while nothing is unread. */
+/* Starts to splice while nothing is unread. */
 static void drained(void)
 {
 	GOT(splice_once(server, 100));

@@ -52,7 +52,7 @@ static void *run(void *argument)
 	struct task *task = argument;
 	sigset_t signals;
 
-	/* The case blocks those that its tasks are to get. */
+	/* The case blocks the signals that its tasks should get. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
@@ -74,7 +74,7 @@ struct task *start(void (*function)(void))
 	return task;
 }
 
-/* The kernel tells `running`, or the number of the call that it sleeps in. */
+/* The kernel reports `running`, or the number of the system call in which the task sleeps. */
 void until_asleep_in(struct task *task, long call)
 {
 	char path[64], line[256];
@@ -84,7 +84,7 @@ void until_asleep_in(struct task *task, long call)
 	while (looks < 3) {
 		FILE *file = fopen(path, "r");
 
-		/* It has ended. */
+		/* The task has ended. */
 		if (!file)
 			return;
 		if (!fgets(line, sizeof(line), file))

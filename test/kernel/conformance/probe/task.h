@@ -7,7 +7,7 @@ struct task;
 /* The task that runs, or NULL for the case itself. */
 struct task *current_task(void);
 void task_keep(struct task *task, const char *text);
-/* Tells what the tasks have kept so far. */
+/* Prints the reports that the tasks have kept so far. */
 void tasks_flush(void);
 
 #endif

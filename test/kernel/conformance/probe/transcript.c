@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What was seen, as lines of JSON: {"event":"saw","text":...}, and {"event":"end"} at the end. */
+/* Writes the report as lines of JSON: {"event":"saw","text":...}, and {"event":"end"} at the end.
+ */
 #define _GNU_SOURCE
 #include "probe.h"
 #include "task.h"
@@ -12,7 +13,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Nothing that is told holds a quote or a backslash. */
+/* No text contains a quote or a backslash. */
 static void put(const char *text)
 {
 	struct task *task = current_task();

@@ -27,7 +27,7 @@ static void say_mark(void)
 	say("at the mark: %d", at);
 }
 
-/* What a sender of urgent bytes makes a reader see that knows of none. */
+/* Reports the bytes that reach a reader that does not expect urgent bytes. */
 static void sent_only(void)
 {
 	int round;
@@ -45,8 +45,8 @@ static void sent_only(void)
 	}
 }
 
-/* A reader that asks for them from the first byte on; where it is given one that is none, it takes
- * that for the next one. */
+/* A reader that asks for urgent bytes from the first byte on. If it gets an ordinary byte as an
+ * urgent one, it takes that for the next byte. */
 static ssize_t receive_urgent_too(int fd, void *to, size_t length)
 {
 	ssize_t done = recv(fd, to, length, MSG_OOB | MSG_DONTWAIT);

@@ -68,12 +68,12 @@ static void receive(void)
 			mid();
 		say_received(2);
 		say_received(10);
-		/* This one waits. */
+		/* This receive waits. */
 		ring_submit(receive_entry(server, buffer, 10, 0));
 		SAW(send(client, "again", 5, 0));
 		say_ring("uring recv that waited", ring_wait(NULL), buffer);
 	}
-	/* And so does one that is there already at the join. */
+	/* So does a receive that is already waiting at the join. */
 	SAW(shutdown(client, SHUT_WR));
 	say_received(10);
 }

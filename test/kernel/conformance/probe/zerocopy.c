@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* MSG_ZEROCOPY: the pages are the kernel's until the error queue says otherwise. */
+/* MSG_ZEROCOPY: the pages belong to the kernel until the error queue returns them. */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <linux/errqueue.h>
@@ -42,7 +42,7 @@ static void zerocopy(void)
 	}
 }
 
-/* The option is there, and not used. */
+/* The option is set but not used. */
 static void only_allowed(void)
 {
 	mid();
