@@ -1,8 +1,8 @@
 /** What the agent tells about itself: the messages of control.proto, and the JSON of the command line. */
 
-import type { Totals } from '../datapath/datapath.ts'
+import type { Totals } from '../datapath/totals.ts'
 
-export type { Reason } from '../datapath/datapath.ts'
+export type { Reason } from '../datapath/generated-names.ts'
 
 export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'
 

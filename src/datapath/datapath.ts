@@ -2,7 +2,9 @@
 
 import type { Exclusions } from '../pods/exclusions.ts'
 import type { EventKind } from './generated-names.ts'
+import type { Totals } from './totals.ts'
 
+export type { Totals } from './totals.ts'
 export { type EventKind, eventKindNames as eventKinds, type Reason } from './generated-names.ts'
 
 /** What the self-test allows on this kernel. */
@@ -65,16 +67,6 @@ export interface Flow {
   readonly server?: FlowEnd
   readonly clientToServer: FlowDirection
   readonly serverToClient: FlowDirection
-}
-
-/** What users see of struct counters. */
-export interface Totals {
-  readonly redirectedBytes: bigint
-  readonly redirectedMessages: bigint
-  /** Bytes that connections of enrolled pods received by TCP. */
-  readonly tcpBytes: bigint
-  /** Sends of members that took TCP. */
-  readonly tcpMessages: bigint
 }
 
 export interface Counters extends Totals {

@@ -39,6 +39,7 @@ const lib = 'src/lib/'
 const pods = 'src/pods/'
 const theInterface = 'src/datapath/datapath.ts'
 const theNames = 'src/datapath/generated-names.ts'
+const theTotals = 'src/datapath/totals.ts'
 
 /** Where files below a path may import from, besides their own directory; the first match counts. */
 const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = [
@@ -46,7 +47,7 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   [lib, []],
   [pods, [lib]],
   ['src/preflight/', [lib]],
-  ['src/datapath/datapath.ts', [pods, lib]],
+  ['src/datapath/datapath.ts', [theNames, theTotals, pods, lib]],
   ['src/datapath/maps/', [theInterface, theNames, pods, lib]],
   ['src/datapath/netns/', [pods, lib]],
   ['src/datapath/pins/', ['src/datapath/maps/', lib]],
@@ -78,7 +79,7 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/reconcile/', [theInterface, pods, lib]],
   ['src/sources/', [pods, lib]],
   // The snapshot for the wire is made of what the data path and the reconciler tell.
-  ['src/api/', [theInterface, 'src/reconcile/desired.ts', pods, lib]],
+  ['src/api/', [theInterface, theNames, theTotals, 'src/reconcile/desired.ts', pods, lib]],
   [
     'src/agent/',
     ['src/api/', 'src/datapath/', 'src/preflight/', 'src/reconcile/', 'src/sources/', pods, lib],

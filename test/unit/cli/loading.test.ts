@@ -12,14 +12,17 @@ function loadedBy(directory: string, argv: readonly string[]): string[] {
     // Node writes the URLs of all scripts there.
     env: { ...process.env, NODE_V8_COVERAGE: directory },
   })
-  const [report] = readdirSync(directory)
-  if (report === undefined) throw new Error(`nothing is known of what was loaded: ${stderr}`)
-  const { result }: { result: { url: string }[] } = JSON.parse(
-    readFileSync(join(directory, report), 'utf8'),
-  )
-  const loaded = result
-    .filter(({ url }) => url.startsWith('file:'))
-    .flatMap(({ url }) => modulesIn(fileURLToPath(url)))
+  // tap starts a thread of its own in each process, which writes another one.
+  const reports = readdirSync(directory)
+  if (reports.length === 0) throw new Error(`nothing is known of what was loaded: ${stderr}`)
+  const loaded = reports.flatMap((report) => {
+    const { result }: { result: { url: string }[] } = JSON.parse(
+      readFileSync(join(directory, report), 'utf8'),
+    )
+    return result
+      .filter(({ url }) => url.startsWith('file:'))
+      .flatMap(({ url }) => modulesIn(fileURLToPath(url)))
+  })
   return [...new Set(loaded)]
 }
 
