@@ -1,6 +1,6 @@
 /**
- * The data path of a kernel that the self-test could not judge, because the machine was too busy or lacked something:
- * refused for now, and opened again after longer and longer pauses until there is an answer.
+ * The data path for a kernel that the self-test could not judge, because the machine was too busy or lacked something.
+ * It refuses at first, and retries after growing pauses until there is a result.
  */
 import { messageOf } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
@@ -21,9 +21,9 @@ const FIRST_PAUSE_MS = 5_000
 const LONGEST_PAUSE_MS = 300_000
 
 export interface UndecidedOptions {
-  /** Stands for it until there is an answer. */
+  /** The data path to use until there is a result. */
   readonly refused: Datapath
-  /** Opens it anew; resolves to undefined where nobody can tell yet. To be ended early by the signal. */
+  /** Retries. Resolves to undefined if there is still no result. The signal ends it early. */
   readonly open: (signal: AbortSignal) => Promise<Datapath | undefined>
   readonly log: Log
   readonly firstPauseMs?: number
@@ -147,7 +147,7 @@ export class UndecidedDatapath implements Datapath {
     this.#timer = this.#plan()
   }
 
-  /** The next run of the reconciler finds the new one empty, and fills it. */
+  /** The new data path is empty; the next run of the reconciler fills it. */
   #change(opened: Datapath): void {
     this.#now = opened
     opened.listen((event) => {

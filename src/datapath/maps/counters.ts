@@ -1,6 +1,6 @@
 import { type CountersRecord, reasons } from './layout.ts'
 
-/** The totals of all CPUs. */
+/** Adds up the counters of all CPUs. */
 export function sumCounters(perCpu: readonly CountersRecord[]): CountersRecord {
   const sum = (pick: (record: CountersRecord) => bigint): bigint =>
     perCpu.reduce((total, record) => total + pick(record), 0n)

@@ -1,4 +1,4 @@
-/** What the probes found, kept in the settings for an agent that adopts them. */
+/** The results of the probes, stored in the settings for an agent that adopts them. */
 import type { ConfigRecord } from '../maps/layout.ts'
 import { consequences, type Probe } from './policy.ts'
 
@@ -8,7 +8,7 @@ export function probeBits(probes: readonly Pick<Probe, 'name' | 'ok'>[]): Bits {
   return { probes_run: bitsOf(probes), probes_ok: bitsOf(probes.filter(({ ok }) => ok)) }
 }
 
-/** By the name of the probe, those that ran. */
+/** Results by probe name, only for probes that ran. */
 export function probesOf({ probes_run: run, probes_ok: ok }: Bits): Record<string, boolean> {
   return Object.fromEntries(
     consequences.flatMap(([name], bit) =>
@@ -17,7 +17,7 @@ export function probesOf({ probes_run: run, probes_ok: ok }: Bits): Record<strin
   )
 }
 
-/** A probe's place among all is its bit. */
+/** A probe's index in `consequences` is its bit. */
 const bitsOf = (probes: readonly Pick<Probe, 'name'>[]): number =>
   consequences.reduce(
     (bits, [name], bit) => bits | (probes.some((probe) => probe.name === name) ? 1 << bit : 0),
