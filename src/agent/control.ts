@@ -24,17 +24,17 @@ export interface ControlledAgent {
   readonly datapath: Datapath
   readonly seen: () => readonly SeenPod[]
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
-  /** Where pods come from, and how that is doing. */
+  /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
-  /** Removes everything and lets the agent end once the caller has its answer. */
+  /** Removes everything. The agent ends after it has answered the caller. */
   readonly cleanup: (request: DrainRequest) => Promise<void>
 }
 
-/** More make no picture. */
+/** A page with more entries is unreadable. */
 const hopLimit = 1000
 const latencyLimit = 100
 
-/** What users may ask of a running agent. */
+/** The operations that users may request from a running agent. */
 export function agentControl({
   datapath,
   seen,
@@ -123,7 +123,7 @@ export function agentControl({
       if (!already) datapath.resume()
       return already
     },
-    // Those who ask while it looks share what it sees.
+    // Concurrent requests share one overview.
     overview: () => (looking ??= look().finally(() => (looking = undefined))),
     hopFlows: async (ends, limit) => {
       const pods = seen()
@@ -138,8 +138,8 @@ export function agentControl({
 }
 
 /**
- * What kubelet probes: alive when it answers; ready once the source's pods were all acted upon. It stays ready when the
- * API server goes away, because the last state counts.
+ * The pages that kubelet probes. `/healthz` succeeds whenever the agent answers. `/readyz` succeeds once all the
+ * source's pods have been handled. The agent stays ready if the API server fails, because the last state remains valid.
  */
 export function probePages(source: Readonly<SourceView>): Pages {
   return {

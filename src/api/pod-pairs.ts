@@ -4,7 +4,7 @@ import type { SeenPod } from '../reconcile/desired.ts'
 import { type FlowCounter, isEngaged, podsByCookie } from './snapshot.ts'
 import type { HopEnds, HopView } from './views.ts'
 
-/** After so long without a look, what closed connections carried is forgotten. */
+/** The time without an overview after which the bytes of closed connections are forgotten. */
 const memoryMs = 10_000
 
 interface Carried {
@@ -22,10 +22,10 @@ interface Hop extends Carried {
   unreadBytes: bigint
 }
 
-/** What a connection had carried when it was looked at, and over which hop. */
+/** The bytes of a connection at its last overview, and its pair of pods. */
 type Seen = Carried & { readonly hop: string }
 
-/** Adds connections up per hop. */
+/** Adds up one overview's connections by pair of pods. */
 export class HopLook implements FlowCounter {
   readonly hops: Map<string, Hop> = new Map<string, Hop>()
   readonly connections: Map<string, Seen> = new Map<string, Seen>()
@@ -46,16 +46,19 @@ export class HopLook implements FlowCounter {
 }
 
 /**
- * Compares each look with the one before it. While somebody keeps looking, a hop's bytes do not fall when a connection
- * closes, so that two looks make a rate; what a connection carried after the last look at it is not in them. It holds
- * memory for every connection until nobody has looked for ten seconds.
+ * Compares each overview with the previous one. While a client keeps asking, a pair's bytes do not fall when a
+ * connection closes, so that two overviews give a rate. Bytes that a connection carried after its last overview are not
+ * included. The meter holds memory for every connection until ten seconds after the last overview.
  */
 export class HopMeter {
   #last = new Map<string, Seen>()
   #closed = new Map<string, Carried>()
   #forget: NodeJS.Timeout | undefined
 
-  /** The hops, those with the most bytes first. The look has seen every live connection; no two overlap. */
+  /**
+   * Returns the pairs, those with the most bytes first. `look` must have counted every live connection. Calls must not
+   * overlap.
+   */
   hopsOf({ hops, connections }: HopLook): HopView[] {
     const closed = new Map<string, Carried>()
     for (const [identity, { hop: key, ...carried }] of this.#last) {
@@ -80,7 +83,7 @@ export class HopMeter {
 
 type CarriedFlow = Carried & { readonly flow: Flow }
 
-/** The connections of one hop that carried most. */
+/** The connections of one pair that carried the most bytes. */
 export class FlowsOfHop implements FlowCounter {
   readonly #nameOf: (flow: Flow) => HopName
   readonly #wanted: string
@@ -96,11 +99,11 @@ export class FlowsOfHop implements FlowCounter {
   add(flow: Flow): void {
     if (this.#nameOf(flow).key !== this.#wanted) return
     this.#found.push({ flow, ...bytesOf(flow) })
-    // Now and then: a hop may have all the connections of the node.
+    // Prunes from time to time, because one pair may have all the connections of the node.
     if (this.#found.length === 8 * this.#limit) this.#found = this.#most()
   }
 
-  /** Those with the most bytes first. */
+  /** Returns those with the most bytes first. */
   flows(): Flow[] {
     return this.#most().map(({ flow }) => flow)
   }
@@ -110,7 +113,7 @@ export class FlowsOfHop implements FlowCounter {
   }
 }
 
-/** Names the hop of a flow; each pair of namespaces is named once, because flows are many. */
+/** Names the pair of a flow. It builds the name of each pair of namespaces only once, because there are many flows. */
 function hopNamer(seen: readonly SeenPod[]): (flow: Flow) => HopName {
   const pods = podsByCookie(seen)
   const named = new Map<bigint | undefined, Map<bigint | undefined, HopName>>()
@@ -138,7 +141,7 @@ interface HopName {
   readonly key: string
 }
 
-/** An absent end is not one without a name. */
+/** JSON keeps an absent end distinct from one with an empty name. */
 const hopKey = ({ client, server }: HopEnds): string => JSON.stringify([client, server])
 
 function endsOfKey(key: string): HopEnds {

@@ -2,16 +2,16 @@ import type { Mesh } from '../../pods/observed-pod.ts'
 import type { PodSpecFacts } from './pod-spec.ts'
 import { consulConfig, kumaConfig, type RedirectConfig } from './redirect-config.ts'
 
-/** How an injector leaves its traces: names of containers, flags of the init container, annotations. */
+/** The traces that an injector leaves in a pod: container names, flags of the init container, annotations. */
 export interface Injector {
   readonly mesh: Mesh
   readonly containers: RegExp
-  /** The init container that makes the rules, or checks those that the mesh's CNI plugin has made. */
+  /** The init container that creates the rules, or checks the rules of the mesh's CNI plugin. */
   readonly rules: readonly string[]
   readonly uid: number
-  /** Whether its rules redirect anything at all; absent: always. */
+  /** Whether its rules redirect anything; absent: always. */
   readonly redirects?: (pod: PodSpecFacts) => boolean
-  /** Its rules as one text, where it writes one: then that counts. */
+  /** Its rules from one text, if the injector writes one. Then that text wins. */
   readonly config?: (pod: PodSpecFacts) => RedirectConfig | undefined
   readonly inboundPort: Setting<number>
   readonly outboundPort: Setting<number>
@@ -20,7 +20,7 @@ export interface Injector {
   readonly outboundCidrs: Setting<readonly string[]>
 }
 
-/** The flags that carry a setting, the annotations that do where there are no flags, and what holds without either. */
+/** The flags that carry a setting, the annotations to use if no flag is there, and the default. */
 export interface Setting<Value> {
   readonly flags: readonly string[]
   readonly annotations: readonly string[]
@@ -116,7 +116,7 @@ export const injectors: readonly Injector[] = [
   },
   {
     mesh: 'consul',
-    // A pod of several services has a sidecar for each, named after it. Up to Consul 1.13 they were Envoys.
+    // A pod with several services has a sidecar for each, named after the service. Up to Consul 1.13 they were Envoys.
     containers: /^(consul-dataplane|envoy-sidecar)(-.+)?$/,
     rules: [],
     uid: 5995,

@@ -3,7 +3,7 @@ import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.t
 
 const domain = 'meshaccel.io'
 
-/** What users may write below `meshaccel.io/`. */
+/** The names of our annotations below `meshaccel.io/`. */
 const known = [
   'enabled',
   'blocking-readers',
@@ -16,13 +16,16 @@ type Known = (typeof known)[number]
 export interface Misspelt {
   /** Sentences for the user. */
   readonly problems: readonly string[]
-  /** One of the keys was to exclude traffic, and nobody can tell which. */
+  /** A misspelt key probably excludes traffic, and it is unknown which. */
   readonly excludes: boolean
-  /** One of the annotations was meant for us. */
+  /** A misspelt key is probably one of our annotations. */
   readonly isUnknown: boolean
 }
 
-/** Annotations that look as if one of ours was meant, and ours where labels are. `whose`: for the sentences. Pure. */
+/**
+ * Finds annotations that look like misspelt ones of ours, and our annotations among the labels. `whose` is the subject
+ * of the messages. Pure.
+ */
 export function misspelt(
   annotations: Readonly<Record<string, string>>,
   labels: Readonly<Record<string, string>>,
@@ -62,11 +65,11 @@ function ours(key: string): Known | undefined {
   return known.find((each) => key === `${domain}/${each}`)
 }
 
-/** What was found of keys: the same few are on all pods, and in each event of them. */
+/** Earlier guesses by key: all pods have the same few keys, in each of their events. */
 const guesses = new Map<string, Known | undefined>()
 const maxGuesses = 1_000
 
-/** The annotation of ours that the key may have been meant to be. */
+/** The annotation of ours that the user probably meant. */
 function meantKey(key: string): Known | undefined {
   if (guesses.has(key)) return guesses.get(key)
   if (guesses.size === maxGuesses) guesses.clear()
@@ -75,7 +78,7 @@ function meantKey(key: string): Known | undefined {
   return guess
 }
 
-/** Whole words that users have for our settings; the first that a key contains decides. */
+/** Whole words that users use for our settings. The first match in a key wins. */
 const words: readonly (readonly [RegExp, Known])[] = [
   [/^ports?$/, 'exclude-ports'],
   [
@@ -87,7 +90,7 @@ const words: readonly (readonly [RegExp, Known])[] = [
   [/^(enabled?|disabled?)$/, 'enabled'],
 ]
 
-/** The same inside of words, where nothing else tells. */
+/** Parts of words, used only if nothing else matches. */
 const stems: readonly (readonly [RegExp, Known])[] = [
   [/cidr|subnet/, 'exclude-cidrs'],
   [/uid/, 'exclude-uids'],
@@ -108,11 +111,11 @@ function guessKey(key: string): Known | undefined {
   const byWord = wordsOf(key).flatMap((word) => words.find(([is]) => is.test(word))?.[1] ?? [])[0]
   const byStem = stems.find(([is]) => is.test(name ?? lower))?.[1]
   const meant = byWord ?? known.find((each) => near?.endsWith(`/${each}`)) ?? byStem
-  // Somebody else's annotation may well speak about us.
+  // An annotation of another project may mention us.
   return meant ?? (isOurs ? 'enabled' : undefined)
 }
 
-/** `excludeInboundPorts` and `exclude-inbound-ports` have three words each. */
+/** Splits a key: `excludeInboundPorts` and `exclude-inbound-ports` have three words each. */
 function wordsOf(key: string): string[] {
   return key
     .slice(key.indexOf('/') + 1)
@@ -121,7 +124,7 @@ function wordsOf(key: string): string[] {
     .split(/[^a-z0-9]+/)
 }
 
-/** The word that a value other than "true" and "false" was meant to be. */
+/** The word that the user probably meant by a value other than "true" and "false". */
 export function meantValue(text: string): 'true' | 'false' | undefined {
   const word = text.trim().toLowerCase()
   if (['true', 'yes', 'y', 'on', '1', 'enable', 'enabled'].includes(word)) return 'true'
@@ -129,7 +132,7 @@ export function meantValue(text: string): 'true' | 'false' | undefined {
   return nearest(word, ['true', 'false'] as const)
 }
 
-/** The word that a value other than "accelerate" and "leave" was meant to be. */
+/** The word that the user probably meant by a value other than "accelerate" and "leave". */
 export function meantChoice(text: string): BlockingReaders | undefined {
   const word = text.trim().toLowerCase()
   if (meantValue(word) === 'true') return 'accelerate'
@@ -137,7 +140,7 @@ export function meantChoice(text: string): BlockingReaders | undefined {
   return nearest(word, blockingReaders)
 }
 
-/** The user chose it: as long as Kubernetes allows names to be, and without anything that is not in them. */
+/** Shortens a key for messages. Kubernetes already limits its characters. */
 function shown(key: string): string {
   return key.length > 100 ? `${key.slice(0, 100)}…` : key
 }

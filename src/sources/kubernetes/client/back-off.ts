@@ -1,4 +1,7 @@
-/** Longer and longer waits between attempts, half of each by chance, so that a thousand agents do not come as one. */
+/**
+ * Growing pauses between attempts. Half of each pause is random, so that a thousand agents do not retry at the same
+ * moment.
+ */
 export class BackOff {
   readonly #firstMs: number
   readonly #longestMs: number
@@ -12,7 +15,7 @@ export class BackOff {
     this.#nextMs = firstMs
   }
 
-  /** How long to wait now. */
+  /** Returns the next pause in ms. */
   next(): number {
     const ms = this.#nextMs
     this.#nextMs = Math.min(ms * 2, this.#longestMs)
