@@ -1,9 +1,9 @@
-/** Every reason in words: what it means, and what can be done where something can. */
+/** Every reason in words: its meaning, and what to do about it if possible. */
 
 export interface Words {
   /** Half a sentence. */
   readonly means: string
-  /** A whole sentence; NAMESPACE and NAME stand for the pod's. */
+  /** A whole sentence. NAMESPACE and NAME stand for the pod's names. */
   readonly next?: string
 }
 

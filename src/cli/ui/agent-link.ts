@@ -1,7 +1,7 @@
 import { ControlClient } from '../../api/client.ts'
 import type { ControlMethods } from '../../api/views.ts'
 
-/** A connection to the agent that outlives it: whoever asks after it has come back gets an answer. */
+/** A connection that survives restarts of the agent: a request after a restart gets an answer. */
 export class AgentLink implements Disposable {
   readonly #socketPath: string
   #client: Promise<ControlClient> | undefined
@@ -10,7 +10,7 @@ export class AgentLink implements Disposable {
     this.#socketPath = socketPath
   }
 
-  /** Throws as ControlClient does. */
+  /** Throws like ControlClient. */
   async call<Name extends keyof ControlMethods>(
     name: Name,
     request: ControlMethods[Name]['request'],
@@ -20,7 +20,7 @@ export class AgentLink implements Disposable {
       const client = await connecting
       return await client.call(name, request)
     } catch (error) {
-      // gRPC would wait longer and longer before it tries the socket again.
+      // Drops the connection, because gRPC would retry with growing pauses.
       if (this.#client === connecting) this.#drop()
       throw error
     }
