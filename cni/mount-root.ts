@@ -1,9 +1,9 @@
 import { readFileSync, realpathSync } from 'node:fs'
 
 /**
- * Where a directory that is a mount of its own, as in a container, now lies in its file system. It changes when the
- * host renames or removes the directory: then the mount no longer shows what the host has under that name. Undefined
- * for a directory that is no mount.
+ * The path of a mounted directory within its file system; undefined if the directory is not a mount. A container mounts
+ * the host's directory. The path changes when the host renames or removes the directory. Then the mount no longer shows
+ * the host's directory of that name.
  */
 export function mountRootOf(directory: string): string | undefined {
   const path = realpathSync(directory)
@@ -14,7 +14,7 @@ export function mountRootOf(directory: string): string | undefined {
   return mount?.[3]
 }
 
-/** Space, tab, line feed and backslash are octal in mountinfo. */
+/** mountinfo writes space, tab, line feed and backslash in octal. */
 function unescape(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, code: string) =>
     String.fromCharCode(Number.parseInt(code, 8)),
