@@ -31,7 +31,7 @@ import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig, Scans } from './loo
 import type { SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
-import { UndecidedDatapath } from './retrying.ts'
+import { RetryingDatapath } from './retrying.ts'
 
 /** How long the connections of another version may take to leave. */
 const VERSION_CHANGE_TIMEOUT_MS = 10_000
@@ -63,7 +63,7 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
         ? refusedDatapath(again.tested, giveUp)
         : adopt(again.tested, { lock, leaving: again.leaving }, options)
     }
-    return new UndecidedDatapath({ refused, open, log })
+    return new RetryingDatapath({ refused, open, log })
   } catch (error) {
     giveUp()
     throw error

@@ -20,7 +20,7 @@ import type {
 const FIRST_PAUSE_MS = 5_000
 const LONGEST_PAUSE_MS = 300_000
 
-export interface UndecidedOptions {
+export interface RetryingOptions {
   /** The data path to use until there is a result. */
   readonly refused: Datapath
   /** Retries. Resolves to undefined if there is still no result. The signal ends it early. */
@@ -29,8 +29,8 @@ export interface UndecidedOptions {
   readonly firstPauseMs?: number
 }
 
-export class UndecidedDatapath implements Datapath {
-  readonly #options: UndecidedOptions
+export class RetryingDatapath implements Datapath {
+  readonly #options: RetryingOptions
   readonly #end = new AbortController()
   readonly #ears = new Set<(event: DatapathEvent) => void>()
   #settings: MeasureSettings | undefined
@@ -38,7 +38,7 @@ export class UndecidedDatapath implements Datapath {
   #pauseMs: number
   #timer: NodeJS.Timeout
 
-  constructor(options: UndecidedOptions) {
+  constructor(options: RetryingOptions) {
     this.#options = options
     this.#now = options.refused
     this.#pauseMs = options.firstPauseMs ?? FIRST_PAUSE_MS
