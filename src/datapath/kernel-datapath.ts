@@ -35,7 +35,7 @@ import {
   setConfig,
   tcpMemoryPages,
 } from './loop/scans.ts'
-import { SpacedWalks } from './netns/rationed-walks.ts'
+import { RationedWalks } from './netns/rationed-walks.ts'
 import { SpliceWatch } from './loop/splice-watch.ts'
 import { visit } from './loop/visit.ts'
 
@@ -75,7 +75,7 @@ export class KernelDatapath implements Datapath {
   #surveyTimer: NodeJS.Timeout | undefined
   readonly #older: OlderConnections
   /** The walks that give new members their settings. */
-  readonly #settingsWalks: SpacedWalks
+  readonly #settingsWalks: RationedWalks
   readonly #keepaliveTimer: NodeJS.Timeout
   readonly #events: Events
   readonly #measurements: Measurements
@@ -105,7 +105,7 @@ export class KernelDatapath implements Datapath {
       found: () => this.#surveySoon(),
     })
     this.#spliceWatch = new SpliceWatch(programs, this.#log)
-    this.#settingsWalks = new SpacedWalks((cookie) => this.#giveSettings(cookie))
+    this.#settingsWalks = new RationedWalks((cookie) => this.#giveSettings(cookie))
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
       this.#log.error({ err: error }, 'cannot read events'),

@@ -5,7 +5,7 @@ const REST = 19
  * Limits how often namespaces are walked over. Each walk takes the kernel a step for each bucket of the node's table of
  * connections. Frequent requests share one round; rare requests run at once.
  */
-export class SpacedWalks {
+export class RationedWalks {
   readonly #walk: (netnsCookie: bigint) => Promise<void>
   readonly #now: () => number
   readonly #waiting = new Set<bigint>()

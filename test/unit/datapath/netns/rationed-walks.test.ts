@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
-import { SpacedWalks } from '../../../../src/datapath/netns/rationed-walks.ts'
+import { RationedWalks } from '../../../../src/datapath/netns/rationed-walks.ts'
 
 void test('walks come at once where few are asked for, and share rounds where many are', async (t) => {
   let now = 0
   const walked: bigint[] = []
-  const walks = new SpacedWalks(
+  const walks = new RationedWalks(
     async (cookie) => {
       walked.push(cookie)
       now++
@@ -45,7 +45,7 @@ void test('walks come at once where few are asked for, and share rounds where ma
 void test('rounds never overlap, and walkNow waits for the one that is under way', async (t) => {
   const walked: bigint[] = []
   let letGo: (() => void) | undefined
-  const walks = new SpacedWalks(async (cookie) => {
+  const walks = new RationedWalks(async (cookie) => {
     walked.push(cookie)
     await new Promise<void>((resolve) => (letGo = resolve))
   })
