@@ -16,7 +16,7 @@ import type {
   Survey,
 } from './datapath.ts'
 import { Events } from './loop/events.ts'
-import { tellHolders } from './loop/stalled-readers.ts'
+import { describeStalledReaders } from './loop/stalled-readers.ts'
 import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './loop/survey.ts'
 import { flowPieces, flowsInTurns, parseFlows } from './loop/flow-table.ts'
@@ -152,7 +152,7 @@ export class KernelDatapath implements Datapath {
 
   async drain(options: DrainOptions): Promise<void> {
     await drainAll(this.#scans, options, (unkicked) =>
-      tellHolders(parseFlows(...flowPieces(this.#programs)), options.podOf, unkicked),
+      describeStalledReaders(parseFlows(...flowPieces(this.#programs)), options.podOf, unkicked),
     )
   }
 

@@ -7,7 +7,7 @@ import { BpfMap, bytes, u64 } from 'libbpf'
 import type { Log } from '../lib/log.ts'
 import type { Datapath, DrainOptions, Policy } from './datapath.ts'
 import { flowPieces, parseFlows } from './loop/flow-table.ts'
-import { tellHolders } from './loop/stalled-readers.ts'
+import { describeStalledReaders } from './loop/stalled-readers.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel-datapath.ts'
 import type { ConfigRecord } from './maps/layout.ts'
 import { Walks } from './netns/walks.ts'
@@ -208,7 +208,7 @@ async function drainVersion(version: string, options: DrainOptions): Promise<boo
   try {
     using walks = new Walks({})
     const scans = new Scans({ pins, walks, netnsPaths: new Map() })
-    return await drainAll(scans, options, (unkicked) => holdersOf(version, unkicked))
+    return await drainAll(scans, options, (unkicked) => stalledReadersOf(version, unkicked))
   } finally {
     pins[Symbol.dispose]()
   }
@@ -218,11 +218,11 @@ async function drainVersion(version: string, options: DrainOptions): Promise<boo
  * Names the processes that hold a lock. Names the readers that do not read, too, if this version can read the other
  * version's flow table.
  */
-function holdersOf(version: string, unkicked: readonly bigint[]): string {
+function stalledReadersOf(version: string, unkicked: readonly bigint[]): string {
   const isKnown = basename(version).includes(basename(currentPins(dirname(version))))
-  if (!isKnown) return tellHolders([], undefined, unkicked)
+  if (!isKnown) return describeStalledReaders([], undefined, unkicked)
   using programs = new Programs(version)
-  return tellHolders(parseFlows(...flowPieces(programs)), undefined, unkicked)
+  return describeStalledReaders(parseFlows(...flowPieces(programs)), undefined, unkicked)
 }
 
 /** Whether incomplete pins certainly have no member. */

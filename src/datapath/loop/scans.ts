@@ -143,22 +143,22 @@ export function cookiesIn(output: Buffer): Set<bigint> {
 }
 
 /** Names the readers that keep connections from leaving. `unkicked` are the pods that no walk could enter. */
-export type TellHolders = (unkicked: readonly bigint[]) => string
+export type DescribeStalledReaders = (unkicked: readonly bigint[]) => string
 
 /**
  * Turns redirecting off and scans until no socket is a member. Resolves to whether it was drained before. After the
- * timeout `holders` names the readers that hold it up.
+ * timeout `describe` names the readers that hold it up.
  */
 export async function drainAll(
   scans: Scans,
   { timeoutMs, force = false }: DrainOptions,
-  holders: TellHolders,
+  describe: DescribeStalledReaders,
 ): Promise<boolean> {
   const { pins } = scans
   const already = !pins.stopRedirecting() && pins.countMembers() === 0
   let left = await leaving(scans, timeoutMs)
   // The flow table does not list sockets that were reset, so this must come before the reset.
-  const who = isDone(left) ? '' : holders(left.unkicked)
+  const who = isDone(left) ? '' : describe(left.unkicked)
   if (!isDone(left) && force) left = await leaving(scans, RESET_MS, () => pins.reset?.run())
   if (isDone(left)) return already
   const what =

@@ -7,7 +7,7 @@ const TOLD = 5
  * A text that names the readers that keep connections from leaving. It gives the pod, the process, the unread bytes and
  * the connection. It also names pods whose readers the agent cannot wake, because a process holds a socket's lock.
  */
-export function tellHolders(
+export function describeStalledReaders(
   flows: readonly Flow[],
   podOf: (netnsCookie: bigint) => string | undefined = () => undefined,
   unkicked: readonly bigint[] = [],
@@ -18,12 +18,12 @@ export function tellHolders(
     (cookie) => `a process of ${nameOf(cookie)} holds the lock of a TCP socket`,
   )
   const unread = flows.flatMap(({ client, server, clientToServer, serverToClient }) => [
-    ...held(clientToServer, client, server),
-    ...held(serverToClient, server, client),
+    ...stalled(clientToServer, client, server),
+    ...stalled(serverToClient, server, client),
   ])
   return [...firstOf(unread), ...firstOf(locked)].join('; ')
 
-  function held(
+  function stalled(
     { unreadBytes }: FlowDirection,
     sender: FlowEnd | undefined,
     reader: FlowEnd | undefined,
