@@ -1,6 +1,6 @@
 import { release } from 'node:os'
 import type { Observer } from './observer.ts'
-import { FlowsOfHop, HopLook, HopMeter } from '../api/pod-pairs.ts'
+import { FlowsOfPair, PairTally, PairMeter } from '../api/pod-pairs.ts'
 import {
   agentState,
   type FlowCounter,
@@ -31,7 +31,7 @@ export interface ControlledAgent {
 }
 
 /** A page with more entries is unreadable. */
-const hopLimit = 1000
+const pairLimit = 1000
 const latencyLimit = 100
 
 /** The operations that users may request from a running agent. */
@@ -42,7 +42,7 @@ export function agentControl({
   source,
   cleanup,
 }: ControlledAgent): Control {
-  const meter = new HopMeter()
+  const meter = new PairMeter()
   const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
     for await (const flows of datapath.flows()) {
       for (const flow of flows) for (const counter of counters) counter.add(flow)
@@ -50,15 +50,15 @@ export function agentControl({
   }
   const look = async (): Promise<OverviewView> => {
     const pods = seen()
-    const [tally, readers, hopLook] = [new PodTally(), new ReaderTally(pods), new HopLook(pods)]
-    await countFlows(tally, readers, hopLook)
-    const hops = meter.hopsOf(hopLook)
+    const [tally, readers, pairs] = [new PodTally(), new ReaderTally(pods), new PairTally(pods)]
+    await countFlows(tally, readers, pairs)
+    const hops = meter.pairsOf(pairs)
     return {
       status: await control.status(),
       pods: tally.views(pods),
       readers: readers.views(datapath.quarantined()),
-      hops: hops.slice(0, hopLimit),
-      moreHops: Math.max(hops.length - hopLimit, 0),
+      hops: hops.slice(0, pairLimit),
+      moreHops: Math.max(hops.length - pairLimit, 0),
       measuring: observer.measuring,
       latencies: pairLatencies(datapath.measured(), latencyLimit),
     }
@@ -127,7 +127,7 @@ export function agentControl({
     overview: () => (looking ??= look().finally(() => (looking = undefined))),
     hopFlows: async (ends, limit) => {
       const pods = seen()
-      const found = new FlowsOfHop(pods, ends, limit)
+      const found = new FlowsOfPair(pods, ends, limit)
       await countFlows(found)
       const named = podsByCookie(pods)
       return found.flows().map((flow) => flowView(flow, named))
