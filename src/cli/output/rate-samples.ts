@@ -21,7 +21,7 @@ const restMsPerFlow = 0.16
 type Totals = StatusView['totals']
 
 /** Samples the agent again and again, and computes rates. After a restart it continues with the new agent. */
-export class Looks implements Disposable {
+export class RateSamples implements Disposable {
   readonly #client: SteadyClient
   readonly #everyMs: number
   readonly #meter = new FlowMeter()
