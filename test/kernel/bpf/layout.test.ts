@@ -12,7 +12,7 @@ const top = new URL('../../../', import.meta.url).pathname
 const object = join(top, 'build/bpf/meshaccel.bpf.o')
 const measureObject = join(top, 'build/bpf/measure.bpf.o')
 
-/** What the object has only as local variables, which the compiler tells nothing of: an object of nothing else. */
+/** Types that the object uses only for local variables, which have no BTF. A separate object contains them. */
 function compileHeader(): string {
   const directory = mkdtempSync(join(tmpdir(), 'meshaccel-layout-'))
   root.teardown(() => rmSync(directory, { recursive: true }))
