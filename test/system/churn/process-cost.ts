@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 /** USER_HZ: /proc counts in hundredths of a second on every Linux that Node runs on. */
 const tickMs = 10
 
-/** What a process of ours costs, all its threads and what it has the kernel do together. */
+/** The cost of a process with all its threads, and of its work in the kernel. */
 export class ProcessCost {
   readonly #pid: number
   #since = { ms: 0, cpuMs: 0 }
@@ -35,7 +35,7 @@ export class ProcessCost {
     }
   }
 
-  /** The most that it ever had in memory. */
+  /** Its peak memory. */
   peakRssMiB(): number {
     return this.#status('VmHWM')
   }
@@ -51,7 +51,7 @@ export class ProcessCost {
 
   #cpuMs(): number {
     const text = readFileSync(`/proc/${this.#pid}/stat`, 'utf8')
-    // The 14th and 15th fields; the second one, the program's name, may hold anything.
+    // Fields 14 and 15. Field 2, the program's name, may hold any character.
     const [user, system] = text
       .slice(text.lastIndexOf(')') + 2)
       .split(' ')
