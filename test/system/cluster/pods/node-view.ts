@@ -48,7 +48,7 @@ function sample(port: number): Promise<Sample> {
 function agentPid(): number {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    // Node's options come between it and the program.
+    // Node's options are between the executable and the program.
     if (read(`/proc/${name}/cmdline`).includes('/meshaccel\0agent\0')) return Number(name)
   }
   throw new Error('no agent runs')
