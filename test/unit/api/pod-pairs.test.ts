@@ -151,7 +151,7 @@ void test('the connections of one hop: those with the most bytes, so many', asyn
   ]
   const ids = (ends: object): string[] => {
     const found = new FlowsOfPair(seen, ends, 2)
-    // Each again and again, with so little that it does not matter: it need not remember them all.
+    // Repeated, with few bytes. The class need not remember all of them.
     const [small] = flows
     for (const each of flows) found.add(each)
     if (small) for (let i = 0; i < 100; i += 1) found.add({ ...small, identity: 'small' })

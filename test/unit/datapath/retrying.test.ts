@@ -8,7 +8,7 @@ import { until } from '../../helpers/retry.ts'
 const quarantined: DatapathEvent = { kind: 'quarantined', netnsCookie: 1n, pid: 2, comm: 'reader' }
 const settings = { histograms: true, slowReadMs: 5, slowRequestMs: 0, changes: false }
 
-/** Opened by these answers in turn. */
+/** Each attempt to open gets the next of these answers. */
 function undecided(answers: readonly (Datapath | Error | undefined)[]): {
   datapath: RetryingDatapath
   refused: FakeDatapath

@@ -21,7 +21,7 @@ void test('walks come at once where few are asked for, and share rounds where ma
   await setImmediate()
   t.strictSame(walked.splice(0), [1n, 2n], 'at once, each once')
 
-  // Two pods are asked for all the time, each of whose walks takes 1.
+  // Two pods are requested all the time. Each walk takes 1.
   for (; now < 10_000; now++) {
     walks.ask(1n)
     walks.ask(2n)
