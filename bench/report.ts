@@ -26,7 +26,7 @@ export interface Comparison extends Cell {
   readonly openP99Ratio?: Spread
 }
 
-/** What `meshaccel bench -o json` prints. */
+/** The output of `meshaccel bench -o json`. */
 export interface Report {
   /** The start time: ISO 8601, UTC. */
   readonly startedAt: string

@@ -2,7 +2,7 @@
 
 import type { Exclusions } from '../pods/exclusions.ts'
 
-/** What the self-test allows on this kernel. */
+/** The result of the self-test on this kernel. */
 export type Policy = 'full' | 'strict' | 'proxies-only' | 'refused'
 
 /** A pod as the data path knows it: its network namespace. */
@@ -40,7 +40,7 @@ export interface FlowEnd {
   readonly unprovenReason?: string
 }
 
-/** What one end has sent to the other. */
+/** Traffic that one end has sent to the other. */
 export interface FlowDirection {
   readonly path: Path
   /** Why the path is not `redirect`. */

@@ -103,7 +103,7 @@ function isOwn(path: string): boolean {
   return found.isDirectory() && found.uid === process.geteuid?.()
 }
 
-/** Complete directories of pins, of this version and of others. Those that were set aside come last. */
+/** Complete directories of pins, of this version and of others. Versions that were set aside come last. */
 export function pinnedVersions(pinDir: string): string[] {
   const names = list(pinDir)
   return [VERSION, LEAVING].flatMap((pattern) =>

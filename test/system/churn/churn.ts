@@ -14,7 +14,7 @@ import { ProcessCost } from './process-cost.ts'
 export interface ChurnOptions extends NodeOptions {
   /** Pods that are replaced in a second. */
   readonly rate: number
-  /** Of each phase. */
+  /** The duration of each phase. */
   readonly seconds: number
   readonly seed: number
   /** For the agent's Node, such as --cpu-prof. */
