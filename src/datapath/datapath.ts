@@ -176,7 +176,7 @@ export interface DatapathEvent {
 /** How long connections may take to leave, and what happens after that. */
 export interface DrainOptions {
   readonly timeoutMs: number
-  /** Resets connections that cannot leave because nobody reads, instead of failing. */
+  /** Resets connections that cannot leave because their readers do not read, instead of failing. */
   readonly force?: boolean
   /** The name of a pod in error messages. */
   readonly podOf?: (netnsCookie: bigint) => string | undefined

@@ -15,8 +15,8 @@ const leastBytes = 1000
  * The sentence that says whether the product has any effect.
  * @param {PageData} data
  * @param {Samples} samples
- * @returns {{ readonly text: readonly [string, string?, string?], readonly share?: number }} the middle part is emphasised.
- *   `share` is the share of redirected bytes, if there is traffic
+ * @returns {{ readonly text: readonly [string, string?, string?], readonly share?: number }} the middle part is
+ *   emphasised; `share` is the share of redirected bytes, if there is traffic
  */
 export function headlineOf(data, samples) {
   const { status } = data.overview
