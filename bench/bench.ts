@@ -28,7 +28,7 @@ import { UndoStack } from './system/undo-stack.ts'
 
 export type BenchEnvironment = Waiting
 
-/** What all runs share; how the rules are written differs from cell to cell. */
+/** The parts that all runs share. The rules differ from cell to cell. */
 interface Shared extends Omit<Place, 'rules'> {
   /** A server on another node. */
   readonly remote: Pod
@@ -41,7 +41,7 @@ interface Scene {
   readonly environment: BenchEnvironment
 }
 
-/** Builds the pods, measures every mode, takes all down again: nothing is left behind, however it ends. */
+/** Builds the pods, measures every mode and removes everything again, however it ends. */
 export async function runBench(
   options: BenchOptions,
   environment: BenchEnvironment,
@@ -63,7 +63,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
   const { say } = environment
   const startedAt = new Date().toISOString()
   using stack = new UndoStack(say)
-  // Namespaces, cgroup and pins of concurrent runs must not meet.
+  // Concurrent runs must not share namespaces, cgroup or pins.
   const runName = `meshbench-${process.pid}`
   const directory = mkdtempSync(join(tmpdir(), `${runName}-`))
   stack.defer(`remove ${directory}`, () => rmSync(directory, { recursive: true, force: true }))
@@ -111,7 +111,7 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
   }
 }
 
-/** One run from nothing: accelerator first, then fresh proxies, so that no pool of another mode lives on. */
+/** One run from scratch: first the accelerator, then fresh proxies. So no connection pool of another mode survives. */
 async function measure(
   { runName, place: shared, cgroup, environment }: Scene,
   outer: UndoStack,
@@ -169,13 +169,13 @@ async function measure(
       start('here', cgroup.node, [place.client]),
       start('there', cgroup.elsewhere, [place.server]),
     ] as const
-    // Neither may still be starting when the stack is undone.
+    // Both must have finished starting before the stack is undone.
     await Promise.allSettled(both)
     return twoNodes(await both[0], await both[1])
   }
 }
 
-/** A cell of this machine says how its rules are written. */
+/** The rules of a cell on this machine. */
 function writtenAs({ redirect }: Cell): Redirect {
   if (redirect === 'as injected') throw new Error('it is a cell of a cluster')
   return redirect
@@ -184,7 +184,7 @@ function writtenAs({ redirect }: Cell): Redirect {
 const describe = ({ scenario, payloadBytes, connections }: Cell): string =>
   `${scenario} ${formatSize(payloadBytes)} x ${connections}`
 
-/** Redirection without bounds takes all memory of TCP ahead of a slow reader: that belongs into the comparison. */
+/** Unbounded redirection takes all TCP memory if a reader is slow. The comparison shows that as a failure. */
 const brokenByNaive = (error: unknown): Figures => ({
   errors: 1,
   failure: error instanceof Error ? error.message : String(error),

@@ -2,7 +2,7 @@ import type { Cell, Mode } from './options.ts'
 import type { Comparison, Run } from './report.ts'
 import { spread, type Spread } from './measure/statistics.ts'
 
-/** Compares every mode with every other, within each round: what changes from round to round is the machine. */
+/** Compares every mode with every other within each round: the machine changes from round to round. */
 export function compare(runs: readonly Run[]): Comparison[] {
   return cells(runs).flatMap((cell) => {
     const ofCell = runs.filter((run) => sameCell(run, cell))
@@ -30,7 +30,7 @@ export function compare(runs: readonly Run[]): Comparison[] {
 
 type Pair = readonly [mine: Run, theirs: Run]
 
-/** The runs of two modes that belong together: those of one round. */
+/** Pairs the runs of two modes in the same round. */
 const pairs = (runs: readonly Run[], mode: Mode, baseline: Mode): Pair[] =>
   runs
     .filter((run) => run.mode === mode)
@@ -50,7 +50,7 @@ const ratio = (
     }),
   )
 
-/** The cells that were measured, in the order of their first run. */
+/** The measured cells, in the order of their first run. */
 export function cells(runs: readonly Run[]): Cell[] {
   return runs
     .filter((run, index) => runs.findIndex((other) => sameCell(other, run)) === index)
@@ -68,6 +68,6 @@ export const sameCell = (a: Cell, b: Cell): boolean =>
   a.connections === b.connections &&
   a.redirect === b.redirect
 
-/** The ratio that says how much faster: of requests, or of a stream's bits. */
+/** The speed ratio: of requests, or of a stream's bits. */
 export const speedRatio = ({ qpsRatio, gbpsRatio }: Comparison): Spread | undefined =>
   qpsRatio ?? gbpsRatio

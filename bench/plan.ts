@@ -13,14 +13,14 @@ import type { MeshName } from './topology/mesh.ts'
 import { type Redirect, redirects } from './topology/rules/redirect.ts'
 import { redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
 
-// `--quick` ends within a minute; setting up and taking down need some of it.
+// `--quick` ends within a minute, including setup and cleanup.
 const QUICK_BUDGET_MS = 52_000
 const MAX_PAYLOAD = 1 << 30
 const MAX_WRITE = 256 << 10
 const MAX_RATE = 1_000_000
 const MAX_CONNECTIONS = 1024
 
-/** The command line as a person gives it: lists are separated by commas, `duration` is in seconds. */
+/** The command line as entered: lists are separated by commas, `duration` is in seconds. */
 export interface BenchArguments {
   readonly proxy: Proxy
   readonly mesh: MeshName
@@ -36,19 +36,19 @@ export interface BenchArguments {
   readonly quick: boolean
 }
 
-/** Of `--kubernetes`. */
+/** The arguments of `--kubernetes`. */
 export interface KubernetesArguments {
   readonly image: string
   readonly node: string | undefined
   readonly revision: string | undefined
 }
 
-/** What is wrong with the command line. */
+/** An error in the command line. */
 export class PlanError extends Error {
   override readonly name = 'PlanError'
 }
 
-/** What `--kubernetes` measures. */
+/** Derives the plan of `--kubernetes`. */
 export function planKubernetes(given: BenchArguments & KubernetesArguments): KubernetesOptions {
   const { mesh, image, node, revision, quick } = given
   for (const option of ['proxy', 'redirect', 'modes', 'observe', 'rate'] as const) {
@@ -75,7 +75,7 @@ export function planKubernetes(given: BenchArguments & KubernetesArguments): Kub
   }
 }
 
-/** Turns the command line into what to measure; throws a PlanError for what cannot be meant. */
+/** Derives the plan from the command line. Throws a PlanError if the command line is invalid. */
 export function planBench(
   given: BenchArguments,
   usual: () => Redirect = usualRedirect,
@@ -109,7 +109,7 @@ export function planBench(
     throw new PlanError(`--payload of a stream is the size of a write: 1 to ${MAX_WRITE} bytes`)
   }
   const quickModes = 'iptables,meshaccel,unix'
-  // What observing costs is a question of its own.
+  // The cost of observing is measured only on request.
   const allModes = modes.filter((mode) => mode !== 'observed')
   return {
     proxy,

@@ -8,11 +8,11 @@ import type { MeshName } from './topology/mesh.ts'
 /** One measured run. */
 export interface Run extends Cell, Figures {
   readonly mode: Mode
-  /** From 1. */
+  /** Counts from 1. */
   readonly round: number
 }
 
-/** A mode against another over all rounds; above 1 is more of it. */
+/** A mode against another over all rounds. A ratio above 1 means more. */
 export interface Comparison extends Cell {
   readonly mode: Mode
   readonly baseline: Mode
@@ -26,16 +26,16 @@ export interface Comparison extends Cell {
   readonly openP99Ratio?: Spread
 }
 
-/** What `meshaccel bench -o json` prints. */
+/** The output of `meshaccel bench -o json`. */
 export interface Report {
-  /** When it began: ISO 8601, UTC. */
+  /** The start time: ISO 8601, UTC. */
   readonly startedAt: string
   readonly host: Host
   readonly software: Software
   readonly pace: Pace
   readonly proxy: Proxy | 'linkerd2-proxy'
   readonly mesh: MeshName
-  /** Of a comparison inside of a cluster: where all its pods were. */
+  /** Set for a comparison inside a cluster: the node of all its pods. */
   readonly kubernetes?: { readonly node: string }
   readonly runs: readonly Run[]
   readonly comparisons: readonly Comparison[]

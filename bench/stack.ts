@@ -15,7 +15,7 @@ import type { UndoStack } from './system/undo-stack.ts'
 
 const APPLICATION_PORT = 8080
 
-/** What every part of a run shares. */
+/** The parts that all of a run shares. */
 export interface Place {
   readonly directory: string
   readonly client: Pod
@@ -23,12 +23,12 @@ export interface Place {
   readonly mesh: Mesh
   readonly rules: RuleSet
   readonly proxy: Proxy
-  /** Envoy's binary, where it is the proxy. */
+  /** Envoy's binary, if Envoy is the proxy. */
   readonly envoy: string | undefined
   readonly certificates: ReadonlyMap<string, Certificates>
 }
 
-/** Starts application and sidecars afresh as a mode wants them, and returns what the load generator speaks to. */
+/** Starts application and sidecars afresh for a mode. Returns the address for the load generator. */
 export async function startStack(
   stack: UndoStack,
   place: Place,
@@ -38,7 +38,7 @@ export async function startStack(
 ): Promise<Endpoint> {
   const { directory, client, server, mesh } = place
   const sockets = join(directory, 'sockets')
-  // A process that was killed leaves its socket, and the next one could not bind.
+  // A killed process leaves its socket, and then the next one cannot bind.
   rmSync(sockets, { recursive: true, force: true })
   mkdirSync(sockets)
   chownSync(sockets, mesh.proxyUid, mesh.proxyUid)
@@ -59,11 +59,11 @@ export async function startStack(
     const full: Hop = { ...hop, protocol, ...(tls ? { tls } : {}) }
     await startSidecar(stack, place, hop.direction === 'outbound' ? client : server, full, waiting)
   }
-  // The rules lead the client's connection to its sidecar, whatever the address.
+  // The rules lead the client's connection to its sidecar, whatever its destination.
   return mode === 'unix' ? hops.client.listen : { host: server.address, port: APPLICATION_PORT }
 }
 
-/** Whether the rules lead the traffic of a mode through the sidecars. */
+/** Whether the rules lead a mode's traffic through the sidecars. */
 export const isMeshed = (mode: Mode): boolean => mode !== 'unix' && mode !== 'direct'
 
 type Hops = Readonly<Record<'client' | 'server', Omit<Hop, 'protocol'>>>
@@ -110,14 +110,14 @@ async function startSidecar(
   const name = `the ${hop.direction} sidecar`
   const child = await startInPod(stack, pod, name, command, {
     uid: mesh.proxyUid,
-    // IP_TRANSPARENT needs it; a sidecar has it where its mesh has it take connections by TPROXY.
+    // IP_TRANSPARENT needs it. A sidecar has it if its mesh uses TPROXY.
     capabilities: hop.transparent ? ['net_admin'] : [],
   })
   await listening(pod, child, hop.listen, waiting)
 }
 
 function envoyCommand(envoy: string, config: string, { direction }: Hop): string[] {
-  // Two Envoys with one base id refuse to run side by side.
+  // Two Envoys with the same base id refuse to run together.
   const baseId = (process.pid % 16384) * 2 + (direction === 'outbound' ? 0 : 1)
   const alone = ['--concurrency', '1', '--disable-hot-restart', '--base-id', String(baseId)]
   return [envoy, '--config-path', config, ...alone, '--log-level', 'error']

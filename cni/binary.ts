@@ -5,24 +5,24 @@ import { MeshaccelError } from '../src/lib/errors.ts'
 import { pluginType } from './conflist.ts'
 import { replaceFile, temporaryName } from './replace-file.ts'
 
-/** Puts the plugin where the runtime looks for it, and keeps it there. */
+/** Installs the plugin where the runtime looks for it, and keeps it there. */
 export class PluginBinary {
   readonly #content: Buffer
-  /** What the file was when its content was last compared, by directory. */
+  /** The state of the file when its content was last compared, by directory. */
   readonly #seen = new Map<string, string>()
 
   constructor(source: string) {
     this.#content = readFileSync(source)
   }
 
-  /** Tells whether it was not there yet. Throws CNI_BIN_DIR when it cannot be put there. */
+  /** Installs the plugin. Returns whether it was missing. Throws CNI_BIN_DIR if it cannot be installed. */
   provide(binDir: string): boolean {
     const path = join(binDir, pluginType)
     const state = stateOf(path)
     if (state !== undefined && state === this.#seen.get(binDir)) return false
     try {
       const isThere = this.#isThere(path)
-      // By rename: the old one may be running.
+      // Replaces by rename, because the old plugin may be running.
       if (!isThere) replaceFile({ path, content: this.#content, mode: 0o755 })
       this.#seen.set(binDir, stateOf(path) ?? '')
       return !isThere
@@ -47,7 +47,7 @@ export class PluginBinary {
   }
 }
 
-/** Tells whether there was one. */
+/** Removes the plugin. Returns whether it existed. */
 export function removeBinary(binDir: string): boolean {
   const path = join(binDir, pluginType)
   const was = stateOf(path) !== undefined

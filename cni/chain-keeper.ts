@@ -6,12 +6,12 @@ import type { Log } from '../src/lib/log.ts'
 import type { Chained } from './chain.ts'
 
 export interface ChainKeeperOptions {
-  /** Looks after the chain; `hold` when it must not insert our entry now. Throws when there can be none. */
+  /** Checks and repairs the chain. `hold`: it must not insert our entry now. Throws if no chain is possible. */
   readonly chainIn: (hold: boolean) => Chained
   readonly log: Log
-  /** Told when the state is another one. */
+  /** Called when the state changes. */
   readonly onState?: (state: ChainState) => void
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
 }
 
@@ -19,13 +19,13 @@ const lookMs = 1_000
 const longestPauseMs = 300_000
 /** Removal within this time is treated as a reaction to our insertion. */
 const reactionMs = 60_000
-/** The first removal may be an installer that has just started. */
+/** The first removal may come from an installer that has just started. */
 const removalsOfAKeeper = 2
 
 /**
- * Keeps the plugin chained in while others rewrite the files: the network's installer at its start, Istio's and
- * Linkerd's at any time. It looks once a second, and writes only what has to change, so its own writes trigger
- * nothing. When another program takes the entry out each time, it says so once, and inserts it ever more rarely.
+ * Keeps the plugin in the chain while others rewrite the files: the network's installer at its start, Istio's and
+ * Linkerd's at any time. It checks once a second and writes only necessary changes, so its own writes trigger nothing.
+ * If another program removes the entry each time, it logs that once and inserts the entry more and more rarely.
  */
 export class ChainKeeper implements Disposable {
   readonly #options: ChainKeeperOptions
@@ -37,7 +37,7 @@ export class ChainKeeper implements Disposable {
   #pauseMs = 0
   readonly #backOff = new BackOff({ firstMs: lookMs, longestMs: longestPauseMs })
   #removals = 0
-  /** Whether the entry was in place at the last look. */
+  /** Whether the entry was in place at the last check. */
   #inPlace = false
   #said = new Set<string>()
   #state: ChainState | undefined
@@ -47,7 +47,7 @@ export class ChainKeeper implements Disposable {
     this.#now = options.now ?? (() => performance.now())
   }
 
-  /** Looks from now on, once a second, until disposed of. */
+  /** Checks once a second from now on, until disposed of. */
   start(): void {
     this.look()
     this.#timer = setTimeout(() => this.start(), lookMs)
@@ -57,13 +57,13 @@ export class ChainKeeper implements Disposable {
     clearTimeout(this.#timer)
   }
 
-  /** Looks once. Never throws: the node's network may come later. */
+  /** Checks once. Never throws, because the node's network may appear later. */
   look(): void {
     const now = this.#now()
     try {
       this.#judge(this.#options.chainIn(now < this.#heldUntil), now)
     } catch (error) {
-      // It was taken out by us, if it was in.
+      // chainIn has removed the entry, if there was one.
       this.#inPlace = false
       const isMissing = isExplained(error) && error.code === 'NO_CNI_NETWORK'
       const hint = isExplained(error) ? error.hint : undefined

@@ -29,34 +29,34 @@ export interface ChainOptions {
   /** Where the runtime may look for plugins. */
   readonly binDirs: readonly string[]
   readonly entry: PluginEntry
-  /** Puts the plugin into a directory; tells whether it was not there. Throws when it cannot. */
+  /** Installs the plugin in a directory. Returns whether it was missing. Throws if it cannot install it. */
   readonly provide: (binDir: string) => boolean
-  /** Leaves a network without our entry, if it has none: another program takes it out each time. */
+  /** Does not insert our entry into a network that lacks it: another program removes it each time. */
   readonly hold?: boolean
 }
 
 export interface Chained {
-  /** The file that has our entry, or would have it if it were not held. */
+  /** The file that has our entry, or would have it without `hold`. */
   readonly file: string
-  /** The owner's file, where ours is a list beside it. */
+  /** The owner's file, if our entry is in a list beside it. */
   readonly besides?: string
-  /** Whether our entry was inserted just now, was there, or is held back. */
+  /** `inserted`: just now. `there`: it already was. `held`: it is held back. */
   readonly entry: 'inserted' | 'there' | 'held'
-  /** Whether a file or the plugin had to be written. */
+  /** Whether this call wrote a file or the plugin. */
   readonly written: boolean
-  /** Why the network may not be the one that the runtime uses, a sentence. */
+  /** A sentence that says why the runtime may use another network. */
   readonly doubt?: string
 }
 
 /**
- * Ensures that the network that the runtime uses has our entry, and that the plugin is where the runtime looks. Where
- * that cannot be, no network has our entry afterwards, and it throws:
+ * Ensures that the runtime's network has our entry, and that the plugin is where the runtime looks. If that is
+ * impossible, it removes our entry from all networks and throws:
  *
- * - NO_CNI_NETWORK while there is no network
- * - CNI_PLUGINS_ELSEWHERE when no directory has the network's other plugins
- * - CNI_UNCHAINABLE when the runtime would refuse the network with our entry
- * - CNI_BIN_DIR when the plugin cannot be put where it belongs
- * - CNI_CONF_CHANGING when another program writes the files all the time
+ * - NO_CNI_NETWORK if there is no network
+ * - CNI_PLUGINS_ELSEWHERE if no directory has the network's other plugins
+ * - CNI_UNCHAINABLE if the runtime would refuse the network with our entry
+ * - CNI_BIN_DIR if the plugin cannot be installed
+ * - CNI_CONF_CHANGING if another program keeps writing the files
  */
 export function chainIn(options: ChainOptions): Chained {
   try {
@@ -72,13 +72,13 @@ function chainOnce(options: ChainOptions): Chained | typeof retry {
   const files = readConfDir(confDir)
   const others = othersIn(files)
   for (const file of others) {
-    // Its owner has left it: with our entry alone it would pass for a network, and connect nothing.
+    // Its owner has removed all other plugins. With our entry alone it would pass for a network that connects nothing.
     if (hasOnlyOurs(file.text)) rewrite(confDir, file, withoutPlugin(file.text))
   }
   return chainFirst(options, files, others)
 }
 
-/** Chains into the network that a runtime would use if it had these files only. */
+/** Inserts our entry into the network that a runtime would use if only these files existed. */
 function chainFirst(
   options: ChainOptions,
   files: readonly ConfFile[],
@@ -87,10 +87,10 @@ function chainFirst(
   const { confDir, binDirs, provide } = options
   const choice = choose(others, confDir, binDirs)
   const { file, single } = choice.network
-  // First the binary: a chain that names a missing one starts no pod.
+  // The binary comes first: a chain with a missing plugin starts no pod.
   const renewed = choice.binDirs.map((binDir) => provide(binDir)).includes(true)
   if (namesPlugin(file.text) && !hasPlugin(file.text)) {
-    // A meta-plugin embeds a chain that has our entry. It may have it from our list, and follow that.
+    // A meta-plugin embeds a chain with our entry. It may have copied the entry from our list and follow that list.
     const rest = others.slice(others.indexOf(file) + 1)
     const embedded = ifThereIsOne(() => chainFirst(options, files, rest))
     if (embedded === retry) return retry
@@ -104,7 +104,7 @@ function chainFirst(
   return { ...done, written: done.written || renewed, ...doubt }
 }
 
-/** Undefined when there is no network that could be chained into. */
+/** Returns undefined if no network can take our entry. */
 function ifThereIsOne<T>(chain: () => T): T | undefined {
   try {
     return chain()
@@ -129,7 +129,7 @@ function within({ confDir, entry, hold }: ChainOptions, file: ConfFile): Chained
   return { file: file.name, entry: had ? 'there' : 'inserted', written }
 }
 
-/** Writes the list that stands for a single plugin, with the mode and owner of that plugin's file. */
+/** Writes the list that replaces a single plugin, with the mode and owner of that plugin's file. */
 function besides(
   { confDir, entry, hold }: ChainOptions,
   single: ConfFile,
@@ -139,7 +139,7 @@ function besides(
   const older = files.find((file) => file.name === name)
   const had = older !== undefined && hasPlugin(older.text)
   if (hold && !had) {
-    // Another program took our entry out of the list, which nobody needs then.
+    // Another program removed our entry from the list, so the list is useless.
     removeBesides(confDir)
     return { file: name, besides: single.name, entry: 'held', written: false }
   }
@@ -152,7 +152,7 @@ function besides(
     if (!replaceFile({ path, like, content: Buffer.from(content, 'latin1'), ...expected }))
       return retry
   }
-  // Its owner may have written or removed it since: then so does the list.
+  // Its owner may have changed or removed the file meanwhile. Then the list must change, too.
   const now = readConfDir(confDir).find((file) => file.name === single.name)
   if (now?.text !== single.text) return retry
   return { file: name, besides: single.name, entry: had ? 'there' : 'inserted', written }

@@ -7,16 +7,16 @@ import { directoriesWith, missingFrom } from './plugin-dirs.ts'
 
 export interface Choice {
   readonly network: Network
-  /** Each directory that has the network's plugins. */
+  /** Every directory that has the network's plugins. */
   readonly binDirs: readonly string[]
-  /** Why a runtime may use another network, a sentence. */
+  /** A sentence that says why the runtime may use another network. */
   readonly doubt?: string
 }
 
 /**
- * The network that the runtime uses, of the files that it reads, in its order. containerd uses the first file or none.
- * CRI-O uses the first one that it can read and whose plugins are there. So one of the two uses the network that is
- * found here, and for the other it makes no difference.
+ * The network that the runtime uses, from the files that it reads, in its order. containerd uses the first file or
+ * none. CRI-O uses the first file that it can read and whose plugins exist. So one of the two uses the network that
+ * this finds. For the other the result makes no difference.
  */
 export function choose(
   files: readonly ConfFile[],
@@ -82,7 +82,7 @@ function readIfUsable(file: ConfFile, confDir: string, unreadable: string[]): Ne
   return undefined
 }
 
-/** Since libcni 1.3 a list's plugins may be files in a directory beside it. */
+/** Since libcni 1.3 the plugins of a list may be files in a directory beside it. */
 function hasPluginFiles(directory: string): boolean {
   try {
     return readdirSync(directory).some((name) => name.endsWith('.conf'))

@@ -6,25 +6,28 @@ import { hasPlugin, namesPlugin, withoutPlugin } from './conflist.ts'
 import { inOrder, type ConfFile } from './network.ts'
 import { replaceFile, temporaryName } from './replace-file.ts'
 
-/** No configuration is larger; what is may not be read again each second. */
+/** No configuration is larger. A larger file would be expensive to read each second. */
 const maxBytes = 4 << 20
 
 /**
- * The name of the list that stands for a file with a single plugin. A runtime reads it just before that file. It begins
- * with the file's name and contains it whole, because that is how Multus tells its own file from the others.
+ * The name of the list that replaces a file with a single plugin. A runtime reads the list just before that file. The
+ * name begins with the file's name and contains it again whole. Multus distinguishes its own file by that.
  */
 export function besideName(single: string): string {
   const stem = single.replace(/\.(?:conf|json)$/, '')
   return `${stem}-meshaccel-${stem}.conflist`
 }
 
-/** Whether a file is such a list; also one that another program has set aside, under a name with another end. */
+/**
+ * Whether a file is such a list. Unless `exactly`, the name may have another suffix, because another program has set
+ * the file aside.
+ */
 export function isBeside(name: string, exactly = true): boolean {
   const [, , rest] = /^(.+)-meshaccel-\1\.conflist(.*)$/s.exec(name) ?? []
   return rest !== undefined && (rest === '' || !exactly)
 }
 
-/** All files right in the directory, as they are now. */
+/** All files directly in the directory, as they are now. */
 export function readConfDir(confDir: string): ConfFile[] {
   return namesIn(confDir).flatMap((name) => {
     const content = readIfFile(join(confDir, name))
@@ -32,12 +35,12 @@ export function readConfDir(confDir: string): ConfFile[] {
   })
 }
 
-/** The files that a runtime reads, but for our own lists, in its order. */
+/** The files that a runtime reads, without our own lists, in its order. */
 export function othersIn(files: readonly ConfFile[]): ConfFile[] {
   return inOrder(files).filter(({ name }) => !isBeside(name))
 }
 
-/** Writes a file if it still holds what was read; a symlink stays one. */
+/** Writes a file if its content is still the one that was read. Keeps a symlink. */
 export function rewrite(confDir: string, { name, text }: ConfFile, content: string): boolean {
   const path = realpathSync(join(confDir, name))
   return replaceFile({
@@ -47,17 +50,17 @@ export function rewrite(confDir: string, { name, text }: ConfFile, content: stri
   })
 }
 
-/** Marks that another writer was faster. */
+/** The result that means: another writer was faster. */
 export const retry: unique symbol = Symbol('retry')
 
-/** Reads and edits again when another writer got in between. Throws CNI_CONF_CHANGING when one does each time. */
+/** Repeats an edit if another writer interfered. Throws CNI_CONF_CHANGING if that happens each time. */
 export function settled<T>(edit: () => T | typeof retry): T {
   for (let attempt = 0; attempt < 10; attempt++) {
     try {
       const result = edit()
       if (result !== retry) return result
     } catch (error) {
-      // A file was renamed or removed between the look and the edit.
+      // A file was renamed or removed between the read and the edit.
       if (errnoOf(error) !== 'ENOENT') throw error
     }
   }
@@ -69,7 +72,7 @@ export function settled<T>(edit: () => T | typeof retry): T {
   })
 }
 
-/** Removes our lists that stand beside no file of these names; returns their names. */
+/** Removes our lists except those named in `keep`. Returns the names of the removed ones. */
 export function removeBesides(confDir: string, keep: readonly string[] = []): string[] {
   const lists = namesIn(confDir).filter((name) => isBeside(name) && !keep.includes(name))
   for (const name of lists) rmSync(join(confDir, name), { force: true })
@@ -77,8 +80,9 @@ export function removeBesides(confDir: string, keep: readonly string[] = []): st
 }
 
 /**
- * Takes our entry out of every list, and removes our own; returns the names of what was changed. Files that others have
- * set aside come first: Cilium makes its file of them. What a meta-plugin embeds is that plugin's.
+ * Removes our entry from every list, and removes our own lists. Returns the names of changed files. Files that others
+ * have set aside come first, because Cilium creates its file from them. A meta-plugin's embedded chain stays: it
+ * belongs to that plugin.
  */
 export function chainOut(confDir: string): string[] {
   const removed = namesIn(confDir).filter((name) => isBeside(name, false))
@@ -99,7 +103,7 @@ export function chainOut(confDir: string): string[] {
   return [...edited.map(({ name }) => name), ...removed]
 }
 
-/** The files at any depth that name our plugin, however they do, as paths below the directory. */
+/** The files at any depth that name our plugin in any way, as paths relative to the directory. */
 export function namedIn(confDir: string): string[] {
   return filesBelow(confDir, 4)
     .filter((path) => namesPlugin(readIfFile(path)?.toString('latin1') ?? ''))
@@ -107,8 +111,8 @@ export function namedIn(confDir: string): string[] {
 }
 
 /**
- * How many of the records below a directory name our plugin: libcni's, which keep the chain of each pod as base64, and
- * those of meta-plugins, Multus' among them. A pod is disconnected by them, which needs the binary.
+ * Counts the records below a directory that name our plugin. libcni keeps the chain of each pod as base64. Meta-plugins
+ * such as Multus have their own records. The runtime uses them to disconnect a pod, which needs the binary.
  */
 export function recordsIn(cacheDir: string): number {
   return filesBelow(cacheDir, 4).filter((path) => {
@@ -145,7 +149,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Undefined for what is gone, too large, or no file at all: reading from a FIFO would never end. */
+/** Returns undefined if the path is gone, too large, or not a file: reading from a FIFO would never end. */
 function readIfFile(path: string): Buffer | undefined {
   try {
     const stat = statSync(path)

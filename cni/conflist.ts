@@ -8,11 +8,11 @@ export const pluginType = 'meshaccel-cni'
 /** Our entry in a list of plugins. */
 export interface PluginEntry {
   readonly type: typeof pluginType
-  /** The agent's CNI socket, where it is not the plugin's default. */
+  /** The agent's CNI socket, if it is not the plugin's default. */
   readonly socket?: string
 }
 
-/** A JSON object, its strings still one byte a character. */
+/** A JSON object; its strings hold one byte per character. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 interface Element extends Span {
@@ -20,10 +20,10 @@ interface Element extends Span {
 }
 
 /**
- * The text of a list with our entry after all others, or where it already is. Every byte around it stays, whoever
- * wrote them and however; inserting again changes nothing. Throws BAD_CNI_CONF when it is no list of plugins.
+ * Returns a list's text with our entry, after all others or where it already is. Every other byte stays as it is. A
+ * second insertion changes nothing. Throws BAD_CNI_CONF if the text is not a list of plugins.
  *
- * All texts here hold one byte a character: see json-text.ts.
+ * All texts here hold one byte per character: see json-text.ts.
  */
 export function withPlugin(text: string, entry: PluginEntry): string {
   const [, elements] = pluginElements(text)
@@ -31,7 +31,7 @@ export function withPlugin(text: string, entry: PluginEntry): string {
   const ourText = toText(entry)
   if (!ours) return withElement(text, ourText)
   const said: Partial<PluginEntry> = JSON.parse(text.slice(ours.start, ours.end))
-  // Others lay it out as they like; the order is theirs to choose, too.
+  // Other programs may format the entry differently, and may choose its position.
   if (said.socket === entry.socket) return text
   return text.slice(0, ours.start) + ourText + text.slice(ours.end)
 }
@@ -45,14 +45,14 @@ function withElement(text: string, element: string): string {
   return `${text.slice(0, last.end)},${space}${element}${text.slice(last.end)}`
 }
 
-/** The text without any entry of ours: after `withPlugin` the very text it was given. Throws BAD_CNI_CONF. */
+/** Returns the text without our entry: the exact text that `withPlugin` got. Throws BAD_CNI_CONF. */
 export function withoutPlugin(text: string): string {
   const [, elements] = pluginElements(text)
   const at = elements.findLastIndex(isOurs)
   const ours = elements[at]
   if (!ours) return text
   const before = elements[at - 1]
-  // The comma goes too, with the space on the side where `withPlugin` put it.
+  // Removes the comma as well, and the space on the side where `withPlugin` added it.
   const start = before ? before.end : ours.start
   const end = before ? ours.end : (elements[at + 1]?.start ?? ours.end)
   return withoutPlugin(text.slice(0, start) + text.slice(end))
@@ -63,7 +63,7 @@ export function hasPlugin(text: string): boolean {
   return pluginTypes(text)?.includes(pluginType) ?? false
 }
 
-/** Whether a list has no plugin but ours. It connects no pod: its owner took out what we were chained to. */
+/** Whether a list has only our plugin. It connects no pod: its owner removed the other plugins. */
 export function hasOnlyOurs(text: string): boolean {
   const types = pluginTypes(text) ?? []
   return types.length > 0 && types.every((type) => type === pluginType)
@@ -73,7 +73,7 @@ export function hasOnlyOurs(text: string): boolean {
 export function namesPlugin(text: string): boolean {
   const quoted = `"${pluginType}"`
   if (text.includes(quoted)) return true
-  // Nobody writes it with escapes, but everybody may.
+  // Escapes are unusual but allowed.
   if (!text.includes('\\u')) return false
   return text
     .replaceAll(/\\u00([2-7][0-9a-f])/gi, (_, code: string) =>
@@ -83,8 +83,8 @@ export function namesPlugin(text: string): boolean {
 }
 
 /**
- * The list that stands for a file with a single plugin, whose text is its first element. An older list keeps what
- * other installers have added to it. Throws BAD_CNI_CONF.
+ * The list that replaces a file with a single plugin. That file's text is its first element. Keeps what other
+ * installers added to an older list. Throws BAD_CNI_CONF.
  */
 export function listFor(single: string, entry: PluginEntry, older?: string): string {
   const fresh = listOf(single)
@@ -114,7 +114,7 @@ function listOf(text: string): string {
   return `{\n${head.join('')}  "plugins": [\n${text.slice(start, end)}\n  ]\n}\n`
 }
 
-/** The object that the text is. Throws BAD_CNI_CONF with what is wrong with it. */
+/** Parses the text as an object. Throws BAD_CNI_CONF with the error. */
 export function parse(text: string): JsonObject {
   const why = whyNoObject(text)
   if (why !== undefined) throw notAList(why)
@@ -122,7 +122,7 @@ export function parse(text: string): JsonObject {
   return value
 }
 
-/** The plugin's type, whose name Go reads in any case; undefined when it is none. */
+/** The plugin's type; undefined if there is none. Go reads the key `type` in any case. */
 export function typeOf(plugin: unknown): string | undefined {
   if (!isObject(plugin)) return undefined
   const key = Object.hasOwn(plugin, 'type')
@@ -143,23 +143,23 @@ function isOurs({ type }: Element): boolean {
   return type === pluginType
 }
 
-/** One line, in the style that most lists are written in. */
+/** The entry as one line, in the usual style of lists. */
 function toText({ type, socket }: PluginEntry): string {
   const rest = socket === undefined ? '' : `, "socket": ${JSON.stringify(socket)}`
   return Buffer.from(`{"type": ${JSON.stringify(type)}${rest}}`).toString('latin1')
 }
 
-/** Types of the plugins of a list, undefined when the text is not one. */
+/** The types of a list's plugins; undefined if the text is not a list. */
 function pluginTypes(text: string): (string | undefined)[] | undefined {
   if (whyNoObject(text) !== undefined) return undefined
   const { plugins } = parse(text)
   return Array.isArray(plugins) ? plugins.map(typeOf) : undefined
 }
 
-/** Just after the bracket that opens the list, and the elements. */
+/** The position after the opening bracket of the list, and the elements. */
 function pluginElements(text: string): [open: number, elements: Element[]] {
   if (!Array.isArray(parse(text)['plugins'])) throw notAList('it has no list `plugins`')
-  // The last one, as JSON readers have it.
+  // Takes the last member of that name, as JSON readers do.
   const list = membersOf(text, wholeOf(text)).findLast(({ name }) => name === 'plugins')?.value
   if (!list) throw notAList('it has no list `plugins`')
   const elements = elementsOf(text, list).map((span): Element => {

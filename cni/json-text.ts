@@ -1,4 +1,4 @@
-/** A part of a text: the first character, and the one after the last. */
+/** A part of a text: `start` is inclusive, `end` exclusive. */
 export interface Span {
   readonly start: number
   readonly end: number
@@ -9,15 +9,15 @@ export interface Member {
   readonly value: Span
 }
 
-/** Go's encoding/json reads no deeper, and so does no container runtime. */
+/** Go's encoding/json refuses deeper nesting, and so does every container runtime. */
 const maxDepth = 10_000
 
 /**
- * Why no container runtime can read the text as an object; undefined when it can. A text holds one byte a character,
- * so that bytes that are no UTF-8 stay what they are: Go reads them, too.
+ * The reason why container runtimes cannot read the text as an object; undefined if they can. A text holds one byte per
+ * character. So bytes that are not UTF-8 survive, because Go reads them, too.
  */
 export function whyNoObject(text: string): string | undefined {
-  // Before the parser, which would hold a million levels in memory.
+  // Comes before the parser, which would hold a million levels in memory.
   if (depthOf(text) > maxDepth) return `it nests deeper than ${maxDepth} levels`
   try {
     const value: unknown = JSON.parse(text)
@@ -28,7 +28,7 @@ export function whyNoObject(text: string): string | undefined {
   }
 }
 
-/** The members of an object in a text that is JSON, repeated names included. */
+/** The members of an object in valid JSON, including repeated names. */
 export function membersOf(text: string, object: Span): Member[] {
   return partsOf(text, object).map((part) => {
     const end = endOfString(text, part.start)
@@ -38,17 +38,17 @@ export function membersOf(text: string, object: Span): Member[] {
   })
 }
 
-/** The elements of an array in a text that is JSON. */
+/** The elements of an array in valid JSON. */
 export function elementsOf(text: string, array: Span): Span[] {
   return partsOf(text, array)
 }
 
-/** The value that the whole text is, without the space around it. */
+/** The span of the whole value, without surrounding space. */
 export function wholeOf(text: string): Span {
   return trimmed(text, 0, text.length)
 }
 
-/** What stands between the commas of an object or array. */
+/** The parts between the commas of an object or array. */
 function partsOf(text: string, { start, end }: Span): Span[] {
   const parts: Span[] = []
   let depth = 0
@@ -82,7 +82,7 @@ function depthOf(text: string): number {
   return deepest
 }
 
-/** After the quote that closes the string; the end of the text if none does. */
+/** The position after the closing quote; the end of the text if there is none. */
 function endOfString(text: string, start: number): number {
   let at = start + 1
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1

@@ -2,9 +2,9 @@ import { realpathSync } from 'node:fs'
 import { readMounts } from '../src/lib/mountinfo.ts'
 
 /**
- * Where a directory that is a mount of its own, as in a container, now lies in its file system. It changes when the
- * host renames or removes the directory: then the mount no longer shows what the host has under that name. Undefined
- * for a directory that is no mount.
+ * The path of a mounted directory within its file system; undefined if the directory is not a mount. A container mounts
+ * the host's directory. The path changes when the host renames or removes the directory. Then the mount no longer shows
+ * the host's directory of that name.
  */
 export function mountRootOf(directory: string): string | undefined {
   const path = realpathSync(directory)

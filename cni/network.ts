@@ -3,29 +3,29 @@ import { isObject, notAList, parse, pluginType, typeOf, type JsonObject } from '
 /** A file of the runtime's CNI directory. */
 export interface ConfFile {
   readonly name: string
-  /** One byte a character, so that it is written back as it was. */
+  /** One byte per character, so that unchanged parts are written back as they were. */
   readonly text: string
 }
 
-/** What a container runtime reads in a file. */
+/** A network as a container runtime reads it from a file. */
 export interface Network {
   readonly file: ConfFile
   /** The network's name; empty if a single plugin has none. */
   readonly name: string
-  /** Whether the file has one plugin, rather than a list. */
+  /** Whether the file has a single plugin instead of a list. */
   readonly single: boolean
-  /** Types of its plugins but for ours. */
+  /** Types of its plugins without ours. */
   readonly types: readonly string[]
-  /** Why no plugin can be chained into it. */
+  /** Why it cannot take our entry; undefined if it can. */
   readonly unchainable: string | undefined
 }
 
-/** The versions of CNI that our plugin speaks: cni/shim/main.c. */
+/** The CNI versions that our plugin supports: cni/shim/main.c. */
 const spoken = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']
 
 const confName = /\.(?:conf|conflist|json)$/
 
-/** The files that container runtimes read, in the order in which they do. */
+/** The files that container runtimes read, in their order. */
 export function inOrder(files: readonly ConfFile[]): ConfFile[] {
   return files
     .filter(({ name }) => confName.test(name))
@@ -34,7 +34,7 @@ export function inOrder(files: readonly ConfFile[]): ConfFile[] {
 
 /**
  * Reads a file by the rules of libcni 1.3: `ConfListFromFile`, and `ConfFromFile` for a single plugin. Throws
- * BAD_CNI_CONF where libcni refuses it. Then containerd, which takes the first file or none, has no network, and CRI-O
+ * BAD_CNI_CONF if libcni refuses it. In that case containerd, which takes the first file or none, has no network. CRI-O
  * takes the next file.
  */
 export function readNetwork(file: ConfFile): Network {
@@ -63,13 +63,13 @@ function pluginsOf(conf: JsonObject): unknown[] {
       throw notAList(`its \`${key}\` is neither true nor false`)
     }
   }
-  // Since libcni 1.3 they may be files in a directory that has the network's name.
+  // Since libcni 1.3 the plugins may be files in a directory with the network's name.
   if (plugins === undefined) return []
   if (!Array.isArray(plugins) || plugins.length === 0) throw notAList('it has no `plugins`')
   return plugins
 }
 
-/** What libcni decodes of every plugin; a value of another kind makes it refuse the file. */
+/** Checks the fields that libcni decodes in every plugin. libcni refuses a file with a value of another type. */
 function checkPlugin(plugin: unknown): asserts plugin is JsonObject {
   if (!isObject(plugin)) throw notAList('an element of `plugins` is not an object')
   if (typeOf(plugin) === undefined) throw notAList('a plugin has no `type`')
@@ -91,19 +91,19 @@ function checkPlugin(plugin: unknown): asserts plugin is JsonObject {
 
 function whyUnchainable(conf: JsonObject, pluginCount: number): string | undefined {
   const { cniVersion, cniVersions, name } = conf
-  // CRI-O calls a single plugin without a name by its file; a list without one it does not take.
+  // CRI-O names a single plugin without a name after its file. It refuses a list without a name.
   if (isAbsent(name) || name === '') return 'it has no `name`, which a list needs'
   if (pluginCount === 0) return 'its plugins are files in a directory of their own'
   const offered = isStrings(cniVersions) ? cniVersions : []
   const named = typeof cniVersion === 'string' ? [cniVersion] : []
   const first = named.length + offered.length > 0 ? named : ['none']
-  // CRI-O asks each plugin whether it speaks the version, and drops the network if one does not.
+  // CRI-O asks each plugin whether it supports the version, and drops the network if one does not.
   const foreign = [...first, ...offered].find((version) => !spoken.includes(version))
   if (foreign === undefined) return undefined
   return `its \`cniVersion\` is ${foreign === '' ? 'none' : foreign}, and plugins can be chained from 0.3.0 to 1.1.0`
 }
 
-/** libcni takes the words, too. */
+/** libcni also accepts the words as strings. */
 const isSwitch = (value: unknown): boolean =>
   value === undefined ||
   typeof value === 'boolean' ||
@@ -117,7 +117,7 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
-/** A name as the file system has it. */
+/** Decodes a name to the file system's form. */
 function decode(text: string): string {
   return Buffer.from(text, 'latin1').toString()
 }

@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
 
-/** Where distributions keep CNI plugins. */
+/** The directories where distributions keep CNI plugins. */
 export const knownBinDirs: readonly string[] = [
   // containerd, CRI-O, kubeadm, kind, AKS, EKS
   '/opt/cni/bin',
@@ -20,25 +20,25 @@ export const knownBinDirs: readonly string[] = [
 ]
 
 /**
- * The directories that have all these plugins: the runtime uses one of them. Where it is unknown which one, our plugin
- * has to be in all.
+ * The directories that have all these plugins. The runtime uses one of them. It is unknown which one, so our plugin
+ * must be in all.
  */
 export function directoriesWith(types: readonly string[], binDirs: readonly string[]): string[] {
   return binDirs.filter((directory) => missingFrom(directory, types) === undefined)
 }
 
-/** The first of the plugins that a directory lacks. */
+/** The first plugin that a directory lacks. */
 export function missingFrom(directory: string, types: readonly string[]): string | undefined {
   return types.find((type) => !isPlugin(directory, type))
 }
 
-/** As libcni looks for a plugin. */
+/** Looks for a plugin as libcni does. */
 function isPlugin(directory: string, type: string): boolean {
   if (type.includes('/')) return false
   const path = join(directory, type)
   try {
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) return true
-    // Such a link may lead nowhere in a container that sees only this directory; k3s has them.
+    // k3s has symlinks. Their target may be missing in a container that sees only this directory.
     if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return false
   } catch {
     return false

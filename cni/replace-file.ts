@@ -17,24 +17,24 @@ import { exchangeFiles } from 'libbpf'
 export interface Replacement {
   readonly path: string
   readonly content: Buffer
-  /** A file whose mode and owner the new one gets; unless given, the file that is replaced. */
+  /** The file to copy mode and owner from; by default the replaced file. */
   readonly like?: string
-  /** The mode, whatever the old file has. */
+  /** The mode, instead of the old file's. */
   readonly mode?: number
-  /** What the file must still hold when it is replaced. Without it, the file may be new. */
+  /** The content that the file must still have. Without it, the file may be new. */
   readonly expected?: Buffer
 }
 
-/** The names of files that were being written when their writer was killed. */
+/** Matches files that a killed writer has left. */
 export const temporaryName: RegExp = /^\..+\.meshaccel-[0-9a-f]{12}$/
 
 /**
- * Puts a file in place whole or not at all: readers see the old or the new one. False, and nothing done, when it no
- * longer holds what is expected: another program has just written or removed it.
+ * Replaces a file atomically: readers see the old or the new one. Returns false and changes nothing if the file no
+ * longer has the expected content: another program has just written or removed it.
  */
 export function replaceFile(replacement: Replacement): boolean {
   const { path, content, like = path, mode, expected } = replacement
-  // Neither a runtime nor another mesh's installer takes a name like that for a configuration.
+  // Neither a runtime nor another mesh's installer takes such a name for a configuration.
   const suffix = randomBytes(6).toString('hex')
   const temporary = join(dirname(path), `.${basename(path)}.meshaccel-${suffix}`)
   const model = mode === undefined ? statSync(like) : undefined
@@ -57,8 +57,8 @@ export function replaceFile(replacement: Replacement): boolean {
 }
 
 /**
- * Gives the content to the path, and looks at what it was given in exchange. A rename would undo what another program
- * wrote since the last look, and bring back a file that it removed. Exported for the tests.
+ * Exchanges the temporary file with the path, then checks the old content. A rename would undo what another program
+ * wrote since the last read, and restore a file that it removed. Exported for the tests.
  */
 export function swapIn(
   temporary: string,
@@ -77,7 +77,7 @@ export function swapIn(
     if (outcome === 'gone') return false
     const received = readFileSync(temporary)
     if (received.equals(awaited)) return swaps === 0
-    // It is newer than what we gave: it goes back.
+    // The received content is newer than ours, so it goes back.
     awaited = given
     given = received
   }

@@ -8,18 +8,18 @@ import { pluginType } from './conflist.ts'
 export interface UninstallOptions {
   readonly confDir: string
   readonly binDirs: readonly string[]
-  /** libcni's records of the pods that it has connected, and those of meta-plugins. */
+  /** The records of libcni and of meta-plugins about connected pods. */
   readonly cacheDir: string
-  /** How long a runtime may take to connect a pod by the chain that it has read before. */
+  /** How long a runtime may need to connect a pod with a chain that it read before. */
   readonly graceMs: number
-  /** Told before that time is waited. */
+  /** Called before that wait. */
   readonly onWait: () => void
 }
 
 interface Named {
-  /** The files that still name the plugin, so that it stays. */
+  /** The files that still name the plugin. They keep it from being removed. */
   readonly namedIn: readonly string[]
-  /** How many records of pods do. */
+  /** The number of pod records that name it. */
   readonly records: number
 }
 
@@ -32,14 +32,14 @@ export interface Uninstalled extends Named {
 
 const isNamed = ({ namedIn: files, records }: Named): boolean => files.length > 0 || records > 0
 
-/** Takes our entry out of every list. The binary goes, too, unless something that is left names it. */
+/** Removes our entry from every list. Removes the binary, too, unless a remaining file or record names it. */
 export async function uninstall(options: UninstallOptions): Promise<Uninstalled> {
   const { confDir, binDirs, cacheDir, graceMs, onWait } = options
   const changed = chainOut(confDir)
   const binaries = binDirs.filter((binDir) => existsSync(join(binDir, pluginType)))
   const named = (): Named => ({ namedIn: namedIn(confDir), records: recordsIn(cacheDir) })
   let before = named()
-  // Also when nothing was changed now: the keeper may have taken its own list along a moment ago.
+  // Waits even if nothing changed now: the keeper may have removed its own list a moment ago.
   if (binaries.length > 0 && !isNamed(before) && graceMs > 0) {
     onWait()
     await delay(graceMs)
@@ -50,7 +50,7 @@ export async function uninstall(options: UninstallOptions): Promise<Uninstalled>
     (binDir) => [binDir, new PluginBinary(join(binDir, pluginType))] as const,
   )
   for (const binDir of binaries) removeBinary(binDir)
-  // A meta-plugin may have written its file since, of what it had read before.
+  // A meta-plugin may meanwhile have written its file from an older read.
   const after = named()
   if (isNamed(after)) for (const [binDir, binary] of kept) binary.provide(binDir)
   return { changed, binaries, ...after }

@@ -14,11 +14,11 @@ import { type Arm, CONTAINER, loadPod, PART_OF, serverPod } from './manifests.ts
 
 export interface KubernetesOptions {
   readonly mesh: MeshName
-  /** Istio's revision, where namespaces are injected by one. */
+  /** Istio's revision, if namespaces are injected by revision. */
   readonly revision?: string
-  /** Holds fortio: server and load. */
+  /** An image with fortio, for server and load. */
   readonly image: string
-  /** The node that is measured on; the scheduler's choice by default. */
+  /** The node to measure on; by default the scheduler's choice. */
   readonly node?: string
   readonly connections: readonly number[]
   readonly payloads: readonly number[]
@@ -29,8 +29,8 @@ export interface KubernetesOptions {
 type ArmMode = Extract<Mode, 'iptables' | 'meshaccel'>
 
 /**
- * Compares two namespaces of its own in the user's own mesh, one enabled and one not, all pods on one node. Both are
- * deleted at the end, however it ends.
+ * Creates two namespaces in the user's mesh, one enabled and one not, and compares them. All pods are on one node. Both
+ * namespaces are deleted at the end, however it ends.
  */
 export async function runKubernetesBench(
   config: KubeConfig,
@@ -147,7 +147,7 @@ function hostOf({ status }: V1Node): Host {
   }
 }
 
-/** All its namespaces, even when the first of them cannot be deleted. */
+/** Deletes all its namespaces, even if one deletion fails. */
 async function removeAll(cluster: Cluster, say: (text: string) => void): Promise<void> {
   const names = [...cluster.namespaces]
   if (names.length > 0) say(`deleting ${names.join(' and ')}`)

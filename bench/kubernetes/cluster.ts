@@ -14,17 +14,17 @@ import type { MeshName } from '../topology/mesh.ts'
 const POD_MS = 180_000
 const GONE_MS = 180_000
 const EVERY_MS = 100
-/** Reasons of a container that waits for what will not come. */
+/** Waiting reasons of a container that will never start. */
 const hopeless =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|CrashLoopBackOff)$/
 const isSidecar = ({ name }: { readonly name: string }): boolean =>
   [sidecarMeshes.istio, sidecarMeshes.linkerd].some(({ containers }) => containers.test(name))
 
-/** The calls that the bench needs; each error tells the operation. */
+/** The Kubernetes calls of the bench. Each error names the operation. */
 export class Cluster {
   readonly #api: CoreV1Api
   readonly #waiting: Waiting
-  /** The namespaces that are there, as far as is known: those whose creation was not refused. */
+  /** The namespaces that exist as far as is known: all except those whose creation was refused. */
   readonly namespaces: Set<string> = new Set()
 
   constructor(config: KubeConfig, waiting: Waiting) {
@@ -48,7 +48,7 @@ export class Cluster {
     )
   }
 
-  /** Creates a pod and waits until all its containers are ready; throws NOT_INJECTED when it has no sidecar. */
+  /** Creates a pod and waits until all its containers are ready. Throws NOT_INJECTED if it has no sidecar. */
   async startServer(namespace: string, body: V1Pod): Promise<V1Pod> {
     await this.#createPod(namespace, body)
     const ready = await this.#podWhere(namespace, body, 'be ready', ({ status }) =>
@@ -65,11 +65,11 @@ export class Cluster {
     })
   }
 
-  /** Runs a pod to its end, returns what it printed, and deletes it. */
+  /** Runs a pod until its load ends, returns its output, and deletes the pod. */
   async runLoad(namespace: string, body: V1Pod): Promise<string> {
     const name = body.metadata?.name ?? ''
     await this.#createPod(namespace, body)
-    // The sidecar goes on after the load has ended, so that the pod does not.
+    // The sidecar keeps running after the load, so the pod itself does not end.
     await this.#podWhere(namespace, body, 'end', (pod) => terminated(pod) !== undefined)
     const log = await this.#call(`read the log of ${namespace}/${name}`, () =>
       this.#api.readNamespacedPodLog({ namespace, name, container: CONTAINER }),
@@ -84,7 +84,7 @@ export class Cluster {
     return this.#call(`read node ${name}`, () => this.#api.readNode({ name }))
   }
 
-  /** Whether an agent runs on the node; undefined when it must not be asked. */
+  /** Whether an agent runs on the node; undefined if the query is forbidden. */
   async hasAgent(node: string): Promise<boolean | undefined> {
     try {
       const { items } = await this.#api.listPodForAllNamespaces({
@@ -97,7 +97,7 @@ export class Cluster {
     }
   }
 
-  /** Deletes a namespace with all that is in it and waits until it is gone, also when the run was interrupted. */
+  /** Deletes a namespace with its content and waits until it is gone, even after an interrupt. */
   async deleteNamespace(name: string): Promise<void> {
     const operation = `delete namespace ${name}`
     const isGone = async (ask: () => Promise<unknown>): Promise<true | undefined> => {
@@ -168,7 +168,7 @@ export class Cluster {
 const terminated = ({ status }: V1Pod): unknown =>
   status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state?.terminated
 
-/** `ImagePullBackOff: Back-off pulling image ...`, or what else the pod says of itself. */
+/** For example `ImagePullBackOff: Back-off pulling image ...`, or another status of the pod. */
 function waitsFor({ status }: V1Pod): string {
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
   const waiting = all.flatMap(({ state }) => state?.waiting ?? [])

@@ -1,7 +1,7 @@
 import { MeshaccelError } from '../../src/lib/errors.ts'
 import type { Distribution, Latency } from '../load/latency.ts'
 
-/** Of what `fortio load -json` prints, what the bench reads; times are in seconds. */
+/** The fields of `fortio load -json` that the bench reads. Times are in seconds. */
 interface Printed {
   readonly Version?: string
   readonly ActualQPS: number
@@ -21,8 +21,8 @@ export interface FortioResult {
 }
 
 /**
- * Finds the result in a pod's log, where lines of the standard error may lie within it; throws unless all requests were
- * answered with 200.
+ * Finds the result in a pod's log, which may contain lines of the standard error inside it. Throws unless all requests
+ * were answered with 200.
  */
 export function parseFortio(log: string): FortioResult {
   const printed = log.match(/^(?:[{}]$| .*$)/gm)?.join('\n') ?? ''
@@ -58,7 +58,7 @@ export function parseFortio(log: string): FortioResult {
 
 const POINTS = 40
 
-/** About as many points as a plot shows, evenly over its scale of nines. */
+/** Reduces a distribution to about the points of a plot, evenly on its scale of nines. */
 function thinned(points: Distribution): Distribution {
   const step = nines(points.at(-1)?.[0] ?? 0) / POINTS
   let next = 0

@@ -5,7 +5,7 @@ import type { MeshName } from '../topology/mesh.ts'
 export const SERVER_PORT = 8080
 const APP = 'app.kubernetes.io/name'
 
-/** By this label everything of any run is found, should one have been killed. */
+/** The label of everything that a run creates. It finds what a killed run left. */
 export const PART_OF = 'app.kubernetes.io/part-of=meshaccel-bench'
 
 /** One side of the comparison: a namespace with a server and a load pod. */
@@ -18,11 +18,11 @@ export interface PodPlan {
   readonly arm: Arm
   readonly mesh: MeshName
   readonly image: string
-  /** The node that it must run on; undefined where the scheduler may choose. */
+  /** The node that it must run on; undefined: the scheduler chooses. */
   readonly node: string | undefined
 }
 
-/** The mesh injects its sidecar into whatever starts in it; only the annotation of meshaccel differs. */
+/** A namespace into which the mesh injects its sidecar. The two differ only in our annotation. */
 export function namespaceOf(arm: Arm, mesh: MeshName, revision: string | undefined): V1Namespace {
   const istio: Record<string, string> =
     revision === undefined ? { 'istio-injection': 'enabled' } : { 'istio.io/rev': revision }
@@ -43,7 +43,7 @@ export const serviceOf = (): V1Service => ({
   metadata: { name: 'server' },
   spec: {
     selector: { [APP]: 'server' },
-    // The name tells the mesh the protocol.
+    // The port's name tells the mesh the protocol.
     ports: [{ name: 'http', port: SERVER_PORT, targetPort: SERVER_PORT }],
   },
 })
@@ -60,11 +60,11 @@ export interface LoadPlan {
   readonly payloadBytes: number
   readonly connections: number
   readonly durationSeconds: number
-  /** Requests per second; as many as go by default. */
+  /** Requests per second; by default as many as possible. */
   readonly rate?: number
 }
 
-/** Runs once and prints what it has seen as JSON. */
+/** A pod that runs once and prints its result as JSON. */
 export function loadPod(plan: PodPlan, load: LoadPlan): V1Pod {
   const args = [
     'load',
@@ -73,7 +73,7 @@ export function loadPod(plan: PodPlan, load: LoadPlan): V1Pod {
     `-c=${load.connections}`,
     `-qps=${load.rate ?? 0}`,
     `-t=${load.durationSeconds}s`,
-    // The histogram's finest step, in seconds.
+    // The histogram's resolution in seconds.
     '-r=0.00001',
     '-p=50,90,99,99.9',
     `http://server:${SERVER_PORT}/?size=${load.payloadBytes}`,
@@ -81,7 +81,7 @@ export function loadPod(plan: PodPlan, load: LoadPlan): V1Pod {
   return pod(plan, load.name, args, 'Never')
 }
 
-/** Of a pod that `pod` makes, the container that is ours. */
+/** The name of our container in these pods. */
 export const CONTAINER = 'fortio'
 
 function pod(
@@ -123,7 +123,7 @@ function pod(
   }
 }
 
-/** The scheduler still looks after everything else, which `nodeName` would pass by. */
+/** Uses affinity, because `nodeName` would bypass the scheduler's other checks. */
 const onNode = (node: string): V1Affinity => ({
   nodeAffinity: {
     requiredDuringSchedulingIgnoredDuringExecution: {

@@ -11,18 +11,21 @@ export interface HttpLoad {
   readonly target: Endpoint
   readonly payloadBytes: number
   readonly connections: number
-  /** A new connection per request. */
+  /** Whether each request opens a new connection. */
   readonly close: boolean
 }
 
-/** What h2load says at its end. */
+/** h2load's summary. */
 export interface H2loadSummary {
   readonly succeeded: number
   readonly ok: number
   readonly bodyBytes: number
 }
 
-/** h2load's arguments. A number of requests, never a duration: only then the sum of all bodies can be checked exactly. */
+/**
+ * h2load's arguments. They give a number of requests, never a duration: only then the sum of all bodies can be checked
+ * exactly.
+ */
 export function h2loadArguments(load: HttpLoad, requests: number, log: string): string[] {
   const { target } = load
   const authority = 'socket' in target ? 'localhost' : `${target.host}:${target.port}`
@@ -50,7 +53,7 @@ export function parseH2load(output: string): H2loadSummary {
   }
 }
 
-/** Runs a number of requests and returns each of them; throws unless every one was answered rightly. */
+/** Runs a number of requests and returns the log of each. Throws unless every answer was correct. */
 export async function runH2load(
   stack: UndoStack,
   pod: Pod,
@@ -70,7 +73,7 @@ export async function runH2load(
   return logged
 }
 
-/** Throws when an answer is missing, is not 200 or has another length than asked for. */
+/** Throws if an answer is missing, is not 200, or has the wrong length. */
 export function checkAnswers(
   summary: H2loadSummary,
   logged: readonly LoggedRequest[],

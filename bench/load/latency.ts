@@ -7,7 +7,7 @@ export interface Latency {
   readonly p999: number
 }
 
-/** Points of a distribution: this share of the requests took at most so many microseconds. */
+/** Points of a distribution: this share of requests took at most so many microseconds. */
 export type Distribution = readonly (readonly [share: number, us: number])[]
 
 const shares = [
@@ -15,7 +15,7 @@ const shares = [
   0.9995, 0.9998, 0.9999,
 ]
 
-/** What latencies (us) show. Of the tail only as much as there are requests for. */
+/** Summarises latencies (us). Shows the tail only as far as there are enough requests. */
 export function latencyOf(latencies: readonly number[]): {
   latencyUs: Latency
   latencyDistributionUs: Distribution

@@ -12,21 +12,24 @@ export interface FixedRateLoad {
   readonly connections: number
   /** Requests per second over all connections. */
   readonly rate: number
-  /** Of the beginning, what does not count. */
+  /** The part at the beginning that does not count. */
   readonly leadMs: number
   readonly durationMs: number
 }
 
-/** What requests at a fixed rate have shown; each is timed from the moment at which it was due. */
+/** The results at a fixed rate. Each request is timed from the moment when it was due. */
 export interface OpenLoop {
   readonly rate: number
-  /** The share of them that could not even be sent: then it is too slow for the rate, and no latency is the whole one. */
+  /**
+   * The share of requests that could not be sent in time. Above 0 the mode is too slow for the rate, and the latencies
+   * are too low.
+   */
   readonly unsentShare: number
   readonly latencyUs: Latency
   readonly latencyDistributionUs: Distribution
 }
 
-/** Sends requests at a fixed rate; throws unless each that was sent was answered rightly. */
+/** Sends requests at a fixed rate. Throws unless every sent request was answered correctly. */
 export async function runOpenLoop(
   stack: UndoStack,
   pod: Pod,
@@ -42,7 +45,7 @@ export async function runOpenLoop(
   return summarise(output, rate, load.leadMs)
 }
 
-/** Summarises the log (of the form of h2load's) without its first part. */
+/** Summarises the log (in h2load's format) without its first part. */
 export function summarise(log: string, rate: number, leadMs: number): OpenLoop {
   const requests = parseRequestLog(log)
   const from = (requests[0]?.startUs ?? 0) + leadMs * 1000

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package.ts'
 import { systemCommand } from '../system/system-command.ts'
 
-/** The path of a load program of this directory; compiled where it is missing or older than its source. */
+/** The path of a load program of this directory. Compiles it if it is missing or older than its source. */
 export function loadProgram(name: 'stream' | 'open-loop'): string {
   const source = join(packageRoot, `bench/load/${name}.c`)
   const program = join(packageRoot, `build/bench/${name}`)

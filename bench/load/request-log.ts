@@ -8,7 +8,7 @@ export interface LoggedRequest {
   readonly latencyUs: number
 }
 
-/** What the steady part of a run shows. */
+/** The results of a run's steady part. */
 export interface Steady {
   readonly requests: number
   readonly seconds: number
@@ -17,7 +17,7 @@ export interface Steady {
   readonly latencyDistributionUs: Distribution
 }
 
-/** Reads lines of start (us since the epoch), status and time (us); a request that failed has status -1. */
+/** Parses lines of start (us since the epoch), status and time (us). A failed request has status -1. */
 export function parseRequestLog(text: string): LoggedRequest[] {
   const lines = text.split('\n')
   if (lines.at(-1) === '') lines.pop()
@@ -36,8 +36,8 @@ export function parseRequestLog(text: string): LoggedRequest[] {
 }
 
 /**
- * The part of a run from a moment (us since the epoch) until the first connection has done its share of the
- * requests: from then on fewer connections than asked for are busy.
+ * The part of a run from `fromUs` (us since the epoch) until the first connection has done its share of the requests.
+ * After that, fewer connections than requested are busy.
  */
 export function steadyPart(requests: readonly LoggedRequest[], fromUs: number): Steady {
   const starts = requests.map(({ startUs }) => startUs).toSorted((a, b) => a - b)
@@ -59,8 +59,8 @@ export function steadyPart(requests: readonly LoggedRequest[], fromUs: number): 
 }
 
 /**
- * The last moment at which as many requests were under way as in the middle of the run: with keepalive as many as there
- * are connections, with a connection per request fewer, because some are just being set up.
+ * The last moment with as many open requests as in the middle of the run. With keepalive that is the number of
+ * connections. With a connection per request it is fewer, because some connections are being set up.
  */
 function lastFull(starts: readonly number[], ends: readonly number[]): number {
   let ended = 0

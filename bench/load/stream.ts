@@ -18,7 +18,7 @@ export interface Streamed {
   readonly writes: number
 }
 
-/** Starts what takes the streams at the application's place. */
+/** Starts the receiver of the streams in place of the application. */
 export async function startReceiver(
   stack: UndoStack,
   pod: Pod,
@@ -37,7 +37,7 @@ export async function startReceiver(
   return child
 }
 
-/** Sends for a while and returns the rate; throws unless every byte arrived at its place. */
+/** Sends for a time and returns the rate. Throws unless every byte arrived at its position. */
 export async function runStream(
   stack: UndoStack,
   pod: Pod,

@@ -5,7 +5,7 @@ import { packageRoot } from '../../src/lib/package.ts'
 import type { Proxy } from '../options.ts'
 import { systemCommand } from '../system/system-command.ts'
 
-/** The machine that was measured on. */
+/** The machine of the measurement. */
 export interface Host {
   readonly kernel: string
   readonly cpus: number
@@ -15,7 +15,7 @@ export interface Host {
   readonly os: string
 }
 
-/** Versions of what took part, by name. */
+/** Versions of the software used, by name. */
 export type Software = Readonly<Record<string, string>>
 
 export function describeHost(congestionControl: string): Host {
@@ -41,7 +41,7 @@ export function describeSoftware(proxy: Proxy, envoy: string | undefined): Softw
   }
 }
 
-/** The version number in what a program prints about itself, on whichever output. */
+/** The version number from a program's output on either stream. */
 function said(program: string, option: string): string {
   const output = systemCommand('bash', ['-c', '"$0" "$1" 2>&1', program, option])
   return /\d+\.\d+[\w.+~-]*/.exec(output)?.[0] ?? 'unknown'

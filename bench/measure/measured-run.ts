@@ -17,7 +17,7 @@ import type { Pod } from '../topology/pod.ts'
 import type { Waiting } from './polling.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
 
-/** What is measured, and with what. */
+/** The subject of a measurement, and its tools. */
 export interface Setting extends Waiting {
   readonly stack: UndoStack
   readonly directory: string
@@ -31,29 +31,29 @@ export interface Setting extends Waiting {
   readonly rate: number | undefined
 }
 
-/** The figures of one run; of a stream `gbps` and nothing about requests. */
+/** The figures of one run. A stream has `gbps` and no figures about requests. */
 export interface Figures {
   readonly qps?: number
   readonly gbps?: number
   readonly latencyUs?: Latency
   readonly latencyDistributionUs?: Distribution
-  /** Of an extra run at a fixed rate. */
+  /** The results of an extra run at a fixed rate. */
   readonly openLoop?: OpenLoop
-  /** Of a stream, per write. */
+  /** CPU time per request; for a stream, per write. */
   readonly cpuUsPerRequest?: number
   readonly errors: number
-  /** What ended it early; then there are no other figures. */
+  /** The error that ended the run. Then there are no other figures. */
   readonly failure?: string
   readonly redirectedShare?: number
   readonly verdictNs?: number
   readonly pairingNs?: number
-  /** Absent where it cannot be read: in somebody's cluster. */
+  /** Absent in a user's cluster, where it is unreadable. */
   readonly stealShare?: number
 }
 
-/** Readings at the beginning of what counts. */
+/** Readings at the beginning of the measured part. */
 interface Start {
-  /** When, since the epoch. */
+  /** Microseconds since the epoch. */
   readonly us: number
   readonly cpuUsec: number
   readonly stat: string
@@ -92,7 +92,7 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
   return { ...figures, ...openLoop, ...(await programTimes(setting, again)) }
 }
 
-/** Not with a connection per request: its rate is bound by what the client can connect. */
+/** Measures at a fixed rate. Skips the scenario `close`: its rate is bound by how fast the client can connect. */
 async function atFixedRate(setting: Setting): Promise<{ openLoop?: OpenLoop }> {
   const { stack, client, target, cell, pace, rate } = setting
   if (rate === undefined || cell.scenario === 'close') return {}
@@ -102,7 +102,7 @@ async function atFixedRate(setting: Setting): Promise<{ openLoop?: OpenLoop }> {
   return { openLoop: await runOpenLoop(stack, client, load, setting) }
 }
 
-/** Measures with so many requests that most of the time asked for counts, and says how many that took. */
+/** Measures with enough requests that most of the requested time counts. Returns how many that took. */
 async function longEnough(
   setting: Setting,
   run: Load,
@@ -112,7 +112,7 @@ async function longEnough(
   let requests = firstGuess
   for (let tries = 1; tries <= TRIES; tries += 1) {
     const running = run(requests)
-    // A failure of the load shall be what is reported, also while something else is awaited.
+    // If the load fails, its error must win, even while the lead is awaited.
     const start = await Promise.race([lead(setting), running.then(() => undefined)])
     const logged = await running
     if (start) {
@@ -132,7 +132,7 @@ async function longEnough(
   })
 }
 
-/** Measures a one-way stream; it counts from its first byte, because nothing may make a stream slower at any time. */
+/** Measures a one-way stream from its first byte: nothing may slow a stream down at any time. */
 export async function measureStream(setting: Setting): Promise<Figures> {
   const { cell, pace, accelerator } = setting
   const load = (durationMs: number): ReturnType<typeof runStream> =>
@@ -156,7 +156,7 @@ export async function measureStream(setting: Setting): Promise<Figures> {
   return { gbps, ...figures, ...times }
 }
 
-/** Sends requests until that takes as long as `atLeastMs`: it warms up, and tells how many fit into a time. */
+/** Sends requests until a batch takes `atLeastMs`. This warms up and returns the rate. */
 async function requestsPerMs(run: Load, connections: number, atLeastMs: number): Promise<number> {
   for (let requests = connections * 16; ; requests *= 4) {
     const logged = await run(requests)
@@ -171,7 +171,7 @@ async function requestsPerMs(run: Load, connections: number, atLeastMs: number):
   }
 }
 
-/** Lets the beginning of a run pass, in which connections are made and join, and takes the readings. */
+/** Waits until the beginning of a run has passed, in which connections are opened and join. Then takes the readings. */
 async function lead(setting: Setting): Promise<Start> {
   const { accelerator, pace, signal } = setting
   const [bytes] = await Promise.all([
@@ -205,7 +205,7 @@ async function sinceStart(
   }
 }
 
-/** Nothing is redirected where there are no programs; where there are but they count nothing, nobody knows. */
+/** The redirected share. It is 0 if the mode has no programs, and undefined if they do not count bytes. */
 function redirectedShare(
   accelerator: Accelerator,
   before: PathBytes | undefined,
@@ -217,7 +217,7 @@ function redirectedShare(
   return all > 0 ? redirected / all : 0
 }
 
-/** Apart from what counts, because counting the programs' time costs them some. */
+/** Measures in an extra run, because counting the programs' time slows them. */
 async function programTimes(
   { accelerator, stack, pace }: Setting,
   run: () => Promise<unknown>,

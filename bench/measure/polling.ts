@@ -1,31 +1,31 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { MeshaccelError } from '../../src/lib/errors.ts'
 
-/** Somebody who waits. */
+/** The caller of a wait. */
 export interface Waiting {
-  /** Aborted when the wait is to end early. */
+  /** Aborts the wait. */
   readonly signal: AbortSignal
-  /** Tells a person what is going on. */
+  /** Reports progress to the user. */
   readonly say: (text: string) => void
 }
 
-/** When a wait begins to say what it waits for, and how often it says so again. */
+/** The time after which a wait reports what it waits for, and the time between reports. */
 const QUIET_MS = 3_000
 const AGAIN_MS = 10_000
 
 export interface PollOptions {
-  /** What is waited for: `wait for port 15001`. */
+  /** The operation: `wait for port 15001`. */
   readonly operation: string
   readonly waiting: Waiting
   readonly timeoutMs?: number
   readonly everyMs?: number
-  /** How long it waits before it says so. */
+  /** The time before the first report. */
   readonly quietMs?: number
-  /** How it stands, for messages while it waits, and for the error when the time is over. */
+  /** The current state, for reports and for the timeout error. */
   readonly reason?: () => string
 }
 
-/** Asks until the answer is defined, within a bounded time. */
+/** Polls until the answer is defined, for a bounded time. */
 export async function pollUntil<T>(
   ask: () => T | undefined | Promise<T | undefined>,
   options: PollOptions,
@@ -54,7 +54,7 @@ export async function pollUntil<T>(
   }
 }
 
-/** A line for the one who waits: `wait for nginx on port 8080: 3 s of 30 s so far: it loads its modules`. */
+/** A progress line: `wait for nginx on port 8080: 3 s of 30 s so far: it loads its modules`. */
 export function stillWaiting(
   operation: string,
   waitedMs: number,
@@ -68,7 +68,10 @@ export function stillWaiting(
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-/** Blocks the thread until the answer is true, at most `timeoutMs`: for undoing, which cannot wait asynchronously. */
+/**
+ * Blocks the thread until the answer is true, for at most `timeoutMs`. Undo steps need it, because they must be
+ * synchronous.
+ */
 export function blockUntil(ask: () => boolean, timeoutMs: number): boolean {
   const end = performance.now() + timeoutMs
   while (!ask()) {

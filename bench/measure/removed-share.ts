@@ -4,8 +4,8 @@ import type { Run } from '../report.ts'
 import { spread, type Spread } from './statistics.ts'
 
 /**
- * How far a mode is on the way from iptables to Unix sockets, which no sidecar can beat: the share of the time per
- * request between the two that it removes. Undefined where Unix sockets were not measured or are not faster.
+ * How far a mode gets from iptables to Unix sockets, which no sidecar can beat. It is the share of the difference in
+ * time per request that the mode removes. Undefined if Unix sockets were not measured or are not faster.
  */
 export function removedShare(runs: readonly Run[], cell: Cell, mode: Mode): Spread | undefined {
   const time = (wanted: Mode, round: number): number | undefined => {

@@ -9,7 +9,7 @@ export interface RoundsOptions {
   readonly cells: readonly Cell[]
   readonly modes: readonly Mode[]
   readonly rounds: number
-  /** No further round begins when it would not end within this time. */
+  /** The time limit: no round begins that would end after it. */
   readonly budgetMs?: number
   readonly measure: (cell: Cell, mode: Mode, round: number) => Promise<Run>
   readonly say: (text: string) => void
@@ -22,8 +22,8 @@ export interface Rounds {
 }
 
 /**
- * Measures every mode of every cell once per round, in another order each time, because the order biases. A round in
- * which the hypervisor gave much time to others is repeated; of three such the best one counts.
+ * Measures every mode of every cell once per round. The order changes each time, because it biases the results. A round
+ * with much steal time is repeated. After three tries the best one counts.
  */
 export async function runRounds(options: RoundsOptions): Promise<Rounds> {
   const { cells, rounds, budgetMs = Infinity, now = () => performance.now(), say } = options

@@ -12,7 +12,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
 }
 
-/** Median, lowest and highest; undefined when there is no value. */
+/** Median, lowest and highest value; undefined if there are no values. */
 export function spread(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined
   return { median: median(values), low: Math.min(...values), high: Math.max(...values) }

@@ -1,4 +1,4 @@
-/** What a mode puts under the unchanged mesh. */
+/** The accelerator that a mode adds to the unchanged mesh. */
 export interface Accelerator {
   /** Its programs in the kernel. */
   readonly programs?: { readonly verdict: ProgramId; readonly pairing: ProgramId }
@@ -6,11 +6,11 @@ export interface Accelerator {
   settled?(atMostMs: number): Promise<PathBytes>
   /** Reads the counters. */
   bytes?(): Promise<PathBytes>
-  /** Throws when something is accelerated that must not be. */
+  /** Throws if a connection is accelerated that must not be. */
   check?(): Promise<void>
 }
 
-/** Bytes so far, by the path that they took. */
+/** Bytes so far, by path. */
 export interface PathBytes {
   readonly redirected: number
   readonly tcp: number

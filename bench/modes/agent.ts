@@ -17,7 +17,7 @@ const START_MS = 120_000
 const EVERY_MS = 50
 const CLEANUP_TRIES = 3
 
-/** Of `meshaccel status -o json`, what the bench reads. */
+/** The fields of `meshaccel status -o json` that the bench reads. */
 interface Status {
   readonly state: string
   readonly refusedBecause?: string
@@ -26,7 +26,7 @@ interface Status {
   readonly totals: { readonly redirectedBytes: number; readonly tcpBytes: number }
 }
 
-/** Of `meshaccel flows -o json`, what the bench reads. */
+/** The fields of `meshaccel flows -o json` that the bench reads. */
 export interface Flows {
   readonly flows: readonly {
     readonly client?: { readonly address: string }
@@ -38,18 +38,18 @@ export interface Flows {
 export interface AgentSetting {
   readonly directory: string
   readonly runName: string
-  /** What the node is called. */
+  /** The node's name. */
   readonly node: string
   readonly cgroup: string
   readonly mesh: Mesh
   /** The pods of this node. */
   readonly pods: readonly PodNetwork[]
-  /** Pods of different nodes: a connection between them must never be accelerated. */
+  /** Pods on different nodes. A connection between them must never be accelerated. */
   readonly apart: { readonly client: PodNetwork; readonly server: PodNetwork } | undefined
   readonly observed: readonly Observation[]
 }
 
-/** Starts the agent as a user would, by the command line, and ends it with the stack. */
+/** Starts the agent through the command line, as a user would. The stack ends it. */
 export async function startAgent(
   stack: UndoStack,
   setting: AgentSetting,
@@ -73,7 +73,7 @@ export async function startAgent(
     const client = await Child.start(stack, `meshaccel ${noun}`, [
       ...meshaccel(noun, '-o', 'json', '--socket', socket),
     ])
-    // `status` exits with 1 when nothing is accelerated, and tells what is.
+    // `status` exits with 1 if nothing is accelerated, but still prints the status.
     const { stdout } = await client.ended
     waiting.signal.throwIfAborted()
     if (stdout !== '') return stdout
@@ -98,13 +98,13 @@ export async function startAgent(
   }
 }
 
-/** As a user does who wants to know: slow requests go to a collector, of which there are none. */
+/** The flags that a user sets to observe. The collector for slow requests does not exist. */
 const flagsFor = (observed: readonly Observation[]): string[] => [
   ...(observed.includes('measure') ? ['--measure', 'namespaces'] : []),
   ...(observed.includes('otlp') ? ['--otlp', 'http://127.0.0.1:4318'] : []),
 ]
 
-/** A trace as a user leaves it running; resolves once the agent listens. */
+/** Starts a trace that runs in the background. Resolves once the agent listens. */
 async function startTrace(stack: UndoStack, socket: string, waiting: Waiting): Promise<void> {
   const trace = await Child.start(stack, 'meshaccel trace', [
     ...meshaccel('trace', '--socket', socket),
@@ -118,7 +118,7 @@ async function startTrace(stack: UndoStack, socket: string, waiting: Waiting): P
   )
 }
 
-/** Without Node starting, the wait for it would be most of the bench: ask only once the socket is there. */
+/** Waits for the socket before it runs `status`, because the start of Node would dominate the wait. */
 async function untilAccelerating(
   agent: Child,
   socket: string,
@@ -132,7 +132,7 @@ async function untilAccelerating(
       agent.assertRunning()
       if (!existsSync(socket)) return undefined
       const { state, refusedBecause, pods: counts } = await status()
-      // A refusal stays: more waiting would be in vain.
+      // A refusal is final, so waiting longer is useless.
       if (state === 'refused') {
         throw new MeshaccelError(refusedBecause ?? 'it is refused', {
           code: 'REFUSED',
@@ -152,7 +152,7 @@ async function untilAccelerating(
   )
 }
 
-/** Until some connections are engaged and their number no longer changes; short ones may never be. */
+/** Waits until some connections are engaged and their number is stable. Short connections may never be engaged. */
 async function untilSettled(
   status: () => Promise<Status>,
   atMostMs: number,
@@ -174,14 +174,14 @@ const pathBytes = ({ totals }: Status): PathBytes => ({
   tcp: totals.tcpBytes,
 })
 
-/** Throws when a connection between the pods is on any other path than TCP. */
+/** Throws if a connection between the pods uses any path except TCP. */
 export function assertPlain(
   { flows }: Flows,
   { client, server }: NonNullable<AgentSetting['apart']>,
 ): void {
   const joined = flows.filter(
     (flow) =>
-      // One end may be unknown here; connections inside of a pod have the same address at both.
+      // One end may be unknown on this node. Connections inside a pod have the same address at both ends.
       (flow.server?.address.startsWith(`${server.address}:`) ?? true) &&
       (flow.client?.address.startsWith(`${client.address}:`) ?? true) &&
       flow.directions.some(({ path, redirectedBytes }) => path !== 'tcp' || redirectedBytes > 0),
@@ -211,7 +211,7 @@ const meshaccel = (...args: string[]): string[] => [
   ...args,
 ]
 
-/** Without the loop of events, because it may be the end of the process. On a busy machine a drain may take its time. */
+/** Works without the event loop, because the process may be ending. On a busy machine a drain may be slow. */
 function cleanUp(pin: string, where: readonly string[]): void {
   for (let tries = 1; existsSync(pin); tries += 1) {
     const [command = '', ...args] = meshaccel('cleanup', ...where)

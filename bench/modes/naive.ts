@@ -4,7 +4,7 @@ import { BpfObject } from 'libbpf'
 import type { UndoStack } from '../system/undo-stack.ts'
 import type { Accelerator } from './accelerator.ts'
 
-/** The bare mechanism on the processes of one cgroup: the speed limit, without any of the safety. */
+/** The bare mechanism on the processes of one cgroup. It shows the speed limit and has no safety rules. */
 export function attachNaive(stack: UndoStack, cgroup: string): Accelerator {
   const object = BpfObject.open(join(packageRoot, 'build/bpf/naive.bpf.o')).load()
   stack.defer('unload the naive programs', () => object[Symbol.dispose]())

@@ -20,32 +20,32 @@ export interface RunTime {
 // BPF_OBJ_NAME_LEN of linux/bpf.h, without the terminating byte.
 const NAME_LENGTH = 15
 
-/** Lets the kernel count the programs' time, which costs them some, for as long as the stack lives. */
+/** Has the kernel count the programs' time until the stack ends. Counting slows the programs. */
 export function countRunTime(stack: UndoStack): void {
   setSysctl(stack, 'kernel.bpf_stats_enabled', '1')
 }
 
-/** The time that a program has taken since counting began for the first time. */
+/** The total time of a program since counting began first. */
 export function runTime(id: ProgramId): RunTime {
   const output = systemCommand('bpftool', ['-j', 'prog', 'show', 'id', String(id)])
   const shown: ShownProgram = JSON.parse(output)
   return { ns: shown.run_time_ns ?? 0, count: shown.run_cnt ?? 0 }
 }
 
-/** Nanoseconds per run between two readings; undefined when it did not run. */
+/** Nanoseconds per run between two readings; undefined if it did not run. */
 export function nsPerRun(before: RunTime, after: RunTime): number | undefined {
   const count = after.count - before.count
   return count > 0 ? (after.ns - before.ns) / count : undefined
 }
 
 /**
- * The agent's programs: the sockops program that is attached to this very cgroup, and the verdict that shares maps with
- * it. Names alone do not tell them from another agent's.
+ * The agent's programs: the sockops program that is attached to exactly this cgroup, and the verdict that shares maps
+ * with it. Names do not distinguish them from another agent's.
  */
 export function agentPrograms(
   cgroup: string,
 ): { readonly verdict: ProgramId; readonly pairing: ProgramId } | undefined {
-  // bpftool prints nothing at all for a cgroup without programs.
+  // bpftool prints nothing for a cgroup without programs.
   const output = systemCommand('bpftool', ['-j', 'cgroup', 'show', cgroup])
   const attached: { readonly id: number }[] = output.trim() === '' ? [] : JSON.parse(output)
   const programs: ShownProgram[] = JSON.parse(systemCommand('bpftool', ['-j', 'prog', 'show']))

@@ -1,6 +1,6 @@
 import type { Accelerator } from './accelerator.ts'
 
-/** The accelerators of two nodes as one: their bytes together, each with its own check. */
+/** Combines the accelerators of two nodes: adds up their bytes and runs both checks. */
 export function twoNodes(here: Accelerator, there: Accelerator): Accelerator {
   const bytes = async (): ReturnType<NonNullable<Accelerator['bytes']>> => {
     const both = [await here.bytes?.(), await there.bytes?.()]

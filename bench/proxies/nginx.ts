@@ -5,14 +5,14 @@ import { listening, type Pod, startInPod } from '../topology/pod.ts'
 import type { Waiting } from '../measure/polling.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
 
-/** Where the application listens: a port of its pod's address and a Unix socket. */
+/** The application's addresses: a port of its pod's address, and a Unix socket. */
 export interface ApplicationAddress {
   readonly host: string
   readonly port: number
   readonly socket: string
 }
 
-/** nginx as the application: one file per payload size. */
+/** Starts nginx as the application, with one file per payload size. */
 export async function startApplication(
   stack: UndoStack,
   pod: Pod,
@@ -28,7 +28,7 @@ export async function startApplication(
   return child
 }
 
-/** Makes the files that the application serves: `/81` is 81 bytes long. */
+/** Creates the files that the application serves: `/81` is 81 bytes long. */
 export function writePayloads(directory: string, sizes: readonly number[]): void {
   const root = join(directory, 'payloads')
   mkdirSync(root, { recursive: true })

@@ -3,12 +3,12 @@ import { formatShort } from './format.ts'
 import { markup, type Markup } from './markup.ts'
 import { linearScale } from './scale.ts'
 
-/** One bar: the median, how far the rounds lie apart, and each of them. */
+/** One bar: the median, the spread of the rounds, and each round. */
 export interface Bar {
   readonly name: string
   readonly spread: Spread
   readonly rounds: readonly number[]
-  /** What is to be said beside the figure: `1.52x`. */
+  /** The text beside the figure: `1.52x`. */
   readonly note: string
 }
 
@@ -18,7 +18,7 @@ const RIGHT = 132
 const ROW = 34
 const THICK = 18
 
-/** Bars from zero, each with its rounds as dots and a line from the lowest to the highest. */
+/** A bar chart from zero. Each bar shows its rounds as dots, and a line from the lowest to the highest. */
 export function barChart(title: string, unit: string, bars: readonly Bar[]): Markup {
   const most = Math.max(...bars.map(({ spread }) => spread.high))
   const bottom = bars.length * ROW + 6

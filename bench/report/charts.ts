@@ -10,7 +10,7 @@ import type { Markup } from './markup.ts'
 import { logScale, ninesScale } from './scale.ts'
 import { ratioOf } from './text.ts'
 
-/** The plots of one cell: speed, CPU time, and how latency is distributed. */
+/** The plots of one cell: speed, CPU time and the latency distribution. */
 export function cellCharts(report: Report, cell: Cell): Markup[] {
   const stream = cell.scenario === 'stream'
   const runs = report.runs.filter((run) => sameCell(run, cell))

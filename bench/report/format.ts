@@ -1,12 +1,12 @@
-/** `12,345`, or with digits behind the point. */
+/** Formats as `12,345`, with `digits` decimals. */
 export const formatNumber = (value: number, digits = 0): string =>
   value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
-/** Three digits or so: `0.42`, `4.2`, `42`, `4,242`. */
+/** Formats with about three digits: `0.42`, `4.2`, `42`, `4,242`. */
 export const formatShort = (value: number): string =>
   formatNumber(value, value >= 100 || Number.isInteger(value) ? 0 : value >= 10 ? 1 : 2)
 
-/** `85 µs`, `1.2 ms`, `2 s`, from microseconds. */
+/** Formats microseconds as `85 µs`, `1.2 ms` or `2 s`. */
 export function formatTime(us: number): string {
   if (us < 1000) return `${Number(us.toPrecision(3))} µs`
   if (us < 1e6) return `${Number((us / 1000).toPrecision(3))} ms`

@@ -12,8 +12,8 @@ import { cellRows, cellTitle, failureLines, ratioOf, subject, verdictLines } fro
 import { outcomeOf, verdictOf } from './verdict.ts'
 
 /**
- * The report as one HTML file: no script, nothing from elsewhere, and the policy in its head forbids both. All figures
- * are in it once more as JSON, in a link that saves them.
+ * The report as one HTML file. It has no script and no external resources, and its content security policy forbids
+ * both. A download link contains all figures as JSON.
  */
 export function renderHtml(report: Report): string {
   const verdict = verdictOf(report)
@@ -59,7 +59,7 @@ as JSON</a>: what <code>meshaccel bench -o json</code> prints.</p>
   return page.text
 }
 
-/** One row a cell: what the page is about, before any plot. */
+/** The summary table, with one row per cell. */
 function summary(report: Report): Markup | undefined {
   const rows = cells(report.runs).flatMap((cell) => {
     const present = modes.filter(

@@ -1,7 +1,7 @@
 import { markup, type Markup } from './markup.ts'
 import type { Scale } from './scale.ts'
 
-/** One line of a plot: a mode's figures. */
+/** One line of a plot, for one mode. */
 export interface Line {
   readonly name: string
   readonly points: readonly {
@@ -19,7 +19,7 @@ export interface LinePlot {
   readonly x: Scale
   readonly y: Scale
   readonly lines: readonly Line[]
-  /** A figure to compare with by eye. */
+  /** A reference value to draw. */
   readonly reference?: number
 }
 
@@ -27,7 +27,7 @@ export const plotArea = { left: 62, right: 446, top: 10, bottom: 226 } as const
 const WIDTH = 460
 const HEIGHT = 272
 
-/** Lines over one axis; the legend is below, and each mode looks the same in all plots. */
+/** Lines over one axis, with a legend below. Each mode has the same style in all plots. */
 export function linePlot({ title, unit, xLabel, x, y, lines, reference }: LinePlot): Markup {
   const { left, right, top, bottom } = plotArea
   const grid = [

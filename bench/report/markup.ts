@@ -1,4 +1,4 @@
-/** A piece of HTML or SVG: what is in it is markup already. */
+/** A piece of HTML or SVG. Its content is already markup. */
 export class Markup {
   readonly text: string
 
@@ -7,10 +7,10 @@ export class Markup {
   }
 }
 
-/** What a template may hold; all but Markup is text, and is escaped. */
+/** The values of a template. Everything except Markup is text and is escaped. */
 export type Content = Markup | string | number | undefined | readonly Content[]
 
-/** A template in which nothing becomes markup that was not written here. Lists are joined, undefined is nothing. */
+/** A template tag: only its literal parts and Markup values are markup. Lists are joined; undefined is empty. */
 export function markup(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
   return new Markup(String.raw({ raw: strings }, ...values.map(textOf)))
 }

@@ -2,7 +2,7 @@ import { type Mode, modes } from '../options.ts'
 import type { Report } from '../report.ts'
 import { counted } from './format.ts'
 
-/** What each mode is, in words. */
+/** A description of each mode. */
 const modeWords: Readonly<Record<Mode, string>> = {
   iptables:
     "the baseline: both sidecars behind the mesh's rules, whichever tool writes them, no accelerator",
@@ -17,7 +17,7 @@ const modeWords: Readonly<Record<Mode, string>> = {
   direct: 'client to server without sidecars',
 }
 
-/** How it was measured, for somebody who does not want to believe it. One paragraph each. */
+/** A description of the method for a sceptical reader, one string per paragraph. */
 export function methodOf(report: Report): string[] {
   if (report.kubernetes) return inCluster(report, report.kubernetes.node)
   const { pace, runs } = report

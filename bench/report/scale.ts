@@ -1,11 +1,11 @@
-/** From figures to places along one axis of a plot. */
+/** Maps values to positions on one axis of a plot. */
 export interface Scale {
-  /** Where a figure lies. */
+  /** The position of a value. */
   at(value: number): number
   readonly ticks: readonly { readonly at: number; readonly label: string }[]
 }
 
-/** Evenly from `low` to `high`, which are widened to whole ticks. */
+/** A linear scale from `low` to `high`, widened to whole ticks. */
 export function linearScale(
   [low, high]: readonly [number, number],
   [from, to]: readonly [number, number],
@@ -20,7 +20,7 @@ export function linearScale(
   return { at, ticks: values.map((value) => ({ at: at(value), label: label(value) })) }
 }
 
-/** By orders of magnitude; a tick at 1, 2 and 5 of each, or at 1 only where there are many. */
+/** A logarithmic scale. Ticks are at 1, 2 and 5 of each decade, or only at 1 if there are many decades. */
 export function logScale(
   [low, high]: readonly [number, number],
   [from, to]: readonly [number, number],
@@ -40,7 +40,7 @@ export function logScale(
   return { at, ticks: values.map((value) => ({ at: at(value), label: label(value) })) }
 }
 
-/** One place for each of a few names, in their order. */
+/** One position for each label, in order. */
 export function ordinalScale(
   labels: readonly string[],
   [from, to]: readonly [number, number],
@@ -50,7 +50,7 @@ export function ordinalScale(
   return { at, ticks: labels.map((label, index) => ({ at: at(index), label })) }
 }
 
-/** Shares of requests, so that each further nine (90 %, 99 %, 99.9 %) takes the same room. */
+/** A scale for shares of requests. Each further nine (90 %, 99 %, 99.9 %) takes the same space. */
 export function ninesScale(highest: number, [from, to]: readonly [number, number]): Scale {
   const at = (share: number): number => from + (nines(share) / nines(highest)) * (to - from)
   return {

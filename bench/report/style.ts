@@ -1,4 +1,4 @@
-/** The report's only style sheet: light and dark as the reader's system is, and plain on paper. */
+/** The report's only style sheet. It follows the system's light or dark setting, and is plain on paper. */
 export const style = `
 :root {
   color-scheme: light dark;

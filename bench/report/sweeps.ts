@@ -14,14 +14,14 @@ const words: Readonly<Record<Axis, { label: string; format: (value: number) => s
   payloadBytes: { label: 'payload', format: formatSize },
 }
 
-/** How the gain depends on concurrency and on payload, wherever more than one of them was measured. */
+/** Shows how the gain depends on concurrency and payload, if several values were measured. */
 export function sweepCharts(report: Report): Markup[] {
   return (['connections', 'payloadBytes'] as const).flatMap((axis) =>
     families(report, axis).flatMap((family) => sweep(report, family, axis)),
   )
 }
 
-/** Groups of cells that differ in nothing but what lies along the axis, in its order. */
+/** Groups of cells that differ only in the axis, sorted by it. */
 function families(report: Report, axis: Axis): Cell[][] {
   const groups = new Map<string, Cell[]>()
   for (const cell of cells(report.runs)) {
@@ -34,7 +34,7 @@ function families(report: Report, axis: Axis): Cell[][] {
 }
 
 function sweep(report: Report, family: readonly Cell[], axis: Axis): Markup[] {
-  // Without sidecars it is so much faster that nothing else could be told apart.
+  // Leaves out `direct`: it is so much faster that the other lines would merge.
   const shown = modes.filter((mode) => mode !== 'direct')
   const lines = shown.flatMap((mode): Line[] => {
     const points = family.flatMap((cell, x) => {

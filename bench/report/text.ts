@@ -9,7 +9,7 @@ import { counted, formatNumber } from './format.ts'
 
 const GAP = '  '
 
-/** The comparison for a person: one table per cell, each with its verdict in words. */
+/** The report as text: one table per cell, each with its verdict in words. */
 export function renderReport(report: Report): string {
   const { runs, repeatedRounds } = report
   const rounds = new Set(runs.map(({ round }) => round)).size
@@ -20,7 +20,7 @@ export function renderReport(report: Report): string {
   return [head, ...cells(runs).map((cell) => renderCell(report, cell))].join('\n')
 }
 
-/** `HAProxy sidecars behind Istio's rules (iptables-nft), Linux 6.12.0, 2 CPUs, cubic` */
+/** For example `HAProxy sidecars behind Istio's rules (iptables-nft), Linux 6.12.0, 2 CPUs, cubic`. */
 export function subject(report: Report): string {
   const { proxy, mesh, host } = report
   return (
@@ -40,7 +40,7 @@ const redirectsIn = ({ runs }: Report): string[] => [
   ...new Set(runs.map(({ redirect }) => redirect)),
 ]
 
-/** The rows of one cell's table, the titles first; the second cell of a row is the first number. */
+/** The rows of one cell's table, titles first. The first number of a row is in its second column. */
 export function cellRows(report: Report, cell: Cell): string[][] {
   const ofCell = report.runs.filter((run) => sameCell(run, cell))
   const stream = cell.scenario === 'stream'
@@ -86,7 +86,7 @@ export function cellTitle(report: Report, cell: Cell): string {
   return `${scenario}: ${what}, ${counted(connections, 'connection')}${how}`
 }
 
-/** What meshaccel gains, and what it costs to observe it, where that was measured. */
+/** Lines about meshaccel's gain, and about the cost of observing if that was measured. */
 export function verdictLines(report: Report, cell: Cell): string[] {
   const cost = ratioOf(report, cell, 'observed', 'meshaccel')
   return [
@@ -95,7 +95,7 @@ export function verdictLines(report: Report, cell: Cell): string[] {
   ].filter((line) => line !== undefined)
 }
 
-/** `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
+/** For example `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
 function gainLine(report: Report, cell: Cell): string | undefined {
   const mode = ['meshaccel', 'naive'].find((each): each is Mode =>
     report.runs.some((run) => run.mode === each && sameCell(run, cell)),
@@ -116,7 +116,7 @@ const wayText = (share: number): string =>
     ? 'faster than over Unix sockets'
     : `${Math.round(share * 100)} % of the way to Unix sockets`
 
-/** `direct could not send 3 % of the requests at 20,000 requests/s` */
+/** For example `direct could not send 3 % of the requests at 20,000 requests/s`. */
 function lateLines({ runs }: Report, cell: Cell): string[] {
   return modes.flatMap((mode) => {
     const rated = runs.flatMap((run) =>
@@ -132,7 +132,7 @@ function lateLines({ runs }: Report, cell: Cell): string[] {
   })
 }
 
-/** `naive broke in 2 rounds: run sender: ...` */
+/** For example `naive broke in 2 rounds: run sender: ...`. */
 export function failureLines(report: Report, cell: Cell): string[] {
   const { runs } = report
   const failed = runs.filter((run) => run.failure !== undefined && sameCell(run, cell))

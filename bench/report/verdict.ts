@@ -6,13 +6,13 @@ import { median, type Spread } from '../measure/statistics.ts'
 import { counted } from './format.ts'
 import { cellTitle, ratioOf } from './text.ts'
 
-/** How a mode does in one cell: only what every round agrees on is a difference. */
+/** The result of a mode in one cell. Only a difference that every round shows counts. */
 export type Outcome = 'faster' | 'slower' | 'same'
 
 export const outcomeOf = ({ low, high }: Spread): Outcome =>
   low > 1 ? 'faster' : high < 1 ? 'slower' : 'same'
 
-/** The whole report in plain words: one sentence first, then what qualifies it. */
+/** The report in plain words: a headline, then sentences that qualify it. */
 export interface Verdict {
   readonly headline: string
   readonly sentences: readonly string[]
@@ -77,7 +77,7 @@ function figureSentences(report: Report): string[] {
     values.length === 0 ? [] : [`${what}: ${fromTo(values, times)} of iptables'.`]
   const inside = (mode: Mode): number[] =>
     cells(report.runs).flatMap((cell) => removedShare(report.runs, cell, mode)?.median ?? [])
-  // Where it is faster than Unix sockets, all is gone.
+  // If it is faster than Unix sockets, it has removed the whole difference.
   const way = inside('meshaccel').map((share) => Math.min(1, share))
   return [
     ...say(
@@ -98,7 +98,7 @@ function figureSentences(report: Report): string[] {
   ]
 }
 
-/** `naive` and others may break; meshaccel may not. */
+/** Other modes may fail; a failure of meshaccel is a caveat. */
 function caveats(report: Report): string[] {
   const rounds = new Set(report.runs.map(({ round }) => round)).size
   const broken = [
@@ -132,7 +132,7 @@ const times = (ratio: number): string => `${ratio.toFixed(2)}x`
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
 
-/** `1.21x to 1.94x`; one figure where both ends read the same. */
+/** Formats as `1.21x to 1.94x`, or as one figure if both ends read the same. */
 function fromTo(values: readonly number[], format: (value: number) => string): string {
   const [low, high] = [format(Math.min(...values)), format(Math.max(...values))]
   return low === high ? format(median(values)) : `${low} to ${high}`

@@ -7,7 +7,7 @@ import type { UndoStack } from './undo-stack.ts'
 
 const TAIL = 8192
 const TERM_MS = 5_000
-/** Measurements take so long; what takes longer says that it is still at it. */
+/** Measurements take this long. A longer wait reports progress. */
 const SAY_EVERY_MS = 20_000
 const KILL_MS = 5_000
 
@@ -18,11 +18,11 @@ export interface Ended {
   readonly stdout: string
 }
 
-/** A process that the run started and ends at the latest with its stack. */
+/** A process of the run. It ends with its stack at the latest. */
 export class Child {
   readonly name: string
   readonly pid: number
-  /** Resolves when it is gone; never rejects. */
+  /** Resolves when the process is gone. Never rejects. */
   readonly ended: Promise<Ended>
   readonly #process: ChildProcess
   #stderr = ''
@@ -47,7 +47,7 @@ export class Child {
     })
   }
 
-  /** Starts a process in a session of its own: a terminal's Ctrl-C must reach the bench first. */
+  /** Starts a process in a session of its own, so that a terminal's Ctrl-C reaches only the bench. */
   static async start(
     stack: UndoStack,
     name: string,
@@ -76,12 +76,12 @@ export class Child {
     return started
   }
 
-  /** The end of what it said on stderr. */
+  /** The last part of its stderr. */
   get stderr(): string {
     return this.#stderr.trim()
   }
 
-  /** Throws when the process is gone, with what it said last. */
+  /** Throws if the process is gone, with its last output. */
   assertRunning(): void {
     if (!this.#over) return
     const { code, signal } = this.#over
@@ -91,7 +91,7 @@ export class Child {
     })
   }
 
-  /** Waits for the end of a process that is to succeed, and returns what it printed. */
+  /** Waits until the process has ended successfully, and returns its output. */
   async result(waiting: Waiting, timeoutMs: number): Promise<string> {
     const ended = await this.#within(waiting, timeoutMs)
     if (ended.code === 0) return ended.stdout
@@ -101,7 +101,7 @@ export class Child {
     })
   }
 
-  /** Ends the process without the event loop: it is gone, or a zombie that Node reaps later, on return. */
+  /** Ends the process without the event loop. On return it is gone, or a zombie that Node reaps later. */
   endNow(): void {
     if (this.#over || gone(this.pid)) return
     this.#process.kill('SIGTERM')

@@ -1,3 +1,3 @@
-/** Where something listens: a TCP address or the path of a Unix socket. */
+/** A listening address: TCP, or the path of a Unix socket. */
 export type Endpoint =
   { readonly host: string; readonly port: number } | { readonly socket: string }

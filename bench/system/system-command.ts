@@ -2,8 +2,8 @@ import { spawnSync, type SpawnSyncOptionsWithStringEncoding } from 'node:child_p
 import { MeshaccelError } from '../../src/lib/errors.ts'
 
 /**
- * Runs a short command to its end and returns its output. It gets a session of its own, because a terminal sends Ctrl-C
- * to the whole foreground group and half a command is worse than a whole one.
+ * Runs a short command and returns its output. The command has a session of its own: a terminal sends Ctrl-C to the
+ * whole foreground group, which would stop the command half way.
  */
 export function systemCommand(command: string, args: readonly string[], input = ''): string {
   const options: SpawnSyncOptionsWithStringEncoding & { detached: boolean } = {

@@ -1,8 +1,8 @@
 import { Disposables } from '../../src/lib/disposables.ts'
 
 /**
- * What a run has to put back, undone in reverse. Undoing is synchronous, so that it also works from an `exit` handler:
- * a second Ctrl-C or an uncaught error leaves as little behind as an orderly end.
+ * The undo steps of a run, run in reverse. They are synchronous, so that they also work in an `exit` handler. A second
+ * Ctrl-C or an uncaught error leaves as little behind as an orderly end.
  */
 export class UndoStack implements Disposable {
   readonly #steps = new Disposables()
@@ -14,7 +14,7 @@ export class UndoStack implements Disposable {
     process.on('exit', this.#onExit)
   }
 
-  /** Registers a step, best before the resource exists: it must not mind that there is nothing to undo. */
+  /** Registers a step, preferably before the resource exists. A step must tolerate that there is nothing to undo. */
   defer(what: string, undo: () => void): void {
     this.#steps.defer(() => {
       try {
@@ -25,14 +25,14 @@ export class UndoStack implements Disposable {
     })
   }
 
-  /** A stack that is undone with this one at the latest. */
+  /** A stack that is undone with this one, or before. */
   nested(): UndoStack {
     const inner = new UndoStack(this.#complain)
     this.defer('end a part of the run', () => inner[Symbol.dispose]())
     return inner
   }
 
-  /** Undoes everything; a step that fails is reported and the rest goes on. Idempotent. */
+  /** Undoes everything. Reports a step that fails and continues. Idempotent. */
   [Symbol.dispose](): void {
     process.off('exit', this.#onExit)
     this.#steps[Symbol.dispose]()

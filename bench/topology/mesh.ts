@@ -3,15 +3,15 @@ import { sidecarMeshes } from '../../src/pods/meshes.ts'
 /** The meshes whose rules the bench can set up. */
 export type MeshName = 'istio' | 'linkerd'
 
-/** What the proxies of a mesh have to agree on with its rules. */
+/** The settings that a mesh's proxies share with its rules. */
 export interface Mesh {
   readonly name: MeshName
-  /** As people write it. */
+  /** The mesh's name for people. */
   readonly title: string
   readonly proxyUid: number
   readonly outboundPort: number
   readonly inboundPort: number
-  /** Where the inbound proxy's connections to the application come from. */
+  /** The source address of the inbound proxy's connections to the application. */
   readonly inboundSource: string
 }
 

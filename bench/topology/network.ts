@@ -17,8 +17,8 @@ export interface Network {
 }
 
 /**
- * Two pods on one node, joined by veth pairs and a bridge, and one on another; each node is a namespace, so that the
- * host's own network is not touched. The nodes route between their pods.
+ * Two pods on one node, joined by veth pairs and a bridge, and one pod on another node. Each node is a network
+ * namespace, so the host's own network stays untouched. The nodes route between their pods.
  */
 export function createNetwork(stack: UndoStack, runName: string): Network {
   const here = createNode(stack, runName, 'node', '10.244.1')
@@ -45,7 +45,7 @@ interface NodeNetwork {
   readonly pod: (name: string, host: number) => PodNetwork
 }
 
-/** A node whose pods have addresses of one /24. */
+/** A node; its pods have addresses in one /24. */
 function createNode(
   stack: UndoStack,
   runName: string,
@@ -57,7 +57,7 @@ function createNode(
   inside(node, 'ip', 'link', 'add', 'pods', 'type', 'bridge')
   inside(node, 'ip', 'address', 'add', `${prefix}.1/24`, 'dev', 'pods')
   inside(node, 'ip', 'link', 'set', 'pods', 'up')
-  // The bridge belongs to the namespace of its own, so the addresses need to be unique only in there.
+  // The bridge has a namespace of its own, so addresses must be unique only there.
   const pod = (name: string, host: number): PodNetwork => {
     const address = `${prefix}.${host}`
     const netns = createNamespace(stack, `${runName}-${name}`)
@@ -72,7 +72,7 @@ function createNode(
   return { netns: node, pod }
 }
 
-/** Runs a command in a namespace. Not by `ip netns exec`, which hides /sys/fs/cgroup and /sys/fs/bpf. */
+/** Runs a command in a namespace. It avoids `ip netns exec`, which hides /sys/fs/cgroup and /sys/fs/bpf. */
 export function inside(netns: string, ...command: string[]): string {
   return systemCommand('nsenter', [`--net=${netns}`, '--', ...command])
 }

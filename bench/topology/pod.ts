@@ -5,16 +5,16 @@ import type { Endpoint } from '../system/endpoint.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
 import { inside, type PodNetwork } from './network.ts'
 
-/** A place where processes run as those of one pod. */
+/** The namespace and cgroup for the processes of one pod. */
 export interface Pod extends PodNetwork {
   /** The cgroup v2 directory of its processes. */
   readonly cgroup: string
 }
 
-/** As whom a process runs. */
+/** The user and capabilities of a process. */
 interface Identity {
   readonly uid: number
-  /** What it may do besides, as setpriv names it. */
+  /** Additional capabilities, in setpriv's names. */
   readonly capabilities?: readonly string[]
 }
 
@@ -26,8 +26,8 @@ export async function startInPod(
   command: readonly string[],
   { uid, capabilities = [] }: Identity = { uid: 0 },
 ): Promise<Child> {
-  // The proxy's user may not search the directory that the bench was started in, such as root's home.
-  // A socket belongs to the cgroup in which its process was when it made it, so the process moves before it starts.
+  // - The proxy's user may not enter the directory that the bench was started in, such as root's home.
+  // - A socket belongs to the cgroup in which its process created it, so the process moves before it starts.
   const script =
     'echo 0 >"$0/cgroup.procs" && cd / && exec nsenter --net="$1" -- setpriv --clear-groups "${@:2}"'
   const granted = capabilities.map((capability) => `+${capability}`).join(',')
@@ -43,7 +43,7 @@ export async function startInPod(
   return Child.start(stack, called, ['bash', '-c', script, ...place, ...command])
 }
 
-/** Waits until the process listens where it is to. */
+/** Waits until the process listens at the endpoint. */
 export async function listening(
   pod: Pod,
   child: Child,
@@ -53,7 +53,7 @@ export async function listening(
   const where = 'socket' in endpoint ? endpoint.socket : `port ${endpoint.port}`
   const listens = (): boolean =>
     'socket' in endpoint
-      ? // HAProxy binds a temporary name first, and that is the one that the kernel shows for good.
+      ? // HAProxy binds a temporary name first, and the kernel always shows that name.
         existsSync(endpoint.socket) &&
         inside(pod.netns, 'ss', '-Hlx').includes(` ${endpoint.socket}`)
       : inside(pod.netns, 'ss', '-Hltn', `sport = :${endpoint.port}`).trim() !== ''

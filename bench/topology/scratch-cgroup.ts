@@ -5,12 +5,12 @@ import { cgroup2Mount, type Mount, readMounts } from '../../src/lib/mountinfo.ts
 import { blockUntil } from '../measure/polling.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
 
-/** The run's own part of the cgroup v2 hierarchy. */
+/** The run's own cgroup v2 directories. */
 export interface ScratchCgroup {
   readonly path: string
-  /** What stands for this node: an accelerator watches this directory and no other. */
+  /** Stands for this node: an accelerator watches only this directory. */
   readonly node: string
-  /** What stands for another node. */
+  /** Stands for another node. */
   readonly elsewhere: string
 }
 
@@ -24,7 +24,7 @@ export function createScratchCgroup(stack: UndoStack, runName: string): ScratchC
   return cgroup
 }
 
-/** CPU time that all processes of the run have used, those included that have ended: the kernel adds it up per cgroup. */
+/** The CPU time of all processes of the run, including ended ones. The kernel adds it up per cgroup. */
 export function cpuUsec(cgroup: ScratchCgroup): number {
   return parseCpuUsec(readFileSync(join(cgroup.path, 'cpu.stat'), 'utf8'))
 }
@@ -48,7 +48,7 @@ export function cgroup2Root(mounts: readonly Mount[] = readMounts()): string {
 
 function remove(directory: string): void {
   if (!existsSync(directory)) return
-  // Short commands of the run may still be on their way out.
+  // Short commands of the run may still be ending.
   const kill = join(directory, 'cgroup.kill')
   if (existsSync(kill)) writeFileSync(kill, '1')
   let failure: unknown

@@ -11,7 +11,7 @@ const reservedPorts = [
   ...Object.values(meshes).flatMap(({ outboundPort, inboundPort }) => [outboundPort, inboundPort]),
 ]
 
-/** Sets a sysctl of the first network namespace for as long as the stack lives. */
+/** Sets a sysctl of the initial network namespace until the stack ends. */
 export function setSysctl(stack: UndoStack, name: string, value: string): void {
   const path = sysctlPath(name)
   const before = readFileSync(path, 'utf8').trim()
@@ -21,8 +21,8 @@ export function setSysctl(stack: UndoStack, name: string, value: string): void {
 }
 
 /**
- * Gives the pods the settings that comparisons need and returns their congestion control: bbr, some hosts' default,
- * paces even loopback. A namespace may only choose what the first namespace allows.
+ * Sets the pods' sysctls for comparisons and returns their congestion control. bbr, the default of some hosts, paces
+ * even loopback. A namespace may choose only what the initial namespace allows.
  */
 export function tunePods(stack: UndoStack, pods: readonly PodNetwork[]): string {
   const allowed = readFileSync(sysctlPath(ALLOWED), 'utf8').trim().split(/\s+/)
@@ -30,14 +30,14 @@ export function tunePods(stack: UndoStack, pods: readonly PodNetwork[]): string 
     setSysctl(stack, ALLOWED, [...allowed, CONGESTION_CONTROL].join(' '))
   }
   for (const { netns } of pods) {
-    // `close` would otherwise run out of ports, and TIME_WAIT of one mode would slow down the next.
+    // Otherwise `close` runs out of ports, and TIME_WAIT sockets of one mode slow down the next.
     const settings = [
       `net.ipv4.tcp_congestion_control=${CONGESTION_CONTROL}`,
       'net.ipv4.tcp_max_tw_buckets=64',
       'net.ipv4.ip_local_port_range=1024 65535',
       `net.ipv4.ip_local_reserved_ports=${reservedPorts.join(',')}`,
       'net.core.somaxconn=4096',
-      // TPROXY's packets have sources that no route leads back to.
+      // With TPROXY, packets have source addresses without a return route.
       'net.ipv4.conf.all.rp_filter=0',
       'net.ipv4.conf.eth0.rp_filter=0',
       'net.ipv4.conf.lo.rp_filter=0',

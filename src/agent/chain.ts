@@ -4,8 +4,8 @@ import type { PodSource } from '../sources/source.ts'
 const lookMs = 10_000
 
 /**
- * Tells users by the source when new pods of this node are not announced by the CNI plugin. They are enrolled all the
- * same, as soon as the source tells of them. What the keeper of the chain finds is in a file: it is another container.
+ * Warns users through the source if the CNI plugin does not announce new pods of this node. The agent still enrols them
+ * once the source reports them. The keeper of the chain runs in another container and writes its findings to a file.
  */
 export class ChainWatch implements Disposable {
   readonly #source: Pick<PodSource, 'warnOfNode'>
@@ -29,7 +29,7 @@ export class ChainWatch implements Disposable {
   }
 }
 
-/** A network that is not there yet is no fault. */
+/** A network that does not exist yet is no fault. */
 const isWrong = ({ state }: ChainState): boolean => state === 'contested' || state === 'refused'
 
 const problemOf = ({ problem, hint }: ChainState): string =>

@@ -1,6 +1,6 @@
 import { release } from 'node:os'
 import type { Observer } from './observer.ts'
-import { FlowsOfHop, HopLook, HopMeter } from '../api/pod-pairs.ts'
+import { FlowsOfPair, PairTally, PairMeter } from '../api/pod-pairs.ts'
 import {
   agentState,
   type FlowCounter,
@@ -24,17 +24,17 @@ export interface ControlledAgent {
   readonly datapath: Datapath
   readonly seen: () => readonly SeenPod[]
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
-  /** Where pods come from, and how that is doing. */
+  /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
-  /** Removes everything and lets the agent end once the caller has its answer. */
+  /** Removes everything. The agent ends after it has answered the caller. */
   readonly cleanup: (request: DrainRequest) => Promise<void>
 }
 
-/** More make no picture. */
-const hopLimit = 1000
+/** A page with more entries is unreadable. */
+const pairLimit = 1000
 const latencyLimit = 100
 
-/** What users may ask of a running agent. */
+/** The operations that users may request from a running agent. */
 export function agentControl({
   datapath,
   seen,
@@ -42,7 +42,7 @@ export function agentControl({
   source,
   cleanup,
 }: ControlledAgent): Control {
-  const meter = new HopMeter()
+  const meter = new PairMeter()
   const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
     for await (const flows of datapath.flows()) {
       for (const flow of flows) for (const counter of counters) counter.add(flow)
@@ -50,15 +50,15 @@ export function agentControl({
   }
   const look = async (): Promise<OverviewView> => {
     const pods = seen()
-    const [tally, readers, hopLook] = [new PodTally(), new ReaderTally(pods), new HopLook(pods)]
-    await countFlows(tally, readers, hopLook)
-    const hops = meter.hopsOf(hopLook)
+    const [tally, readers, pairs] = [new PodTally(), new ReaderTally(pods), new PairTally(pods)]
+    await countFlows(tally, readers, pairs)
+    const hops = meter.pairsOf(pairs)
     return {
       status: await control.status(),
       pods: tally.views(pods),
       readers: readers.views(datapath.quarantined()),
-      hops: hops.slice(0, hopLimit),
-      moreHops: Math.max(hops.length - hopLimit, 0),
+      hops: hops.slice(0, pairLimit),
+      moreHops: Math.max(hops.length - pairLimit, 0),
       measuring: observer.measuring,
       latencies: pairLatencies(datapath.measured(), latencyLimit),
     }
@@ -123,11 +123,11 @@ export function agentControl({
       if (!already) datapath.resume()
       return already
     },
-    // Those who ask while it looks share what it sees.
+    // Concurrent requests share one overview.
     overview: () => (looking ??= look().finally(() => (looking = undefined))),
     hopFlows: async (ends, limit) => {
       const pods = seen()
-      const found = new FlowsOfHop(pods, ends, limit)
+      const found = new FlowsOfPair(pods, ends, limit)
       await countFlows(found)
       const named = podsByCookie(pods)
       return found.flows().map((flow) => flowView(flow, named))
@@ -138,8 +138,8 @@ export function agentControl({
 }
 
 /**
- * What kubelet probes: alive when it answers; ready once the source's pods were all acted upon. It stays ready when the
- * API server goes away, because the last state counts.
+ * The pages that kubelet probes. `/healthz` succeeds whenever the agent answers. `/readyz` succeeds once all the
+ * source's pods have been handled. The agent stays ready if the API server fails, because the last state remains valid.
  */
 export function probePages(source: Readonly<SourceView>): Pages {
   return {

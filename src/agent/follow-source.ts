@@ -8,15 +8,15 @@ import { CniServer } from '../sources/cni/server.ts'
 import { FileSource } from '../sources/file/source.ts'
 import type { PodSource, SourceListener } from '../sources/source.ts'
 
-/** The source that the configuration names. Throws when it is certain that it will never tell anything. */
+/** Opens the configured source. Throws if the source can certainly never report anything. */
 export async function openSource(origin: PodsOrigin, log: Log): Promise<PodSource> {
   if ('file' in origin) return new FileSource(origin.file)
-  // 15 MiB of memory that an agent with a pods file does not need.
+  // Imported on demand: it takes 15 MiB of memory, which an agent with a pods file does not need.
   const { openKubernetesSource } = await import('../sources/kubernetes/open.ts')
   return openKubernetesSource(origin, log)
 }
 
-/** Takes the CNI plugin's calls, in the control socket's directory; nothing if the source has no use for them. */
+/** Serves the CNI plugin's calls in the control socket's directory, if the source uses them. */
 export async function listenToCni(
   { sandboxes }: PodSource,
   controlSocketPath: string,
@@ -35,7 +35,7 @@ export async function listenToCni(
   )
 }
 
-/** Hands what a source tells to the reconciler, and remembers how the source is doing. */
+/** Passes a source's reports to the reconciler and remembers the source's state. */
 export class SourceFollower implements SourceListener {
   readonly name: PodSource['name']
   readonly #reconciler: Reconciler
@@ -51,12 +51,12 @@ export class SourceFollower implements SourceListener {
     this.#onSynced = onSynced
   }
 
-  /** Whether the source has told all its pods once, and they were acted upon. */
+  /** Whether the source has reported all its pods once, and the reconciler has handled them. */
   get synced(): boolean {
     return this.#synced
   }
 
-  /** Why the source cannot tell its pods now; the last ones count. */
+  /** Why the source cannot report its pods now. The last ones stay valid. */
   get error(): string | undefined {
     return this.#error?.message
   }

@@ -5,15 +5,15 @@ import { isExplained, MeshaccelError } from '../lib/errors.ts'
 import { makeDirectory } from '../lib/make-directory.ts'
 import { openFd, tryLock } from 'libbpf'
 
-/** sun_path holds 108 bytes, the closing 0 included. */
+/** sun_path holds 108 bytes including the final 0. */
 const maxSocketPathBytes = 107
 
 /**
- * Takes the right to be the one agent behind a socket, until disposed of or the process ends, however it ends.
- * It is a flock(2) on `SOCKET.lock`, so that two agents that start at the same moment cannot both win and nothing is
- * left to clean up after a crash. A dead agent's socket is removed.
+ * Takes the lock for the only agent at a socket. It lasts until disposed of, or until the process ends in any way. It
+ * is a flock(2) on `SOCKET.lock`: two agents that start together cannot both get it, and a crash leaves nothing to
+ * clean up. Removes a dead agent's socket.
  *
- * Throws AGENT_RUNNING when another process has it, BAD_SOCKET when there can be no socket at the path.
+ * Throws AGENT_RUNNING if another process holds the lock, BAD_SOCKET if the path cannot have a socket.
  */
 export function lockAgent(socketPath: string): Disposable {
   const operation = `take control socket ${socketPath}`
@@ -58,7 +58,7 @@ function lockFile(path: string, operation: string): Disposable {
         hint: 'See it with `meshaccel status`; stop it first, or give this one its own --socket and --pin.',
       })
     }
-    // The holder before may have removed the file between the open and the lock.
+    // The previous holder may have removed the file between the open and the lock.
     if (fstatSync(file.number).ino === statSync(path, { throwIfNoEntry: false })?.ino) {
       return {
         [Symbol.dispose]: () => {
@@ -71,7 +71,7 @@ function lockFile(path: string, operation: string): Disposable {
   }
 }
 
-/** Undefined when the holder before has just removed it. */
+/** Returns undefined if the previous holder has just removed the file. */
 function openIfThere(path: string): ReturnType<typeof openFd> | undefined {
   try {
     return openFd(path)

@@ -1,4 +1,4 @@
-/** The agent and the machine that it finds itself on. */
+/** Prepares the machine that the agent runs on. */
 import type { AgentConfig } from '../lib/config.ts'
 import { WatchedCgroup } from '../datapath/watched-cgroup.ts'
 import { MeshaccelError } from '../lib/errors.ts'
@@ -9,8 +9,8 @@ import { examine, explain, refuse } from '../preflight/preflight.ts'
 import type { NetnsLookup } from '../reconcile/netns-cache.ts'
 
 /**
- * Throws NOT_ON_THIS_MACHINE where nothing can be started, logs what else is odd, and mounts what is missing. The mounts
- * stay: pins live on them.
+ * Throws NOT_ON_THIS_MACHINE if the agent cannot run here. Logs other oddities and mounts what is missing. The mounts
+ * stay, because pins live on them.
  */
 export function prepareMachine(
   { pinDir, cgroupPath }: Pick<AgentConfig, 'pinDir' | 'cgroupPath'>,
@@ -33,14 +33,17 @@ function logFinding(finding: Finding, log: Log): void {
   else log.info({ check }, text)
 }
 
-/** Looks namespaces up, and refuses those whose processes run outside of the watched cgroup: nothing of them is seen. */
+/**
+ * Looks namespaces up. Refuses those whose processes run outside the watched cgroup, because the programs do not see
+ * these processes.
+ */
 export function watchedNetns(
   lookup: NetnsLookup,
   watched: Pick<WatchedCgroup, 'seesAll' | 'membership'>,
 ): NetnsLookup {
   if (watched.seesAll) return lookup
   return {
-    // Another membership is another namespace to those that look for changes.
+    // A changed membership counts as another namespace, so that the cache looks it up again.
     identify: (ref) => `${lookup.identify(ref)} ${watched.membership(ref)}`,
     resolve: (ref, wantsIps) => {
       const found = lookup.resolve(ref, wantsIps)

@@ -12,7 +12,7 @@ export interface ObserverOptions {
   readonly log: Log
 }
 
-/** Somebody who traces, or the export. */
+/** A client that traces, or the export. */
 interface Watcher {
   readonly slowReadMs: number
   readonly slowRequestMs: number
@@ -20,7 +20,7 @@ interface Watcher {
   readonly tell: (event: TraceEventView, raw: DatapathEvent) => void
 }
 
-/** Has the kernel measure what somebody wants to know, and tells it with the pods' names. */
+/** Enables the measurements that clients want, and reports events with the names of pods. */
 export class Observer implements Disposable {
   readonly #options: ObserverOptions
   readonly #watchers = new Set<Watcher>()
@@ -29,20 +29,20 @@ export class Observer implements Disposable {
   #untold = 0n
   #refused = false
 
-  /** Where the kernel refuses the programs nothing is measured, and the log says so. */
+  /** If the kernel refuses the programs, nothing is measured and the log says so. */
   constructor(options: ObserverOptions) {
     this.#options = options
     this.#ears = options.datapath.listen((event) => this.#onEvent(event))
     this.#start()
   }
 
-  /** What requests are measured by. */
+  /** The current mode of measuring. */
   get measuring(): Measuring {
     const { measure } = this.#options
     return this.#refused && measure !== 'off' ? 'refused' : measure
   }
 
-  /** Takes the names of the pods. */
+  /** Sets the names of the pods. */
   follow(seen: readonly SeenPod[]): void {
     const { datapath, measure } = this.#options
     this.#pods = new Map()
@@ -53,7 +53,7 @@ export class Observer implements Disposable {
     }
   }
 
-  /** Tells events until disposed of. Throws when the kernel refuses to measure. */
+  /** Reports events until disposed of. Throws if the kernel refuses to measure. */
   trace({ slowReadMs }: TraceRequest, tell: (event: TraceEventView) => void): Disposable {
     const watcher = { slowReadMs, slowRequestMs: 0, changes: true, tell }
     this.#watchers.add(watcher)
@@ -70,7 +70,9 @@ export class Observer implements Disposable {
     }
   }
 
-  /** Tells slow requests for as long as the agent runs; where the kernel refuses to measure, none, and the log says so. */
+  /**
+   * Reports slow requests while the agent runs. If the kernel refuses to measure, there are none and the log says so.
+   */
   export(slowRequestMs: number, tell: Watcher['tell']): void {
     this.#watchers.add({ slowReadMs: 0, slowRequestMs, changes: false, tell })
     this.#start()
@@ -81,7 +83,7 @@ export class Observer implements Disposable {
     this.#ears[Symbol.dispose]()
   }
 
-  /** The agent is there for more than to measure. */
+  /** A failure to measure must not stop the agent. */
   #start(): void {
     try {
       this.#apply()
@@ -91,7 +93,7 @@ export class Observer implements Disposable {
     }
   }
 
-  /** What all watchers want together. */
+  /** Applies the union of what all clients want. */
   #apply(): void {
     const { datapath, measure } = this.#options
     const watchers = [...this.#watchers]
@@ -132,7 +134,7 @@ export class Observer implements Disposable {
   }
 }
 
-/** Of those that are not 0; 0 when all are. */
+/** The least value that is not 0; 0 if all are. */
 const least = (thresholds: readonly number[]): number => {
   const wanted = thresholds.filter((threshold) => threshold > 0)
   return wanted.length === 0 ? 0 : Math.min(...wanted)

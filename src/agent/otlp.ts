@@ -10,11 +10,14 @@ import { version } from '../lib/package.ts'
 
 const silent = (): void => undefined
 
-/** Sends each slow request as a span to a collector, over HTTP in JSON; in batches, and what it cannot send it drops. */
+/**
+ * Exports each slow request as a span to a collector, over HTTP in JSON. It sends batches and drops what it cannot
+ * send.
+ */
 export class SpanExport {
   readonly #provider: BasicTracerProvider
 
-  /** The path of the URL may be left out: /v1/traces. */
+  /** The default path of the URL is /v1/traces. */
   constructor(url: string, log: Log) {
     const endpoint = new URL(url)
     if (endpoint.pathname === '/') endpoint.pathname = '/v1/traces'
@@ -33,11 +36,11 @@ export class SpanExport {
     })
   }
 
-  /** The client's end of a request, as the kernel saw it. */
+  /** Adds a span for the client's side of a request, as the kernel saw it. */
   add({ pod, peer, pid, process: comm }: TraceEventView, { flow }: DatapathEvent): void {
     if (!flow) return
     const [namespace = '', name = ''] = pod.split('/')
-    // The event's clock has no date.
+    // The event's clock is monotonic and has no date.
     const endMs = Date.now() - Number(process.hrtime.bigint() - flow.endedNs) / 1e6
     const span = this.#provider.getTracer('meshaccel', version).startSpan(
       `request to ${peer ?? flow.remote}`,
@@ -60,7 +63,7 @@ export class SpanExport {
     span.end(endMs)
   }
 
-  /** Sends what is left. */
+  /** Sends the remaining spans. */
   async close(): Promise<void> {
     await this.#provider.shutdown()
   }

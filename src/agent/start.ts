@@ -20,14 +20,14 @@ import { version } from '../lib/package.ts'
 import type { NetnsLookup } from '../reconcile/netns-cache.ts'
 import { Reconciler } from '../reconcile/reconciler.ts'
 
-/** The parts that touch the kernel; tests bring their own. */
+/** The parts that use the kernel. Tests supply their own. */
 export interface AgentParts {
   readonly openDatapath: (config: DatapathConfig, log: Log) => Datapath | Promise<Datapath>
-  /** Drains what an agent has left behind; resolves to whether it was drained before. */
+  /** Drains what an agent has left behind. Resolves to whether it was already drained. */
   readonly drainDatapath: (pinDir: string, options: DrainOptions) => Promise<boolean>
   /** Drains, detaches and unpins what an agent has left behind. */
   readonly cleanupDatapath: (pinDir: string, options: DrainOptions) => Promise<void>
-  /** A function is called once the data path is open. */
+  /** If it is a function, it is called once the data path is open. */
   readonly netns: NetnsLookup | ((config: DatapathConfig) => NetnsLookup)
 }
 
@@ -53,15 +53,20 @@ export const kernelParts: AgentParts = {
 }
 
 export interface Agent {
-  /** Settles when the agent has ended, by `stop()` or by a cleanup over the control socket; rejects as they do. */
+  /**
+   * Settles when the agent has ended, after `stop()` or after a cleanup over the control socket. Rejects as they do.
+   */
   readonly ended: Promise<void>
-  /** Ends it, leaving the pins for a successor; with `cleanupOnExit` rejects if not everything could be removed. */
+  /**
+   * Ends the agent and leaves the pins for a successor. With `cleanupOnExit` it removes them, and rejects if something
+   * remains.
+   */
   readonly stop: () => Promise<void>
 }
 
 /**
- * Starts everything in order, or nothing: what was started is stopped in reverse when a later step throws.
- * The lock, and the pods file or kubeconfig, come before the kernel is touched, so that bad input leaves nothing behind.
+ * Starts everything in order, or nothing: if a step throws, the earlier ones are stopped in reverse. The lock and the
+ * pods file or kubeconfig come first. So bad input leaves the kernel untouched.
  */
 export async function startAgent(
   config: AgentConfig,
@@ -102,7 +107,7 @@ async function start(
   inner.use(observer)
   if (config.otlp) {
     const { url, slowRequestMs } = config.otlp
-    // 20 MB of memory that hardly anybody needs.
+    // Imported on demand: it takes 20 MB of memory, and few agents need it.
     const { SpanExport } = await import('./otlp.ts')
     const spans = new SpanExport(url, log)
     inner.defer(() => spans.close())
@@ -141,7 +146,7 @@ async function start(
     cleanup: async (request) => {
       await control.drain(request)
       const removed = remove(request)
-      // The next turn, because the socket closes once the calls under way are answered: this is one of them.
+      // Waits for the next tick: the socket closes only after open calls are answered, and this is one of them.
       await removed.finally(() => setImmediate(() => void ending.begin(removed)))
     },
   })
@@ -166,7 +171,7 @@ async function start(
   }
 }
 
-/** The end of an agent, which comes once whoever asks for it. */
+/** The shutdown of an agent. It happens once, whatever triggers it. */
 class Ending {
   readonly done: Promise<void>
   readonly #started: AsyncDisposables
@@ -180,7 +185,7 @@ class Ending {
     this.done = new Promise((resolve) => (this.#settle = resolve))
   }
 
-  /** Stops everything once `cleanup` is over, well or not. */
+  /** Stops everything after `cleanup` has succeeded or failed. */
   begin(cleanup: Promise<void>): Promise<void> {
     if (!this.#begun) {
       this.#begun = true

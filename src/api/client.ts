@@ -5,7 +5,7 @@ import { errorFromStatus } from './error-metadata.ts'
 import type { ControlMethods, FlowFilter, FlowView, TraceEventView, TraceRequest } from './views.ts'
 import { loadControlService } from './wire.ts'
 
-/** A connection to the agent of this node. Methods throw MeshaccelErrors, the agent's own included. */
+/** A connection to the agent of this node. Methods throw MeshaccelErrors, including the agent's own. */
 export class ControlClient implements Disposable {
   readonly #client: Client
   readonly #service = loadControlService()
@@ -14,13 +14,13 @@ export class ControlClient implements Disposable {
     this.#client = client
   }
 
-  /** Throws AGENT_NOT_RUNNING when nobody answers at the socket, NOT_PERMITTED when only root may ask. */
+  /** Throws AGENT_NOT_RUNNING if no agent answers at the socket, NOT_PERMITTED if only root may use it. */
   static async connect(socketPath: string): Promise<ControlClient> {
     await probe(socketPath)
     return new ControlClient(new Client(`unix:${socketPath}`, credentials.createInsecure()))
   }
 
-  /** Without `timeoutMs` it waits as long as the agent takes. */
+  /** Without `timeoutMs` there is no time limit. */
   call<Name extends keyof ControlMethods>(
     name: Name,
     request: ControlMethods[Name]['request'],
@@ -39,7 +39,7 @@ export class ControlClient implements Disposable {
     })
   }
 
-  /** The live connections; the chunks of the stream one by one. */
+  /** The live connections, in the chunks of the stream. */
   async *flows(filter: FlowFilter = {}): AsyncGenerator<FlowView[]> {
     const { path, requestSerialize, responseDeserialize } = this.#method('Flows')
     const stream = this.#client.makeServerStreamRequest<FlowFilter, { flows: FlowView[] }>(
@@ -58,7 +58,7 @@ export class ControlClient implements Disposable {
     }
   }
 
-  /** Events as they come, until the signal aborts or the agent ends. `onHeard` is called once the agent listens. */
+  /** Yields events until the signal aborts or the agent ends. Calls `onHeard` once the agent listens. */
   async *trace(
     request: TraceRequest,
     signal: AbortSignal,
@@ -99,7 +99,7 @@ export class ControlClient implements Disposable {
   }
 }
 
-/** gRPC retries in the background and buries the errno in prose; a plain connect tells what is the matter. */
+/** gRPC retries in the background and hides the errno in its text. A plain connect reports the errno. */
 function probe(socketPath: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(socketPath)

@@ -2,7 +2,7 @@ import { Metadata } from '@grpc/grpc-js'
 import { messageOf } from '../lib/errno.ts'
 import { type ErrorDetails, MeshaccelError } from '../lib/errors.ts'
 
-/** What of an error does not fit into gRPC's own status, and crosses the socket beside it. */
+/** The parts of an error that do not fit into gRPC's status. They cross the socket as metadata. */
 export function errorMetadata(error: ErrorDetails): { metadata: Metadata } {
   const metadata = new Metadata()
   metadata.set('meshaccel-code', error.code)
@@ -11,14 +11,14 @@ export function errorMetadata(error: ErrorDetails): { metadata: Metadata } {
   return { metadata }
 }
 
-/** The agent's error as the client throws it. */
+/** Rebuilds the agent's error for the client to throw. */
 export function errorFromStatus(error: unknown, method: string): MeshaccelError {
   const metadata =
     error instanceof Error && 'metadata' in error && error.metadata instanceof Metadata
       ? error.metadata
       : new Metadata()
   const text = (key: string): string | undefined => metadata.get(key)[0]?.toString()
-  // gRPC's message is `9 FAILED_PRECONDITION: ` and the details.
+  // gRPC's message is `9 FAILED_PRECONDITION: ` plus the details.
   const said = messageOf(error).replace(/^\d+ [A-Z_]+: /, '')
   const operation = text('meshaccel-operation')
   if (operation === undefined) {
@@ -39,7 +39,7 @@ export function errorFromStatus(error: unknown, method: string): MeshaccelError 
   })
 }
 
-/** What is not encoded stays as it is. */
+/** Decodes a value. Text that is not encoded stays as it is. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)

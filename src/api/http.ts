@@ -10,7 +10,7 @@ export interface Page {
   readonly body: string
 }
 
-/** What is served at each path: `/healthz`, `/readyz`, `/metrics`. */
+/** The page for each path: `/healthz`, `/readyz`, `/metrics`. */
 export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>
 
 /** A page of one line. */
@@ -40,7 +40,7 @@ async function pageFor({ url, method }: IncomingMessage, pages: Pages): Promise<
   }
 }
 
-/** Every address means those of IPv4 where the kernel has no IPv6. */
+/** Listens on an address. If the kernel has no IPv6, `::` means all IPv4 addresses. */
 async function listen(server: Server, host: string, port: number): Promise<void> {
   try {
     server.listen(port, host)
@@ -52,7 +52,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   }
 }
 
-/** Plain HTTP for kubelet's probes and for what scrapes the agent; it tells, and takes nothing. */
+/** Plain HTTP for kubelet's probes and for Prometheus. It is read-only. */
 export class HttpServer {
   readonly #server: Server
 
@@ -60,7 +60,7 @@ export class HttpServer {
     this.#server = server
   }
 
-  /** Throws BAD_ADDRESS when it cannot listen there. */
+  /** Throws BAD_ADDRESS if it cannot listen there. */
   static async listen({ host, port }: HttpAddress, pages: Pages): Promise<HttpServer> {
     const server = createServer((request, response) => {
       void answer(request, response, pages)
@@ -79,7 +79,7 @@ export class HttpServer {
     return new HttpServer(server)
   }
 
-  /** The port that it got, where 0 was asked for. */
+  /** The port in use, which the kernel chose if 0 was requested. */
   get port(): number {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? address.port : 0

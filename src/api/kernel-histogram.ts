@@ -11,12 +11,12 @@ const labelNames = [
 
 type Values = Awaited<ReturnType<PromHistogram['get']>>
 
-/** A histogram that the kernel has counted; prom-client's own wants to see each value. */
+/** A histogram with counts from the kernel. prom-client's own class must observe each value. */
 export class KernelHistogram extends PromHistogram {
   readonly #name: string
-  /** For all but the values. */
+  /** Supplies everything except the values. */
   readonly #empty: PromHistogram
-  /** What to tell: set it before each scrape. */
+  /** The values to report. Set them before each scrape. */
   measurements: readonly (readonly [Measurement, Histogram])[] = []
 
   constructor(name: string, help: string, registry: Registry) {
@@ -30,7 +30,7 @@ export class KernelHistogram extends PromHistogram {
     return { ...(await this.#empty.get()), values }
   }
 
-  /** What the registry calls when it writes text. */
+  /** The registry calls this when it writes text. */
   getForPromString(): Promise<Values> {
     return this.get()
   }
@@ -54,7 +54,7 @@ export class KernelHistogram extends PromHistogram {
   }
 }
 
-/** A label of the data path is `namespace`, or `namespace/pod` where pods are told apart. */
+/** A label of the data path is `namespace`, or `namespace/pod` if pods are measured separately. */
 function labelsOf({ source, destination, path }: Measurement): Record<string, string> {
   const [sourceNamespace = '', sourcePod] = source.split('/')
   const [destinationNamespace = '', destinationPod] = destination.split('/')

@@ -1,7 +1,7 @@
 import type { Histogram, Measurement } from '../datapath/datapath.ts'
 import type { LatencyView, PairLatencyView } from './views.ts'
 
-/** The latencies of requests, side by side for each pair; those of the pairs with the most requests, `limit` at most. */
+/** Request latencies by both paths, for each pair. Returns at most `limit` pairs, those with the most requests. */
 export function pairLatencies(
   measurements: readonly Measurement[],
   limit: number,
@@ -32,7 +32,10 @@ function latencyOf(histogram: Histogram): LatencyView {
   }
 }
 
-/** As Prometheus estimates it: values are spread evenly within a bucket; in the last one they are its lower bound. */
+/**
+ * Estimates a quantile as Prometheus does: values are spread evenly within a bucket. In the last bucket the result is
+ * its lower bound.
+ */
 function quantile({ bounds, counts, count }: Histogram, share: number): number {
   const rank = share * count
   let below = 0

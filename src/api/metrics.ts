@@ -14,7 +14,10 @@ export interface MetricDescription {
 
 const policies = ['full', 'strict', 'proxies-only', 'refused']
 
-/** The agent's state for Prometheus. Labels are few: reasons, states and namespaces; pods only where asked for. */
+/**
+ * The agent's state for Prometheus. Labels have few values: reasons, states and namespaces. Pods are labels only on
+ * request.
+ */
 export class Metrics {
   readonly #registry = new Registry()
   readonly #redirectedBytes = this.#counter(
@@ -77,7 +80,7 @@ export class Metrics {
   } satisfies Record<keyof Totals, (count: number) => void>
 
   constructor() {
-    // A counter that comes into being at 1 has not increased.
+    // Creates the counters at 0: Prometheus sees no increase in a counter that first appears at 1.
     for (const kind of eventKinds) this.#events.inc({ kind }, 0)
   }
 
@@ -97,12 +100,12 @@ export class Metrics {
     this.#reconciled.observe(seconds)
   }
 
-  /** Something was told. */
+  /** Records one event. */
   happened(kind: EventKind): void {
     this.#events.inc({ kind })
   }
 
-  /** The page, made anew for each scrape. */
+  /** Builds the page for each scrape. */
   page(
     control: Pick<Control, 'status'>,
     measured: () => readonly Measurement[],

@@ -4,7 +4,7 @@ import type { SeenPod } from '../reconcile/desired.ts'
 import { type FlowCounter, isEngaged, podsByCookie } from './snapshot.ts'
 import type { HopEnds, HopView } from './views.ts'
 
-/** After so long without a look, what closed connections carried is forgotten. */
+/** The time without an overview after which the bytes of closed connections are forgotten. */
 const memoryMs = 10_000
 
 interface Carried {
@@ -12,7 +12,7 @@ interface Carried {
   readonly tcpBytes: bigint
 }
 
-interface Hop extends Carried {
+interface PairSums extends Carried {
   readonly ends: HopEnds
   engaged: number
   plain: number
@@ -22,51 +22,54 @@ interface Hop extends Carried {
   unreadBytes: bigint
 }
 
-/** What a connection had carried when it was looked at, and over which hop. */
-type Seen = Carried & { readonly hop: string }
+/** The bytes of a connection at its last overview, and its pair of pods. */
+type Seen = Carried & { readonly pair: string }
 
-/** Adds connections up per hop. */
-export class HopLook implements FlowCounter {
-  readonly hops: Map<string, Hop> = new Map<string, Hop>()
+/** Adds up one overview's connections by pair of pods. */
+export class PairTally implements FlowCounter {
+  readonly pairs: Map<string, PairSums> = new Map<string, PairSums>()
   readonly connections: Map<string, Seen> = new Map<string, Seen>()
-  readonly #nameOf: (flow: Flow) => HopName
+  readonly #nameOf: (flow: Flow) => PairName
 
   constructor(seen: readonly SeenPod[]) {
-    this.#nameOf = hopNamer(seen)
+    this.#nameOf = pairNamer(seen)
   }
 
   add(flow: Flow): void {
     const name = this.#nameOf(flow)
-    const hop = hopOf(this.hops, name)
+    const pair = sumsOf(this.pairs, name)
     const carried = bytesOf(flow)
-    this.connections.set(flow.identity, { hop: name.key, ...carried })
-    add(hop, carried)
-    count(hop, flow)
+    this.connections.set(flow.identity, { pair: name.key, ...carried })
+    add(pair, carried)
+    count(pair, flow)
   }
 }
 
 /**
- * Compares each look with the one before it. While somebody keeps looking, a hop's bytes do not fall when a connection
- * closes, so that two looks make a rate; what a connection carried after the last look at it is not in them. It holds
- * memory for every connection until nobody has looked for ten seconds.
+ * Compares each overview with the previous one. While a client keeps asking, a pair's bytes do not fall when a
+ * connection closes, so that two overviews give a rate. Bytes that a connection carried after its last overview are not
+ * included. The meter holds memory for every connection until ten seconds after the last overview.
  */
-export class HopMeter {
+export class PairMeter {
   #last = new Map<string, Seen>()
   #closed = new Map<string, Carried>()
   #forget: NodeJS.Timeout | undefined
 
-  /** The hops, those with the most bytes first. The look has seen every live connection; no two overlap. */
-  hopsOf({ hops, connections }: HopLook): HopView[] {
+  /**
+   * Returns the pairs, those with the most bytes first. The tally must have counted every live connection. Calls must
+   * not overlap.
+   */
+  pairsOf({ pairs, connections }: PairTally): HopView[] {
     const closed = new Map<string, Carried>()
-    for (const [identity, { hop: key, ...carried }] of this.#last) {
+    for (const [identity, { pair: key, ...carried }] of this.#last) {
       if (connections.has(identity)) continue
       closed.set(key, plus(closed.get(key) ?? this.#closed.get(key), carried))
     }
-    for (const key of hops.keys()) {
+    for (const key of pairs.keys()) {
       const before = this.#closed.get(key)
       if (before && !closed.has(key)) closed.set(key, before)
     }
-    for (const [key, carried] of closed) add(hopOf(hops, { key, ends: endsOfKey(key) }), carried)
+    for (const [key, carried] of closed) add(sumsOf(pairs, { key, ends: endsOfKey(key) }), carried)
     this.#last = connections
     this.#closed = closed
     clearTimeout(this.#forget)
@@ -74,33 +77,33 @@ export class HopMeter {
       this.#last = new Map()
       this.#closed = new Map()
     }, memoryMs).unref()
-    return [...hops.values()].toSorted(byBytes)
+    return [...pairs.values()].toSorted(byBytes)
   }
 }
 
 type CarriedFlow = Carried & { readonly flow: Flow }
 
-/** The connections of one hop that carried most. */
-export class FlowsOfHop implements FlowCounter {
-  readonly #nameOf: (flow: Flow) => HopName
+/** The connections of one pair that carried the most bytes. */
+export class FlowsOfPair implements FlowCounter {
+  readonly #nameOf: (flow: Flow) => PairName
   readonly #wanted: string
   readonly #limit: number
   #found: CarriedFlow[] = []
 
   constructor(seen: readonly SeenPod[], ends: HopEnds, limit: number) {
-    this.#nameOf = hopNamer(seen)
-    this.#wanted = hopKey(ends)
+    this.#nameOf = pairNamer(seen)
+    this.#wanted = pairKey(ends)
     this.#limit = limit
   }
 
   add(flow: Flow): void {
     if (this.#nameOf(flow).key !== this.#wanted) return
     this.#found.push({ flow, ...bytesOf(flow) })
-    // Now and then: a hop may have all the connections of the node.
+    // Prunes from time to time, because one pair may have all the connections of the node.
     if (this.#found.length === 8 * this.#limit) this.#found = this.#most()
   }
 
-  /** Those with the most bytes first. */
+  /** Returns those with the most bytes first. */
   flows(): Flow[] {
     return this.#most().map(({ flow }) => flow)
   }
@@ -110,10 +113,10 @@ export class FlowsOfHop implements FlowCounter {
   }
 }
 
-/** Names the hop of a flow; each pair of namespaces is named once, because flows are many. */
-function hopNamer(seen: readonly SeenPod[]): (flow: Flow) => HopName {
+/** Names the pair of a flow. It builds the name of each pair of namespaces only once, because there are many flows. */
+function pairNamer(seen: readonly SeenPod[]): (flow: Flow) => PairName {
   const pods = podsByCookie(seen)
-  const named = new Map<bigint | undefined, Map<bigint | undefined, HopName>>()
+  const named = new Map<bigint | undefined, Map<bigint | undefined, PairName>>()
   const nameOf = (end: FlowEnd): string => {
     const pod = pods.get(end.netnsCookie)
     return pod ? podKey(pod) : ''
@@ -127,29 +130,29 @@ function hopNamer(seen: readonly SeenPod[]): (flow: Flow) => HopName {
         ...(client && { client: nameOf(client) }),
         ...(server && { server: nameOf(server) }),
       }
-      toServers.set(server?.netnsCookie, (name = { ends, key: hopKey(ends) }))
+      toServers.set(server?.netnsCookie, (name = { ends, key: pairKey(ends) }))
     }
     return name
   }
 }
 
-interface HopName {
+interface PairName {
   readonly ends: HopEnds
   readonly key: string
 }
 
-/** An absent end is not one without a name. */
-const hopKey = ({ client, server }: HopEnds): string => JSON.stringify([client, server])
+/** JSON keeps an absent end distinct from one with an empty name. */
+const pairKey = ({ client, server }: HopEnds): string => JSON.stringify([client, server])
 
 function endsOfKey(key: string): HopEnds {
   const [client, server]: [string | null, string | null] = JSON.parse(key)
   return { ...(client !== null && { client }), ...(server !== null && { server }) }
 }
 
-function hopOf(hops: Map<string, Hop>, { ends, key }: HopName): Hop {
-  let hop = hops.get(key)
-  if (!hop) {
-    hop = {
+function sumsOf(pairs: Map<string, PairSums>, { ends, key }: PairName): PairSums {
+  let pair = pairs.get(key)
+  if (!pair) {
+    pair = {
       ends,
       engaged: 0,
       plain: 0,
@@ -158,20 +161,20 @@ function hopOf(hops: Map<string, Hop>, { ends, key }: HopName): Hop {
       tcpBytes: 0n,
       unreadBytes: 0n,
     }
-    hops.set(key, hop)
+    pairs.set(key, pair)
   }
-  return hop
+  return pair
 }
 
-function count(hop: Hop, flow: Flow): void {
+function count(pair: PairSums, flow: Flow): void {
   const { clientToServer, serverToClient } = flow
-  hop.unreadBytes += BigInt(clientToServer.unreadBytes + serverToClient.unreadBytes)
+  pair.unreadBytes += BigInt(clientToServer.unreadBytes + serverToClient.unreadBytes)
   if (isEngaged(flow)) {
-    hop.engaged += 1
+    pair.engaged += 1
   } else {
     const reason = clientToServer.reason ?? serverToClient.reason ?? 'unknown'
-    hop.plain += 1
-    hop.reasons[reason] = (hop.reasons[reason] ?? 0) + 1
+    pair.plain += 1
+    pair.reasons[reason] = (pair.reasons[reason] ?? 0) + 1
   }
 }
 
@@ -186,9 +189,9 @@ function plus(one: Carried | undefined, other: Carried): Carried {
   }
 }
 
-function add(hop: Hop, { redirectedBytes, tcpBytes }: Carried): void {
-  hop.redirectedBytes += redirectedBytes
-  hop.tcpBytes += tcpBytes
+function add(pair: PairSums, { redirectedBytes, tcpBytes }: Carried): void {
+  pair.redirectedBytes += redirectedBytes
+  pair.tcpBytes += tcpBytes
 }
 
 function byBytes(one: Carried, other: Carried): number {

@@ -28,10 +28,10 @@ import type {
 } from './views.ts'
 import { controlService, loadControlService } from './wire.ts'
 
-/** Events that wait for a slow client; they come in bursts. */
+/** The limit of events that wait for a slow client. Events come in bursts. */
 const eventsWaiting = 1_000
 
-/** The control interface on a unix socket that only root may use. */
+/** The control interface on a Unix socket that only root may use. */
 export class ControlServer {
   readonly #server: Server
   readonly #health = new HealthImplementation({
@@ -39,7 +39,7 @@ export class ControlServer {
     [controlService]: 'NOT_SERVING',
   })
 
-  /** Ends the streams that have no end of their own. */
+  /** Ends streams that would not end by themselves. */
   readonly #ending: AbortController
 
   private constructor(server: Server, ending: AbortController) {
@@ -48,7 +48,7 @@ export class ControlServer {
     this.#health.addToServer(server)
   }
 
-  /** Serves at `socketPath`, where nothing may be: see lockAgent. */
+  /** Serves at `socketPath`, which must not exist: see lockAgent. */
   static async listen(socketPath: string, control: Control, log: Log): Promise<ControlServer> {
     const server = new Server()
     const ending = new AbortController()
@@ -61,12 +61,12 @@ export class ControlServer {
     return started
   }
 
-  /** From now on the health service (grpc.health.v1) says SERVING: the agent is in step with its pods. */
+  /** Sets the health service (grpc.health.v1) to SERVING: the agent has handled all its pods. */
   setReady(): void {
     for (const service of ['', controlService]) this.#health.setStatus(service, 'SERVING')
   }
 
-  /** Answers the calls under way for at most `graceMs`, then removes the socket. */
+  /** Finishes open calls for at most `graceMs`, then removes the socket. */
   async close(graceMs = 1_000): Promise<void> {
     this.#ending.abort()
     const forced = setTimeout(() => this.#server.forceShutdown(), graceMs)
@@ -143,14 +143,14 @@ async function streamFlows(
   call: ServerWritableStream<FlowFilter, { flows: readonly FlowView[] }>,
 ): Promise<void> {
   for await (const flows of control.flows(call.request)) {
-    // A slow reader holds its own call, not the agent.
+    // A slow reader delays its own call, not the agent.
     if (!call.write({ flows })) await Promise.race([once(call, 'drain'), once(call, 'cancelled')])
     if (call.cancelled) break
   }
   call.end()
 }
 
-/** Until the client goes away or the agent ends. What a slow client has no room for is counted. */
+/** Streams events until the client disconnects or the agent ends. Counts events that a slow client has no room for. */
 function streamEvents(
   control: Control,
   call: ServerWritableStream<TraceRequest, TraceEventView>,
@@ -165,7 +165,7 @@ function streamEvents(
     call.write({ ...event, dropped: event.dropped + left })
     left = 0n
   })
-  // The client learns from the headers that it is heard.
+  // The headers tell the client that the agent listens.
   call.sendMetadata(new Metadata())
   const end = (): void => {
     ending.removeEventListener('abort', end)

@@ -19,7 +19,7 @@ import type {
   ReaderView,
 } from './views.ts'
 
-/** The state as users see it. */
+/** The agent's state, as users see it. */
 export function agentState(
   datapath: Pick<Datapath, 'policy' | 'redirecting'>,
   { joined }: Pick<ConnectionGauge, 'joined'>,
@@ -29,7 +29,7 @@ export function agentState(
   return joined > 0 ? 'draining' : 'disabled'
 }
 
-/** What counts the live connections as they are read. */
+/** Counts the live connections as they are read. */
 export interface FlowCounter {
   add(flow: Flow): void
 }
@@ -40,7 +40,7 @@ interface PodSums {
   redirectedBytes: bigint
 }
 
-/** What the live connections of each pod do. */
+/** Sums over the live connections of each pod. */
 export class PodTally implements FlowCounter {
   readonly #sums = new Map<bigint, PodSums>()
 
@@ -53,7 +53,7 @@ export class PodTally implements FlowCounter {
     if (server && server.netnsCookie !== client?.netnsCookie) this.#count(server, engaged, bytes)
   }
 
-  /** The pods with it. */
+  /** Returns the pods with their sums. */
   views(seen: readonly SeenPod[]): PodView[] {
     return seen.map((pod) => {
       const sums =
@@ -90,7 +90,7 @@ export class ReaderTally implements FlowCounter {
     if (server) this.#count(server)
   }
 
-  /** Those and the ones that are quarantined. */
+  /** Returns these programs and the quarantined ones. */
   views(quarantined: readonly Quarantined[]): ReaderView[] {
     for (const program of quarantined) {
       const reader = this.#readerOf(program)
@@ -128,7 +128,7 @@ export class ReaderTally implements FlowCounter {
   }
 }
 
-/** Whether a quarantined program is the one that a user names. */
+/** Whether a quarantined program is the one that a user named. */
 export function isNamed(
   seen: readonly SeenPod[],
   { namespace, name, program }: ReaderName,
@@ -141,7 +141,7 @@ export function isNamed(
   }
 }
 
-/** Who reads. */
+/** A reader. */
 type Process = Pick<FlowEnd, 'netnsCookie' | 'readerPid' | 'readerComm'>
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
@@ -151,10 +151,10 @@ interface ProofTally {
   unproven: Record<string, number>
 }
 
-/** Well below gRPC's 4 MiB a message. */
+/** A chunk of this size is well below gRPC's limit of 4 MiB for a message. */
 const flowsPerChunk = 500
 
-/** Those of the live connections that are asked for, in chunks. */
+/** The live connections that match the filter, in chunks. */
 export async function* flowViews(
   seen: readonly SeenPod[],
   flows: AsyncIterable<readonly Flow[]>,
@@ -178,7 +178,7 @@ export async function* flowViews(
   if (chunk.length > 0) yield chunk
 }
 
-/** A connection with its pods' names. */
+/** A connection with the names of its pods. */
 export function flowView(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): FlowView {
   const end = ({ netnsCookie, address, remoteAddress }: FlowEnd): FlowEndView => {
     const pod = pods.get(netnsCookie)
@@ -199,7 +199,7 @@ export function flowView(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): FlowVi
   }
 }
 
-/** With at least one direction redirected. */
+/** Whether at least one direction is redirected. */
 export function isEngaged({ clientToServer, serverToClient }: Flow): boolean {
   return clientToServer.path === 'redirect' || serverToClient.path === 'redirect'
 }
@@ -228,7 +228,7 @@ function direction(
   return { from, ...rest, unreadBytes: BigInt(unreadBytes) }
 }
 
-/** The enrolled pods. */
+/** The enrolled pods by netns cookie. */
 export function podsByCookie(seen: readonly SeenPod[]): Map<bigint, SeenPod> {
   return new Map(
     seen.flatMap((pod) =>
@@ -237,7 +237,7 @@ export function podsByCookie(seen: readonly SeenPod[]): Map<bigint, SeenPod> {
   )
 }
 
-/** Names the program of an end by its executable; looks each process up once. */
+/** Returns a function that names the program of an end by its executable. It looks up each process once. */
 function executable(): (end: Process) => string {
   const found = new Map<number, string>()
   return ({ readerPid, readerComm }) => {

@@ -1,4 +1,4 @@
-/** What the agent tells about itself: the messages of control.proto, and the JSON of the command line. */
+/** The agent's reports about itself: the messages of control.proto, and the JSON of the command line. */
 
 import type { Totals } from '../datapath/totals.ts'
 
@@ -25,20 +25,20 @@ export interface StatusView {
   readonly totals: Totals
   /** Whether each probe of the self-test found what it hoped for; none where it did not run. */
   readonly selfTest: Readonly<Record<string, boolean>>
-  /** Redirected and not yet read, over all connections. */
+  /** Bytes that were redirected and not read yet, over all connections. */
   readonly unreadBytes: bigint
   readonly reasons: Readonly<Record<string, bigint>>
-  /** What is wrong with the pods file; its last good content applies. */
+  /** The error in the pods file. Its last good content applies. */
   readonly podsFileError?: string
   readonly source: SourceView
 }
 
-/** Where pods come from. */
+/** The source of pods. */
 export interface SourceView {
   readonly name: string
-  /** Whether all its pods were told once, and acted upon. */
+  /** Whether it has reported all its pods once, and the reconciler has handled them. */
   readonly synced: boolean
-  /** Why it cannot tell them now; the last ones count. */
+  /** Why it cannot report its pods now. The last ones stay valid. */
   readonly error?: string | undefined
 }
 
@@ -48,30 +48,30 @@ export interface PodView {
   readonly uid?: string
   readonly mesh?: string
   readonly enrolled: boolean
-  /** Why not, when it is not enrolled. */
+  /** Why it is not enrolled. */
   readonly reason?: string
-  /** What is wrong with its annotations or its namespace's: a sentence without its full stop. */
+  /** The mistake in its annotations or its namespace's: a sentence without its full stop. */
   readonly problem?: string
-  /** Its proxy in words, and what its mesh sends there: half a sentence. */
+  /** Half a sentence about its proxy, and about the traffic that its mesh redirects there. */
   readonly proxy?: string
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
-  /** Live ones: with at least one direction redirected, and the others. */
+  /** Live connections. `engaged`: at least one direction is redirected. `plain`: the others. */
   readonly connections: { readonly engaged: number; readonly plain: number }
-  /** Sent and received by redirect over its live connections. */
+  /** Bytes sent and received by redirect over its live connections. */
   readonly redirectedBytes: bigint
 }
 
 export interface ReaderView {
   readonly namespace: string
   readonly name: string
-  /** The executable's path, or its short name when the process is gone. */
+  /** The executable's path, or the short name if the process is gone. */
   readonly program: string
   readonly quarantined: boolean
   readonly evidence?: string
   readonly connections: {
     readonly proven: number
-    /** By the reason why they are not proven. */
+    /** Ends that are not proven, by reason. */
     readonly unproven: Readonly<Record<string, number>>
   }
 }
@@ -89,7 +89,7 @@ export interface FlowEndView {
   /** `namespace/name`; empty when no source reports the pod any more. */
   readonly pod: string
   readonly address: string
-  /** The address of the other end, where that is absent. */
+  /** The address of the other end, if that end is absent. */
   readonly remote?: string
 }
 
@@ -102,9 +102,9 @@ export interface FlowDirectionView {
   readonly unreadBytes: bigint
 }
 
-/** Something that has just happened to a reader or to a connection. */
+/** An event of a reader or of a connection. */
 export interface TraceEventView {
-  /** Since 1970. */
+  /** Since 1970, in ms. */
   readonly timeMs: bigint
   readonly kind: string
   /** `namespace/name`; empty when no source reports the pod any more. */
@@ -113,16 +113,16 @@ export interface TraceEventView {
   /** The short name of the process. */
   readonly process: string
   readonly reason?: string
-  /** The pod at the other end, where it is known. */
+  /** The pod at the other end, if it is known. */
   readonly peer?: string
   /** The connection, as the pod's end sees it. */
   readonly local?: string
   readonly remote?: string
   readonly role?: string
   readonly path?: string
-  /** How long it took. */
+  /** The duration of the read or request. */
   readonly durationUs?: bigint
-  /** Events that were left out before this one, because there were too many. */
+  /** The number of events that were dropped before this one because there were too many. */
   readonly dropped: bigint
 }
 
@@ -131,38 +131,41 @@ export interface TraceRequest {
   readonly slowReadMs: number
 }
 
-/** Which connections are asked for; what is empty or 0 does not matter. */
+/** Selects connections. An empty field or 0 matches everything. */
 export interface FlowFilter {
   /** `namespace/name` of an end. */
   readonly pod?: string
-  /** Of a direction. */
+  /** A reason that holds for either direction. */
   readonly reason?: string
-  /** Of a direction. */
+  /** A path that either direction takes. */
   readonly path?: string
-  /** At most so many. */
+  /** The maximum number of connections. */
   readonly limit?: number
 }
 
-/** Everything at one moment, the connections added up per hop. */
+/** The whole state at one moment, with connections added up per pair of pods. */
 export interface OverviewView {
   readonly status: StatusView
   readonly pods: readonly PodView[]
   readonly readers: readonly ReaderView[]
-  /** Those with the most bytes. */
+  /** The pairs with the most bytes. */
   readonly hops: readonly HopView[]
-  /** How many hops there are besides. */
+  /** The number of pairs that are left out. */
   readonly moreHops: number
   readonly measuring: Measuring
-  /** Those with the most requests. */
+  /** The pairs with the most requests. */
   readonly latencies: readonly PairLatencyView[]
 }
 
-/** What the kernel measures requests by: see `agent --measure`; `refused` where it cannot. */
+/** The mode of measuring: see `agent --measure`. `refused`: the kernel refuses to measure. */
 export type Measuring = 'off' | 'namespaces' | 'pods' | 'refused'
 
-/** How long requests took from one group of pods to another, by their path, since measuring began. */
+/** Request latencies from one group of pods to another, by path, since measuring began. */
 export interface PairLatencyView {
-  /** `namespace`, or `namespace/name` where pods are told apart; `unknown` for one that is not enrolled here, `other`. */
+  /**
+   * `namespace`, or `namespace/name` if pods are measured separately. Also `unknown` for a pod that is not enrolled
+   * here, and `other`.
+   */
   readonly source: string
   readonly destination: string
   readonly redirect?: LatencyView
@@ -177,21 +180,21 @@ export interface LatencyView {
   readonly p99Us: number
 }
 
-/** All live connections from one pod to another, or within one. */
+/** All live connections from one pod to another, or within one pod. */
 export interface HopView {
   readonly ends: HopEnds
-  /** With at least one direction redirected. */
+  /** Connections with at least one direction redirected. */
   readonly engaged: number
   readonly plain: number
-  /** Why the plain ones are. */
+  /** The plain connections by reason. */
   readonly reasons: Readonly<Record<string, number>>
-  /** Of connections that have closed, too, while somebody keeps looking: good for rates. */
+  /** Includes connections that have closed while a client keeps asking, so that two overviews give a rate. */
   readonly redirectedBytes: bigint
   readonly tcpBytes: bigint
   readonly unreadBytes: bigint
 }
 
-/** `namespace/name` of both; absent when the end is not in an enrolled pod of this node. */
+/** `namespace/name` of both ends. Absent if the end is not in an enrolled pod of this node. */
 export interface HopEnds {
   readonly client?: string
   readonly server?: string
@@ -231,7 +234,7 @@ export interface ControlMethods {
 
 export interface DrainRequest {
   readonly timeoutMs: number
-  /** Resets the connections whose readers do not read, rather than failing. */
+  /** Resets connections whose readers do not read, instead of failing. */
   readonly force?: boolean
 }
 
@@ -240,25 +243,25 @@ export type ReaderName = Pick<ReaderView, 'namespace' | 'name' | 'program'>
 
 export type Empty = Readonly<Record<never, never>>
 
-/** The agent behind the control interface. Methods throw MeshaccelErrors. */
+/** The agent's operations behind the control interface. Methods throw MeshaccelErrors. */
 export interface Control {
   status(): Promise<StatusView>
   pods(): Promise<PodView[]>
   readers(): Promise<ReaderView[]>
-  /** How many were quarantined. */
+  /** Returns the number of programs that were quarantined. */
   forgive(reader: ReaderName): number
-  /** In chunks that fit into a message; the agent does other things between them. */
+  /** Yields chunks that fit into a message. The event loop runs between them. */
   flows(filter: FlowFilter): AsyncIterable<readonly FlowView[]>
   reasons(): Promise<Readonly<Record<string, bigint>>>
-  /** Tells events until disposed of. */
+  /** Reports events until disposed of. */
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
   overview(): Promise<OverviewView>
-  /** At most `limit` connections of one hop, those with the most bytes first. */
+  /** At most `limit` connections of one pair, those with the most bytes first. */
   hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>
-  /** Resolves to whether there was nothing to do. */
+  /** Resolves to whether it was already drained. */
   drain(request: DrainRequest): Promise<boolean>
-  /** Whether there was nothing to do. */
+  /** Returns whether redirecting was already on. */
   resume(): boolean
-  /** Drains and removes everything; the agent ends once this is answered. */
+  /** Drains and removes everything. The agent ends after it has answered. */
   cleanup(request: DrainRequest): Promise<void>
 }

@@ -5,7 +5,9 @@ import { packageRoot } from '../lib/package.ts'
 
 export const controlService = 'meshaccel.v1.Control'
 
-/** The service of control.proto. Fields are camelCase, uint64 fields are bigint, absent optional fields are absent. */
+/**
+ * The service of control.proto. Fields are camelCase, uint64 fields are bigint, and unset optional fields are absent.
+ */
 export function loadControlService(): ServiceDefinition {
   const loaded = loadSync(join(packageRoot, 'src/api/control.proto'), {
     defaults: true,
@@ -30,13 +32,13 @@ function withBigints(method: Method): Method {
   }
 }
 
-/** protobufjs takes 64 bits as text. */
+/** protobufjs takes 64-bit numbers as text. */
 function fromBigints(value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   return isObject(value) ? mapFields(value, fromBigints) : value
 }
 
-/** protobufjs gives 64 bits as an object of two halves. */
+/** protobufjs returns a 64-bit number as an object with two halves. */
 function toBigints(value: unknown): unknown {
   if (!isObject(value)) return value
   if (!isLong(value)) return mapFields(value, toBigints)

@@ -1,4 +1,4 @@
-/** The one door between the control plane and the kernel: everything above it can be tested without root. */
+/** The only interface between the control plane and the kernel. The code above it can be tested without root. */
 
 import type { Exclusions } from '../pods/exclusions.ts'
 import type { EventKind } from './generated-names.ts'
@@ -7,7 +7,7 @@ import type { Totals } from './totals.ts'
 export type { Totals } from './totals.ts'
 export { type EventKind, eventKindNames as eventKinds, type Reason } from './generated-names.ts'
 
-/** What the self-test allows on this kernel. */
+/** The result of the self-test on this kernel. */
 export type Policy = 'full' | 'strict' | 'proxies-only' | 'refused'
 
 /** A pod as the data path knows it: its network namespace. */
@@ -18,11 +18,11 @@ export interface PodNetns {
   readonly netnsPath: string
   /** The uid that the pod's sidecar runs as. */
   readonly proxyUid: number
-  /** Its gid, which tells it from others where it runs as root. */
+  /** The sidecar's gid. It identifies a sidecar that runs as root. */
   readonly proxyGid?: number
-  /** Absent: connections whose reader blocks stay on TCP. */
+  /** If absent, connections with a blocking reader stay on TCP. */
   readonly blockingReaders?: 'accelerate'
-  /** What never joins; at most `maxRules` of each kind. */
+  /** Connections that never join; at most `maxRules` of each kind. */
   readonly exclusions?: Exclusions
 }
 
@@ -32,27 +32,27 @@ export type Path = 'redirect' | 'tcp' | 'mixed'
 /** One end of a connection. */
 export interface FlowEnd {
   readonly netnsCookie: bigint
-  /** The socket's own address as the end sees it: `10.0.0.1:8080`, `[fd00::1]:8080`. */
+  /** The socket's own address, as this end sees it: `10.0.0.1:8080`, `[fd00::1]:8080`. */
   readonly address: string
-  /** The other end's address as this one sees it, where the other end is not watched. */
+  /** The peer's address, as this end sees it. Set if the peer is not watched. */
   readonly remoteAddress?: string
-  /** The process that read last, 0 until something was read. */
+  /** The pid of the last reader; 0 before the first read. */
   readonly readerPid: number
-  /** The reader's comm, empty until something was read. */
+  /** The comm of the last reader; empty before the first read. */
   readonly readerComm: string
   readonly proven: boolean
   /** Why the end is not proven. */
   readonly unprovenReason?: string
 }
 
-/** What one end has sent to the other. */
+/** Traffic that one end has sent to the other. */
 export interface FlowDirection {
   readonly path: Path
   /** Why the path is not `redirect`. */
   readonly reason?: string
   readonly redirectedBytes: bigint
   readonly tcpBytes: bigint
-  /** Redirected and not yet read. */
+  /** Bytes that were redirected and not read yet. */
   readonly unreadBytes: number
 }
 
@@ -62,7 +62,7 @@ export interface Flow {
   readonly identity: string
   readonly ageMs: number
   readonly state: 'watched' | 'joining' | 'joined' | 'leaving'
-  /** The ends on this node inside enrolled pods: at least one of the two is there. */
+  /** The ends that are in enrolled pods of this node. At least one is set. */
   readonly client?: FlowEnd
   readonly server?: FlowEnd
   readonly clientToServer: FlowDirection
@@ -74,13 +74,13 @@ export interface Counters extends Totals {
   readonly reasons: Readonly<Record<string, bigint>>
 }
 
-/** A program of a pod that is kept off the fast path, because of what it did on a member. */
+/** A program of a pod that is kept off the fast path, because of its behaviour on a member. */
 export interface Quarantined {
   readonly netnsCookie: bigint
-  /** The process that gave the evidence; it may have ended. */
+  /** The process that caused the quarantine. It may have ended. */
   readonly readerPid: number
   readonly readerComm: string
-  /** The evidence. */
+  /** The fallback reason that caused the quarantine. */
   readonly reason: string
 }
 
@@ -94,42 +94,45 @@ export interface ConnectionGauge {
   readonly mixed: number
 }
 
-/** One look at everything. */
+/** Counters and gauges of the whole data path at one moment. */
 export interface Survey {
   readonly counters: Counters
   readonly connections: ConnectionGauge
-  /** Redirected and not yet read, over all connections. */
+  /** Bytes that were redirected and not read yet, over all connections. */
   readonly unreadBytes: bigint
 }
 
-/** What to measure beyond the counters, and to tell. It costs something with each message, and nothing while all is off. */
+/**
+ * The measurements and events to enable beyond the counters. They cost time for each message. If all are off, they cost
+ * nothing.
+ */
 export interface MeasureSettings {
-  /** Whether `measured()` has something to tell. */
+  /** Whether `measured()` returns histograms. */
   readonly histograms: boolean
-  /** Reads and requests are told that took so long or longer; 0: none. */
+  /** Reads and requests that take at least this long are reported as events; 0: none. */
   readonly slowReadMs: number
   readonly slowRequestMs: number
-  /** Whether it is told that a direction fell back to TCP, and that a socket is refused. */
+  /** Whether to report that a direction fell back to TCP, or that a socket was refused. */
   readonly changes: boolean
 }
 
 export interface Histogram {
-  /** The upper bounds, inclusive, of all buckets but the last. */
+  /** The inclusive upper bounds of all buckets except the last, which has none. */
   readonly bounds: readonly number[]
-  /** By bucket, not cumulative: one more than bounds. */
+  /** Counts per bucket, not cumulative. There is one more than `bounds`. */
   readonly counts: readonly number[]
   readonly count: number
   readonly sum: number
 }
 
-/** What pods of one label sent to those of another one by one path, since measuring began. */
+/** Traffic from pods with one label to pods with another, on one path, since measuring began. */
 export interface Measurement {
-  /** `unknown` for a pod that is not enrolled or not on this node, `other` for what is beyond the kernel's table. */
+  /** `unknown`: the pod is not enrolled, or not on this node. `other`: the kernel's table is full. */
   readonly source: string
   readonly destination: string
   readonly path: 'redirect' | 'tcp'
   readonly messageBytes: Histogram
-  /** From a client's first send without an answer to its next receive; the client is the source. */
+  /** From a client's first unanswered send to its next receive. The client is the source. */
   readonly requestSeconds: Histogram
   /** From the arrival of the oldest unread byte at the destination to its receive. */
   readonly readDelaySeconds: Histogram
@@ -142,7 +145,7 @@ export interface DatapathEvent {
   readonly pid: number
   readonly comm: string
   readonly reason?: string
-  /** The connection, as the end sees it that it happened to; quarantines have none. */
+  /** The connection, as the affected end sees it. Absent for quarantines. */
   readonly flow?: {
     readonly peerCookie: bigint
     readonly role: 'client' | 'server'
@@ -151,68 +154,68 @@ export interface DatapathEvent {
     readonly path: 'redirect' | 'tcp'
     /** CLOCK_MONOTONIC. */
     readonly endedNs: bigint
-    /** 0 for what takes no time. */
+    /** 0 for events without a duration. */
     readonly durationNs: bigint
   }
 }
 
-/** How long connections may take to leave, and what then. */
+/** How long connections may take to leave, and what happens after that. */
 export interface DrainOptions {
   readonly timeoutMs: number
-  /** Resets those that cannot leave because nobody reads, rather than giving up. */
+  /** Resets connections that cannot leave because their readers do not read, instead of failing. */
   readonly force?: boolean
-  /** What the error calls a pod. */
+  /** The name of a pod in error messages. */
   readonly podOf?: (netnsCookie: bigint) => string | undefined
 }
 
 /**
- * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds, 0.3 us for each end
- * where they walk over all; a failed one throws a MeshaccelError and leaves the data path as it was.
+ * The kernel side of the agent. Calls are synchronous system calls of at most a few milliseconds. Calls that walk over
+ * all ends take 0.3 us for each end. A failed call throws a MeshaccelError and leaves the data path unchanged.
  */
 export interface Datapath {
   readonly policy: Policy
   readonly refusedBecause?: string | undefined
-  /** Whether each probe of the self-test found what it hoped for; none where it was told not to run. */
+  /** The answer of each self-test probe: whether it found what it expected. Empty if the self-test did not run. */
   readonly selfTest: Readonly<Record<string, boolean>>
 
-  /** Netns cookies of the pods in the maps, those of an earlier agent included. */
+  /** Netns cookies of the pods in the maps, including pods that an earlier agent enrolled. */
   enrolled(): ReadonlySet<bigint>
   /**
-   * Watches the pod's new connections and takes over its running ones; applies what has changed in the enrolment to all
-   * of them. Idempotent.
+   * Watches the pod's new connections and adopts its running ones. Applies changes of the enrolment to all of them.
+   * Idempotent.
    */
   enrol(pod: PodNetns): void
   /** Sends the pod's connections back to TCP; members leave as soon as they are drained. Idempotent. */
   withdraw(netnsCookie: bigint): void
 
-  /** Whether redirecting is on: false from `drain()` to `resume()`, and kept over a restart of the agent. */
+  /** Whether redirecting is on. It is off from `drain()` until `resume()`, also across restarts of the agent. */
   readonly redirecting: boolean
   /**
-   * Stops redirecting; resolves when no socket is a member any more. Rejects after `timeoutMs` with DRAIN_TIMEOUT, which
-   * names who does not read; draining goes on.
+   * Stops redirecting. Resolves when no socket is a member. After `timeoutMs` it rejects with DRAIN_TIMEOUT, which
+   * names the readers that do not read. Draining continues after that.
    */
   drain(options: DrainOptions): Promise<void>
   resume(): void
 
   survey(): Promise<Survey>
-  /** The live connections, each once; between two batches everybody else has his turn. */
+  /** The live connections, each once, in batches. The event loop runs between batches. */
   flows(): AsyncIterable<readonly Flow[]>
 
-  /** Programs that turned to reading in a way that redirected bytes do not survive. */
+  /** Programs that began to read in a way that redirected bytes do not survive. */
   quarantined(): Quarantined[]
-  /** Trusts the pod's programs again for which `which` is true; tells how many. */
+  /** Lifts the quarantine of the programs for which `which` returns true. Returns their number. */
   forgive(which: (program: Quarantined) => boolean): number
 
-  /** Measures this from now on, whatever was set before. Throws when the kernel refuses the programs. */
+  /** Replaces all earlier settings. Throws if the kernel refuses the programs. */
   measure(settings: MeasureSettings): void
-  /** Under which label a pod is measured; until it is withdrawn. */
+  /** Sets the label under which a pod is measured, until the pod is withdrawn. */
   label(netnsCookie: bigint, label: string): void
   measured(): Measurement[]
-  /** Events that were not told because there were too many, since measuring began. */
+  /** The number of events that were dropped because there were too many, since measuring began. */
   untold(): bigint
-  /** Hears of every event until disposed of. */
+  /** Calls `listener` for every event until the result is disposed of. */
   listen(listener: (event: DatapathEvent) => void): Disposable
 
-  /** Stops the scans and lets go of the kernel's objects; pins stay, so that live connections keep going. */
+  /** Stops the scans and closes the kernel's objects. The pins stay, so that live connections continue. */
   close(): void | Promise<void>
 }

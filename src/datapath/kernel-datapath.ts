@@ -1,4 +1,4 @@
-/** The real data path: maps, programs and the scans that move connections between them. */
+/** The real data path: maps, programs, and the scans that move connections between states. */
 
 import { existsSync } from 'node:fs'
 import type { RequestedPolicy } from '../lib/config.ts'
@@ -16,7 +16,7 @@ import type {
   Survey,
 } from './datapath.ts'
 import { Events } from './loop/events.ts'
-import { tellHolders } from './loop/stalled-readers.ts'
+import { describeStalledReaders } from './loop/stalled-readers.ts'
 import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './loop/survey.ts'
 import { flowPieces, flowsInTurns, parseFlows } from './loop/flow-table.ts'
@@ -36,13 +36,13 @@ import {
   setConfig,
   tcpMemoryPages,
 } from './loop/scans.ts'
-import { SpacedWalks } from './netns/rationed-walks.ts'
+import { RationedWalks } from './netns/rationed-walks.ts'
 import { SpliceWatch } from './loop/splice-watch.ts'
 import { visit } from './loop/visit.ts'
 
-/** Before the next scan when one has failed. */
+/** The pause after a scan that failed. */
 const FAILED_SCAN_INTERVAL_MS = 200
-/** Between two rounds of keepalive settings for new members. */
+/** The pause between two rounds of keepalive settings for new members. */
 const KEEPALIVE_INTERVAL_MS = 30_000
 
 export interface KernelDatapathOptions {
@@ -54,29 +54,29 @@ export interface KernelDatapathOptions {
   readonly log: Log
 }
 
-/** They end with a data path: its right to move connections, its care for other versions, its walks. */
+/** The data path owns these and disposes of them in `close()`. */
 interface Holdings {
   readonly lock: Disposable
   readonly others: Disposable
   readonly walks: Walks
 }
 
-/** Moves connections for as long as it is open. */
+/** Moves connections while it is open. */
 export class KernelDatapath implements Datapath {
   readonly policy: Policy
   readonly selfTest: Readonly<Record<string, boolean>>
   readonly #programs: Programs
   readonly #holdings: Holdings
   readonly #log: Log
-  /** How to enter the pods' namespaces, by cookie. */
+  /** Paths of the pods' network namespaces, by netns cookie. */
   readonly #netnsPaths = new Map<bigint, string>()
   readonly #scans: Scans
   readonly #spliceWatch: SpliceWatch
   readonly #scanLoop: ScanLoop
   #surveyTimer: NodeJS.Timeout | undefined
   readonly #older: OlderConnections
-  /** They give new members their settings. */
-  readonly #settingsWalks: SpacedWalks
+  /** The walks that give new members their settings. */
+  readonly #settingsWalks: RationedWalks
   readonly #keepaliveTimer: NodeJS.Timeout
   readonly #events: Events
   readonly #measurements: Measurements
@@ -106,7 +106,7 @@ export class KernelDatapath implements Datapath {
       found: () => this.#surveySoon(),
     })
     this.#spliceWatch = new SpliceWatch(programs, this.#log)
-    this.#settingsWalks = new SpacedWalks((cookie) => this.#giveSettings(cookie))
+    this.#settingsWalks = new RationedWalks((cookie) => this.#giveSettings(cookie))
     this.#keepaliveTimer = setInterval(() => this.#keepAlive(), KEEPALIVE_INTERVAL_MS)
     this.#events = new Events(programs.events, (error) =>
       this.#log.error({ err: error }, 'cannot read events'),
@@ -135,7 +135,7 @@ export class KernelDatapath implements Datapath {
     if (hasRules(record)) this.#askRulesAgain()
     else this.#forgetRules(netnsCookie)
     this.#programs.pods.update(netnsCookie, record)
-    // From here on its new connections are watched.
+    // From now on the kernel watches the pod's new connections.
     this.#older.lookIn(netnsCookie)
     this.#surveySoon()
   }
@@ -153,7 +153,7 @@ export class KernelDatapath implements Datapath {
 
   async drain(options: DrainOptions): Promise<void> {
     await drainAll(this.#scans, options, (unkicked) =>
-      tellHolders(parseFlows(...flowPieces(this.#programs)), options.podOf, unkicked),
+      describeStalledReaders(parseFlows(...flowPieces(this.#programs)), options.podOf, unkicked),
     )
   }
 
@@ -221,7 +221,7 @@ export class KernelDatapath implements Datapath {
     this.#events[Symbol.dispose]()
     await this.#scans.close()
     if (this.policy === 'strict') {
-      // Its members stay redirected, and nobody is there to attach it when one of them needs it.
+      // The members stay redirected, and no agent will be running to attach the splice watch when a member needs it.
       this.#spliceWatch.need()
       await this.#settingsWalks.walkNow()
       // Where members stay redirected without an agent, the higher cap applies from now on.
@@ -234,15 +234,18 @@ export class KernelDatapath implements Datapath {
     this.#holdings.lock[Symbol.dispose]()
   }
 
-  /** Before the pod's record goes, or loses its rules: its connections may come back without them. */
+  /**
+   * Call this before the pod's record is removed or loses its rules. The pod's connections may come back without those
+   * rules.
+   */
   #forgetRules(netnsCookie: bigint): void {
     const record = this.#programs.pods.lookup(netnsCookie)
     if (record && hasRules(record)) this.#askRulesAgain()
   }
 
   /**
-   * The next survey asks all pods' rules about the connections that are there. Before the change, so that an agent which
-   * is killed in between leaves none unasked.
+   * Has the next survey check the existing connections against the rules of all pods. Call this before the change: if
+   * the agent is killed between the two, no connection stays unchecked.
    */
   #askRulesAgain(): void {
     setConfig(this.#programs, { rules: readConfig(this.#programs).rules + 1 })
@@ -261,7 +264,7 @@ export class KernelDatapath implements Datapath {
     }
   }
 
-  /** After a change of what is enrolled, or several in one turn: the survey walks over every watched socket. */
+  /** Schedules one survey for all enrolment changes of the same tick. The survey walks over every watched socket. */
   #surveySoon(delayMs = 0): void {
     this.#surveyTimer ??= setTimeout(() => {
       this.#surveyTimer = undefined
@@ -284,11 +287,11 @@ export class KernelDatapath implements Datapath {
         ? 'reset a connection: this reader would have missed some of what was redirected to it'
         : 'quarantined: `meshaccel readers` names the pod and the program',
     )
-    // The program may read other members.
+    // The quarantined program may read other members, which the survey finds.
     if (kind === 'quarantined') this.#programs.survey.run()
   }
 
-  /** Of pods that are gone; those of withdrawn ones are still needed until their connections have left. */
+  /** Forgets the paths of pods that are gone. A withdrawn pod needs its path until its connections have left. */
   #forgetPaths(): void {
     const enrolled = this.enrolled()
     for (const [cookie, path] of this.#netnsPaths) {
@@ -306,7 +309,7 @@ export class KernelDatapath implements Datapath {
     for (const cookie of this.enrolled()) this.#settingsWalks.ask(cookie)
   }
 
-  /** To the new members of a pod. The next round of keepalive settings makes up for a failure. */
+  /** Gives the new members of a pod their settings. After a failure the next round of keepalive settings repeats it. */
   async #giveSettings(netnsCookie: bigint): Promise<void> {
     const { walks } = this.#holdings
     try {

@@ -6,7 +6,9 @@ import { Scans } from './loop/scans.ts'
 
 const LOOK_INTERVAL_MS = 1_000
 
-/** Versions that were set aside: removes each as soon as its last members have been read, until disposed of. */
+/**
+ * Versions that were set aside. Removes each version as soon as its last members have been drained, until disposed of.
+ */
 export class LeavingVersions implements Disposable {
   readonly #versions: Map<string, { readonly pins: Pins; readonly scans: Scans }>
   readonly #log: Log

@@ -1,4 +1,4 @@
-/** Opens the data path, or removes what is left of one: who holds the lock on the pins may. */
+/** Opens the data path, or removes what is left of one. The caller must hold the lock on the pins. */
 
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -7,7 +7,7 @@ import { BpfMap, bytes, u64 } from 'libbpf'
 import type { Log } from '../lib/log.ts'
 import type { Datapath, DrainOptions, Policy } from './datapath.ts'
 import { flowPieces, parseFlows } from './loop/flow-table.ts'
-import { tellHolders } from './loop/stalled-readers.ts'
+import { describeStalledReaders } from './loop/stalled-readers.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel-datapath.ts'
 import type { ConfigRecord } from './maps/generated.ts'
 import { Walks } from './netns/walks.ts'
@@ -31,14 +31,14 @@ import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig, Scans } from './loo
 import type { SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
-import { UndecidedDatapath } from './retrying.ts'
+import { RetryingDatapath } from './retrying.ts'
 
-/** How long another version's connections may take to leave. */
+/** How long the connections of another version may take to leave. */
 const VERSION_CHANGE_TIMEOUT_MS = 10_000
 
 /**
- * Loads, attaches and pins, or adopts the pins of an earlier agent; nothing of it where the self-test refuses. Another
- * version's pins are kept until ours are attached, so that what fails before that leaves them as they were.
+ * Loads, attaches and pins the data path, or adopts the pins of an earlier agent. Attaches nothing if the self-test
+ * refuses. Another version's pins stay until ours are attached, so that an earlier failure leaves them unchanged.
  */
 export async function openKernelDatapath(options: KernelDatapathOptions): Promise<Datapath> {
   const { pinDir, log } = options
@@ -63,7 +63,7 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
         ? refusedDatapath(again.tested, giveUp)
         : adopt(again.tested, { lock, leaving: again.leaving }, options)
     }
-    return new UndecidedDatapath({ refused, open, log })
+    return new RetryingDatapath({ refused, open, log })
   } catch (error) {
     giveUp()
     throw error
@@ -75,7 +75,9 @@ const refusedDatapath = (
   release: () => void,
 ): Datapath => new RefusedDatapath(refusedBecause, probesOf(probeBits(probes)), release)
 
-/** Opens what is pinned; `tested` if that was just put in place, `leaving` what is pinned besides. */
+/**
+ * Opens the current pins. `tested` is set if they are new. `leaving` are other pinned versions that are still draining.
+ */
 function adopt(
   tested: SelfTestResult | undefined,
   { lock, leaving }: { readonly lock: Disposable; readonly leaving: readonly string[] },
@@ -93,7 +95,8 @@ function adopt(
         hint: 'Run `meshaccel cleanup` first, or name the same --cgroup.',
       })
     }
-    // Pins do not outlive the kernel that they were tested on, nor change their object.
+    // The policy still holds: pins do not outlive the kernel that they were tested on, and their object does not
+    // change.
     const policy = tested?.policy ?? (options.policy === 'auto' ? policyOf(found) : options.policy)
     log.info({ pins: current, cgroup: cgroupPath }, tested ? 'attached' : 'adopted')
     if (!found.redirect) log.warn('drained before: `meshaccel resume` starts again')
@@ -109,8 +112,9 @@ function adopt(
 const cgroupIdOf = (cgroupPath: string): bigint => BigInt(statSync(cgroupPath).ino)
 
 /**
- * Sees to it that the current version is what is pinned, or nothing where the self-test refuses, and alone but for what
- * is `leaving`. Resolves to what the self-test found; to undefined where the current version was there before.
+ * Ensures that only the current version is pinned, apart from versions that are still draining (`leaving`). Pins
+ * nothing if the self-test refuses. Resolves to the result of the self-test, or to undefined if the current version was
+ * already pinned.
  */
 async function putInPlace(
   options: KernelDatapathOptions,
@@ -147,7 +151,7 @@ async function putInPlace(
   return { tested, leaving }
 }
 
-/** Who never reads must not keep the node from its new version. */
+/** A stalled reader must not block an upgrade, so this gives up after a timeout. */
 async function drainsInTime(version: string, log: Log): Promise<boolean> {
   try {
     await drainVersion(version, { timeoutMs: VERSION_CHANGE_TIMEOUT_MS })
@@ -161,7 +165,7 @@ async function drainsInTime(version: string, log: Log): Promise<boolean> {
   }
 }
 
-/** What the self-test allows, or what was asked for. */
+/** The policy that the self-test allows, or the requested one. */
 async function testedPolicy(
   { policy, pinDir, cgroupPath, log }: KernelDatapathOptions,
   signal?: AbortSignal,
@@ -174,18 +178,18 @@ async function testedPolicy(
   return result
 }
 
-/** The policy that the settings of running pins stand for. */
+/** The policy that the settings of running pins express. */
 const policyOf = (config: ConfigRecord): Policy =>
   config.proxiesOnly ? 'proxies-only' : config.stopWhenStale ? 'full' : 'strict'
 
-/** Leads the members of a pinned version back to TCP, then removes it from the kernel. */
+/** Moves the members of a pinned version back to TCP, then removes the version from the kernel. */
 async function drainAndRemove(version: string, options: DrainOptions): Promise<void> {
   assertOurs(version)
   await drainVersion(version, options)
   removeVersion(version)
 }
 
-/** Resolves to whether it was drained before. */
+/** Resolves to whether it was already drained. */
 async function drainVersion(version: string, options: DrainOptions): Promise<boolean> {
   let pins: Pins
   try {
@@ -204,21 +208,24 @@ async function drainVersion(version: string, options: DrainOptions): Promise<boo
   try {
     using walks = new Walks({})
     const scans = new Scans({ pins, walks, netnsPaths: new Map() })
-    return await drainAll(scans, options, (unkicked) => holdersOf(version, unkicked))
+    return await drainAll(scans, options, (unkicked) => stalledReadersOf(version, unkicked))
   } finally {
     pins[Symbol.dispose]()
   }
 }
 
-/** Who does not read, where the version's flow table is one that this version can read; and who holds a lock. */
-function holdersOf(version: string, unkicked: readonly bigint[]): string {
+/**
+ * Names the processes that hold a lock. Names the readers that do not read, too, if this version can read the other
+ * version's flow table.
+ */
+function stalledReadersOf(version: string, unkicked: readonly bigint[]): string {
   const isKnown = basename(version).includes(basename(currentPins(dirname(version))))
-  if (!isKnown) return tellHolders([], undefined, unkicked)
+  if (!isKnown) return describeStalledReaders([], undefined, unkicked)
   using programs = new Programs(version)
-  return tellHolders(parseFlows(...flowPieces(programs)), undefined, unkicked)
+  return describeStalledReaders(parseFlows(...flowPieces(programs)), undefined, unkicked)
 }
 
-/** Pins that are not complete: surely nobody is a member? */
+/** Whether incomplete pins certainly have no member. */
 function isEmpty(version: string): boolean {
   if (!hasLinks(version)) return true
   try {
@@ -229,7 +236,7 @@ function isEmpty(version: string): boolean {
   }
 }
 
-/** Drains what is pinned, without an agent; the pins stay. Resolves to whether it was drained before. */
+/** Drains the pinned versions without an agent. The pins stay. Resolves to whether all were already drained. */
 export async function drainKernelDatapath(pinDir: string, options: DrainOptions): Promise<boolean> {
   return withPins(
     pinDir,
@@ -244,7 +251,7 @@ export async function drainKernelDatapath(pinDir: string, options: DrainOptions)
   )
 }
 
-/** Drains, detaches and unpins what is there, without an agent: each version that lets it. Idempotent. */
+/** Drains, detaches and unpins each version that can be drained, without an agent. Idempotent. */
 export async function cleanupKernelDatapath(pinDir: string, options: DrainOptions): Promise<void> {
   removeDeadSelfTests(pinDir)
   await withPins(
@@ -271,7 +278,7 @@ export async function cleanupKernelDatapath(pinDir: string, options: DrainOption
   )
 }
 
-/** Works on the pinned versions while no agent does; where nothing is pinned, the result is `none`. */
+/** Runs `work` on the pinned versions while it holds the lock. Returns `none` if nothing is pinned. */
 async function withPins<T>(
   pinDir: string,
   work: (versions: string[]) => Promise<T>,

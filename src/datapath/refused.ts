@@ -1,4 +1,6 @@
-/** The data path of a kernel that the self-test refused: nothing is attached, all traffic takes the normal stack. */
+/**
+ * The data path for a kernel that the self-test refused. Nothing is attached, and all traffic takes the normal stack.
+ */
 import type { Datapath, Measurement, Quarantined, Survey } from './datapath.ts'
 
 export class RefusedDatapath implements Datapath {
@@ -8,7 +10,7 @@ export class RefusedDatapath implements Datapath {
   readonly redirecting = false
   readonly #release: () => void
 
-  /** `release` gives back what was taken to find out. */
+  /** `release` frees the resources that the self-test took. */
   constructor(
     refusedBecause: string,
     selfTest: Readonly<Record<string, boolean>>,

@@ -1,6 +1,6 @@
 /**
- * The data path of a kernel that the self-test could not judge, because the machine was too busy or lacked something:
- * refused for now, and opened again after longer and longer pauses until there is an answer.
+ * The data path for a kernel that the self-test could not judge, because the machine was too busy or lacked something.
+ * It refuses at first, and retries after growing pauses until there is a result.
  */
 import { BackOff } from '../lib/back-off.ts'
 import { messageOf } from '../lib/errno.ts'
@@ -21,17 +21,17 @@ import type {
 const FIRST_PAUSE_MS = 5_000
 const LONGEST_PAUSE_MS = 300_000
 
-export interface UndecidedOptions {
-  /** Stands for it until there is an answer. */
+export interface RetryingOptions {
+  /** The data path to use until there is a result. */
   readonly refused: Datapath
-  /** Opens it anew; resolves to undefined where nobody can tell yet. To be ended early by the signal. */
+  /** Retries. Resolves to undefined if there is still no result. The signal ends it early. */
   readonly open: (signal: AbortSignal) => Promise<Datapath | undefined>
   readonly log: Log
   readonly firstPauseMs?: number
 }
 
-export class UndecidedDatapath implements Datapath {
-  readonly #options: UndecidedOptions
+export class RetryingDatapath implements Datapath {
+  readonly #options: RetryingOptions
   readonly #end = new AbortController()
   readonly #ears = new Set<(event: DatapathEvent) => void>()
   #settings: MeasureSettings | undefined
@@ -39,7 +39,7 @@ export class UndecidedDatapath implements Datapath {
   readonly #backOff: BackOff
   #timer: NodeJS.Timeout
 
-  constructor(options: UndecidedOptions) {
+  constructor(options: RetryingOptions) {
     this.#options = options
     this.#now = options.refused
     this.#backOff = new BackOff({
@@ -151,7 +151,7 @@ export class UndecidedDatapath implements Datapath {
     this.#timer = this.#plan()
   }
 
-  /** The next run of the reconciler finds the new one empty, and fills it. */
+  /** The new data path is empty; the next run of the reconciler fills it. */
   #change(opened: Datapath): void {
     this.#now = opened
     opened.listen((event) => {

@@ -6,41 +6,44 @@ import { mountOf, readMounts } from '../lib/mountinfo.ts'
 import { processIds } from '../lib/proc.ts'
 import type { NetnsRef } from '../pods/observed-pod.ts'
 
-/** A place in the hierarchy as this process sees it: so many levels above its own root, then down by these names. */
+/** A cgroup as this process sees it: `up` levels above its own root, then down by `names`. */
 export interface CgroupPlace {
   readonly up: number
   readonly names: readonly string[]
 }
 
-/** `/../../kubepods/pod1`, as /proc/PID/cgroup writes what lies outside of the reader's cgroup namespace. */
+/**
+ * Parses a path such as `/../../kubepods/pod1`: /proc/PID/cgroup writes cgroups outside the reader's cgroup namespace
+ * like this.
+ */
 export function parsePlace(path: string): CgroupPlace {
   const parts = path.split('/').filter((part) => part !== '')
   const up = parts.findIndex((part) => part !== '..')
   return up < 0 ? { up: parts.length, names: [] } : { up, names: parts.slice(up) }
 }
 
-/** Whether the inner place is the outer one, or below it; undefined where that cannot be told from here. */
+/** Whether `inner` is `outer` or below it; undefined if that is unknown from here. */
 export function holds(outer: CgroupPlace, inner: CgroupPlace): boolean | undefined {
   if (inner.up > outer.up) return false
   if (outer.names.length === 0) return true
-  // The names between the two roots are unknown in here.
+  // This process cannot see the names between the two roots.
   if (inner.up < outer.up) return undefined
   return outer.names.every((name, index) => inner.names[index] === name)
 }
 
 export type Membership = 'inside' | 'outside' | 'unknown'
 
-/** A look at all processes takes some microseconds each. */
+/** The pause between two passes over all processes: each process takes some microseconds. */
 const LOOK_EVERY_MS = 1_000
 
 export class WatchedCgroup {
-  /** The root of the hierarchy: nothing is outside of it. */
+  /** Whether it is the root of the hierarchy, which contains all processes. */
   readonly seesAll: boolean
   readonly #place: CgroupPlace
   readonly #lookEveryMs: number
-  /** Namespaces, by inode number, with a process inside. */
+  /** Namespaces with a process inside the cgroup, by inode number. */
   #inside: ReadonlySet<number> = new Set()
-  /** Those whose processes were all outside at the last look, and at the one before. */
+  /** Namespaces with all processes outside, at the last pass and at the one before. */
   #outside: ReadonlySet<number> = new Set()
   #outsideBefore: ReadonlySet<number> = new Set()
   #lookedAt = -Infinity
@@ -54,14 +57,14 @@ export class WatchedCgroup {
     this.#lookEveryMs = lookEveryMs
   }
 
-  /** Unknown without a process, or while nobody can tell. */
+  /** `unknown` if the namespace has no process, or cannot be read. */
   membership(ref: NetnsRef): Membership {
     if (this.seesAll) return 'inside'
     const inode = inodeOf('path' in ref ? ref.path : `/proc/${ref.pid}/ns/net`)
     if (inode === undefined) return 'unknown'
     if (!this.#inside.has(inode)) this.#look()
     if (this.#inside.has(inode)) return 'inside'
-    // A process that passes through, such as a CNI plugin, is gone by the next look.
+    // Requires two passes: a short-lived process, such as a CNI plugin, is gone by the second.
     return this.#outside.has(inode) && this.#outsideBefore.has(inode) ? 'outside' : 'unknown'
   }
 

@@ -7,7 +7,10 @@ import { cgroup2Mount, type Mount, readMounts } from './mountinfo.ts'
 /** CGROUP2_SUPER_MAGIC of linux/magic.h. */
 const cgroup2Magic = 0x63677270
 
-/** The cgroup v2 directory to watch: the named one, else the root. Throws NO_CGROUP2 when it is not one. */
+/**
+ * The cgroup v2 directory to watch: `path`, or the root if `path` is undefined. Throws NO_CGROUP2 if it is not on
+ * cgroup v2.
+ */
 export function cgroup2Directory(path: string | undefined): string {
   if (path === undefined) return findCgroup2()
   const operation = `use cgroup ${path}`
@@ -32,8 +35,8 @@ export function cgroup2Directory(path: string | undefined): string {
 }
 
 /**
- * The mount point of the cgroup v2 hierarchy, from /proc/self/mountinfo.
- * Throws NO_CGROUP2 when there is none. On a hybrid machine it is not /sys/fs/cgroup itself.
+ * The mount point of the cgroup v2 hierarchy, from /proc/self/mountinfo. On a hybrid machine this is not
+ * /sys/fs/cgroup. Throws NO_CGROUP2 if there is none.
  */
 export function findCgroup2(mounts: readonly Mount[] = readMounts()): string {
   const found = cgroup2Mount(mounts)

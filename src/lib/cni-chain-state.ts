@@ -1,25 +1,28 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** Where the keeper of the CNI chain tells the agent and `doctor` how it fares. */
+/** The file through which the keeper of the CNI chain reports its state to the agent and `doctor`. */
 export const chainStatePath = '/run/meshaccel/cni-chain.json'
 
-/** How the CNI plugin is chained in on this node. */
+/** The state of the CNI plugin in this node's chain. */
 export interface ChainState {
   /**
-   * `chained`: new pods are announced by the plugin. `waiting`: there is no network yet. `refused`: the network cannot
-   * have the plugin. `contested`: another program takes it out each time.
+   * `chained`: the plugin announces new pods. `waiting`: there is no network yet. `refused`: the network cannot include
+   * the plugin. `contested`: another program removes it each time.
    */
   readonly state: 'chained' | 'waiting' | 'refused' | 'contested'
   readonly file?: string
-  /** What is wrong, a sentence, and what to do about it. */
+  /** The problem as a sentence. `hint` says what to do about it. */
   readonly problem?: string
   readonly hint?: string
-  /** Since when, in ISO 8601. */
+  /** The time of the last change, in ISO 8601. */
   readonly since: string
 }
 
-/** Tells the state to whom it may concern, or that there is none any more. Without the directory, nobody reads it. */
+/**
+ * Writes the state, or removes it if `state` is undefined. Does nothing if the directory is missing, because then no
+ * process reads it.
+ */
 export function writeChainState(path: string, state: ChainState | undefined): void {
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) return
   if (!state) return rmSync(path, { force: true })
@@ -27,7 +30,7 @@ export function writeChainState(path: string, state: ChainState | undefined): vo
   renameSync(`${path}.new`, path)
 }
 
-/** Undefined when no keeper runs here. */
+/** Returns undefined if no keeper runs here. */
 export function readChainState(path: string = chainStatePath): ChainState | undefined {
   try {
     const state: ChainState = JSON.parse(readFileSync(path, 'utf8'))

@@ -1,29 +1,29 @@
-/** What the agent is told on its command line. */
+/** The agent's settings from its command line. */
 export interface AgentConfig {
   readonly pods: PodsOrigin
-  /** The cgroup v2 directory whose connections are watched; the root of the hierarchy where none is named. */
+  /** The cgroup v2 directory whose connections are watched; by default the root of the hierarchy. */
   readonly cgroupPath?: string | undefined
   /** The bpffs directory of the pins. */
   readonly pinDir: string
   readonly socketPath: string
-  /** Whether a pod that does not say `enabled` is enrolled. */
+  /** Whether a pod without the `enabled` setting is enrolled. */
   readonly defaultEnabled: boolean
-  /** Redirected and unread bytes that one direction may hold. */
+  /** The limit of redirected and unread bytes in one direction. */
   readonly capBytes: number
-  /** Kernel memory for a pod's redirected and unread messages; else a part of the machine's. */
+  /** Kernel memory for a pod's redirected and unread messages; by default a share of the machine's memory. */
   readonly podMemoryBytes?: number | undefined
   readonly policy: RequestedPolicy
-  /** Drain and remove everything at SIGTERM, rather than leaving the pins for a successor. */
+  /** Whether SIGTERM drains and removes everything, instead of leaving the pins for a successor. */
   readonly cleanupOnExit: boolean
-  /** Whether requests, messages and read delays are measured in the kernel, and what tells them apart. */
+  /** Whether the kernel measures requests, messages and read delays, and by which labels. */
   readonly measure: 'off' | 'namespaces' | 'pods'
-  /** Where slow requests are sent as spans, and how slow they are. */
+  /** The collector that gets slow requests as spans, and the threshold for "slow". */
   readonly otlp?: { readonly url: string; readonly slowRequestMs: number }
-  /** Where probes are answered. */
+  /** The address for probes and metrics. */
   readonly http?: HttpAddress
 }
 
-/** Where pods come from: a file, or the API server, for one node. */
+/** The source of pods: a file, or the API server for one node. */
 export type PodsOrigin =
   { readonly file: string } | { readonly kubernetesNode: string; readonly criSocket?: string }
 
@@ -32,7 +32,7 @@ export interface HttpAddress {
   readonly port: number
 }
 
-/** `auto` takes what the self-test finds; the others are for tests. */
+/** `auto` takes the self-test's result. The others are for tests. */
 export type RequestedPolicy = 'auto' | 'full' | 'strict' | 'proxies-only'
 
 export const requestedPolicies: readonly RequestedPolicy[] = [
@@ -45,10 +45,10 @@ export const requestedPolicies: readonly RequestedPolicy[] = [
 export const defaults: {
   readonly pinDir: string
   readonly socketPath: string
-  /** Where the CNI plugin looks for the agent: cni/shim/main.c. */
+  /** The socket where the CNI plugin looks for the agent: cni/shim/main.c. */
   readonly cniSocketPath: string
   readonly capBytes: number
-  /** How long a drain may wait for the last member to leave. */
+  /** How long a drain may wait until the last member has left. */
   readonly drainTimeoutMs: number
 } = {
   pinDir: '/sys/fs/bpf/meshaccel',

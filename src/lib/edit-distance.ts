@@ -1,4 +1,4 @@
-/** How far apart two texts are: insertions, deletions and replacements of a character (Levenshtein). */
+/** The edit distance of two texts: insertions, deletions and replacements of a character (Levenshtein). */
 export function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, column) => column)
   for (let i = 1; i <= one.length; i++) {
@@ -12,7 +12,10 @@ export function editDistance(one: string, other: string): number {
   return row[other.length] ?? 0
 }
 
-/** The candidate that the text may have been meant to be: at most three characters, and half of them, are wrong. */
+/**
+ * The candidate that the text was probably meant to be. At most three characters, and at most half of them, may be
+ * wrong.
+ */
 export function nearest<Candidate extends string>(
   text: string,
   candidates: readonly Candidate[],

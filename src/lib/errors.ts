@@ -1,10 +1,10 @@
-/** What an error needs to say besides its message. */
+/** The details of an error besides its message. */
 export interface ErrorDetails {
   /** A stable name to branch on: `EPERM`, `BAD_PODS_FILE`. */
   readonly code: string
-  /** What was attempted: `attach sk_msg to sockhash`. */
+  /** The failed operation: `attach sk_msg to sockhash`. */
   readonly operation: string
-  /** What to do next, a sentence. */
+  /** A sentence that says what to do next. */
   readonly hint?: string | undefined
   /** Whether the same call may succeed later. */
   readonly retryable?: boolean
@@ -13,13 +13,15 @@ export interface ErrorDetails {
 
 export type ExplainedError = Error & ErrorDetails
 
-/** Whether an error says what was attempted, and perhaps what to do next: meshaccel's own do, and those of libbpf. */
+/** Whether an error has an operation and a code, as our errors and those of libbpf do. It may also have a hint. */
 export function isExplained(error: unknown): error is ExplainedError {
   if (!(error instanceof Error && 'operation' in error && 'code' in error)) return false
   return typeof error.operation === 'string' && typeof error.code === 'string'
 }
 
-/** The base of every error that meshaccel throws on purpose: `operation: reason`, the hint apart. */
+/**
+ * The base of every error that meshaccel throws on purpose. The message is `operation: reason`; the hint is separate.
+ */
 export class MeshaccelError extends Error implements ErrorDetails {
   override readonly name: string = 'MeshaccelError'
   readonly code: string

@@ -1,11 +1,11 @@
 import { pino, type Logger } from 'pino'
 
-/** What a part of the agent may say; pino's shape, so that `log.info({ pod }, 'enrolled')` works. */
+/** The log interface of the agent's parts. It has pino's shape: `log.info({ pod }, 'enrolled')`. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** One JSON object per line, into `destination`, the standard error output unless given. */
+/** Creates a log with one JSON object per line. It writes to `destination`, by default to the standard error output. */
 export function createLog(
   level: LogLevel = 'info',
   destination?: { write(line: string): void },

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { errnoOf } from './errno.ts'
 
 /**
- * Makes a directory and its parents. Not by Node's `recursive`, which never returns where the kernel answers ENOENT
- * although the parent is there: on sysfs, and on procfs.
+ * Creates a directory and its parents. It avoids Node's `recursive`, which never returns if the kernel answers ENOENT
+ * although the parent exists. sysfs and procfs do that.
  */
 export function makeDirectory(path: string, mode: number): void {
   try {

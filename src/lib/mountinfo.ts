@@ -3,20 +3,20 @@
 import { readFileSync } from 'node:fs'
 
 export interface Mount {
-  /** The directory of the file system that is visible here. */
+  /** The directory of the file system that this mount shows. */
   readonly root: string
   readonly mountPoint: string
-  /** Of this mount alone: `ro`, `nosuid`. */
+  /** Options of this mount only: `ro`, `nosuid`. */
   readonly options: readonly string[]
-  /** Whether other mount namespaces receive what is mounted below it. */
+  /** Whether mounts below it propagate to other mount namespaces. */
   readonly shared: boolean
   readonly type: string
   readonly source: string
-  /** Of the file system, for all its mounts. */
+  /** Options of the file system, for all its mounts. */
   readonly superOptions: readonly string[]
 }
 
-/** In the order in which they were mounted. Lines that are no mounts are left out. */
+/** Parses the mounts, in mount order. Skips lines that are not mounts. */
 export function parseMountinfo(mountinfo: string): Mount[] {
   return mountinfo.split('\n').flatMap((line) => {
     // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS OPTIONAL... - TYPE SOURCE SUPER-OPTIONS
@@ -53,13 +53,16 @@ export function mountOf(mounts: readonly Mount[], path: string): Mount | undefin
   return found
 }
 
-/** The cgroup v2 hierarchy: a whole one if there is one, because a part of it does not hold every pod. */
+/**
+ * The mount of the cgroup v2 hierarchy. A mount of the whole hierarchy is preferred, because a part may not contain
+ * every pod.
+ */
 export function cgroup2Mount(mounts: readonly Mount[]): Mount | undefined {
   const all = mounts.filter(({ type }) => type === 'cgroup2')
   return all.find(({ root }) => root === '/') ?? all[0]
 }
 
-/** Whether writing is refused, by this mount or by its file system. */
+/** Whether this mount or its file system is read-only. */
 export function isReadOnly({ options, superOptions }: Mount): boolean {
   return options.includes('ro') || superOptions.includes('ro')
 }
@@ -67,7 +70,7 @@ export function isReadOnly({ options, superOptions }: Mount): boolean {
 const isBelow = (path: string, directory: string): boolean =>
   directory === '/' || path === directory || path.startsWith(`${directory}/`)
 
-/** Blanks and backslashes are written as three octal digits. */
+/** Decodes blanks and backslashes, which the kernel writes as three octal digits. */
 function unescape(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),

@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The directory that holds package.json: the same from a checkout's src/ and from the built dist/src/. */
+/** The directory with package.json. It is the same for a checkout's src/ and for the built dist/src/. */
 export const packageRoot: string = findRoot(dirname(fileURLToPath(import.meta.url)))
 
 /** The version in package.json. */
 export const version: string = readVersion()
 
-/** The file of a module of src/ that is to be a process of its own, such as `datapath/selftest/self-test-process`. */
+/** The file of a module in src/ that runs as a process of its own, such as `datapath/selftest/self-test-process`. */
 export const programFile = (module: string): string =>
   import.meta.url.endsWith('.ts')
     ? join(packageRoot, 'src', `${module}.ts`)

@@ -1,35 +1,35 @@
-/** Rules of users that keep connections of a pod on TCP, and how they are written. */
+/** Users' rules that keep connections of a pod on TCP, and their syntax. */
 
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** A connection that matches any of them is excluded; bpf/include/exclude.bpf.h says what each one sees. */
+/** A connection that matches any rule is excluded. bpf/include/exclude.bpf.h says what each rule compares. */
 export interface Exclusions {
-  /** What the client dialled, or what the server listens at. */
+  /** The port that the client dialled, or that the server listens on. */
   readonly ports: readonly PortRange[]
   /** Remote addresses: `10.0.0.0/8`, `fd00::/8`. */
   readonly cidrs: readonly string[]
-  /** Of who opened or accepted the pod's socket. */
+  /** The uid that opened or accepted the pod's socket. */
   readonly uids: readonly number[]
 }
 
-/** Both ends included. */
+/** Both bounds are inclusive. */
 export interface PortRange {
   readonly from: number
   readonly to: number
 }
 
-/** Rules of each kind that a pod may have: MAX_RULES of bpf/include/meshaccel.h. */
+/** The maximum number of rules of each kind for a pod: MAX_RULES of bpf/include/meshaccel.h. */
 export const maxRules = 32
 
 const maxPort = 65_535
-/** The highest uid; one above is (uid_t)-1, which the kernel takes for "none". */
+/** The highest uid. The next value is (uid_t)-1, which the kernel takes for "none". */
 export const maxUid = 0xffff_fffe
 
-/** How one kind of rule is written. */
+/** The syntax of one kind of rule. */
 export interface RuleKind<Rule> {
-  /** In words, for messages. */
+  /** The kind's name in messages. */
   readonly what: string
-  /** Undefined when the text is none. */
+  /** Returns undefined if the text is not a rule of this kind. */
   readonly parse: (text: string) => Rule | undefined
 }
 
@@ -44,7 +44,7 @@ export const portRule: RuleKind<PortRange> = {
   },
 }
 
-/** An address alone is a CIDR of one. */
+/** A single address is a CIDR with one address. */
 export const cidrRule: RuleKind<string> = {
   what: 'an address or a CIDR',
   parse(text) {
@@ -67,7 +67,9 @@ function parseInteger(text: string, low: number, high: number): number | undefin
   return value >= low && value <= high ? value : undefined
 }
 
-/** The rules of both, each once: either keeps a connection on TCP. There may be more than `maxRules` of a kind. */
+/**
+ * The union of both. A rule of either keeps a connection on TCP. The result may have more than `maxRules` of a kind.
+ */
 export function union(one: Exclusions, other: Exclusions): Exclusions {
   const ports = new Map(
     [...one.ports, ...other.ports].map((range) => [`${range.from}-${range.to}`, range] as const),
@@ -79,7 +81,7 @@ export function union(one: Exclusions, other: Exclusions): Exclusions {
   }
 }
 
-/** Undefined where there is no rule at all. */
+/** Returns undefined if there is no rule. */
 export function nonEmpty(exclusions: Exclusions): Exclusions | undefined {
   return Object.values(exclusions).some((rules) => rules.length > 0) ? exclusions : undefined
 }

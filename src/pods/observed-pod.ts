@@ -1,12 +1,12 @@
-/** The facts that every source reports, and nothing that anybody concluded from them. */
+/** The facts that every source reports, without conclusions from them. */
 
 import type { Exclusions } from './exclusions.ts'
 import type { Mesh } from './meshes.ts'
 
-/** Where a pod's network namespace can be found. */
+/** A reference to a pod's network namespace. */
 export type NetnsRef = { readonly path: string } | { readonly pid: number }
 
-/** Whether connections whose reader blocks may join, or are left on TCP, as by default. */
+/** Whether connections with a blocking reader may join, or stay on TCP (the default). */
 export const blockingReaders = ['accelerate', 'leave'] as const
 export type BlockingReaders = (typeof blockingReaders)[number]
 
@@ -15,17 +15,17 @@ export interface ObservedPod {
   readonly namespace: string
   readonly name: string
   readonly uid?: string
-  /** Absent: nobody has found it yet. */
+  /** Absent: not found yet. */
   readonly netns?: NetnsRef
-  /** Where the source knows them; else they are read in the namespace. */
+  /** Set if the source knows them; otherwise the agent reads them in the namespace. */
   readonly ips?: readonly string[]
   /** The mesh whose sidecar the pod has. */
   readonly mesh?: Mesh
-  /** The uid that the sidecar runs as, where it is not the mesh's own; 0 tells it from no other program. */
+  /** The sidecar's uid, if it is not the mesh's usual one. 0 does not distinguish it from other programs. */
   readonly proxyUid?: number
-  /** Its gid, which tells it apart where it runs as root. */
+  /** The sidecar's gid. It distinguishes a sidecar that runs as root. */
   readonly proxyGid?: number
-  /** Its proxy in words, and what the mesh sends there: half a sentence. */
+  /** Half a sentence about its proxy, and about the traffic that the mesh redirects there. */
   readonly proxy?: string
   /** Its mesh has no sidecar, and no proxy of the node serves it now. */
   readonly ambient?: boolean
@@ -35,17 +35,17 @@ export interface ObservedPod {
   readonly finished?: boolean
   /** Absent: the agent's default applies. */
   readonly enabled?: boolean
-  /** Absent: its user does not say. */
+  /** Absent: its user has not chosen. */
   readonly blockingReaders?: BlockingReaders
-  /** What its user wants to stay on TCP; `invalid`: something, and nobody can read what. */
+  /** The traffic that its user wants on TCP. `invalid`: the rules are unreadable. */
   readonly exclusions?: Exclusions | 'invalid'
-  /** It or its namespace has an annotation that looks like one of ours, and nobody knows it. */
+  /** It or its namespace has an unknown annotation that looks like one of ours. */
   readonly unknownAnnotation?: boolean
-  /** What its user has written wrong, on it or on its namespace: a sentence without its full stop. */
+  /** The mistake in its annotations or its namespace's: a sentence without its full stop. */
   readonly problem?: string
 }
 
-/** `namespace/name`, the way users write a pod. */
+/** `namespace/name`, as users write a pod. */
 export function podKey(pod: { readonly namespace: string; readonly name: string }): string {
   return `${pod.namespace}/${pod.name}`
 }

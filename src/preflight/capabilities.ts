@@ -20,6 +20,6 @@ export function hasCapability(machine: Machine, capability: Capability): boolean
   )
 }
 
-/** The first user namespace, from its fixed inode number: PROC_USER_INIT_INO of linux/proc_ns.h. */
+/** Whether this is the initial user namespace, by its fixed inode number: PROC_USER_INIT_INO of linux/proc_ns.h. */
 export const isFirstUserNamespace = (machine: Machine): boolean =>
   (machine.link('/proc/self/ns/user') ?? 'user:[4026531837]') === 'user:[4026531837]'

@@ -1,8 +1,8 @@
 import type { Machine } from './machine.ts'
 
 /**
- * `fatal`: nothing can be started. `refused`: the self-test would refuse to attach. `warning`: it works, and less than
- * its user expects. `note`: for information.
+ * `fatal`: nothing can start. `refused`: the self-test would refuse to attach. `warning`: it works, but with less than
+ * its user expects. `note`: informational.
  */
 export type Level = 'fatal' | 'refused' | 'warning' | 'note'
 
@@ -15,7 +15,7 @@ export interface Finding {
   readonly found: string
   /** The consequence, in whole sentences. */
   readonly means: string
-  /** The command, or the setting, that mends it. */
+  /** The command or the setting that fixes it. */
   readonly mend?: string
   /** meshaccel mounts this by itself before it needs it. */
   readonly mounts?: MissingMount
@@ -26,25 +26,25 @@ export interface MissingMount {
   readonly at: string
 }
 
-/** The asker. */
+/** The caller of the checks. */
 export type Purpose = 'agent' | 'bench' | 'doctor' | 'cleanup' | 'self-test'
 
-/** The things that are going to be used. */
+/** The resources that the caller will use. */
 export interface Place {
   readonly purpose: Purpose
   /** The bpffs directory of the pins. */
   readonly pinDir: string
-  /** The cgroup v2 directory to watch; the root of the hierarchy where none is named. */
+  /** The cgroup v2 directory to watch; by default the root of the hierarchy. */
   readonly cgroup?: string | undefined
-  /** Whether BPF is used at all. */
+  /** Whether BPF is used; by default it is. */
   readonly usesBpf?: boolean
-  /** Directories in which files are made. */
+  /** Directories that files are written to. */
   readonly writes?: readonly string[]
-  /** Commands that are run. */
+  /** Commands that are executed. */
   readonly commands?: readonly string[]
-  /** Rules of iptables are installed. */
+  /** Whether iptables rules are installed. */
   readonly iptables?: boolean
 }
 
-/** Looks at one thing and changes nothing. */
+/** Checks one thing and changes nothing. */
 export type Check = (machine: Machine, place: Place) => Finding | undefined

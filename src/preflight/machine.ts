@@ -18,25 +18,25 @@ export interface Machine {
   readonly nodeVersion: string
   readonly pid: number
   readonly exists: (path: string) => boolean
-  /** The text of a file; undefined where it cannot be read. */
+  /** The text of a file; undefined if it is unreadable. */
   readonly read: (path: string) => string | undefined
-  /** Where a link leads: that of a namespace, `mnt:[4026531841]`. */
+  /** The target of a symbolic link. For a namespace: `mnt:[4026531841]`. */
   readonly link: (path: string) => string | undefined
-  /** The path without links; its end may not exist. */
+  /** The path with links resolved. Its last parts may not exist. */
   readonly realPath: (path: string) => string
-  /** Whether the file system of the path, or of its first parent that exists, refuses writing. */
+  /** Whether the file system of the path, or of its first existing parent, is read-only. */
   readonly isReadOnly: (path: string) => boolean
   readonly hasCommand: (name: string) => boolean
-  /** Whether iptables-restore in this variant takes a rule of the nat table. */
+  /** Whether this variant of iptables-restore accepts a rule of the nat table. */
   readonly iptablesWork: (variant: 'nft' | 'legacy') => boolean
-  /** The errno name of a smallest bpf(2) call, or NO_LIBRARY; undefined where it works. */
+  /** The errno name of a minimal bpf(2) call, or NO_LIBRARY; undefined if it works. */
   readonly bpfErrno: () => string | undefined
   readonly hasIpv6: () => boolean
-  /** The sockops programs that are attached to a cgroup directory; undefined where nobody may ask. */
+  /** The sockops programs that are attached to a cgroup directory; undefined if the query is not permitted. */
   readonly sockops: (directory: string) => CgroupPrograms | undefined
 }
 
-/** The one that this process runs on. */
+/** The machine of this process. */
 export function thisMachine(): Machine {
   return {
     mounts: parseMountinfo(read('/proc/self/mountinfo') ?? ''),

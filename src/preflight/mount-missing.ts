@@ -4,10 +4,10 @@ import { makeDirectory } from '../lib/make-directory.ts'
 import { mountFileSystem, unmountFileSystem } from 'libbpf'
 import type { Finding, MissingMount } from './finding.ts'
 
-/** The kernel puts these into every bpffs (CONFIG_BPF_PRELOAD). */
+/** The kernel creates these in every bpffs (CONFIG_BPF_PRELOAD). */
 const kernelsOwn = ['maps.debug', 'progs.debug']
 
-/** Whether somebody else has begun to use the mount. Pins end with the last mount of their bpffs. */
+/** Whether another process uses the mount by now. Pins end with the last mount of their bpffs. */
 function isUsed(type: MissingMount['type'], at: string): boolean {
   const names = readdirSync(at)
   return type === 'bpf'
@@ -16,13 +16,13 @@ function isUsed(type: MissingMount['type'], at: string): boolean {
 }
 
 export interface Mounted {
-  /** The mounts that were made now. */
+  /** The mounts that this call made. */
   readonly mounts: readonly MissingMount[]
-  /** Unmounts it again, apart from what somebody uses by now. */
+  /** Unmounts them, except those that are in use by now. */
   readonly undo: () => void
 }
 
-/** Mounts what is missing and may be mounted from here. Throws NOT_ON_THIS_MACHINE where the kernel refuses. */
+/** Mounts what is missing and can be mounted from here. Throws NOT_ON_THIS_MACHINE if the kernel refuses. */
 export function mountMissing(findings: readonly Finding[]): Mounted {
   const mounted: MissingMount[] = []
   const undo = (): void => {

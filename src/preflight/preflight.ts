@@ -1,4 +1,4 @@
-/** Finds everything that is missing or odd on this machine, in milliseconds and before anything is touched. */
+/** Finds everything that is missing or odd on this machine. It takes milliseconds and runs before any change. */
 import { MeshaccelError } from '../lib/errors.ts'
 import { bpffs } from './checks/bpffs.ts'
 import {
@@ -26,7 +26,7 @@ import {
 import type { Check, Finding, Level, Place } from './finding.ts'
 import { type Machine, thisMachine } from './machine.ts'
 
-/** Those of BPF, in the order in which they are told: where two have one cause, the cause comes first. */
+/** The checks for BPF, in reporting order: a cause comes before its effects. */
 const bpfChecks: readonly Check[] = [
   userNamespace,
   capabilities,
@@ -39,7 +39,7 @@ const bpfChecks: readonly Check[] = [
   cgroupClaimed,
 ]
 
-/** The others. */
+/** The checks that do not concern BPF. */
 const otherChecks: readonly Check[] = [
   nodeVersion,
   cgroup2,
@@ -54,13 +54,13 @@ const otherChecks: readonly Check[] = [
   ipv6,
 ]
 
-/** Everything that is missing or odd for this purpose. Changes nothing, and throws nothing. */
+/** Everything that is missing or odd for this purpose. Changes nothing and never throws. */
 export function examine(place: Place, machine: Machine = thisMachine()): Finding[] {
   const checks = place.usesBpf === false ? otherChecks : [...bpfChecks, ...otherChecks]
   return checks.flatMap((check) => check(machine, place) ?? [])
 }
 
-/** Throws NOT_ON_THIS_MACHINE, naming everything of these levels. */
+/** Throws NOT_ON_THIS_MACHINE if there are findings of these levels. The error names all of them. */
 export function refuse(findings: readonly Finding[], levels: readonly Level[] = ['fatal']): void {
   const [first, ...others] = findings.filter(({ level }) => levels.includes(level))
   if (!first) return
@@ -73,6 +73,6 @@ export function refuse(findings: readonly Finding[], levels: readonly Level[] = 
   })
 }
 
-/** The consequence of a finding, and the way out. */
+/** The consequence of a finding, and the fix. */
 export const explain = ({ means, mend }: Finding): string =>
   mend === undefined ? means : `${means} Mend it: ${mend}`

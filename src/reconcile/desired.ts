@@ -2,7 +2,7 @@ import type { PodNetns } from '../datapath/datapath.ts'
 import { proxyOf, type Mesh } from '../pods/meshes.ts'
 import { podKey, type ObservedPod } from '../pods/observed-pod.ts'
 
-/** What became of looking up a pod's network namespace. */
+/** The result of looking up a pod's network namespace. */
 export type NetnsResolution = FoundNetns | { readonly reason: NotEnrolledReason }
 
 export interface FoundNetns {
@@ -11,23 +11,23 @@ export interface FoundNetns {
   readonly ips: readonly string[]
 }
 
-/** Why a pod that a source reports is not enrolled. */
+/** Why a reported pod is not enrolled. */
 export const notEnrolledReasons = [
-  /** The pod, its namespace, the file or the agent's default says so. */
+  /** The pod, its namespace, the pods file or the agent's default disables it. */
   'disabled',
   /** It shares the host's network namespace. */
   'host-network',
   /** Its containers have ended for good. */
   'finished',
-  /** Its mesh has no sidecars, and does not redirect its traffic either. */
+  /** Its mesh has no sidecars and does not redirect its traffic. */
   'ambient',
-  /** Nothing tells the sidecar: neither a known mesh nor a uid. */
+  /** The sidecar is unknown: there is neither a known mesh nor a uid. */
   'no-mesh',
-  /** Its user excludes traffic, and nobody can read which. */
+  /** Its user excludes traffic, but the rules are unreadable. */
   'exclusions-invalid',
-  /** Its user wants something, and nobody can read what. */
+  /** It has an annotation that looks like one of ours and is unknown. */
   'annotation-unknown',
-  /** Nobody has found its network namespace yet. */
+  /** Its network namespace has not been found yet. */
   'netns-unknown',
   /** An earlier pod of the source has the same network namespace. */
   'duplicate-netns',
@@ -41,40 +41,40 @@ export const notEnrolledReasons = [
   'outside-cgroup',
   /** The self-test refuses this kernel; no pod is enrolled. */
   'refused',
-  /** The data path could not take it; it is tried again. */
+  /** The data path failed to enrol it. The reconciler retries. */
   'enrol-failed',
 ] as const
 
 export type NotEnrolledReason = (typeof notEnrolledReasons)[number]
 
-/** A pod that a source reports, and what the agent made of it. */
+/** A reported pod, and the agent's decision about it. */
 export interface SeenPod {
   readonly namespace: string
   readonly name: string
   readonly uid?: string
   readonly mesh?: Mesh
-  /** Its proxy in words. */
+  /** Half a sentence about its proxy. */
   readonly proxy?: string
   readonly enrolled: boolean
-  /** Why not, exactly when it is not enrolled. */
+  /** Why it is not enrolled. Set exactly if it is not. */
   readonly reason?: NotEnrolledReason
-  /** What its user has written wrong. */
+  /** The mistake in its annotations or its namespace's. */
   readonly problem?: string
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
 }
 
 export interface DesiredState {
-  /** Every pod of the sources in their order. */
+  /** Every pod of the sources, in their order. */
   readonly seen: readonly SeenPod[]
-  /** What the maps should hold, by netns cookie. */
+  /** The enrolments that the maps should hold, by netns cookie. */
   readonly enrolments: ReadonlyMap<bigint, PodNetns>
 }
 
 export interface DesiredOptions {
-  /** Whether a pod that does not say is enabled. */
+  /** Whether a pod without the `enabled` setting is enabled. */
   readonly defaultEnabled: boolean
-  /** The self-test's policy is `refused`. */
+  /** Whether the self-test's policy is `refused`. */
   readonly refused: boolean
 }
 
@@ -94,8 +94,8 @@ export function notEnrolledBecause(
 }
 
 /**
- * The desired state that follows from the observed facts. Pure. `resolutions` is by podKey. Of what stays the same
- * object in there, what follows does so, too.
+ * Derives the desired state from the observed facts. Pure. `resolutions` is by podKey. Results keep their object
+ * identity while their inputs do.
  */
 export function desiredState(
   pods: readonly ObservedPod[],
@@ -129,10 +129,10 @@ interface Outcome {
   readonly enrolment?: PodNetns
 }
 
-/** The last one of each pod: most stay the same while others churn. */
+/** A cache of each pod's last outcome: most pods stay the same while others churn. */
 const outcomes = new WeakMap<ObservedPod, Outcome>()
 
-/** `reason`: why it is not enrolled. */
+/** Decides about one pod. `reason` says why it is not enrolled. */
 function outcomeOf(
   pod: ObservedPod,
   found: NetnsResolution,

@@ -2,11 +2,11 @@ import { isExplained } from '../lib/errors.ts'
 import { podKey, type NetnsRef, type ObservedPod } from '../pods/observed-pod.ts'
 import type { FoundNetns, NetnsResolution, NotEnrolledReason } from './desired.ts'
 
-/** How namespaces are looked up; both throw a MeshaccelError whose code says why they cannot. */
+/** Looks namespaces up. Both functions throw a MeshaccelError; its code says why they failed. */
 export interface NetnsLookup {
-  /** Enters the namespace and asks it; for its addresses only if they are wanted. */
+  /** Enters the namespace and queries it. Reads its addresses only if they are wanted. */
   readonly resolve: (ref: NetnsRef, wantsIps: boolean) => FoundNetns
-  /** What tells one namespace behind a reference from the next, without entering it: some microseconds. */
+  /** A text that identifies the namespace behind a reference, without entering it. It takes some microseconds. */
   readonly identify: (ref: NetnsRef) => string
 }
 
@@ -14,20 +14,23 @@ interface Entry {
   readonly ref: NetnsRef
   readonly identity: string
   readonly resolution: NetnsResolution
-  /** Why it failed. */
+  /** The error, if the lookup failed. */
   readonly error?: unknown
 }
 
-/** Of so many looks at all namespaces, each is asked anew in one whose addresses only itself knows: they may change. */
+/**
+ * A pod whose source does not know its addresses is looked up again once in this many passes, because the addresses may
+ * change.
+ */
 const refreshEvery = 30
 
 /**
- * The pods' namespaces as they were last looked up. Entering one takes a fraction of a millisecond, and nothing tells
- * when another one takes its place: a look compares identities, and enters what is new, what has changed and what failed.
+ * A cache of the pods' namespaces. Entering one takes a fraction of a millisecond, and no event says that another one
+ * has replaced it. So a pass compares identities. It enters namespaces that are new, have changed, or failed before.
  */
 export class NetnsCache {
   readonly #lookup: NetnsLookup
-  /** By podKey. */
+  /** Entries by podKey. */
   #entries = new Map<string, Entry>()
   #looks = 0
 
@@ -35,7 +38,7 @@ export class NetnsCache {
     this.#lookup = lookup
   }
 
-  /** Takes the pods for all there are. `look`: also at those that were found before. */
+  /** Replaces the set of pods. `look`: also check the pods that were found before. */
   update(pods: readonly ObservedPod[], look: boolean): void {
     if (look) this.#looks += 1
     const entries = new Map<string, Entry>()
@@ -50,12 +53,12 @@ export class NetnsCache {
     this.#entries = entries
   }
 
-  /** What became of the pod's, by podKey. The same object until it is looked up anew. */
+  /** The result for a pod, by podKey. The object keeps its identity until the next lookup. */
   get(key: string): NetnsResolution | undefined {
     return this.#entries.get(key)?.resolution
   }
 
-  /** Why lookups failed, by podKey. */
+  /** The errors of failed lookups, by podKey. */
   *errors(): Generator<[string, unknown]> {
     for (const [key, { error }] of this.#entries) if (error !== undefined) yield [key, error]
   }
@@ -69,7 +72,7 @@ export class NetnsCache {
     if (isSameRef && !look) return last
     let identity = ''
     try {
-      // Before the lookup: what changes in between shows at the next look.
+      // Identify before the lookup: the next pass notices a change in between.
       identity = this.#lookup.identify(ref)
       if (isSameRef && !isTurn && last.error === undefined && last.identity === identity)
         return last
@@ -96,7 +99,7 @@ const reasonByCode: Readonly<Record<string, NotEnrolledReason>> = {
   NETNS_COOKIE_UNSUPPORTED: 'netns-cookie-unsupported',
 }
 
-/** Why a pod whose namespace cannot be looked up is not enrolled. */
+/** The reason for a pod whose lookup failed. */
 export function reasonOf(error: unknown): NotEnrolledReason {
   const reason = isExplained(error) ? reasonByCode[error.code] : undefined
   return reason ?? 'netns-forbidden'

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { PodNetns } from '../datapath/datapath.ts'
 
-/** The steps from what the maps hold to what they should hold. */
+/** The steps that bring the maps to the desired state. */
 export interface Plan {
   readonly enrol: readonly PodNetns[]
   /** Netns cookies. */
@@ -9,8 +9,8 @@ export interface Plan {
 }
 
 /**
- * The difference between the desired enrolments and the maps' content, both by netns cookie. Pure.
- * `undefined` stands for an enrolment of an earlier agent of which only the cookie is known: it is made anew.
+ * Compares the desired enrolments with the maps' content, both by netns cookie. Pure. `undefined` is an enrolment of an
+ * earlier agent, known only by its cookie: it is enrolled again.
  */
 export function plan(
   desired: ReadonlyMap<bigint, PodNetns>,

@@ -7,7 +7,7 @@ import { desiredState, notEnrolledBecause, type SeenPod } from './desired.ts'
 import { NetnsCache, reasonOf, type NetnsLookup } from './netns-cache.ts'
 import { plan } from './plan.ts'
 
-/** Calls `run` after `delayMs` unless disposed before. */
+/** Calls `run` after `delayMs`, unless disposed of before. */
 export type Timer = (delayMs: number, run: () => void) => Disposable
 
 export interface ReconcilerOptions {
@@ -16,7 +16,7 @@ export interface ReconcilerOptions {
   readonly defaultEnabled: boolean
   readonly log: Log
   readonly timer?: Timer
-  /** Hears of each run. */
+  /** Called after each run. */
   readonly onRun?: (run: ReconcileRun) => void
 }
 
@@ -25,14 +25,15 @@ export interface ReconcileRun {
   readonly seen: readonly SeenPod[]
 }
 
-/** Namespaces come and go under the same path without any event; so often are they all looked at. */
+/** The interval of passes over all namespaces. They are replaced under the same path without any event. */
 const resyncMs = 2_000
 const firstRetryMs = 100
 const longestRetryMs = 30_000
 
 /**
- * Brings the maps to what the sources say. Each run looks at the whole of both, so that a missed event, a failed step
- * or an earlier agent's leftovers need no case of their own. Runs never overlap; a request during one adds one more.
+ * Brings the maps to the state that the sources report. Each run compares the whole of both. So a missed event, a
+ * failed step or an earlier agent's leftovers need no special case. Runs never overlap. A request during a run adds one
+ * more run.
  */
 export class Reconciler implements Disposable {
   readonly #options: ReconcilerOptions
@@ -40,12 +41,12 @@ export class Reconciler implements Disposable {
   readonly #netns: NetnsCache
   #pods: readonly ObservedPod[] = []
   #seen: readonly SeenPod[] = []
-  /** What this agent put into the maps, for whatever the maps do not tell. */
+  /** The enrolments that this agent wrote. They supply what the maps do not hold. */
   readonly #applied = new Map<bigint, PodNetns>()
-  /** What was last said of a pod, so that it is said once. */
+  /** The last log message about each pod, so that it is logged once. */
   #said = new Map<string, string>()
   #queued = false
-  /** When all namespaces were looked at last. */
+  /** The time of the last pass over all namespaces. */
   #lookedAt = -Infinity
   #closed = false
   readonly #backOff = new BackOff({ firstMs: firstRetryMs, longestMs: longestRetryMs })
@@ -58,18 +59,18 @@ export class Reconciler implements Disposable {
     this.#netns = new NetnsCache(options.netns)
   }
 
-  /** Every pod of the sources and what became of it in the last run. */
+  /** Every pod of the sources, with the last run's decision. */
   get seen(): readonly SeenPod[] {
     return this.#seen
   }
 
-  /** Takes the sources' pods, all of them, and asks for a run; resolves after it. */
+  /** Replaces the pods by all pods of the sources, and requests a run. Resolves after it. */
   update(pods: readonly ObservedPod[]): Promise<void> {
     this.#pods = pods
     return this.#request()
   }
 
-  /** Ends the runs; the maps stay as they are. */
+  /** Stops the runs. The maps stay as they are. */
   [Symbol.dispose](): void {
     this.#closed = true
     this.#next?.[Symbol.dispose]()
@@ -106,7 +107,7 @@ export class Reconciler implements Disposable {
     settled?.resolve()
   }
 
-  /** One run; tells whether every step worked. */
+  /** Runs once. Returns whether every step worked. */
   #reconcile(): boolean {
     const { datapath, defaultEnabled, log } = this.#options
     const refused = datapath.policy === 'refused'
@@ -162,7 +163,7 @@ export class Reconciler implements Disposable {
     }
   }
 
-  /** Runs follow each other faster than namespaces are worth a look when pods churn. */
+  /** While pods churn, runs follow each other faster than a pass over all namespaces is worth. */
   #lookUp(): void {
     const now = performance.now()
     const look = now - this.#lookedAt > resyncMs
@@ -173,7 +174,7 @@ export class Reconciler implements Disposable {
     for (const pod of this.#pods) {
       const error = errors.get(podKey(pod))
       if (error === undefined) continue
-      // A pod that nobody wants to enrol may well be gone already.
+      // A pod that would not be enrolled may well be gone already.
       if (notEnrolledBecause(pod, this.#options.defaultEnabled) === undefined) {
         this.#sayOnce(pod, error)
       }
@@ -205,7 +206,7 @@ export class Reconciler implements Disposable {
   }
 }
 
-/** A promise for others to wait for. */
+/** A promise that is settled from outside. */
 class Signal {
   readonly promise: Promise<void>
   #settle: () => void = () => undefined

@@ -2,12 +2,12 @@ import type { ExplainedError } from '../lib/errors.ts'
 import type { ObservedPod } from '../pods/observed-pod.ts'
 import type { AnnouncedSandbox } from './netns/search.ts'
 
-/** What a source tells: all its pods each time, or why it cannot tell them; then the last ones stay true. */
+/** Receives a source's reports: all its pods each time, or an error. After an error the last pods stay valid. */
 export interface SourceListener {
-  /** Settles when they have been acted upon. */
+  /** Settles when the pods have been handled. */
   pods(pods: readonly ObservedPod[]): Promise<void> | void
   failed(error: ExplainedError): void
-  /** What failed works again, and has nothing new to tell. */
+  /** The source works again after a failure, without changes to report. */
   recovered?(): void
 }
 
@@ -15,22 +15,22 @@ export interface SourceListener {
 export interface PodSource extends Disposable {
   readonly name: 'file' | 'kubernetes'
   /**
-   * Every pod, where the source knows them at once: then what is wrong with it throws. Undefined: `watch()` tells them
-   * as soon as they are known, and until then nobody may conclude that there are none.
+   * Returns every pod if the source knows them at once. Throws if its input is wrong. Returns undefined if `watch()`
+   * reports the pods later; until then the caller must not assume that there are none.
    */
   read(): readonly ObservedPod[] | undefined
-  /** From now on tells the listener of every change since the last `read()`. */
+  /** From now on reports every change since the last `read()` to the listener. */
   watch(listener: SourceListener): void
-  /** Tells users what is wrong on this node, where the source can. May be called again and again. */
+  /** Warns users of a problem on this node, if the source can. May be called repeatedly. */
   warnOfNode?(reason: string, problem: string): void
-  /** Where a CNI plugin hands its sandboxes in, if the source wants them. */
+  /** Receives a CNI plugin's sandboxes, if the source uses them. */
   readonly sandboxes?: SandboxListener
 }
 
-/** Whom a CNI plugin's news is for. */
+/** Receives a CNI plugin's sandboxes. */
 export interface SandboxListener {
-  /** A pod's sandbox is up, and none of its processes runs. Settles when the pod has been acted upon. */
+  /** A pod's sandbox is up, and none of its processes runs. Settles when the pod has been handled. */
   announce(sandbox: AnnouncedSandbox): Promise<void>
-  /** Sandboxes for which `isGone` is true are no more. */
+  /** Forgets sandboxes for which `isGone` returns true. */
   forget(isGone: (containerId: string) => boolean): void
 }

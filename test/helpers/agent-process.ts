@@ -20,17 +20,17 @@ type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsOrigin'>
 
 export interface AgentProcessOptions {
   readonly environment?: NodeJS.ProcessEnv
-  /** Such as --cpu-prof. */
+  /** Options for Node, such as --cpu-prof. */
   readonly nodeOptions?: readonly string[]
 }
 
-/** The agent as users run it, on the real kernel, attached to the cgroup of a mesh only. */
+/** The agent as users run it, on the real kernel. It is attached only to a mesh's cgroup. */
 export class AgentProcess implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #place: Place
   readonly #exited: Promise<void>
   #client: ControlClient | undefined
-  /** What it has logged. */
+  /** The agent's log so far. */
   log = ''
 
   constructor(
@@ -50,7 +50,7 @@ export class AgentProcess implements AsyncDisposable {
     this.#exited = new Promise((resolve) => this.#process.on('close', () => resolve()))
   }
 
-  /** Removes everything of the place's agents from the kernel. */
+  /** Removes everything that the place's agents left in the kernel. */
   static cleanup({ cli: program, cgroup, pinDir, socket }: Place): void {
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
     const { status, stderr } = spawnSync(process.execPath, [program, 'cleanup', ...where], {
@@ -92,7 +92,7 @@ export class AgentProcess implements AsyncDisposable {
     return flows
   }
 
-  /** The kernel's own totals, of which the status tells a part. */
+  /** The kernel's own totals. The status has only a part of them. */
   counters(): CountersRecord {
     const [version] = readdirSync(this.#place.pinDir)
     using map = BpfMap.fromPin(join(this.#place.pinDir, version ?? '', 'counters'), u32, counters)
@@ -121,7 +121,7 @@ export function allRedirected(flows: readonly FlowView[], connections: number): 
   )
 }
 
-/** How many connections have at least one member: a table for messages. */
+/** A table for messages: the number of connections by state and paths. */
 export function tally(flows: readonly FlowView[]): string {
   const counts = new Map<string, number>()
   for (const { state, directions } of flows) {
@@ -131,7 +131,7 @@ export function tally(flows: readonly FlowView[]): string {
   return [...counts].map(([key, count]) => `${count} x ${key}`).join(', ')
 }
 
-/** The names of what the pins of a place hold. */
+/** Whether the place has pins. */
 export function hasPins({ pinDir }: Pick<Place, 'pinDir'>): boolean {
   return existsSync(pinDir)
 }

@@ -12,12 +12,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package.ts'
 
-/** This package with BPF programs that were built from a changed header, in a directory of its own. */
+/** A copy of this package with BPF programs that were built from a changed header. */
 export class AnotherVersion implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-version-'))
   readonly cli: string = join(this.#directory, 'dist/src/cli.js')
 
-  /** Gives a number of meshaccel.h another value. */
+  /** Changes one number of meshaccel.h. */
   constructor(name = 'TURNS', value = 5) {
     const options = { recursive: true, preserveTimestamps: true }
     for (const part of [
@@ -40,7 +40,7 @@ export class AnotherVersion implements Disposable {
     execFileSync('bash', [build, 'build'], { stdio: 'pipe' })
   }
 
-  /** Leaves an object that does not load. */
+  /** Makes an object that does not load. */
   breakObject(): void {
     truncateSync(join(this.#directory, 'build/bpf/meshaccel.bpf.o'), 1000)
   }

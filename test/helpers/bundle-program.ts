@@ -3,7 +3,7 @@ import { buildSync } from 'esbuild'
 import { packageRoot } from '../../src/lib/package.ts'
 
 /**
- * Bundles a program whose text imports from the top of the checkout; returns its path below build/test. It starts in a
+ * Bundles a program with imports relative to the top of the checkout. Returns its path below build/test. It starts in a
  * tenth of the time that tsx takes.
  */
 export function bundleProgram(name: string, contents: string): string {

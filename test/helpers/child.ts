@@ -35,7 +35,7 @@ export class Child<Line extends { readonly event: string }> implements AsyncDisp
     return this.#over
   }
 
-  /** The next line that was not taken yet and tells of the event; rejects when none comes. */
+  /** The next line for the event that was not taken yet. Rejects if none comes. */
   take(event: string, timeoutMs = 60_000): Promise<Line> {
     return new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {

@@ -12,9 +12,9 @@ export interface CliRunOptions {
   readonly uid?: number
   readonly signal?: AbortSignal
   readonly terminalColumns?: number
-  /** Sees the results as they come. */
+  /** Called with each piece of the standard output. */
   readonly onStdout?: (text: string) => unknown
-  /** Sees the talk as it comes. */
+  /** Called with each piece of the standard error output. */
   readonly onStderr?: (text: string) => unknown
 }
 

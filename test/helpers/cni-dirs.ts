@@ -21,7 +21,7 @@ export interface CniDirs {
   readonly bin: string
 }
 
-/** Makes the directories, with files that pass for plugins. */
+/** Creates the directories, with files that count as plugins. */
 export function nodeWith(
   t: Test,
   conf: Readonly<Record<string, string | Buffer>>,
@@ -36,7 +36,7 @@ export function nodeWith(
   return dirs
 }
 
-/** Chains the plugin in, as the keeper does at each look. */
+/** Inserts our plugin into the chain, as the keeper does at each check. */
 export function chain(
   { conf, bin }: CniDirs,
   hold = false,
@@ -51,7 +51,7 @@ export function chain(
   })
 }
 
-/** Everything in a directory. */
+/** The content of all files in a directory, by name. */
 export function content(directory: string): Record<string, string> {
   return Object.fromEntries(
     readdirSync(directory)

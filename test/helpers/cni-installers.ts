@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The edits that the meshes' own installers make to a CNI directory, by what their sources do. */
+/** The edits of the meshes' own installers in a CNI directory, according to their sources. */
 export interface MeshInstaller {
   readonly name: string
   readonly type: string
@@ -18,7 +18,7 @@ function edit(directory: string, change: (list: List) => List): void {
   if (name === undefined) throw new Error(`no list in ${directory}`)
   const path = join(directory, name)
   const list: List = JSON.parse(readFileSync(path, 'utf8'))
-  // Both sort or reformat everything: nobody's layout survives them.
+  // Both sort or reformat everything, so no other layout survives.
   const text = JSON.stringify(change(list), undefined, 2)
   writeFileSync(join(directory, '.new'), text)
   renameSync(join(directory, '.new'), path)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-/** The plugin as it is built. */
+/** The plugin as the build makes it. */
 export const cniPlugin: string = fileURLToPath(
   new URL('../../build/cni/meshaccel-cni', import.meta.url),
 )
@@ -22,7 +22,7 @@ export interface PluginCall {
   readonly args?: string
   readonly netns?: string
   readonly containerId?: string
-  /** Another build than the shipped one. */
+  /** A build other than the shipped one. */
   readonly program?: string
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -43,7 +43,7 @@ const variables = ({
   CNI_ARGS: args ?? 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_UID=u-1',
 })
 
-/** Runs the plugin as a container runtime does, with nothing but CNI's own environment. */
+/** Runs the plugin as a container runtime does, with only CNI's own environment. */
 export function runPlugin(call: PluginCall): Promise<PluginRun> {
   return new Promise((resolve, reject) => {
     const child = spawn(call.program ?? cniPlugin, [], { env: variables(call) })
@@ -59,13 +59,13 @@ export function runPlugin(call: PluginCall): Promise<PluginRun> {
         stderr: Buffer.concat(err).toString(),
       }),
     )
-    // A plugin that has ended early does not read.
+    // A plugin that has ended early does not read its input.
     child.stdin.on('error', () => undefined)
     child.stdin.end(call.input)
   })
 }
 
-/** The same while nothing else of this process runs: no agent of it can answer. */
+/** Like `runPlugin`, but blocks this process. So no agent in it can answer. */
 export function runPluginSync(call: PluginCall): PluginRun {
   const { status, stdout, stderr } = spawnSync(call.program ?? cniPlugin, [], {
     env: variables(call),
@@ -75,17 +75,17 @@ export function runPluginSync(call: PluginCall): PluginRun {
   return { code: status, stdout: stdout.toString(), stderr: stderr.toString() }
 }
 
-/** Where a socket may be: a checkout's path may leave no room in the 107 bytes. */
+/** A short path for a socket: a checkout's path may exceed the 107 bytes. */
 export function socketPath(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'cni-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
   return join(directory, 'cni.sock')
 }
 
-/** The agent that the plugin does not find. */
+/** The socket of an agent that does not exist. */
 export const nowhere = '/nonexistent/cni.sock'
 
-/** What a runtime writes to a chained plugin. */
+/** The input of a chained plugin, as a runtime writes it. */
 export function configuration(fields: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({
     cniVersion: '1.0.0',

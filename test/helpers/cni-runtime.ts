@@ -5,24 +5,24 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { packageRoot } from '../../src/lib/package.ts'
 
-/** The rules by which a runtime picks a network: test/kernel/cni/runtime. */
+/** The rules by which a runtime selects a network: test/kernel/cni/runtime. */
 export type Rule = 'containerd' | 'crio'
 
 export const rules: readonly Rule[] = ['containerd', 'crio']
 
-/** What a runtime made of a node: the network that it took, and what went wrong. */
+/** The result of a runtime on a node: the network that it used, and its errors. */
 export interface RuntimeRun {
   readonly network?: string
   readonly types?: readonly string[]
   readonly errors?: readonly string[]
-  /** How many pods a hammer started, and the plugins of each network that it saw. */
+  /** The number of pods that `hammer` started, and the plugins of each network that it saw. */
   readonly pods?: number
   readonly seen?: readonly string[]
 }
 
 let built: string | undefined
 
-/** The program that connects pods by the real libcni, built once. */
+/** The program that connects pods through the real libcni. It is built once. */
 export function runtimeProgram(t: Test): string {
   if (built !== undefined) return built
   const directory = mkdtempSync(join(tmpdir(), 'cni-runtime-'))
@@ -38,7 +38,7 @@ export function runtimeProgram(t: Test): string {
   return program
 }
 
-/** A node's CNI directories, with plugins that stand in for any others. */
+/** A node's CNI directories, with substitutes for all plugins. */
 export class CniNode {
   readonly conf: string
   readonly bin: string
@@ -47,7 +47,7 @@ export class CniNode {
 
   constructor(t: Test, types: readonly string[], conf: Readonly<Record<string, string | Buffer>>) {
     this.#program = runtimeProgram(t)
-    // A file system that the program can be linked into.
+    // A directory on the program's file system, for hard links.
     const root = mkdtempSync(join(dirname(this.#program), 'node-'))
     t.teardown(() => rmSync(root, { recursive: true, force: true }))
     this.conf = join(root, 'conf')
@@ -59,12 +59,12 @@ export class CniNode {
       writeFileSync(join(this.conf, name), content)
   }
 
-  /** What the node's directories are in. */
+  /** The directory that contains the node's directories. */
   get root(): string {
     return dirname(this.conf)
   }
 
-  /** Puts plugins of these types into a directory. */
+  /** Installs plugins of these types in a directory. */
   plugins(types: readonly string[], directory: string = this.bin): void {
     mkdirSync(directory, { recursive: true })
     for (const type of types) {
@@ -73,13 +73,13 @@ export class CniNode {
     }
   }
 
-  /** The command line's words for this node. */
+  /** The command line's arguments for this node. */
   get places(): string[] {
     const state = join(this.root, 'cni-chain.json')
     return ['--conf-dir', this.conf, '--bin-dir', this.bin, '--state', state]
   }
 
-  /** Has a runtime look at the node, and connect and disconnect a pod. */
+  /** Has a runtime read the node's files, and connect and disconnect a pod. */
   run(rule: Rule, verbs = 'add,del', id = 'pod-0', binDir: string = this.bin): RuntimeRun {
     const [command, ...args] = this.#argv(rule, verbs, id, binDir)
     const { stdout, stderr, status } = spawnSync(command ?? '', args, {
@@ -91,7 +91,7 @@ export class CniNode {
     return said
   }
 
-  /** Has a runtime connect and disconnect pods, until the work is done. */
+  /** Has a runtime connect and disconnect pods until the work is done. */
   async hammer(rule: Rule, work: () => Promise<unknown>): Promise<RuntimeRun> {
     const [command, ...args] = this.#argv(rule, 'hammer', 'pod', this.bin)
     const child = spawn(command ?? '', args, { stdio: ['pipe', 'pipe', 'inherit'], env: this.#env })
@@ -121,7 +121,7 @@ export class CniNode {
   #argv(rule: Rule, verbs: string, id: string, binDir: string): string[] {
     const call = [this.#program, rule, verbs, this.conf, this.cache, id, binDir]
     if (rule === 'crio') return call
-    // go-cni knows but one place for what libcni keeps.
+    // go-cni has a fixed path for libcni's cache.
     const script =
       'mount -t tmpfs none /var/lib && mkdir /var/lib/cni && mount --bind "$1" /var/lib/cni && shift && exec "$@"'
     return ['unshare', '--mount', '--', 'sh', '-c', script, 'sh', this.cache, ...call]

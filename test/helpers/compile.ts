@@ -5,10 +5,16 @@ import { packageRoot } from '../../src/lib/package.ts'
 
 const flags = ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Wno-missing-field-initializers']
 
-/** Where everything that tests run has been made ready, for kernels whose emulated processor would take minutes to. */
+/**
+ * The directory with prebuilt test programs. It is for kernels with an emulated processor, which would take minutes to
+ * build them.
+ */
 export const ready: string | undefined = process.env['MESHACCEL_PROGRAMS'] || undefined
 
-/** The path of a C program below test/, compiled into `directory`: a file, or all of a directory's files in one. */
+/**
+ * Compiles a C program below test/ into `directory` and returns its path. `source` is a file, or a directory whose
+ * files make one program.
+ */
 export function compile(source: string, name: string, directory: string): string {
   if (ready !== undefined) return join(ready, name)
   const from = join(packageRoot, 'test', source)

@@ -2,27 +2,27 @@ import type { V1Namespace, V1Pod } from '@kubernetes/client-node'
 import { FakeKubeApi, type RoutedRequest } from './fake-kube-api.ts'
 
 export interface FakeClusterOptions {
-  /** Whether a mesh puts its sidecar into pods of namespaces that ask for it. */
+  /** Whether a mesh injects its sidecar in namespaces that request it. */
   readonly injects?: boolean
   /** Requests per second in a namespace with these annotations. */
   readonly speed?: (annotations: Readonly<Record<string, string>>) => number
-  /** Instead of running, every container waits for this reason. */
+  /** If set, every container waits for this reason instead of running. */
   readonly waiting?: string
-  /** What the load prints, in place of the result. */
+  /** The load's output instead of the result. */
   readonly prints?: string
 }
 
 type Answer = ReturnType<NonNullable<FakeKubeApi['route']>>
 
-/** The API server's double with as much of a cluster behind it as runs pods at once: scheduler, kubelet, a mesh. */
+/** A fake API server with a minimal cluster that runs pods at once: scheduler, kubelet and mesh. */
 export class FakeCluster implements AsyncDisposable {
   readonly api: FakeKubeApi
   readonly #options: FakeClusterOptions
-  /** Everything that was ever created, in order. */
+  /** All objects that were created, in order. */
   readonly created: (V1Namespace | V1Pod)[] = []
   readonly namespaces: Map<string, V1Namespace> = new Map()
   readonly pods: Map<string, V1Pod> = new Map()
-  /** Namespaces stay for so many more looks after their deletion. */
+  /** The number of reads that a deleted namespace survives. */
   terminating = 2
 
   private constructor(api: FakeKubeApi, options: FakeClusterOptions) {
@@ -73,7 +73,7 @@ export class FakeCluster implements AsyncDisposable {
     return { status: 200, body: namespace }
   }
 
-  /** Schedules, injects and runs a pod, all at once. */
+  /** Schedules, injects and runs a pod at once. */
   #run(namespace: string, pod: V1Pod): V1Pod {
     this.created.push(structuredClone(pod))
     const [container] = pod.spec?.containers ?? []
@@ -129,7 +129,7 @@ const notFound: Answer = {
   body: { kind: 'Status', status: 'Failure', code: 404, message: 'not found' },
 }
 
-/** As `fortio load -json=-` prints it, with something of its log before and after. */
+/** The output of `fortio load -json=-`, with log lines before and after it. */
 export function fortioOutput(qps: number, codes: object = { 200: 5000 }): string {
   const result = {
     RunType: 'HTTP',

@@ -12,14 +12,14 @@ import type {
   Survey,
 } from '../../src/datapath/datapath.ts'
 
-/** A data path of plain objects. What tests set is what it tells. */
+/** A data path of plain objects. It returns what tests set. */
 export class FakeDatapath implements Datapath {
   policy: Policy = 'strict'
   refusedBecause?: string
   selfTest: Readonly<Record<string, boolean>> = { 'late-join': true, splice: false }
   redirecting = true
   readonly pods: Map<bigint, PodNetns | undefined> = new Map<bigint, PodNetns | undefined>()
-  /** Every call that changes something, in order: `enrol 7`. */
+  /** All calls that change something, in order: `enrol 7`. */
   readonly calls: string[] = []
   /** Netns cookies whose enrolment or withdrawal throws. */
   readonly broken: Set<bigint> = new Set<bigint>()
@@ -115,7 +115,7 @@ export class FakeDatapath implements Datapath {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
-  /** Has an event happen. */
+  /** Sends an event to all listeners. */
   tell(event: DatapathEvent): void {
     for (const listener of this.#listeners) listener(event)
   }

@@ -13,14 +13,14 @@ interface Change {
   readonly object: KubeObject
 }
 
-/** An answer that is not the one asked for. `raw`: not even of a kind that API servers give. */
+/** An unexpected answer. `raw`: not even a Status object. */
 export interface Failure {
   readonly status: number
   readonly message: string
   readonly raw?: true
 }
 
-/** What a server proves by who it is; both are PEM. */
+/** A server's TLS identity, in PEM. */
 export interface Identity {
   readonly key: string
   readonly cert: string
@@ -52,7 +52,7 @@ export interface RoutedRequest {
   readonly body: string | undefined
 }
 
-/** An API server of pods and namespaces over HTTP, with the faults that a real one shows rarely. */
+/** A fake API server for pods and namespaces over HTTP. It can show faults that are rare on real ones. */
 export class FakeKubeApi implements AsyncDisposable {
   #server: Server | undefined
   #port = 0
@@ -61,38 +61,38 @@ export class FakeKubeApi implements AsyncDisposable {
     namespaces: new Map<string, KubeObject>(),
   }
   #version = 100
-  /** What watches can go on from; earlier changes are forgotten. */
+  /** The changes that watches can resume from. Earlier ones are forgotten. */
   #history: Change[] = []
   #compactedTo = 0
   readonly #watchers = new Set<Watcher>()
-  /** Snapshots that pages are cut from, by their token. */
+  /** Snapshots for the pages of a list, by continue token. */
   readonly #snapshots = new Map<
     string,
     { readonly items: KubeObject[]; readonly version: number }
   >()
-  /** `GET /api/v1/pods?limit=…`, as they came. */
+  /** The list and watch requests in order, such as `GET /api/v1/pods?limit=…`. */
   readonly requests: {
     readonly url: URL
     readonly accept: string
     readonly authorization: string
   }[] = []
   readonly events: WrittenEvent[] = []
-  /** Changes that watches were told. */
+  /** The number of changes that were sent to watches. */
   told = 0
   /** Answers for requests whose path starts with the key. */
   readonly failures: Map<string, Failure> = new Map<string, Failure>()
-  /** Changes are not sent to watches, until `release()`. */
+  /** If set, changes are kept here instead of being sent, until `release()`. */
   held: Change[] | undefined
-  /** Answers requests before anything else does. */
+  /** If set, handles requests before all other code. */
   route:
     ((request: RoutedRequest) => { status: number; body: object | string } | undefined) | undefined
-  /** Knows no PartialObjectMetadata, as before Kubernetes 1.15. */
+  /** If true, does not support PartialObjectMetadata, like Kubernetes before 1.15. */
   old = false
-  /** So many requests for the next page of a list come too late. */
+  /** The number of requests for a list's next page that get "expired". */
   expiredPages = 0
-  /** Watches that come too late are told by the status of the answer, not by an event. */
+  /** If true, an expired watch gets the HTTP status 410 instead of an ERROR event. */
   goneByStatus = false
-  /** Ends each watch as soon as it has begun. */
+  /** If true, ends each watch at once. */
   endsWatches = false
   readonly #identity: Identity | undefined
 
@@ -100,14 +100,14 @@ export class FakeKubeApi implements AsyncDisposable {
     this.#identity = identity
   }
 
-  /** Speaks TLS if it has an identity. */
+  /** Uses TLS if there is an identity. */
   static async start(identity?: Identity): Promise<FakeKubeApi> {
     const api = new FakeKubeApi(identity)
     await api.up()
     return api
   }
 
-  /** Listens, at the same port as before. */
+  /** Listens at the same port as before. */
   async up(): Promise<void> {
     const answer = (request: IncomingMessage, response: ServerResponse): void =>
       void this.#answer(request, response)
@@ -173,14 +173,14 @@ export class FakeKubeApi implements AsyncDisposable {
     return [...this.#objects[kind].values()]
   }
 
-  /** Sends everybody what was held, in the order that `arrange` makes. */
+  /** Sends the held changes to all watches, in the order of `arrange`. */
   release(arrange: (changes: readonly Change[]) => readonly Change[] = (changes) => changes): void {
     const held = this.held ?? []
     this.held = undefined
     for (const change of arrange(held)) this.#send(change)
   }
 
-  /** Says something to every watch that no server says. */
+  /** Sends a line to every watch that no real server would send. */
   babble(line: string): void {
     for (const { response } of this.#watchers) response.write(`${line}\n`)
   }
@@ -191,26 +191,26 @@ export class FakeKubeApi implements AsyncDisposable {
     }
   }
 
-  /** Ends watches as servers do after a while: what was told before is read. */
+  /** Ends watches as servers do after a while. Earlier changes still arrive. */
   finish(): void {
     for (const { response } of this.#watchers) response.end()
     this.#watchers.clear()
   }
 
-  /** Cuts the connections of watches in the middle of whatever they do. */
+  /** Cuts the connections of watches at once. */
   disconnect(): void {
     for (const { response } of this.#watchers) response.destroy()
     this.#watchers.clear()
   }
 
-  /** Forgets the past: whoever wants to go on from before is told 410. */
+  /** Forgets all earlier versions. A client that resumes from one gets 410. */
   forget(): void {
     this.#compactedTo = this.#version
     this.#history = []
     this.#snapshots.clear()
   }
 
-  /** The same, and watches under way are told by an event. */
+  /** Like `forget`, and open watches get an ERROR event. */
   compact(): void {
     this.forget()
     for (const { response } of this.#watchers) {

@@ -25,10 +25,10 @@ interface Request {
 
 type Answer = (error: { code: number; details: string } | null, response?: object) => void
 
-/** A container runtime on a unix socket. */
+/** A fake container runtime on a Unix socket. */
 export class FakeRuntime {
   sandboxes: Sandbox[] = []
-  /** `list`, `list UID`, `status ID`. */
+  /** The calls in order: `list`, `list UID`, `status ID`. */
   readonly calls: string[] = []
   readonly directory: string = mkdtempSync(join(tmpdir(), 'meshaccel-test-'))
   readonly socket: string = join(this.directory, 'cri.sock')

@@ -9,13 +9,13 @@ const source = new URL('../faults/preload.c', import.meta.url).pathname
 
 export type How = 'error' | 'kill'
 
-/** A step by its name, and the how manieth of that name; of all for the name `*`. */
+/** The nth step with a name. The name `*` means all steps. */
 export interface Step {
   readonly name: string
   readonly nth: number
 }
 
-/** How a run ended, and the names of the steps that it took, that which failed included. */
+/** How a run ended, and the names of its steps including the failed one. */
 export interface FaultyRun {
   readonly code: number | null
   readonly log: string
@@ -31,7 +31,7 @@ export function commandIn(
   return command === 'agent' ? [...argv, '--pods', podsOrigin, '--policy', 'full'] : argv
 }
 
-/** Runs commands of which one step fails, on the kernel's side or below a directory: test/faults/preload.c. */
+/** Runs commands with one failing step, a system call on BPF objects or below a directory: test/faults/preload.c. */
 export class Faults implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-faults-'))
   readonly #library = join(this.#directory, 'preload.so')
@@ -43,7 +43,7 @@ export class Faults implements Disposable {
     execFileSync('gcc', [...flags, '-o', this.#library, source])
   }
 
-  /** Runs the command until it ends; an agent that comes to run is ended by SIGTERM. */
+  /** Runs the command until it ends. An agent that gets as far as running is ended with SIGTERM. */
   async run(
     argv: readonly string[],
     { name, nth }: Step = { name: '', nth: 1 },
@@ -78,14 +78,14 @@ export class Faults implements Disposable {
   }
 }
 
-/** The same code takes many steps of these names, one after the other. */
+/** Steps that the same code repeats many times. */
 const ONLY_EDGES = new Set(['create', 'load', 'get'])
 const IN_TURNS = new Set(['pin', 'attach', 'unlink'])
 
 /**
- * The steps that are worth failing at. Of most names it is the first step. Of the steps that make or read maps and
- * programs it is the first and the last. Of pins, attachments and unlinks, too; of those between, which the same loop
- * makes, errors take every fourth one, and kills the one after the next.
+ * The steps that are worth a failure. For most names that is the first step. For steps that make or read maps and
+ * programs it is the first and the last. Pins, attachments and unlinks are made in a loop: their first and last, too.
+ * In between, errors take every fourth step, and kills the one after the next.
  */
 export function stepsToFail(names: readonly string[], how: How): Step[] {
   const verbs = names.map((name) => name.split(' ')[0] ?? '')

@@ -3,7 +3,7 @@ import type { Flow, FlowDirection } from '../../src/datapath/datapath.ts'
 let next = 0
 const unused = (): number => (next += 1)
 
-/** A connection from one netns cookie to another; what it has carried went from the client to the server. */
+/** A connection from one netns cookie to another. All its bytes go from the client to the server. */
 export function flowBetween(
   client: bigint,
   server: bigint | undefined,

@@ -21,7 +21,7 @@ export function kernelObjects(pinDir: string): KernelObjects {
   return { link: unique(links.map(({ id }) => id)), prog: programs, map: unique(maps) }
 }
 
-/** Those that exist. */
+/** The objects that still exist. */
 export function stillThere(objects: KernelObjects): string[] {
   const kinds: Kind[] = ['link', 'prog', 'map']
   return kinds.flatMap((kind) =>
@@ -37,7 +37,7 @@ interface Shown {
   readonly map_ids?: readonly number[]
 }
 
-/** What bpftool tells of an object, or nothing when it is not there or of another kind. */
+/** The output of bpftool for an object; empty if it does not exist or has another kind. */
 function show(kind: Kind, ...which: string[]): Shown[] {
   const { status, stdout } = spawnSync('bpftool', ['-j', kind, 'show', ...which], {
     encoding: 'utf8',

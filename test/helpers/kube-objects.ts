@@ -11,7 +11,7 @@ export interface PodChanges {
   readonly sidecar?: boolean
 }
 
-/** A pod as the API server has it, with Istio's sidecar unless told otherwise. */
+/** A pod as the API server stores it. It has Istio's sidecar by default. */
 export function kubePod(key: string, changes: PodChanges = {}): KubeObject {
   const [namespace = '', name = ''] = key.split('/')
   const { uid = `uid-${name}`, ip, annotations = {}, phase = 'Running', sidecar = true } = changes

@@ -4,7 +4,7 @@ import type { Mesh } from './mesh.ts'
 import { until } from './retry.ts'
 import { Traffic } from './traffic.ts'
 
-/** Live connections between the first two pods, half of them blocking, every byte of which is looked at. */
+/** Live connections between the first two pods. Half of them block. Every byte is checked. */
 export class Load implements AsyncDisposable {
   readonly connections: number
   readonly #server: Traffic
@@ -28,7 +28,7 @@ export class Load implements AsyncDisposable {
     return new Load(connections, server, client)
   }
 
-  /** Each connection takes ten steps more. */
+  /** Waits until each connection has done ten more steps. */
   async goesOn(when: string): Promise<void> {
     const { slowest } = await this.#client.progress()
     await until(
@@ -38,7 +38,7 @@ export class Load implements AsyncDisposable {
     )
   }
 
-  /** Every direction of every connection takes the fast path. */
+  /** Waits until every direction of every connection takes the fast path. */
   async accelerated(agent: AgentProcess): Promise<void> {
     let flows = await agent.flows()
     await until(
@@ -53,7 +53,7 @@ export class Load implements AsyncDisposable {
     })
   }
 
-  /** Ends it: every byte of every connection has arrived. */
+  /** Ends the load and checks that every byte of every connection has arrived. */
   async end(t: Test): Promise<void> {
     const all = { finished: this.connections, failed: 0, error: '' }
     t.match(await this.#client.end(), all)

@@ -16,7 +16,7 @@ export interface Pod {
   readonly netns: string
   readonly address: string
   readonly address6: string
-  /** Runs a traffic program inside the pod's namespace and the mesh's cgroup; `through` a command that starts it. */
+  /** Runs a traffic program inside the pod's namespace and the mesh's cgroup. `through` is a command that starts it. */
   run<Line extends { readonly event: string }>(
     program: string,
     args?: readonly string[],
@@ -24,7 +24,7 @@ export interface Pod {
   ): Child<Line>
   /** Runs test/system/software/traffic/NAME.ts inside the pod's namespace and the mesh's cgroup. */
   script<Line extends { readonly event: string }>(name: string, options: object): Child<Line>
-  /** Runs a command inside the pod's namespace and the mesh's cgroup, until the mesh goes away if need be. */
+  /** Runs a command inside the pod's namespace and the mesh's cgroup, at most until the mesh is disposed of. */
   start(command: string, ...args: string[]): ChildProcess
   /** Runs a command inside the namespace and waits for it. */
   exec(command: string, ...args: string[]): string
@@ -35,11 +35,11 @@ type BlockingReaders = 'accelerate' | 'leave'
 let meshes = 0
 
 /**
- * Pods that reach each other over a bridge in a namespace of its own, a scratch cgroup, and a pods file; all of it goes
- * away with the test.
+ * Pods that reach each other over a bridge in a namespace of its own, a scratch cgroup, and a pods file. All of it ends
+ * with the test.
  */
 export class Mesh implements AsyncDisposable {
-  /** In memory: to truncate a file on a busy disk may take seconds. */
+  /** In memory: truncating a file on a busy disk may take seconds. */
   readonly directory: string = mkdtempSync('/dev/shm/meshaccel-mesh-')
   readonly id: string = `ma${process.pid}n${++meshes}`
   readonly cgroup: string = join(findCgroup2(), `meshaccel-test-${this.id}`)
@@ -48,7 +48,7 @@ export class Mesh implements AsyncDisposable {
   readonly podsFile: string = join(this.directory, 'pods.yaml')
   readonly podsOrigin: string = `file:${this.podsFile}`
   readonly pods: Pod[] = []
-  /** The command that is its agent. */
+  /** The agent's command. */
   cli: string = cli
   readonly #programs = new TrafficPrograms()
   readonly #netns: string[] = []
@@ -59,8 +59,8 @@ export class Mesh implements AsyncDisposable {
   #blockingReaders: BlockingReaders = 'accelerate'
 
   /**
-   * Makes the pods; `enabled` says which the pods file enrols at first: all. Connections with blocking readers join, too,
-   * unless `blockingReaders` leaves them alone as the product does by default.
+   * Creates the pods. `enabled` selects the pods that the pods file enrols at first; by default all. Connections with
+   * blocking readers also join, unless `blockingReaders` sets the product's default.
    */
   static async make(
     t: Pick<Test, 'teardown'>,
@@ -89,7 +89,7 @@ export class Mesh implements AsyncDisposable {
     return mesh
   }
 
-  /** The pod with the index; the mesh was made with enough. */
+  /** The pod with this index, which must exist. */
   pod(index: number): Pod {
     const pod = this.pods[index]
     if (!pod) throw new Error(`there is no pod ${index}`)
@@ -97,8 +97,8 @@ export class Mesh implements AsyncDisposable {
   }
 
   /**
-   * Starts an agent and waits until it runs; an earlier one must have ended. It runs the self-test with `--policy auto`, or
-   * where no test has before.
+   * Starts an agent and waits until it runs. An earlier one must have ended. The self-test runs with `--policy auto`,
+   * or if no earlier test has run it.
    */
   async startAgent(...flags: string[]): Promise<AgentProcess> {
     const says = flags.includes('--policy') || ready !== undefined
@@ -111,7 +111,7 @@ export class Mesh implements AsyncDisposable {
     return agent
   }
 
-  /** Runs a traffic program in the mesh's cgroup and otherwise in the node's namespaces. */
+  /** Runs a traffic program in the mesh's cgroup, and in the node's namespaces. */
   runOnNode<Line extends { readonly event: string }>(
     program: string,
     args: readonly string[],
@@ -126,20 +126,20 @@ export class Mesh implements AsyncDisposable {
     this.#writePods()
   }
 
-  /** Edits the pods file: the rules of these pods, such as `ports: [80]`, and none of the others. */
+  /** Edits the pods file: sets the rules of these pods, such as `ports: [80]`, and removes all others. */
   exclude(rules: readonly (readonly [Pod, string])[]): void {
     this.#exclude.clear()
     for (const [pod, rule] of rules) this.#exclude.set(pod.name, rule)
     this.#writePods()
   }
 
-  /** Ends the agent and everything of it in the kernel, then the namespaces. */
+  /** Ends the agent, its objects in the kernel, and then the namespaces. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const agent of this.#agents.splice(0)) await agent[Symbol.asyncDispose]()
     try {
       AgentProcess.cleanup(this)
     } finally {
-      // A namespace lives until its last process has ended.
+      // A namespace exists until its last process has ended.
       await until('the cgroup is empty', () => this.#killAll() && this.#removeCgroup())
       for (const name of this.#netns.splice(0)) ip('netns', 'delete', name)
       rmSync(this.directory, { recursive: true, force: true })

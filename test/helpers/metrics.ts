@@ -7,7 +7,7 @@ export interface Sample {
   readonly value: number
 }
 
-/** What an agent that runs with `--metrics 127.0.0.1:0` has to tell. */
+/** The metrics of an agent that runs with `--metrics 127.0.0.1:0`. */
 export async function metricsOf(agent: Pick<AgentProcess, 'log'>): Promise<Sample[]> {
   const port = /"port":(\d+),"msg":"serves probes and metrics"/.exec(agent.log)?.[1]
   const response = await fetch(`http://127.0.0.1:${port}/metrics`)

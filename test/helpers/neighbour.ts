@@ -16,7 +16,7 @@ const flags: Readonly<Record<CgroupMode, number>> = {
   multi: BPF_F_ALLOW_MULTI,
 }
 
-/** Attaches a sockops program named `neighbour`, which does nothing, until it is disposed. Idempotent. */
+/** Attaches a sockops program named `neighbour`, which does nothing, until disposed of. `dispose` is idempotent. */
 export function attachNeighbour(cgroupPath: string, how: CgroupMode): Disposable {
   // r0 = 1; exit
   const code = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)

@@ -1,10 +1,7 @@
-/** How many times longer than usual tests wait before they give up: for machines that are slow, such as emulated ones. */
+/** The factor by which tests wait longer before they give up. It is for slow machines, such as emulated ones. */
 export const patience: number = Number(process.env['MESHACCEL_PATIENCE'] ?? 1)
 
-/**
- * Looks again and again until there is something to see: `attempts` times, `pauseMs` apart, and with more patience for as
- * many times longer as that takes.
- */
+/** Polls until there is a result: `attempts` times, `pauseMs` apart, and longer by the factor `patience`. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,

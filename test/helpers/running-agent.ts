@@ -21,7 +21,7 @@ export class RunningAgent {
   readonly datapath: FakeDatapath = new FakeDatapath()
   readonly socket: string = join(this.directory, 'run', 'agent.sock')
   readonly podsFile: string = join(this.directory, 'pods.yaml')
-  /** How often the kernel was cleaned up. */
+  /** The number of cleanups of the kernel. */
   cleanups = 0
   cleanupError: Error | undefined
   stderr = ''
@@ -65,7 +65,7 @@ export class RunningAgent {
     writeFileSync(this.podsFile, text)
   }
 
-  /** Starts it and waits until it runs or has failed. */
+  /** Starts the agent and waits until it runs or has failed. */
   async start(...flags: string[]): Promise<void> {
     const argv = ['agent', '--pods', `file:${this.podsFile}`, '--socket', this.socket, ...flags]
     this.result = runCommand(argv, {
@@ -79,7 +79,7 @@ export class RunningAgent {
     await Promise.race([this.said('agent runs'), this.result])
   }
 
-  /** Resolves once the agent has logged the text, counted from `from` characters on. */
+  /** Resolves once the agent has logged the text after the first `from` characters. */
   said(text: string, from = 0): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -96,7 +96,7 @@ export class RunningAgent {
     return runCommand([...argv, '--socket', this.socket], { agentParts: this.parts })
   }
 
-  /** What SIGTERM does. */
+  /** Acts like SIGTERM. */
   terminate(): void {
     this.#abort.abort()
   }

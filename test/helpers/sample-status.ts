@@ -2,7 +2,7 @@ import type { StatusView } from '../../src/api/views.ts'
 import type { Histogram, Measurement } from '../../src/datapath/datapath.ts'
 import { reasonNames } from '../../src/datapath/generated-names.ts'
 
-/** What an agent tells that has seen everything once. */
+/** The status of an agent with a non-zero value everywhere. */
 export const sampleStatus: StatusView = {
   state: 'accelerating',
   policy: 'strict',

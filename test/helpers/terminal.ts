@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { until } from './retry.ts'
 
-/** A terminal that a shell runs in: tmux without a person. */
+/** A terminal with a shell: tmux without a user. */
 export class Terminal implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'meshaccel-terminal-'))
   readonly #socket = join(this.#directory, 'tmux')
   readonly #env: NodeJS.ProcessEnv
 
-  /** Starts `shell` in it; `env` adds to what it finds there. */
+  /** Starts `shell`; `env` adds to its environment. */
   constructor(
     { columns, rows }: { columns: number; rows: number },
     shell: readonly string[] = ['bash', '--norc', '--noprofile'],
@@ -23,7 +23,7 @@ export class Terminal implements Disposable {
       TERM: 'xterm-256color',
       PS1: '$ ',
       HOME: this.#directory,
-      // A shell that is told to end would write its history while its home is removed.
+      // Otherwise an ending shell writes its history while its home is removed.
       HISTFILE: '/dev/null',
       ...env,
     }
@@ -33,7 +33,7 @@ export class Terminal implements Disposable {
     this.resize(columns, rows)
   }
 
-  /** What it shows, line by line, without blanks at the end. */
+  /** The lines that it shows, without blanks at the end. */
   lines(): string[] {
     return this.#tmux('capture-pane', '-p').trimEnd().split('\n')
   }
@@ -62,7 +62,7 @@ export class Terminal implements Disposable {
     this.#tmux('resize-window', '-x', String(columns), '-y', String(rows))
   }
 
-  /** Waits until it shows something. */
+  /** Waits until the text matches. */
   async shows(what: RegExp): Promise<string> {
     try {
       return await until(`the terminal shows ${what}`, () => what.test(this.text) && this.text)
@@ -71,7 +71,7 @@ export class Terminal implements Disposable {
     }
   }
 
-  /** Whether the screen is an alternate one, the cursor shows, and long lines are wrapped. */
+  /** Three flags: the screen is the alternate one, the cursor is visible, long lines wrap. */
   get modes(): string {
     return this.#tmux('display', '-p', '#{alternate_on} #{cursor_flag} #{wrap_flag}').trim()
   }

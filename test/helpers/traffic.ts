@@ -6,21 +6,21 @@ import { Child } from './child.ts'
 import { compile } from './compile.ts'
 import type { Pod } from './mesh.ts'
 
-/** What a traffic program has seen; test/traffic/stress/report.c. */
+/** A traffic program's report; test/traffic/stress/report.c. */
 export interface TrafficReport {
   readonly event: string
   readonly connections: number
   readonly open: number
   readonly finished: number
   readonly failed: number
-  /** Connections on which a receive with MSG_WAITALL returned less than it was to wait for. */
+  /** Connections on which a receive with MSG_WAITALL returned less than requested. */
   readonly cutShort: number
   readonly sent: number
   readonly received: number
   readonly steps: number
-  /** The steps of the open connection that has come least far. */
+  /** The number of steps of the slowest open connection. */
   readonly slowest: number
-  /** The first thing that went wrong, or empty. */
+  /** The first error, or empty. */
   readonly error: string
 }
 
@@ -85,17 +85,17 @@ export class Traffic implements AsyncDisposable {
     return this.child.take('progress')
   }
 
-  /** Turns a client's connections into streams of small messages. */
+  /** Switches a client's connections to streams of small messages. */
   stream(): void {
     this.child.signal('SIGUSR2')
   }
 
-  /** Lets a blocking server with the option `turn` read in that way from now on. */
+  /** Has a blocking server with the option `turn` read in that way from now on. */
   turn(): void {
     this.child.signal('SIGUSR2')
   }
 
-  /** Ends it: a client after the last step of every connection. Rejects when one of them is stalled. */
+  /** Ends it; a client ends after the last step of every connection. Rejects if a connection is stalled. */
   async end(): Promise<TrafficReport> {
     this.child.signal('SIGTERM')
     try {

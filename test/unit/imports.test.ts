@@ -41,7 +41,7 @@ const theInterface = 'src/datapath/datapath.ts'
 const theNames = 'src/datapath/generated-names.ts'
 const theTotals = 'src/datapath/totals.ts'
 
-/** Where files below a path may import from, besides their own directory; the first match counts. */
+/** The allowed imports of files below a path, besides their own directory. The first match counts. */
 const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = [
   ['packages/libbpf/', []],
   [lib, []],
@@ -100,12 +100,12 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
     ],
   ],
   ['src/cli/commands/doctor.ts', ['src/datapath/', 'src/preflight/', 'src/cli/', lib]],
-  // The agent tells the answers of the self-test; their words are the self-test's.
+  // The agent reports the answers of the self-test. The self-test has the words for them.
   [
     'src/cli/output/probe-words.ts',
     ['src/datapath/selftest/policy.ts', 'src/datapath/selftest/words.ts', lib],
   ],
-  // These two work without an agent, too; the environment carries the parts that they do it with.
+  // These two also work without an agent. The environment carries the parts that they need.
   ...['drain', 'cleanup'].map(
     (name) =>
       [`src/cli/commands/${name}.ts`, ['src/agent/start.ts', 'src/api/', 'src/cli/', lib]] as const,
@@ -127,11 +127,11 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'src/preflight/',
     'src/agent/',
     'src/cli/commands/doctor.ts',
-    // Namespaces, and one system call that Node has no function for.
+    // For namespaces, and for one system call that Node lacks.
     'cni/replace-file.ts',
     'bench/',
   ],
-  // The container runtime speaks gRPC, too.
+  // The container runtime also uses gRPC.
   '@grpc/grpc-js': ['src/api/', 'src/sources/netns/cri.ts'],
   '@grpc/proto-loader': ['src/api/', 'src/sources/netns/cri.ts'],
   'grpc-health-check': ['src/api/'],
@@ -148,7 +148,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/sdk-trace-base': ['src/agent/otlp.ts'],
 }
 
-/** What is wrong with these imports. */
+/** The violations among these imports. */
 function breaches(all: readonly Import[]): string[] {
   return all.flatMap(({ from, to }) => {
     if (isOurs(to)) {

@@ -6,13 +6,13 @@ import type { RuleSet } from './redirect.ts'
 
 type Tool = 'iptables-nft' | 'iptables-legacy' | 'nft' | 'tproxy'
 
-/** Packets with a mark that are to be delivered here, whatever their destination: what TPROXY needs. */
+/** Delivers packets with a mark locally, whatever their destination. TPROXY needs that. */
 interface Delivered {
   readonly mark: number
   readonly table: number
 }
 
-/** Rules as iptables-restore takes them. */
+/** Rules in the format of iptables-restore. */
 export function iptablesRules(tool: Tool, rules: string, delivered?: Delivered): RuleSet {
   const tables = [...rules.matchAll(/^\*(\w+)$/gm)].map(([, table = '']) => table)
   const restore = (pod: PodNetwork, text: string): string =>
@@ -35,7 +35,10 @@ export function iptablesRules(tool: Tool, rules: string, delivered?: Delivered):
   }
 }
 
-/** The packets that REDIRECT and TPROXY rules of `iptables-save -c` have led to a port: the first of each connection. */
+/**
+ * The number of packets that REDIRECT and TPROXY rules in the output of `iptables-save -c` have sent to a port: the
+ * first one of each connection.
+ */
 export function packetsTo(port: number, saved: string): number {
   const rule = /^\[(\d+):\d+\] -A .* (?:--to-ports|--on-port) (\d+)\b/gm
   return [...saved.matchAll(rule)]
@@ -57,7 +60,7 @@ function deliver(stack: UndoStack, pod: PodNetwork, { mark, table }: Delivered):
   }
 }
 
-/** Whether the kernel has what the tool needs. */
+/** Whether the kernel supports the tool. */
 export function works(tool: Tool): boolean {
   try {
     systemCommand(`${tool}-restore`, ['--test'], '*nat\nCOMMIT\n')

@@ -1,4 +1,4 @@
-// What Istio writes for a pod with the default settings, as iptables-restore and nft take it.
+// Istio's rules for a pod with default settings, in the formats of iptables-restore and nft.
 
 const builtIn = `:PREROUTING ACCEPT [0:0]
 :INPUT ACCEPT [0:0]
@@ -36,7 +36,7 @@ ${exemptPorts.map((port) => `-A ISTIO_INBOUND -p tcp -m tcp --dport ${port} -j R
 ${outboundRules}COMMIT
 `
 
-/** `interceptionMode: TPROXY`: inbound connections keep their addresses; outbound ones are redirected all the same. */
+/** `interceptionMode: TPROXY`: inbound connections keep their addresses. Outbound ones are redirected as usual. */
 export const istioTproxy: string = `*mangle
 ${builtIn}:ISTIO_DIVERT - [0:0]
 :ISTIO_INBOUND - [0:0]

@@ -1,4 +1,4 @@
-/** What linkerd2-proxy-init writes for an injected pod with the default settings, as iptables-restore takes it. */
+/** The rules of linkerd2-proxy-init for an injected pod with default settings, in the format of iptables-restore. */
 export const linkerdRedirect = `*nat
 :PREROUTING ACCEPT [0:0]
 :INPUT ACCEPT [0:0]

@@ -3,7 +3,7 @@ import { systemCommand } from '../../system/system-command.ts'
 import { inside, type PodNetwork } from '../network.ts'
 import type { RuleSet } from './redirect.ts'
 
-/** Of `nft -j list ruleset`, what the bench reads. */
+/** The fields of `nft -j list ruleset` that the bench reads. */
 interface Listing {
   readonly nftables: readonly {
     readonly rule?: {
@@ -15,14 +15,14 @@ interface Listing {
   }[]
 }
 
-/** One table as `nft -f` takes it. */
+/** One table in the format of `nft -f`. */
 export function nftRules(text: string): RuleSet {
   const table = /^table (\S+ \S+) /.exec(text)?.[1]?.split(' ') ?? []
   return {
     transparent: false,
     install: (stack, pod) => {
       stack.defer(`take the rules out of the ${pod.name} pod`, () => {
-        // To name it makes it, so that there always is one to delete.
+        // `table NAME` creates the table if it is missing, so the deletion cannot fail.
         const name = table.join(' ')
         if (existsSync(pod.netns)) nft(pod, `table ${name}\ndelete table ${name}\n`)
       })
@@ -36,7 +36,10 @@ export function nftRules(text: string): RuleSet {
 const nft = (pod: PodNetwork, text: string): string =>
   systemCommand('nsenter', [`--net=${pod.netns}`, '--', 'nft', '-f', '-'], text)
 
-/** The packets that redirect rules of `nft -j list` have led to a port: the first of each connection. */
+/**
+ * The number of packets that redirect rules in the output of `nft -j list` have sent to a port: the first one of each
+ * connection.
+ */
 export function redirectedTo(port: number, listing: string): number {
   const { nftables }: Listing = JSON.parse(listing)
   const rules = nftables.flatMap(({ rule }) => (rule ? [rule.expr] : []))

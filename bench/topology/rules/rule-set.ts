@@ -7,13 +7,13 @@ import { linkerdRedirect } from './linkerd.ts'
 import { nftRules } from './nft.ts'
 import { type Redirect, redirects, type RuleSet } from './redirect.ts'
 
-/** The ways that a mesh knows itself. */
+/** The ways that each mesh supports. */
 export const redirectsOf: Readonly<Record<MeshName, readonly Redirect[]>> = {
   istio: redirects,
   linkerd: ['iptables-nft', 'iptables-legacy'],
 }
 
-/** The iptables of this machine that works: some kernels have no nftables. */
+/** The variant of iptables that works on this machine: some kernels have no nftables. */
 export const usualRedirect = (): Redirect =>
   works('iptables-nft') ? 'iptables-nft' : 'iptables-legacy'
 
@@ -25,7 +25,7 @@ export function ruleSet(mesh: Mesh, redirect: Redirect): RuleSet {
   return iptablesRules(redirect, mesh.name === 'istio' ? istioRedirect : linkerdRedirect)
 }
 
-/** Throws when traffic that should have gone through both sidecars went past one. */
+/** Throws if traffic has bypassed one of the two sidecars. */
 export function assertCrossed(
   rules: RuleSet,
   mesh: Mesh,

@@ -5,7 +5,7 @@ import { withHelp } from '../help.ts'
 import { Keys } from '../keys.ts'
 import { outputOption, socketOption } from '../options.ts'
 import { toJsonLine } from '../output/print.ts'
-import { Looks, type Sample } from '../output/rate-samples.ts'
+import { RateSamples, type Sample } from '../output/rate-samples.ts'
 import type { Rate } from '../output/rates.ts'
 import { Screen } from '../output/screen.ts'
 import {
@@ -75,7 +75,7 @@ const command: CommandModule<object, Args> = {
         'top redraws a terminal, and the standard output is none: `top --once` prints one table, `top -o json` goes on',
       )
     }
-    using looks = new Looks(args.socket, everyMs)
+    using looks = new RateSamples(args.socket, everyMs)
     const first = await looks.take()
     if (live) await redraw(looks, first, args, environment)
     else await printRates(looks, args, environment)
@@ -86,7 +86,7 @@ export default command
 
 /** On the terminal, until a key or a signal ends it. */
 async function redraw(
-  looks: Looks,
+  looks: RateSamples,
   first: Sample,
   args: Args,
   environment: CliEnvironment,
@@ -132,7 +132,11 @@ async function redraw(
 }
 
 /** One text after the other, or only one. */
-async function printRates(looks: Looks, args: Args, environment: CliEnvironment): Promise<void> {
+async function printRates(
+  looks: RateSamples,
+  args: Args,
+  environment: CliEnvironment,
+): Promise<void> {
   const choice: Choice = { view: args.flows ? 'flows' : 'pods', order: args.sort }
   const end = environment.endSignal()
   while (await elapsed(looks.pauseMs, end)) {

@@ -3,29 +3,29 @@ import { plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
 import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
 
-/** What the agent tells of one pod. */
+/** The agent's data about one pod. */
 export interface Facts {
   readonly status: StatusView
   readonly pod: PodView
-  /** All that the agent sees. */
+  /** All pods of the agent. */
   readonly pods: readonly PodView[]
-  /** Of this pod. */
+  /** The readers of this pod. */
   readonly readers: readonly ReaderView[]
   readonly flows: readonly FlowView[]
 }
 
-/** In words, with the next step to take. */
+/** The explanation in words, with the next step. */
 export interface Explanation {
   readonly pod: string
   readonly enrolled: boolean
-  /** Why not. */
+  /** Why it is not enrolled. */
   readonly reason?: string
-  /** Live ones: with both directions redirected, and the others by reason. */
+  /** Live connections. `fast`: both directions are redirected. `slow`: the others by reason. */
   readonly connections: { readonly fast: number; readonly slow: Readonly<Record<string, number>> }
   readonly sentences: readonly string[]
 }
 
-/** How many connections are named as examples of those that one reason holds. */
+/** The number of example connections for each reason. */
 const examples = 3
 
 /** Explains a pod. Pure. */
@@ -70,11 +70,11 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
   }
 }
 
-/** As a shell takes it for one word: a program's path is whatever its pod calls it. */
+/** Quotes a text as one word for a shell: a pod may give its program's path any characters. */
 const shellWord = (text: string): string =>
   /^[\w/.@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
-/** What keeps every pod slow. */
+/** The problems that keep all pods off the fast path. */
 function agentSentences({ state, refusedBecause, podsFileError, source }: StatusView): string[] {
   if (state === 'refused') {
     return [
@@ -102,7 +102,7 @@ function agentSentences({ state, refusedBecause, podsFileError, source }: Status
 const isOf = ({ client, server }: FlowView, pod: string): boolean =>
   client?.pod === pod || server?.pod === pod
 
-/** Each connection is fast or has one reason; the reason that holds most comes first. */
+/** Sorts the connections: each is fast or has one reason. The most frequent reason comes first. */
 function sort(flows: readonly FlowView[]): { fast: number; slow: [string, FlowView[]][] } {
   let fast = 0
   const slow = new Map<string, FlowView[]>()
@@ -129,7 +129,10 @@ function sumUp(fast: number, slow: readonly [string, FlowView[]][], pod: PodView
   )
 }
 
-/** `shop/cart-0 > shop/db 10.0.0.9:5432`; of an end that is not enrolled its address and, if it is seen, its pod. */
+/**
+ * For example `shop/cart-0 > shop/db 10.0.0.9:5432`. An end that is not enrolled is shown by its address and, if it is
+ * known, its pod.
+ */
 function whoCallsWhom({ client, server }: FlowView, pods: readonly PodView[]): string {
   const elsewhere = (of: FlowEndView | undefined): string => {
     const address = of?.remote
@@ -145,7 +148,7 @@ function whoCallsWhom({ client, server }: FlowView, pods: readonly PodView[]): s
   return `${caller} > ${called}`
 }
 
-/** Of `10.0.0.1:80` or `[fd00::1]:80`. */
+/** The host part of `10.0.0.1:80` or `[fd00::1]:80`. */
 function hostOf(address: string): string {
   return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 }
@@ -159,7 +162,7 @@ const proxyOf = ({ mesh, proxy }: PodView): string[] =>
 const problemOf = ({ problem }: PodView): string[] =>
   problem === undefined ? [] : [`  Mind: ${problem}.`]
 
-/** The step, with the pod's own names in it. */
+/** The next step, with the pod's names filled in. */
 function stepOf(next: Words['next'], { namespace, name }: PodView): string[] {
   if (next === undefined) return []
   return [`  Next: ${next.replaceAll('NAMESPACE', namespace).replaceAll('NAME', name)}`]

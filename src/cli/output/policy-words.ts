@@ -6,5 +6,5 @@ const ofPolicies: Readonly<Record<string, string>> = {
   refused: 'nothing is accelerated; all traffic takes the normal stack',
 }
 
-/** What a policy allows, half a sentence. */
+/** Half a sentence about what a policy allows. */
 export const wordsOfPolicy = (policy: string): string => ofPolicies[policy] ?? policy

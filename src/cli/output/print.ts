@@ -1,6 +1,6 @@
 import type { CliEnvironment } from '../environment.ts'
 
-/** Prints a result as asked for. */
+/** Prints a result in the requested format. */
 export function print(
   environment: CliEnvironment,
   output: 'table' | 'json',
@@ -10,12 +10,14 @@ export function print(
   environment.stdout.write(output === 'json' ? toJson(result) : table())
 }
 
-/** JSON in which a 64-bit number is a number where every reader gets it exact, and text beyond 2^53. */
+/**
+ * Formats as JSON. A 64-bit number is a JSON number up to 2^53, which every reader gets exactly, and a string beyond.
+ */
 export function toJson(value: unknown): string {
   return `${JSON.stringify(value, exact, 2)}\n`
 }
 
-/** The same on one line. */
+/** Like `toJson`, on one line. */
 export function toJsonLine(value: unknown): string {
   return `${JSON.stringify(value, exact)}\n`
 }
@@ -27,7 +29,7 @@ function exact(_key: string, field: unknown): unknown {
 
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
-/** `1.4 GiB`. */
+/** Formats as `1.4 GiB`. */
 export function formatBytes(bytes: bigint | number): string {
   let value = Number(bytes)
   let unit = 0
@@ -38,7 +40,7 @@ export function formatBytes(bytes: bigint | number): string {
   return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${byteUnits[unit]}`
 }
 
-/** `3 h 12 min`, from milliseconds. */
+/** Formats milliseconds as `3 h 12 min`. */
 export function formatAge(ms: bigint): string {
   const seconds = Number(ms / 1000n)
   if (seconds < 60) return `${seconds} s`

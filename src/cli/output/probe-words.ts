@@ -1,17 +1,17 @@
 import { consequences } from '../../datapath/selftest/policy.ts'
 import { probeWords } from '../../datapath/selftest/words.ts'
 
-/** `ok`; `strict`, `proxies-only`, `refused`: the policy that follows at best; `note`: told for information. */
+/** `ok`: passed. `strict`, `proxies-only`, `refused`: the best policy after this failure. `note`: informational. */
 export type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
 
-/** What follows from a probe's answer. */
+/** The consequence of a probe's answer. */
 export function verdictOn(probe: string, ok: boolean): Verdict {
   if (ok) return 'ok'
   const consequence = consequences.find(([name]) => name === probe)?.[1] ?? 'none'
   return consequence === 'none' ? 'note' : consequence
 }
 
-/** What a probe's answer means. */
+/** The meaning of a probe's answer. */
 export function wordsOfProbe(probe: string, ok: boolean): { means: string; hint?: string } {
   const words = Object.entries(probeWords).find(([name]) => name === probe)?.[1]
   if (!words) return { means: ok ? 'passed' : 'failed' }

@@ -3,25 +3,25 @@ import type { FlowView, StatusView } from '../../api/views.ts'
 import { FlowMeter, type FlowRate, type Rate } from './rates.ts'
 import { SteadyClient } from '../steady-client.ts'
 
-/** One look at the agent. */
+/** One sample of the agent's state. */
 export interface Sample {
   readonly status: StatusView
   readonly flows: readonly FlowRate[]
-  /** Of the whole node: connections that have closed since are in it. */
+  /** The rate of the whole node, including connections that have closed since. */
   readonly node: Rate
-  /** Since the last look, 0 at the first. */
+  /** The time since the previous sample; 0 for the first. */
   readonly sinceMs: number
   /** Until the next look. */
   readonly everyMs: number
 }
 
-/** What a connection costs the agent is some 16 us a look; a tenth of a core is enough. */
+/** A sample costs the agent some 16 us per connection. This pause limits it to a tenth of a core. */
 const restMsPerFlow = 0.16
 
 type Totals = StatusView['totals']
 
-/** Looks at one agent after the other, and what has moved in between. */
-export class Looks implements Disposable {
+/** Samples the agent again and again, and computes rates. After a restart it continues with the new agent. */
+export class RateSamples implements Disposable {
   readonly #client: SteadyClient
   readonly #everyMs: number
   readonly #meter = new FlowMeter()

@@ -1,6 +1,6 @@
 import type { FlowView } from '../../api/views.ts'
 
-/** What moves per second. */
+/** Bytes per second. */
 export interface Rate {
   readonly redirected: number
   readonly tcp: number
@@ -15,7 +15,7 @@ export interface PodRate extends Rate {
   readonly connections: number
   /** Connections with at least one direction redirected. */
   readonly engaged: number
-  /** The commonest one of the directions that are not redirected. */
+  /** The most frequent reason of the directions that are not redirected. */
   readonly reason?: string
 }
 
@@ -25,14 +25,14 @@ interface Carried {
   readonly tcp: number
 }
 
-/** Makes rates of what connections have carried at one look and the next. */
+/** Computes rates from the bytes that connections had carried in successive samples. */
 export class FlowMeter {
   #last = new Map<string, Carried>()
   #lastMs: number | undefined
 
   /**
-   * What has moved since the last look, per second: all that a connection has carried if it was not there then. At the
-   * first look since it began. `nowMs` is a steady clock.
+   * Returns the bytes per second since the previous sample. For a new connection, all its bytes count. In the first
+   * sample, the rate is the average since the connection began. `nowMs` is a monotonic clock.
    */
   look(flows: readonly FlowView[], nowMs: number): FlowRate[] {
     const sinceMs = this.#lastMs === undefined ? undefined : nowMs - this.#lastMs
@@ -41,7 +41,7 @@ export class FlowMeter {
       const now = carriedBy(flow)
       carried.set(flow.identity, now)
       const before = this.#last.get(flow.identity)
-      // What an end has carried falls when another connection has taken its identity.
+      // The bytes of an identity decrease if another connection has taken that identity.
       const known = before && before.redirected <= now.redirected && before.tcp <= now.tcp
       const { redirected, tcp } = known ? before : nothing
       const seconds = Math.max(sinceMs ?? Number(flow.ageMs), 1) / 1000
@@ -69,7 +69,7 @@ function carriedBy({ directions }: FlowView): Carried {
   return { redirected, tcp }
 }
 
-/** Adds connections up by pod. One between two pods counts for both, one inside a pod once. */
+/** Adds up connections by pod. A connection between two pods counts for both, a connection inside a pod once. */
 export function podRates(rates: readonly FlowRate[]): PodRate[] {
   const sums = new Map<string, Mutable<PodRate> & { reasons: Map<string, number> }>()
   for (const { flow, redirected, tcp } of rates) {

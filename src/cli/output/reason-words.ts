@@ -1,4 +1,4 @@
-/** Every reason in words: what it means, and what can be done where something can. */
+/** Every reason in words: its meaning, and what to do about it if possible. */
 
 import type { Reason } from '../../api/views.ts'
 import { oldestKernel } from '../../lib/oldest-kernel.ts'
@@ -6,7 +6,7 @@ import { oldestKernel } from '../../lib/oldest-kernel.ts'
 export interface Words {
   /** Half a sentence. */
   readonly means: string
-  /** A whole sentence; NAMESPACE and NAME stand for the pod's. */
+  /** A whole sentence. NAMESPACE and NAME stand for the pod's names. */
   readonly next?: string
 }
 

@@ -9,17 +9,17 @@ import { print, toJsonLine } from './print.ts'
 import { Screen } from './screen.ts'
 import { SteadyClient } from '../steady-client.ts'
 
-/** Something that the agent tells, and how it looks. */
+/** A request to the agent, and the format of its answer. */
 export interface View<Answer> {
   readonly ask: (client: ControlClient) => Promise<Answer>
   readonly table: (answer: Answer, environment: CliEnvironment) => string
-  /** Sees each answer before it is shown; may set the exit code. */
+  /** Gets each answer before it is shown. May set the exit code. */
   readonly seen?: (answer: Answer, environment: CliEnvironment) => void
 }
 
 /**
- * Shows it once, or again and again until the user ends it. An agent that is not there at the beginning fails the
- * command; one that goes away later is waited for.
+ * Shows a view once, or repeatedly until the user ends it. If no agent is there at first, the command fails. If the
+ * agent stops later, the command waits for it.
  */
 export async function show<Answer>(args: ShowArgs, view: View<Answer>): Promise<void> {
   const environment = environmentOf(args)
@@ -50,7 +50,7 @@ export async function show<Answer>(args: ShowArgs, view: View<Answer>): Promise<
   }
 }
 
-/** Resolves to false as soon as the user wants the command to end. */
+/** Waits. Resolves to false as soon as the user ends the command. */
 export async function elapsed(ms: number, end: AbortSignal): Promise<boolean> {
   if (!end.aborted) await pause(ms, undefined, { signal: end }).catch(() => undefined)
   return !end.aborted
@@ -66,7 +66,7 @@ interface Display extends Disposable {
   fail(error: unknown): void
 }
 
-/** One text after the other. */
+/** Prints one text after another. */
 function printing(output: ShowArgs['output'], { stdout, stderr }: CliEnvironment): Display {
   let between = ''
   return {
@@ -79,7 +79,7 @@ function printing(output: ShowArgs['output'], { stdout, stderr }: CliEnvironment
   }
 }
 
-/** The terminal, redrawn; with another size at once. */
+/** Redraws the terminal, at once if its size changes. */
 function redrawing({ stdout, argv }: CliEnvironment, everyMs: number): Display {
   const screen = new Screen(stdout)
   const head = `every ${everyMs / 1000} s, Ctrl-C ends it: meshaccel ${plain(argv.join(' '))}`

@@ -5,18 +5,18 @@ import { cut, plain } from './plain-text.ts'
 export interface Column {
   readonly title: string
   readonly right?: boolean
-  /** May be cut short when the terminal is narrow. */
+  /** Whether it may be cut if the terminal is narrow. */
   readonly flexible?: boolean
-  /** Goes when even that is not enough: the highest number first. */
+  /** Set if the column may be dropped when cutting is not enough. The highest number goes first. */
   readonly spare?: number
 }
 
 const gap = 2
-/** What flexible columns keep as long as there is a spare one to drop, and in the end. */
+/** The minimum width of flexible columns: while a spare column can be dropped, and after that. */
 const comfortable = 16
 const narrowest = 8
 
-/** Lines of aligned columns. On a terminal they fit its width; into a file or a pipe nothing is cut. */
+/** Renders aligned columns. On a terminal they fit its width. In a file or a pipe nothing is cut. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -27,7 +27,7 @@ export function renderTable(
     .join('')
 }
 
-/** The same, line by line; the first one is the head. */
+/** Like `renderTable`, as lines. The first one is the head. */
 export function tableLines(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -50,7 +50,7 @@ export function tableLines(
   return [head, ...cells.map(line)]
 }
 
-/** How many characters a line may have: as many as it likes where it does not go to a terminal. */
+/** The maximum length of a line. It is infinite unless the output is a terminal. */
 export function widthOf({ stdout }: CliEnvironment): number {
   return stdout.isTTY ? (stdout.columns ?? Infinity) : Infinity
 }
@@ -58,7 +58,7 @@ export function widthOf({ stdout }: CliEnvironment): number {
 /** SGR parameters of ECMA-48. */
 const styles = { bold: 1, red: 31, green: 32, yellow: 33 } as const
 
-/** Colours only where a person looks. */
+/** Colours a text if the output is a terminal. */
 export function paint(
   style: keyof typeof styles,
   text: string,
@@ -68,7 +68,7 @@ export function paint(
   return wanted ? `\u001B[${styles[style]}m${text}\u001B[0m` : text
 }
 
-/** The widths of the columns that stay, by their index: drops the spare ones, then cuts the flexible ones. */
+/** The widths of the remaining columns, by index. Drops spare columns first, then cuts flexible ones. */
 function fit(
   columns: readonly Column[],
   natural: readonly number[],

@@ -9,19 +9,19 @@ import { tableLines, widthOf, type Column } from './table.ts'
 export const views = ['pods', 'flows'] as const
 export const orders = ['rate', 'tcp', 'connections', 'age', 'name'] as const
 
-/** What the user wants to see. */
+/** The user's choice of view and order. */
 export interface Choice {
   readonly view: (typeof views)[number]
   readonly order: (typeof orders)[number]
 }
 
-/** What each view can be sorted by. */
+/** The orders of each view. */
 const ordersOf: Readonly<Record<Choice['view'], readonly Choice['order'][]>> = {
   pods: ['rate', 'tcp', 'connections', 'name'],
   flows: ['rate', 'tcp', 'age', 'name'],
 }
 
-/** The choice after a key; undefined when the key ends it. */
+/** The choice after a key press; undefined if the key ends the command. */
 export function chosen(choice: Choice, key: string): Choice | undefined {
   if (key === 'q') return undefined
   if (key === 'p') return { ...choice, view: 'pods' }
@@ -32,14 +32,14 @@ export function chosen(choice: Choice, key: string): Choice | undefined {
   return { ...choice, order: next ?? 'rate' }
 }
 
-/** One that the view does not have is that by rate. */
+/** Returns the order, or `rate` if the view does not have it. */
 function orderOf({ view, order }: Choice): Choice['order'] {
   return ordersOf[view].includes(order) ? order : 'rate'
 }
 
 export const keysHelp = 'q quit  p pods  f flows  s sort'
 
-/** The lines of the table for people, the head of the node first. */
+/** The lines of the screen. The node's totals come first. */
 export function topLines(
   sample: Sample,
   choice: Choice,
@@ -131,7 +131,7 @@ export function sortedFlows({ flows }: Pick<Sample, 'flows'>, choice: Choice): F
 const endsOf = ({ flow }: FlowRate): string =>
   `${describeEnd(flow.client)} ${describeEnd(flow.server)}`
 
-/** Equal by name, too, which the caller compares. */
+/** Compares by `order`. Returns 0 for `name`, which the caller compares. */
 function compare(order: Choice['order'], one: Rate, other: Rate): number {
   if (order === 'tcp') return other.tcp - one.tcp
   return order === 'name' ? 0 : byRate(one, other)
@@ -144,7 +144,7 @@ const compareText = (one: string, other: string): number => (one < other ? -1 : 
 
 const formatRate = (bytes: number): string => `${formatBytes(bytes)}/s`
 
-/** How much of what moves is redirected. */
+/** The share of redirected bytes, as text. */
 function share({ redirected, tcp }: Rate): string {
   const all = redirected + tcp
   return all === 0 ? '-' : `${Math.floor((100 * redirected) / all)} %`

@@ -1,12 +1,12 @@
 import type { CliEnvironment } from '../environment.ts'
 
-/** The usual wait of a drain. */
+/** The text for a drain. */
 export const LEAVING = 'for connections to leave at a drained point: their readers have to read'
 
 const FIRST_MS = 3_000
 const AGAIN_MS = 10_000
 
-/** Waits for a promise, and says on the standard error output what for, as long as it takes. */
+/** Waits for a promise. Meanwhile it reports on the standard error output what it waits for. */
 export async function whileWaiting<T>(
   environment: Pick<CliEnvironment, 'stderr'>,
   what: string,

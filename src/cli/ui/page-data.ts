@@ -8,13 +8,13 @@ import type { SteadyClient } from '../steady-client.ts'
 import type { PageApi } from './page-server.ts'
 import type { HopFlows, Page } from './page-types.ts'
 
-/** Several tabs share one question to the agent. */
+/** Several tabs share one request to the agent within this time. */
 const sharedMs = 900
 
-/** How many connections of a hop the page lists. */
+/** The number of connections that the page lists for a pair of pods. */
 const flowLimit = 50
 
-/** What the page asks for, by path, as JSON. */
+/** Answers the page's requests by path, in JSON. */
 export function pageApi(
   agent: SteadyClient,
   env: Readonly<Record<string, string | undefined>>,
@@ -78,7 +78,7 @@ function explained(
   return Object.fromEntries([...known].map((reason) => [reason, wordsOf(reason)]))
 }
 
-/** Whole to 2^53, more than anybody reads off a page. */
+/** Formats as JSON. Numbers are exact up to 2^53, more than a person reads from a page. */
 function toJson(page: object): string {
   return JSON.stringify(page, (_key, field: unknown) =>
     typeof field === 'bigint' ? Number(field) : field,

@@ -10,7 +10,7 @@ import type { ErrorData } from './page-types.ts'
 
 const pageDirectory = 'src/cli/ui/page'
 
-/** Anything else in the directory is not served. */
+/** The file types to serve. The server serves no others from the directory. */
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -19,8 +19,8 @@ const contentTypes: Readonly<Record<string, string>> = {
 }
 
 /**
- * Names of pods and programs come from whoever may create them, so the page may run no code but its own files,
- * make no markup from text, and talk to nobody else.
+ * Any user who can create a pod chooses its names. So the page may run only its own files, must not build markup from
+ * text, and may connect only to this server.
  */
 const headers: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
@@ -39,12 +39,12 @@ export interface Answer {
   readonly body: string
 }
 
-/** Questions that are answered in JSON, by path. They throw MeshaccelErrors. */
+/** Handlers by path. They return JSON and throw MeshaccelErrors. */
 export type PageApi = Readonly<Record<string, (query: URLSearchParams) => Promise<string>>>
 
 /**
- * The page, on loopback only and below a path that nobody can guess: other users of the machine can reach the port, and
- * other sites can make a browser reach it. It tells, and takes nothing.
+ * Serves the page on loopback only, below a secret path. Other users of the machine can reach the port, and other sites
+ * can make a browser reach it. The server is read-only.
  */
 export class PageServer {
   readonly #server: Server
@@ -55,7 +55,7 @@ export class PageServer {
     this.#token = token
   }
 
-  /** At a port of the kernel's choice when it is 0. Throws BAD_ADDRESS when it cannot listen there. */
+  /** Listens on `port`; 0 lets the kernel choose. Throws BAD_ADDRESS if it cannot listen there. */
   static async listen(port: number, api: PageApi): Promise<PageServer> {
     const token = randomBytes(18).toString('base64url')
     const files = readPage()
@@ -141,8 +141,8 @@ async function answerTo(
 }
 
 /**
- * Whether the browser believes to be talking to this machine, at whatever port it was forwarded to: a foreign name that
- * resolves to 127.0.0.1 is DNS rebinding. And whether another site has sent it, but for a link that a person followed.
+ * Whether the request is for this machine, at any forwarded port. A foreign name that resolves to 127.0.0.1 is DNS
+ * rebinding. The request must not come from another site either, except by a link that a person followed.
  */
 function comesFromHere({ headers: sent }: IncomingMessage): boolean {
   const { host = '', origin } = sent

@@ -11,33 +11,33 @@ import type {
 } from '../../api/views.ts'
 import type { Words } from '../output/reason-words.ts'
 
-/** As JSON brings it: 64 bits as the nearest number. */
+/** The type after JSON: 64-bit numbers become the nearest number. */
 type Json<T> = T extends bigint
   ? number
   : T extends object
     ? { readonly [Key in keyof T]: Json<T[Key]> }
     : T
 
-/** What the page asks for once a second. */
+/** The page's data, which it requests once a second. */
 export interface Page<Overview> {
   /** The node's name. */
   readonly node: string
-  /** When the agent was asked, in milliseconds of a clock that only goes forward. */
+  /** The time of the request, in milliseconds of a monotonic clock. */
   readonly atMs: number
-  /** How long the answer took. */
+  /** The duration of the request. */
   readonly tookMs: number
   readonly overview: Overview
   readonly policyMeans: string
-  /** What the self-test has found, in the order of its probes; none where it did not run. */
+  /** The self-test's results in the order of its probes; empty if it did not run. */
   readonly probes: readonly ProbeFinding[]
-  /** What the reasons in it mean. */
+  /** The meanings of the reasons in the overview. */
   readonly words: {
     readonly pods: Readonly<Record<string, Words>>
     readonly traffic: Readonly<Record<string, Words>>
   }
 }
 
-/** As `meshaccel doctor` has it. */
+/** A probe's result, as `meshaccel doctor` shows it. */
 export interface ProbeFinding {
   readonly name: string
   readonly verdict: string
@@ -45,19 +45,19 @@ export interface ProbeFinding {
   readonly hint?: string
 }
 
-/** The connections of one hop. */
+/** The connections of one pair of pods. */
 export interface HopFlows<View> {
   readonly flows: readonly View[]
   readonly words: Readonly<Record<string, Words>>
 }
 
-/** Why there is no answer. */
+/** An error instead of an answer. */
 export interface ErrorData {
   readonly error: string
   readonly hint?: string
 }
 
-// As the page gets them.
+// The types that the page receives.
 export type PageData = Page<Json<OverviewView>>
 export type HopFlowsData = HopFlows<Flow>
 export type Hop = Json<HopView>

@@ -1,4 +1,4 @@
-/** What the programs tell by the ring buffer, and who wants to hear it. */
+/** The events that the programs send through the ring buffer, and the listeners that receive them. */
 
 import { RingBuffer, type AnyMap } from 'libbpf'
 import { type DatapathEvent, eventKinds } from '../datapath.ts'
@@ -25,14 +25,14 @@ export class Events implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // What was told last may be the reason for the end.
+    // The last event may be the reason for the shutdown.
     if (!this.#ring.disposed) this.#ring.consume()
     this.#listeners.clear()
     this.#ring[Symbol.dispose]()
   }
 }
 
-/** undefined for a kind that this agent does not know. */
+/** Returns undefined for a kind that this agent does not know. */
 function decode(sample: Buffer): DatapathEvent | undefined {
   const view = new DataView(sample.buffer, sample.byteOffset, sample.byteLength)
   const { netnsCookie, kind: code, reason, tgid: pid, comm } = event.decode(view, 0)

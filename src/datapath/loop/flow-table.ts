@@ -1,4 +1,4 @@
-/** The flow table: the lines of the kernel's iterator, one per end, put together into connections. */
+/** The flow table. The kernel's iterator writes one record per end; this file pairs them into connections. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { u8 } from 'libbpf'
@@ -8,17 +8,17 @@ import { type FlowEndRecord, flowEnd, isnPair } from '../maps/generated.ts'
 import { AF_INET6, reasonName } from '../maps/layout.ts'
 import type { Programs } from '../pins/programs.ts'
 
-/** Connections that are decoded at a time: some milliseconds of work. */
+/** The number of connections to decode in one step: some milliseconds of work. */
 const FLOWS_PER_BATCH = 500
-/** Ends that are put together at a time. */
+/** The number of ends to pair in one step. */
 const ENDS_PER_BATCH = 5000
 
-/** Decodes what runs of the iterator `meshaccel_flows` wrote. */
+/** Decodes the output of one or more runs of the iterator `meshaccel_flows`. */
 export function parseFlows(...pieces: readonly Uint8Array[]): Flow[] {
   return [...flowBatches(pieces)].flat()
 }
 
-/** The whole flow table, a part for each run of the iterator; several readers may take turns. */
+/** The whole flow table, one piece for each run of the iterator. Several readers may interleave their runs. */
 export function* flowPieces({
   flows,
   cursor,
@@ -33,8 +33,8 @@ export function* flowPieces({
 }
 
 /**
- * The same, in steps of a few milliseconds, between which somebody else may have his turn: those that read a piece or
- * put ends together give no connection. Each piece holds whole records.
+ * Like `parseFlows`, in steps of a few milliseconds, so that the caller can yield to the event loop. A step that reads
+ * a piece or pairs ends yields an empty batch. Each piece holds whole records.
  */
 export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
   const { view, offsets } = yield* putTogether(pieces)
@@ -50,7 +50,7 @@ export function* flowBatches(pieces: Iterable<Uint8Array>): Generator<Flow[]> {
   yield flows
 }
 
-/** How many connections there are, counted in such steps: one whose both ends are watched is one. */
+/** Counts the connections in steps that yield to the event loop. A connection with two watched ends counts once. */
 export async function countConnections(pieces: Iterable<Uint8Array>): Promise<number> {
   const steps = putTogether(pieces)
   for (let step = steps.next(); ; step = steps.next()) {
@@ -61,7 +61,10 @@ export async function countConnections(pieces: Iterable<Uint8Array>): Promise<nu
 
 interface Ends {
   readonly view: DataView
-  /** Where they lie, by the connection's identity: records that are decoded late are garbage that dies young. */
+  /**
+   * The offsets of the records, by the connection's identity. Late decoding keeps records short-lived, which is cheap
+   * for the garbage collector.
+   */
   readonly offsets: ReadonlyMap<string, { client?: number; server?: number }>
 }
 
@@ -87,7 +90,7 @@ function* putTogether(pieces: Iterable<Uint8Array>): Generator<[], Ends> {
   return { view, offsets }
 }
 
-/** The same for whoever has other things to do: everything that waits has its turn after each step. */
+/** Like `flowBatches`, but yields to the event loop after each step. */
 export async function* flowsInTurns(pieces: Iterable<Uint8Array>): AsyncGenerator<Flow[]> {
   for (const flows of flowBatches(pieces)) {
     if (flows.length > 0) yield flows
@@ -133,7 +136,10 @@ function toEnd(end: FlowEndRecord, alone: boolean): FlowEnd {
   }
 }
 
-/** Sent by the sender's record, received by the reader's; where an end is not ours, its peer knows what it can. */
+/**
+ * Takes the sent bytes from the sender's record and the received bytes from the reader's. If one end is not watched,
+ * the record of its peer supplies what it knows.
+ */
 function toDirection(
   sender: FlowEndRecord | undefined,
   reader: FlowEndRecord | undefined,
@@ -152,11 +158,12 @@ function pathReason(sender: FlowEndRecord | undefined, reader: FlowEndRecord | u
   if (!sender || !reader) return 'remote-peer'
   if (sender.pathReason !== 0) return reasonName(sender.pathReason)
   const why = reasonName(reader.proven ? sender.why : reader.why)
-  // An end that wants to join waits for its peer for two seconds; here the peer is, but it was not ready within them.
+  // An end that wants to join waits two seconds for its peer. The peer is here now, but it was not ready within that
+  // time.
   return why === 'remote-peer' ? 'short' : why
 }
 
-/** `10.0.0.1:80` or `[fd00::1]:80`; an IPv4 address inside IPv6 is shown as IPv4. */
+/** Formats as `10.0.0.1:80` or `[fd00::1]:80`. An IPv4-mapped IPv6 address is shown as IPv4. */
 export function formatAddress(address: Uint8Array, port: number, family: number): string {
   if (family !== AF_INET6) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}:${port}`
   const groups = Array.from(

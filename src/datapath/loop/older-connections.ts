@@ -7,28 +7,28 @@ import { cookiesIn } from './scans.ts'
 export interface OlderConnectionsOptions {
   readonly programs: Pick<Programs, 'sightWatched' | 'sight' | 'adopt'>
   readonly walks: Pick<Walks, 'walk' | 'isBlocked'>
-  /** How to enter the pods' namespaces, by cookie. */
+  /** Paths of the pods' network namespaces, by netns cookie. */
   readonly netnsPaths: ReadonlyMap<bigint, string>
   readonly log: Log
-  /** Ends may be watched that were not before. */
+  /** Called when the agent may have begun to watch more ends. */
   readonly found: () => void
 }
 
-/** Between the end of a look and the next one. */
+/** The pause between two passes. */
 const LOOK_INTERVAL_MS = 1_000
 
 /**
- * Finds the connections that are older than their pod's enrolment: once for all pods that are enrolled at about the same
- * time, and in these alone. To walk over a pod's sockets takes the kernel a step for each bucket of the node's table of
- * connections, some milliseconds where there is much memory.
+ * Finds the connections that are older than their pod's enrolment. One pass serves all pods that were enrolled at about
+ * the same time, and walks over these pods only. A walk over a pod's sockets takes the kernel a step for each bucket of
+ * the node's table of connections. On a machine with much memory that is some milliseconds.
  *
- * A pod that holds a socket's lock is looked in again once it has let go.
+ * If a pod holds a socket's lock, its walk is repeated after the lock is free.
  */
 export class OlderConnections implements Disposable {
   readonly #options: OlderConnectionsOptions
   /** Netns cookies of pods that have just been enrolled. */
   readonly #enrolled = new Set<bigint>()
-  /** Those of them that are to be looked in. */
+  /** The subset that the next pass walks over. */
   readonly #due = new Set<bigint>()
   #asking: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
@@ -39,7 +39,7 @@ export class OlderConnections implements Disposable {
     this.#options = options
   }
 
-  /** Looks for older connections of a pod that has just been enrolled, soon. */
+  /** Schedules a search for older connections of a pod that has just been enrolled. */
   lookIn(netnsCookie: bigint): void {
     this.#enrolled.add(netnsCookie)
     this.#asking ??= setTimeout(() => this.#askEnrolled(), 0)
@@ -52,8 +52,8 @@ export class OlderConnections implements Disposable {
   }
 
   /**
-   * What comes after the enrolment is watched from its handshake on; a pod without a connection by now has no older ones,
-   * such as one that the CNI plugin has told of.
+   * Connections that begin after the enrolment are watched from their handshake. So a pod that has no connection now
+   * has no older ones. A pod that the CNI plugin announced is such a pod.
    */
   #askEnrolled(): void {
     this.#asking = undefined
@@ -74,7 +74,7 @@ export class OlderConnections implements Disposable {
       for (const cookie of cookies) this.#due.add(cookie)
     }
     if (this.#closed) return
-    // Pods that come to be due meanwhile wait, too, so that it is done together.
+    // Pods that become due meanwhile also wait, so that one pass serves all of them.
     this.#timer = setTimeout(() => {
       this.#looking = false
       this.#timer = undefined
@@ -82,7 +82,7 @@ export class OlderConnections implements Disposable {
     }, LOOK_INTERVAL_MS)
   }
 
-  /** All ends are noted before any is matched, but those of pods that hold a lock. */
+  /** Notes all ends before it matches any, except ends in pods that hold a lock. */
   async #adopt(newPods: readonly bigint[]): Promise<void> {
     const { programs, netnsPaths, log, found } = this.#options
     programs.sightWatched.run()
@@ -90,7 +90,7 @@ export class OlderConnections implements Disposable {
     for (const cookie of newPods) {
       if (await this.#walk(programs.sight, cookie)) sighted.push(cookie)
     }
-    // Peers in pods that were looked in before, where they had none yet.
+    // The peer of an end may be in an older pod. That pod needs another walk, because its end had no match before.
     const elsewhere = new Set<bigint>()
     for (const cookie of sighted) {
       const output = await this.#walk(programs.adopt, cookie)
@@ -104,7 +104,7 @@ export class OlderConnections implements Disposable {
     found()
   }
 
-  /** Not once it is closed. The pod is due again if the walk is blocked. */
+  /** Does nothing after `dispose`. The pod is due again if the walk is blocked. */
   async #walk(pin: string, cookie: bigint): Promise<Buffer | undefined> {
     const { walks, netnsPaths } = this.#options
     if (this.#closed) return undefined
@@ -119,7 +119,7 @@ export class OlderConnections implements Disposable {
     try {
       return hasConnections(path)
     } catch {
-      // The pod has just ended, or the walk says what is wrong.
+      // The pod has just ended, or the walk will report the error.
       return true
     }
   }

@@ -1,4 +1,4 @@
-/** Scans again and again, one scan at a time, until disposed of. */
+/** Runs one scan after another until disposed of. Scans do not overlap. */
 export class ScanLoop implements Disposable {
   readonly #scan: () => Promise<number>
   #timer: NodeJS.Timeout | undefined
@@ -6,13 +6,13 @@ export class ScanLoop implements Disposable {
   #isAskedFor = false
   #disposed = false
 
-  /** `scan` does not reject; it resolves to how long to wait before the next one, in ms. */
+  /** `scan` must not reject. It resolves to the pause before the next scan, in ms. */
   constructor(scan: () => Promise<number>) {
     this.#scan = scan
     this.scanNow()
   }
 
-  /** Scans now, or as soon as the scan that is under way has ended. */
+  /** Scans now, or as soon as the current scan has ended. */
   scanNow(): void {
     if (this.#isScanning) this.#isAskedFor = true
     else void this.#run()

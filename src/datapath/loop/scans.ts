@@ -1,4 +1,7 @@
-/** What keeps connections moving: scans, kicks, and draining. Works on any version's pins, with or without an agent. */
+/**
+ * Scans, kicks and draining: they move connections between states. They work on the pins of any version, with or
+ * without an agent.
+ */
 
 import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
@@ -10,28 +13,28 @@ import type { ConfigRecord } from '../maps/generated.ts'
 import type { Walks } from '../netns/walks.ts'
 import type { Pins, Programs } from '../pins/programs.ts'
 
-/** The code of the error that somebody does not read. */
+/** The code of the error for a drain that a reader holds up because it does not read. */
 export const DRAIN_TIMEOUT = 'DRAIN_TIMEOUT'
-/** How long connections that are reset may take to be gone. */
+/** How long reset connections may take to disappear. */
 const RESET_MS = 5_000
 
-/** Between two scans while connections are joining or leaving. */
+/** The pause between two scans while connections join or leave. */
 const BUSY_SCAN_INTERVAL_MS = 50
-/** Between two scans while nothing happens: what is worth joining waits this long at most. */
+/** The pause between two scans while nothing happens. It bounds how long an end waits until it joins. */
 const IDLE_SCAN_INTERVAL_MS = 200
 
-/** What a scan writes beside the cookies of namespaces: there is more to do soon. */
+/** A mark that a scan writes among the netns cookies: more work is due soon. */
 const SOON = 0n
-/** The same, at once: what versions before 0.2 write. */
+/** A mark from versions before 0.2: more work is due at once. */
 const AT_ONCE = 2n ** 64n - 1n
 /** The splice watch is needed. */
 const WATCH = 2n ** 64n - 2n
-/** Set in the cookie of a namespace where all that a member waits for are its settings. */
+/** Set in the cookie of a namespace where the members wait for settings only. */
 const SETTINGS_ONLY = 2n ** 63n
-/** Set in the cookie of a namespace that has ends which are worth joining. */
+/** Set in the cookie of a namespace with ends that are worth joining. */
 const VISIT = 2n ** 62n
 
-/** Of the pins of any version: scans and drains take no more of them. */
+/** The pins of any version that scans and drains use. They must use no others. */
 export interface ScannedPins extends Pick<Pins, 'kick' | 'stopRedirecting' | 'countMembers'> {
   readonly scan: Pick<IterLink, 'iterate'>
   readonly survey: Pick<IterLink, 'run'>
@@ -41,24 +44,24 @@ export interface ScannedPins extends Pick<Pins, 'kick' | 'stopRedirecting' | 'co
 export interface ScansOptions {
   readonly pins: ScannedPins
   readonly walks: Pick<Walks, 'walk'>
-  /** How to enter the pods' namespaces, by cookie. */
+  /** Paths of the pods' network namespaces, by netns cookie. */
   readonly netnsPaths: ReadonlyMap<bigint, string>
-  /** Hears of the namespaces in which there are new members without their settings. */
+  /** Called with the cookie of a namespace that has new members without settings. */
   readonly giveSettings?: (netnsCookie: bigint) => void
-  /** Has the wanted ends of these namespaces join; returns whether to scan at once. Absent: none joins. */
+  /** Has the wanted ends of these namespaces join. Returns whether to scan again at once. If absent, no end joins. */
   readonly visit?: (netnsCookies: readonly bigint[]) => boolean
   /** The splice watch is needed. */
   readonly watchSplice?: () => void
 }
 
 export interface Scanned {
-  /** How long to wait before the next scan. */
+  /** The pause before the next scan. */
   readonly waitMs: number
-  /** Netns cookies of pods whose readers wait to be kicked. The kernel keeps these kicks for a later scan. */
+  /** Netns cookies of pods with readers that still need a kick. The kernel keeps these kicks for a later scan. */
   readonly unkicked: readonly bigint[]
 }
 
-/** The scans of a version's pins. They never overlap. */
+/** The scans of one version's pins. They never overlap. */
 export class Scans implements Disposable {
   readonly #options: ScansOptions
   #last: Promise<unknown> = Promise.resolve()
@@ -72,14 +75,17 @@ export class Scans implements Disposable {
     return this.#options.pins
   }
 
-  /** One scan, and a kick for each socket that it names, once the scan before has ended. */
+  /** Waits for the previous scan, scans once, and kicks each socket that the scan names. */
   async scan(): Promise<Scanned> {
     const turn = this.#last.then(() => this.#scan())
     this.#last = turn.catch(() => undefined)
     return turn
   }
 
-  /** One step towards no members. Resolves to how many sockets still are, and which pods wait for a kick. */
+  /**
+   * One step of draining. Resolves to the number of sockets that are still members, and the pods that still need a
+   * kick.
+   */
   async drainOnce(): Promise<Left> {
     this.pins.survey.run()
     const { unkicked } = await this.scan()
@@ -93,13 +99,13 @@ export class Scans implements Disposable {
     return { members: this.pins.countMembers(), unkicked }
   }
 
-  /** Resolves once no scan is under way. None begins from now on. */
+  /** Stops new scans. Resolves when no scan is running. */
   async close(): Promise<void> {
     this[Symbol.dispose]()
     await this.#last
   }
 
-  /** From now on the pins are not used. */
+  /** Stops the use of the pins. */
   [Symbol.dispose](): void {
     this.#disposed = true
   }
@@ -113,7 +119,7 @@ export class Scans implements Disposable {
     const cookies = cookiesIn(output)
     cookies.delete(SOON)
     let atOnce = cookies.delete(AT_ONCE)
-    // First: a direction may become mixed only once it is attached.
+    // This comes first: a direction may become mixed only while the splice watch is attached.
     if (cookies.delete(WATCH)) watchSplice?.()
     const wanted = [...cookies].filter((cookie) => cookie >= VISIT && cookie < SETTINGS_ONLY)
     for (const cookie of wanted) cookies.delete(cookie)
@@ -127,7 +133,7 @@ export class Scans implements Disposable {
   }
 }
 
-/** The netns cookies that an iterator has written. */
+/** Decodes the netns cookies that an iterator has written. */
 export function cookiesIn(output: Buffer): Set<bigint> {
   const cookies = new Set<bigint>()
   for (let offset = 0; offset + 8 <= output.length; offset += 8) {
@@ -136,23 +142,23 @@ export function cookiesIn(output: Buffer): Set<bigint> {
   return cookies
 }
 
-/** Says who keeps connections from leaving, given the pods that could not be walked over. */
-export type TellHolders = (unkicked: readonly bigint[]) => string
+/** Names the readers that keep connections from leaving. `unkicked` are the pods that no walk could enter. */
+export type DescribeStalledReaders = (unkicked: readonly bigint[]) => string
 
 /**
- * Turns redirecting off and scans until no socket is a member any more. Resolves to whether it was so before. `holders`
- * says whose sockets still are, when the time is over.
+ * Turns redirecting off and scans until no socket is a member. Resolves to whether it was drained before. After the
+ * timeout `describe` names the readers that hold it up.
  */
 export async function drainAll(
   scans: Scans,
   { timeoutMs, force = false }: DrainOptions,
-  holders: TellHolders,
+  describe: DescribeStalledReaders,
 ): Promise<boolean> {
   const { pins } = scans
   const already = !pins.stopRedirecting() && pins.countMembers() === 0
   let left = await leaving(scans, timeoutMs)
-  // Sockets that were reset are in no flow table.
-  const who = isDone(left) ? '' : holders(left.unkicked)
+  // The flow table does not list sockets that were reset, so this must come before the reset.
+  const who = isDone(left) ? '' : describe(left.unkicked)
   if (!isDone(left) && force) left = await leaving(scans, RESET_MS, () => pins.reset?.run())
   if (isDone(left)) return already
   const what =
@@ -170,7 +176,7 @@ export async function drainAll(
   })
 }
 
-/** What still has to leave. */
+/** The sockets that have not left yet. */
 interface Left {
   /** Sockets in the sockhash. */
   readonly members: number
@@ -179,7 +185,7 @@ interface Left {
 
 const isDone = ({ members, unkicked }: Left): boolean => members === 0 && unkicked.length === 0
 
-/** Scans until all has left, or the time is over, with `help` before each. Resolves to what is left. */
+/** Scans until all have left, or until the timeout; calls `help` before each scan. Resolves to what is left. */
 async function leaving(
   scans: Scans,
   timeoutMs: number,
@@ -200,23 +206,23 @@ export function readConfig(programs: Programs): ConfigRecord {
   return config
 }
 
-/** Idle seconds before a member's first keepalive probe; conntrack's default timeout is five days, clouds use 350 s. */
+/** Idle seconds before a member's first keepalive probe. conntrack's default timeout is five days; clouds use 350 s. */
 const KEEPALIVE_IDLE_S = 120
 
-/** Where TCP's memory begins to be tight: the first of tcp_mem. */
+/** The first value of tcp_mem, in pages. Below it the kernel does not limit TCP's memory. */
 export function tcpMemoryPages(): number {
   try {
     return Number.parseInt(readFileSync('/proc/sys/net/ipv4/tcp_mem', 'utf8'), 10)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
-    // Only the first network namespace shows it. This is what the kernel starts with (tcp_init_mem).
+    // Only the initial network namespace has this file. The kernel starts with this value (tcp_init_mem).
     return Math.floor(((totalmem() / PAGE_BYTES) * 3) / 64)
   }
 }
 
 const PAGE_BYTES = 4_096
 
-/** The settings of a data path that is new: it redirects, as `strict` wants it. */
+/** The settings of a new data path. Redirecting is on, under the policy `strict`. */
 export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
   return {
     redirect: 1,
@@ -239,12 +245,14 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
   }
 }
 
-/** R3: each connection that joins takes 16 KiB of its pod's budget, so this bounds connections, too. */
+/** R3: each connection that joins takes 16 KiB of its pod's budget. So this value bounds connections, too. */
 const POD_MEMORY_SHARE = 64
 const NODE_MEMORY_SHARE = 16
 const LEAST_POD_MEMORY_BYTES = 32 * 2 ** 20
 
-/** Kernel memory for messages that were redirected and are unread: a part of the machine's, unless one is named. */
+/**
+ * Budgets of kernel memory for redirected messages that are unread. By default each is a share of the machine's memory.
+ */
 export function memoryBudgets(
   podMemoryBytes?: number,
   totalBytes: number = totalmem(),
@@ -255,7 +263,7 @@ export function memoryBudgets(
   return { podMemoryBytes: BigInt(podBytes), nodeMemoryBytes: BigInt(nodeBytes) }
 }
 
-/** Scans write to the map as well, from this thread only. */
+/** Read-modify-write without a lock: scans also write to the map, but from this thread only. */
 export function setConfig(programs: Programs, change: Partial<ConfigRecord>): void {
   programs.config.update(0, { ...readConfig(programs), ...change })
 }

@@ -6,17 +6,18 @@ import { attachSpliceCall } from '../pins/attachments.ts'
 import type { Programs } from '../pins/programs.ts'
 import { readConfig, setConfig } from './scans.ts'
 
-/** The tracepoint stays for so long after it was needed last: to attach and detach it takes milliseconds. */
+/** The tracepoint stays attached this long after its last use, because attach and detach take milliseconds. */
 const REST_MS = 2_000
 
 /**
- * The splice watch. Where the kernel has kprobes it is attached for good. Else it is a tracepoint that sends every system
- * call of the node the slow way, some 40 ns each. So it is attached only while there are members, or ends that are about
- * to join: a reader that turns to splice unseen would wait for redirected bytes without end.
+ * The splice watch. If the kernel has kprobes, a kprobe stays attached for good. Otherwise it is a tracepoint, which
+ * sends every system call of the node through the slow path: some 40 ns each. So the tracepoint is attached only while
+ * there are members, or ends that are about to join. A reader that turns to splice unseen would wait for redirected
+ * bytes without end.
  *
- * The verdict lets no direction become mixed below the hard cap unless `splice_watched` is set. Before the tracepoint is
- * detached the flag is taken back, and a whole scan has to find that nobody needs it: a verdict that has read the flag
- * just before is over by then.
+ * The verdict lets no direction become mixed below the hard cap unless `splice_watched` is set. Before the tracepoint
+ * is detached, the flag is cleared. Then a whole scan must find that no connection needs the tracepoint. A verdict that
+ * has just read the flag is over by then.
  */
 export class SpliceWatch implements Disposable {
   readonly #programs: Programs
@@ -40,7 +41,7 @@ export class SpliceWatch implements Disposable {
     this.#tell()
   }
 
-  /** Attaches it, if it is not. A failure is logged once, and tried again with the next call. */
+  /** Attaches it unless it is attached. Logs a failure once; the next call tries again. */
   need(): void {
     this.#neededAt = this.#now()
     if (this.#isPermanent) return
@@ -61,7 +62,9 @@ export class SpliceWatch implements Disposable {
     this.#tell()
   }
 
-  /** After a scan that did not need it: detaches it in two steps, once it has not been needed for a while. */
+  /**
+   * Call this after a scan that did not need the watch. Detaches it in two steps, after it has been unused for a while.
+   */
   rest(): void {
     if (!this.#link || this.#now() - this.#neededAt < REST_MS) return
     if (!this.#isEnding) {
@@ -75,7 +78,7 @@ export class SpliceWatch implements Disposable {
     this.#link = undefined
   }
 
-  /** Lets go of it as it is. */
+  /** Closes the link without the two steps. */
   [Symbol.dispose](): void {
     this.#link?.[Symbol.dispose]()
   }

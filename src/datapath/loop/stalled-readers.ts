@@ -1,13 +1,13 @@
 import type { Flow, FlowDirection, FlowEnd } from '../datapath.ts'
 
-/** More of them would hide what to do. */
+/** A longer list would hide what to do. */
 const TOLD = 5
 
 /**
- * Who keeps connections from leaving, in words: the pod, the process, how many bytes it has not read, and where; and the
- * pods whose readers cannot be woken.
+ * A text that names the readers that keep connections from leaving. It gives the pod, the process, the unread bytes and
+ * the connection. It also names pods whose readers the agent cannot wake, because a process holds a socket's lock.
  */
-export function tellHolders(
+export function describeStalledReaders(
   flows: readonly Flow[],
   podOf: (netnsCookie: bigint) => string | undefined = () => undefined,
   unkicked: readonly bigint[] = [],
@@ -18,12 +18,12 @@ export function tellHolders(
     (cookie) => `a process of ${nameOf(cookie)} holds the lock of a TCP socket`,
   )
   const unread = flows.flatMap(({ client, server, clientToServer, serverToClient }) => [
-    ...held(clientToServer, client, server),
-    ...held(serverToClient, server, client),
+    ...stalled(clientToServer, client, server),
+    ...stalled(serverToClient, server, client),
   ])
   return [...firstOf(unread), ...firstOf(locked)].join('; ')
 
-  function held(
+  function stalled(
     { unreadBytes }: FlowDirection,
     sender: FlowEnd | undefined,
     reader: FlowEnd | undefined,
@@ -44,5 +44,5 @@ function firstOf(told: readonly string[]): string[] {
   return [...told.slice(0, TOLD), ...(more > 0 ? [`${more} more`] : [])]
 }
 
-/** The name of a process is what it likes: nothing of it moves the cursor of a terminal. */
+/** A process chooses its own name. Control characters in it must not move the terminal's cursor. */
 const printable = (text: string): string => text.replaceAll(/\p{C}/gu, '?')

@@ -7,12 +7,16 @@ import { reasonNames } from '../generated-names.ts'
 import type { GaugeRecord } from '../maps/generated.ts'
 import type { Programs } from '../pins/programs.ts'
 
-/** Walks over every watched end, which takes some 0.3 us each; over those of connections that are not paired twice. */
+/**
+ * Walks over every watched end, which takes some 0.3 us each. If some connections are not paired, it reads the flow
+ * table, too.
+ */
 export async function survey(programs: Programs): Promise<Survey> {
-  // In this order: a connection that closes in between counts twice rather than not at all, and no total goes back.
+  // The order matters. A connection that closes in between counts twice, which is better than not at all: no total may
+  // decrease.
   const gauge = surveyGauge(programs)
   const totals = sumCounters(programs.counters.lookupPerCpu(0) ?? [])
-  // Connections are paired when they are to join; before, only their numbers tell which ends belong together.
+  // Connections are paired only before they join. Until then their sequence numbers tell which ends belong together.
   const now =
     gauge.ends === 2 * gauge.paired ? gauge.paired : await countConnections(flowPieces(programs))
   return {
@@ -32,7 +36,7 @@ export async function survey(programs: Programs): Promise<Survey> {
   }
 }
 
-/** The kernel's part of it. */
+/** Runs the kernel's survey and returns its result. */
 export function surveyGauge(programs: Programs): GaugeRecord {
   programs.survey.run()
   const gauge = programs.gauge.lookup(0)

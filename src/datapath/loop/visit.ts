@@ -3,17 +3,17 @@ import { type IterLink, withNetns } from 'libbpf'
 import { findNetns } from '../netns/finder.ts'
 import type { Programs } from '../pins/programs.ts'
 
-/** struct __sk_buff, of which a program reads cb. */
+/** struct __sk_buff; the program uses its cb alone. */
 const SKB_BYTES = 192
 const CB_OFFSET = 48
-/** The kernel wants an Ethernet header. */
+/** Long enough for the Ethernet header that the kernel requires. */
 const packet = new Uint8Array(64)
 
 type Visits = Pick<Programs, 'visit' | 'visitAll'>
 
 /**
- * Has the wanted ends of the pods' network namespaces join. Takes no lock that a process of a pod can hold. Returns whether
- * a connection waits for its other end, so that the next scan should come at once.
+ * Has the wanted ends in the pods' network namespaces join. Takes no lock that a process of a pod can hold. Returns
+ * whether a connection waits for its other end, so that the next scan should run at once.
  */
 export function visit(
   programs: Visits,
@@ -36,13 +36,13 @@ function visitOne(
   try {
     return withNetns(path, () => visitHere(programs, netnsCookie))
   } catch (error) {
-    // A pod that ends takes its namespace along before anybody hears of it.
+    // A pod's namespace ends with the pod, before the agent learns of it.
     if (errnoOf(error) !== 'ENOENT') throw error
     return false
   }
 }
 
-/** The same for the namespace that the calling thread is in. */
+/** Like `visit`, for the network namespace of the calling thread. */
 export function visitHere(programs: Visits, netnsCookie: bigint): boolean {
   if (programs.visitAll) return visitAll(programs.visitAll)
   const skb = Buffer.alloc(SKB_BYTES)
@@ -50,7 +50,7 @@ export function visitHere(programs: Visits, netnsCookie: bigint): boolean {
   return programs.visit !== undefined && programs.visit.run(skb, packet) !== 0
 }
 
-/** Whatever it writes says that. */
+/** Any output means that a connection waits for its other end. */
 function visitAll(link: IterLink): boolean {
   return link.iterate().length > 0
 }

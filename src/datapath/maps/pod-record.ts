@@ -1,4 +1,4 @@
-/** What the maps hold of a pod. */
+/** The record of a pod in the maps. */
 
 import { isIPv4 } from 'node:net'
 import { maxRules } from '../../pods/exclusions.ts'
@@ -6,10 +6,10 @@ import type { PodNetns } from '../datapath.ts'
 import type { CidrRecord, PodRecord } from './generated.ts'
 import { AF_INET, AF_INET6 } from './layout.ts'
 
-/** (gid_t)-1, which nobody has. */
+/** (gid_t)-1, which no process has. */
 const NO_GID = 0xffffffff
 
-/** Pure. Throws a RangeError on more rules than fit, which no source lets through. */
+/** Pure. Throws a RangeError if there are more rules than fit; every source refuses those before. */
 export function podRecord({
   proxyUid,
   proxyGid = NO_GID,
@@ -42,7 +42,10 @@ function filled<Rule>(rules: readonly Rule[], none: Rule): Rule[] {
   return Array.from({ length: maxRules }, (_, index) => rules[index] ?? none)
 }
 
-/** An IPv4 network that is written inside IPv6 (`::ffff:10.0.0.0/104`) is an IPv4 one, as the addresses in it are. */
+/**
+ * An IPv4-mapped network (`::ffff:10.0.0.0/104`) becomes an IPv4 one, because the addresses that it matches are IPv4,
+ * too.
+ */
 function cidrRecord(cidr: string): CidrRecord {
   const [address = '', length] = cidr.split('/')
   let bits = Number(length)
@@ -61,13 +64,13 @@ function cidrRecord(cidr: string): CidrRecord {
   }
 }
 
-/** Of which as many leading bits are set. */
+/** A byte with `bits` leading ones; `bits` is clamped to 0..8. */
 function maskByte(bits: number): number {
   return (0xff00 >> Math.max(0, Math.min(8, bits))) & 0xff
 }
 
 function ipv6Bytes(address: string): number[] {
-  // The parser of URLs writes an address with hexadecimal groups only.
+  // The URL parser writes an IPv6 address with hexadecimal groups only.
   const { hostname } = new URL(`http://[${address}]/`)
   const [before = [], after = []] = hostname
     .slice(1, -1)

@@ -1,16 +1,16 @@
-/** From the kernel's pairs of client and server to what went from one group of pods to another. */
+/** Adds up the kernel's pairs of client and server into measurements between groups of pods. */
 
 import type { Histogram, Measurement } from '../datapath.ts'
 import { histogramValues, measuredPathNames, roleNames } from '../generated-names.ts'
 import type { MeasuredRecord, SizesRecord, TimesRecord } from './generated.ts'
 
 export interface MeasuredPair {
-  /** Of client and server. */
+  /** The group numbers of client and server. */
   readonly groups: readonly number[]
   readonly sums: MeasuredRecord
 }
 
-/** One measurement for each pair of labels and path by which anything was sent or read. */
+/** Returns one measurement for each pair of labels and path that carried any traffic. */
 export function addUp(
   pairs: readonly MeasuredPair[],
   labelOf: (group: number) => string,
@@ -41,7 +41,7 @@ export function addUp(
   )
 }
 
-/** The upper bounds of all buckets but the last, which has none. */
+/** The upper bounds of all buckets except the last, which has none. */
 const bounds = (buckets: number, firstBits: number, unit: number): readonly number[] =>
   Array.from({ length: buckets - 1 }, (_, index) => 2 ** (firstBits + index) / unit)
 

@@ -1,4 +1,4 @@
-/** The measuring programs: loaded and attached while something is to be measured, gone with this process. */
+/** The measuring programs. They are loaded and attached only while something is measured, and end with this process. */
 
 import { join } from 'node:path'
 import {
@@ -28,18 +28,20 @@ import {
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/measure.bpf.o')
 const PROGRAMS = ['sent', 'answered', 'arrived', 'read']
-/** What it has for itself; all else that it knows is pinned, or not used. */
+/**
+ * The maps of the measuring object itself. All other maps that it declares are the data path's pinned ones, or unused.
+ */
 const OWN_MAPS = ['timings', 'met', 'crossings', 'measured', 'groups', 'measure', 'told']
 
-/** The maps of the data path that the programs look at. */
+/** The maps of the data path that the programs read. */
 const WATCHED_MAPS = ['ends', 'conns', 'events'] as const
 export type WatchedMaps = Readonly<Record<(typeof WATCHED_MAPS)[number], AnyMap>>
 
 export class Measurements implements Disposable {
   readonly #watched: WatchedMaps
-  /** Of the pods, by netns cookie. */
+  /** Labels of the pods, by netns cookie. */
   readonly #labels = new Map<bigint, string>()
-  /** A label's place is the number of its group. */
+  /** A label's index is its group number. */
   readonly #groups = ['unknown']
   #running: Running | undefined
 
@@ -47,7 +49,7 @@ export class Measurements implements Disposable {
     this.#watched = watched
   }
 
-  /** Measures this from now on; what was counted is kept until nothing is measured any more. */
+  /** Replaces the settings. Existing counts stay until all measuring is off. */
   set(wanted: MeasureSettings): void {
     const { histograms, slowReadMs, slowRequestMs, changes } = wanted
     if (!histograms && !changes && slowReadMs === 0 && slowRequestMs === 0) {
@@ -63,7 +65,7 @@ export class Measurements implements Disposable {
     })
   }
 
-  /** Under which name the pod is added up. */
+  /** Sets the label under which the pod's traffic is added up. */
   label(netnsCookie: bigint, label: string): void {
     if (this.#labels.get(netnsCookie) === label) return
     this.#labels.set(netnsCookie, label)
@@ -80,7 +82,7 @@ export class Measurements implements Disposable {
     return addUp(this.#running?.read() ?? [], labelOf)
   }
 
-  /** Events that were not told because they were too many, since measuring began. */
+  /** The number of events that were dropped because there were too many, since measuring began. */
   dropped(): bigint {
     return this.#running?.dropped() ?? 0n
   }
@@ -104,7 +106,7 @@ export class Measurements implements Disposable {
   }
 }
 
-/** The object in the kernel, attached. */
+/** The loaded and attached object. */
 class Running implements Disposable {
   readonly #object: LoadedObject
   readonly #links: Attachment[]
@@ -132,7 +134,7 @@ class Running implements Disposable {
     this.#links = links
   }
 
-  /** The sums of all CPUs. */
+  /** The sums over all CPUs. */
   read(): MeasuredPair[] {
     return [...this.#measured.keys()].flatMap((key) => {
       const perCpu = this.#measured.lookupPerCpu(key)
@@ -153,7 +155,7 @@ class Running implements Disposable {
   }
 }
 
-/** Adds up the 64-bit numbers that a struct measured is made of. */
+/** Adds up structs measured field by field. They consist of 64-bit numbers only. */
 function sum(perCpu: readonly Uint8Array[]): MeasuredPair['sums'] {
   const total = new BigUint64Array(measured.size / u64.size)
   for (const value of perCpu) {

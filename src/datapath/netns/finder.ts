@@ -2,12 +2,12 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { netnsCookie } from 'libbpf'
 import { processIds } from '../../lib/proc.ts'
 
-/** Where `ip netns` keeps names. */
+/** The directory where `ip netns` keeps names. */
 const NAMED = '/run/netns'
 
 /**
- * A path that opens the network namespace with the cookie: one with a name, or one that a process is in. For a pod
- * that nobody tells us about any more; looks at every process, so it is for the rare case.
+ * A path that opens the network namespace with this cookie: by name, or by a process in it. It reads all of /proc, so
+ * it is for pods that no source reports any more.
  */
 export function findNetns(cookie: bigint): string | undefined {
   const seen = new Set<string>()
@@ -18,7 +18,7 @@ export function findNetns(cookie: bigint): string | undefined {
       seen.add(inode)
       if (netnsCookie(path) === cookie) return path
     } catch {
-      // The process or the name has just gone, and what it opened with it.
+      // The process or the name has just gone.
     }
   }
   return undefined

@@ -7,25 +7,26 @@ import { parseProcessStat } from '../../lib/proc.ts'
 import { currentNetnsCookie, withNetns } from 'libbpf'
 import type { NetnsRef } from '../../pods/observed-pod.ts'
 
-/** The system calls that a network namespace is asked with; they throw errors with an errno name as `code`. */
+/** The system calls that query a network namespace. They throw errors with an errno name as `code`. */
 export interface NetnsCalls {
-  /** Runs `fn` with the calling thread inside the namespace, synchronously, and ends the process if it cannot return. */
+  /**
+   * Runs `fn` synchronously with the calling thread inside the namespace. Ends the process if the thread cannot return.
+   */
   readonly withNetns: <T>(path: string, fn: () => T) => T
-  /** SO_NETNS_COOKIE of the namespace that the calling thread is in. */
+  /** SO_NETNS_COOKIE of the calling thread's namespace. */
   readonly currentNetnsCookie: () => bigint
 }
 
 export interface ResolvedNetns {
   readonly netnsCookie: bigint
-  /** A path that opens the namespace as long as it lives. */
+  /** A path that opens the namespace while the namespace exists. */
   readonly netnsPath: string
-  /** The addresses in it, but loopback and link-local ones; none if they were not wanted. */
+  /** The addresses in the namespace, without loopback and link-local ones. Empty if they were not requested. */
   readonly ips: readonly string[]
 }
 
 /**
- * Enters the namespace, asks it and comes back, in one synchronous go, so that nothing else of this process ever runs
- * inside.
+ * Enters the namespace, queries it and returns, all synchronously. So nothing else of this process ever runs inside.
  *
  * Throws a MeshaccelError with the code NETNS_GONE, NOT_A_NETNS, PID_GONE, FOREIGN_USER_NAMESPACE, NETNS_FORBIDDEN,
  * HOST_NETWORK (it is the caller's own) or NETNS_COOKIE_UNSUPPORTED.
@@ -58,10 +59,10 @@ export function resolveNetns(
 }
 
 /**
- * What tells one namespace behind a reference from the next, without entering it. A path's inode number is given to
- * another namespace once it is free, but not with the same change time; a process is told by when it was started.
+ * A text that identifies the namespace behind a reference, without entering it. The kernel reuses a path's inode number
+ * for another namespace, but not with the same change time. For a process the text includes its start time.
  *
- * Throws as resolveNetns for what is gone.
+ * Throws like `resolveNetns` if the namespace is gone.
  */
 export function identifyNetns(ref: NetnsRef): string {
   try {
@@ -79,17 +80,17 @@ export function identifyNetns(ref: NetnsRef): string {
   }
 }
 
-/** Whether there is any established TCP connection in the namespace; asks a counter, not the sockets. */
+/** Whether the namespace has any established TCP connection. Reads a counter and does not walk over sockets. */
 export function hasConnections(path: string): boolean {
   const snmp = withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8'))
-  // Two lines, names and values. It counts those over IPv6 as well.
+  // There are two lines: names and values. The counter includes IPv6.
   const [names = [], values = []] = [...snmp.matchAll(/^Tcp: (.*)$/gm)].map(([, fields = '']) =>
     fields.split(' '),
   )
   return Number(values[names.indexOf('CurrEstab')]) > 0
 }
 
-/** Opening anything else could do harm: a FIFO blocks, a device may do what it likes. */
+/** Opening anything else could do harm: a FIFO blocks, and a device may have side effects. */
 function requireFile(path: string, subject: string, ref: NetnsRef): void {
   const operation = `open network namespace of ${subject}`
   let isFile
@@ -101,7 +102,7 @@ function requireFile(path: string, subject: string, ref: NetnsRef): void {
   if (!isFile) throw notANetns(operation)
 }
 
-/** The uids of another user namespace mean other users here: a sidecar could not be told by its uid. */
+/** Uids in another user namespace mean other users here, so a sidecar's uid would not identify it. */
 function refuseForeignUser(pid: number, subject: string): void {
   const operation = `resolve network namespace of ${subject}`
   let theirs
@@ -192,7 +193,7 @@ function notANetns(operation: string, cause?: unknown): MeshaccelError {
   })
 }
 
-/** getifaddrs(3) answers for the namespace of the calling thread. */
+/** getifaddrs(3) reads the namespace of the calling thread. */
 function addresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])

@@ -1,19 +1,18 @@
-/** How long walks rest after a round, in durations of that round: they take a twentieth of one core at most. */
+/** The pause after a round, in multiples of that round's duration. So walks take at most a twentieth of one core. */
 const REST = 19
 
 /**
- * Walks over the sockets of namespaces that can wait for each other. Each takes the kernel a step for each bucket of the
- * node's table of connections, so where many are asked for again and again, one round does for all that have been asked
- * for since the one before; where few are, they come at once.
+ * Limits how often namespaces are walked over. Each walk takes the kernel a step for each bucket of the node's table of
+ * connections. Frequent requests share one round; rare requests run at once.
  */
-export class SpacedWalks {
+export class RationedWalks {
   readonly #walk: (netnsCookie: bigint) => Promise<void>
   readonly #now: () => number
   readonly #waiting = new Set<bigint>()
   #round: Promise<void> | undefined
   #notBefore = 0
 
-  /** `walk` does not reject. `now` is in any unit. */
+  /** `walk` must not reject. `now` may use any unit. */
   constructor(
     walk: (netnsCookie: bigint) => Promise<void>,
     now: () => number = () => performance.now(),
@@ -26,12 +25,12 @@ export class SpacedWalks {
     this.#waiting.add(netnsCookie)
   }
 
-  /** Begins a round unless one is under way, or the one before has only just ended. Nobody waits for it. */
+  /** Begins a round unless one is running or has only just ended. Does not wait for it. */
   walkIfDue(): void {
     if (this.#waiting.size > 0 && this.#now() >= this.#notBefore) void this.#walkRound()
   }
 
-  /** Resolves once all that has been asked for is done. */
+  /** Resolves once all requested walks are done. */
   async walkNow(): Promise<void> {
     await this.#round
     if (this.#waiting.size > 0) await this.#walkRound()

@@ -11,11 +11,11 @@ const PROGRAM = join(packageRoot, 'build/netns/meshaccel-walk')
 /** Makes one walk at a time over the TCP sockets of a network namespace. */
 export interface Walker extends Disposable {
   /**
-   * Walks with a pinned iterator; resolves to what it wrote, and to nothing if the namespace is gone. Rejects with a
-   * BpfError, or with WALKER_ENDED if the walker has ended.
+   * Walks with a pinned iterator. Resolves to the iterator's output, which is empty if the namespace is gone. Rejects
+   * with a BpfError, or with WALKER_ENDED if the walker has ended.
    */
   walk(pin: string, netnsPath: string): Promise<Buffer>
-  /** Whether it waits for a lock now, so that more processor time does not help. */
+  /** Whether the walker is waiting for a lock now, so that more processor time does not help. */
   waits(): boolean
 }
 
@@ -23,7 +23,7 @@ export interface Walker extends Disposable {
 const PIECE = 0
 const END = 1
 const FAILED_OPEN = 2
-/** What has failed, from the third kind on. */
+/** The operation that failed, from the third kind on. */
 const FAILURES = ['open', 'open the iterator for', 'enter', 'start to walk over', 'walk over']
 /** struct frame: kind, errno and length, each a u32. */
 const FRAME_BYTES = 12
@@ -35,11 +35,11 @@ interface Request {
   readonly reject: (error: unknown) => void
 }
 
-/** The process of walk.c. It ends with this one, but not before the kernel has given it the lock that it waits for. */
+/** The process of walk.c. It ends with this process, but not while it waits for a lock in the kernel. */
 export class WalkProcess implements Walker {
   readonly #process: ChildProcess
   #request: Request | undefined
-  /** The beginning of a frame that has not come whole. */
+  /** The beginning of an incomplete frame. */
   #received: Buffer = Buffer.alloc(0)
   #ended: unknown
 
@@ -47,7 +47,7 @@ export class WalkProcess implements Walker {
     this.#process = spawn(program, [String(process.pid)], { stdio: ['pipe', 'pipe', 'ignore'] })
     this.#process.on('error', (cause) => this.#end(cause))
     this.#process.on('close', (code, signal) => this.#end(`exit ${code ?? signal}`))
-    // The error that says why is another.
+    // `close` reports the cause, so this error adds nothing.
     this.#process.stdin?.on('error', () => undefined)
     this.#process.stdout?.on('data', (data: Buffer) => this.#receive(data))
   }
@@ -70,7 +70,7 @@ export class WalkProcess implements Walker {
     return pid !== undefined && readProcessStat(pid)?.state === 'D'
   }
 
-  /** A process that waits for a lock ends as soon as it has it. Nobody here waits for that. */
+  /** A process that waits for a lock ends only once it has the lock. This call does not wait for that. */
   [Symbol.dispose](): void {
     this.#process.kill('SIGKILL')
     this.#process.stdin?.destroy()
@@ -99,7 +99,7 @@ export class WalkProcess implements Walker {
     }
     this.#request = undefined
     if (kind === END) return request.resolve(Buffer.concat(request.pieces))
-    // A pod that ends takes its namespace along before anybody hears of it.
+    // A pod's namespace ends with the pod, before the agent learns of it.
     if (kind === FAILED_OPEN && errno === constants.errno.ENOENT) {
       return request.resolve(Buffer.alloc(0))
     }

@@ -5,20 +5,24 @@ import { findNetns } from './finder.ts'
 import { WalkProcess, type Walker } from './walk-process.ts'
 
 /**
- * Between two looks at the process of a walk. A walk takes some 2 ms, up to 4 ms on a node with 10,000 connections. Twice
- * this times MAX_BLOCKED is below a second: so long may a round of walks take if every pod that it meets holds a lock.
+ * The pause between two checks of a walk's process. A walk takes some 2 ms, and up to 4 ms on a node with 10,000
+ * connections. Twice this pause times MAX_BLOCKED is less than a second. That bounds a round of walks if every pod
+ * holds a lock.
  */
 const LOOK_MS = 12
-/** A process waits now and then for something else, such as memory. It waits for a lock if so many looks find it waiting. */
+/**
+ * The number of successive checks that must find the process waiting. A single wait may be for something else, such as
+ * memory.
+ */
 const WAITING_LOOKS = 2
-/** A walk that needs more looks counts as blocked, whatever its process does. */
+/** A walk that needs more checks counts as blocked, whatever its process does. */
 const MAX_LOOKS = 80
 /**
- * A blocked process takes some 130 KiB, half of it in the kernel: all together take some 4 MiB. Each pod has one at
- * most.
+ * The maximum number of blocked processes, at most one for each pod. Each takes some 130 KiB, half of it in the kernel:
+ * all together some 4 MiB.
  */
 const MAX_BLOCKED = 32
-/** A pod that holds a lock for longer is told of. */
+/** If a pod holds a lock for longer, the log says so. */
 const TOLD_AFTER_MS = 1_000
 
 export interface WalksOptions {
@@ -31,11 +35,13 @@ export interface WalksOptions {
 }
 
 /**
- * Walks over the TCP sockets of pods, which takes each socket's lock. A process of the pod can hold that lock for as long
- * as it likes: it only has to fault inside recv(). So walks are made by processes that nobody waits for in vain.
+ * Walks over the TCP sockets of pods. A walk takes each socket's lock. A process of the pod can hold that lock for any
+ * time: a page fault inside recv() is enough. So separate processes make the walks, and the agent does not wait for a
+ * blocked one.
  *
- * One walk is made at a time. A walk whose process waits for a lock at two looks in a row is blocked: its process finishes
- * it alone, another process makes the next ones, and its namespace is not walked over again before.
+ * Only one walk runs at a time. A walk is blocked if its process waits for a lock at two checks in a row. That process
+ * then finishes alone, and another process makes the next walks. The namespace is not walked over again until the
+ * blocked walk returns.
  */
 export class Walks implements Disposable {
   readonly #log: Log | undefined
@@ -44,13 +50,13 @@ export class Walks implements Disposable {
   readonly #maxLooks: number
   readonly #maxBlocked: number
   readonly #toldAfterMs: number
-  /** Settles when all walks that were asked for before are made, or blocked. */
+  /** Settles when all earlier walks are done or blocked. */
   #last: Promise<unknown> = Promise.resolve()
   #idle: Walker | undefined
   #active: Walker | undefined
-  /** By netns cookie. */
+  /** Walkers that are blocked, by netns cookie. */
   readonly #blocked = new Map<bigint, Walker>()
-  /** Netns cookies of those that were told of. */
+  /** Netns cookies that the log has mentioned. */
   readonly #told = new Set<bigint>()
   #wasFull = false
   #disposed = false
@@ -72,9 +78,9 @@ export class Walks implements Disposable {
   }
 
   /**
-   * Walks with a pinned iterator over a pod's TCP sockets. Resolves to what the iterator wrote: nothing if the namespace
-   * is gone. Resolves to undefined if the walk is blocked, or cannot be made now; it is to be asked for again.
-   * `netnsPaths` says how to enter namespaces; others are searched for.
+   * Walks with a pinned iterator over a pod's TCP sockets. Resolves to the iterator's output, which is empty if the
+   * namespace is gone. Resolves to undefined if the walk is blocked or cannot run now; call it again later.
+   * `netnsPaths` has the paths of namespaces; other namespaces are searched for.
    */
   async walk(
     pin: string,
@@ -86,17 +92,17 @@ export class Walks implements Disposable {
     return turn
   }
 
-  /** Whether a walk waits for the lock of a socket in the namespace. */
+  /** Whether a walk is waiting for a socket's lock in the namespace. */
   isBlocked(netnsCookie: bigint): boolean {
     return this.#blocked.has(netnsCookie)
   }
 
-  /** The namespace is gone. */
+  /** Call this when the namespace is gone. */
   forget(netnsCookie: bigint): void {
     this.#told.delete(netnsCookie)
   }
 
-  /** Ends the processes; those that are blocked end once they have their lock. */
+  /** Ends the processes. A blocked process ends once it has its lock. */
   [Symbol.dispose](): void {
     this.#disposed = true
     for (const walker of [this.#idle, this.#active, ...this.#blocked.values()]) {
@@ -138,7 +144,7 @@ export class Walks implements Disposable {
     }
   }
 
-  /** One idle process is enough: a blocked walk may have come back while another one was made. */
+  /** Keeps one idle process. A blocked walk may have returned while another walk ran. */
   #rest(walker: Walker): void {
     if (this.#idle || this.#disposed) walker[Symbol.dispose]()
     else this.#idle = walker
@@ -153,7 +159,7 @@ export class Walks implements Disposable {
     return isFull
   }
 
-  /** Resolves to false once the walk is blocked. A busy machine makes walks slow, not blocked. */
+  /** Resolves to false once the walk is blocked. A walk that is slow on a busy machine is not blocked. */
   async #inTime(output: Promise<Buffer>, walker: Walker): Promise<boolean> {
     const end = new AbortController()
     const ended = output.then(
@@ -195,7 +201,7 @@ export class Walks implements Disposable {
     )
   }
 
-  /** Once: a pod may do it again and again. */
+  /** Logs once for each pod, because a pod may repeat it. */
   #tell(netnsCookie: bigint): void {
     if (this.#told.has(netnsCookie)) return
     this.#told.add(netnsCookie)

@@ -1,4 +1,4 @@
-/** What is attached of the data path, and how. */
+/** The attachments of the data path, and how each is made. */
 
 import { BpfError } from 'libbpf'
 import type { Attachment, Link, LoadedObject, Program } from 'libbpf'
@@ -6,8 +6,8 @@ import type { Attachment, Link, LoadedObject, Program } from 'libbpf'
 type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
 
 /**
- * What is attached, in this order: readers are accounted for before the first connection is watched, and sockets watched
- * before any may join.
+ * The attachments, in their order. Receive accounting comes before the first connection is watched. Watching comes
+ * before any socket may join.
  */
 export const ATTACHMENTS: Readonly<Record<string, Attach>> = {
   received: (object) => object.program('meshaccel_received').attachTracing(),
@@ -18,7 +18,10 @@ export const ATTACHMENTS: Readonly<Record<string, Attach>> = {
     object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
   watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
-/** The splice watch that costs nothing where nobody splices. undefined where the kernel has no kprobes. */
+/**
+ * Attaches the splice watch as a kprobe, which costs nothing while no process splices. Returns undefined if the kernel
+ * has no kprobes.
+ */
 function attachSpliceKprobe(object: LoadedObject): Attachment | undefined {
   try {
     return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
@@ -29,8 +32,9 @@ function attachSpliceKprobe(object: LoadedObject): Attachment | undefined {
 }
 
 /**
- * The other one, which costs every system call of the node: splice-watch.ts. undefined where the first one is attached,
- * or where the kernel has no such tracepoint: then the self-test allows only what sidecars read.
+ * Attaches the splice watch as a tracepoint, which slows every system call of the node: see splice-watch.ts. Returns
+ * undefined if the kprobe is attached, or if the kernel has no such tracepoint. In that case the self-test allows
+ * proxies only.
  */
 function attachSpliceTracepoint(object: LoadedObject, _cgroup: string): Attachment | undefined {
   try {

@@ -2,11 +2,11 @@
  * The directory of the pins, and what may be in it:
  *
  *     PIN/<hash>              a version's pins, complete
- *     PIN/leaving-<hash>-<n>  the same, set aside: its last members have bytes unread, and it is not adopted again
- *     PIN/partial             a version's pins that are not complete yet, or no more
+ *     PIN/leaving-<hash>-<n>  the same, set aside: its last members have unread bytes, and no agent adopts it
+ *     PIN/partial             a version's pins, half made or half removed
  *
- * One rename makes a partial directory complete, and the reverse: whoever dies leaves one that the next one removes.
- * A self-test has a directory like it beside PIN. Only pins of objects whose name in the kernel begins with
+ * One rename turns a partial directory into a complete one, or back. If an agent dies, the next agent removes the
+ * partial directory. A self-test has such a directory beside PIN. Only pins of kernel objects whose name begins with
  * `meshaccel_` are ever removed.
  */
 
@@ -35,8 +35,8 @@ const VERSION = /^[0-9a-f]{16}$/
 const LEAVING = /^leaving-[0-9a-f]{16}-\d+$/
 
 /**
- * Makes the directory of the pins if need be and takes the right to work on it, until disposed of: two agents on the
- * same maps would move the same connections at once. Throws AGENT_RUNNING when somebody else has it, BAD_PINS when it
+ * Creates the directory of the pins if necessary, and holds its lock until disposed of. Two agents on the same maps
+ * would move the same connections at once. Throws AGENT_RUNNING if another process holds the lock, and BAD_PINS if this
  * is not a directory of ours on bpffs.
  */
 export function lockPins(pinDir: string): Disposable {
@@ -52,14 +52,14 @@ export function lockPins(pinDir: string): Disposable {
         hint: 'Stop that agent first, or give this one its own --pin.',
       })
     }
-    // The holder before may have removed it between the open and the lock.
+    // The previous holder may have removed the directory between the open and the lock.
     const found = statSync(pinDir, { throwIfNoEntry: false })
     if (fstatSync(directory.number).ino === found?.ino) return directory
     directory[Symbol.dispose]()
   }
 }
 
-/** Sysfs, where no bpffs is mounted, answers with an errno that explains nothing. */
+/** If no bpffs is mounted, sysfs answers with an errno that explains nothing. */
 function makePinDirectory(pinDir: string): void {
   try {
     makeDirectory(pinDir, 0o700)
@@ -95,13 +95,13 @@ function assertUsable(pinDir: string): void {
   chmodSync(pinDir, 0o700)
 }
 
-/** Whether it is a directory of ours: everybody may make one on bpffs. */
+/** Whether the directory belongs to this user: any user may create one on bpffs. */
 function isOwn(path: string): boolean {
   const found = lstatSync(path)
   return found.isDirectory() && found.uid === process.geteuid?.()
 }
 
-/** Complete directories of pins: of this version and of others, those that were set aside last. */
+/** Complete directories of pins, of this version and of others. Versions that were set aside come last. */
 export function pinnedVersions(pinDir: string): string[] {
   const names = list(pinDir)
   return [VERSION, LEAVING].flatMap((pattern) =>
@@ -109,12 +109,12 @@ export function pinnedVersions(pinDir: string): string[] {
   )
 }
 
-/** Whether it was set aside. */
+/** Whether the version was set aside. */
 export function isLeaving(version: string): boolean {
   return LEAVING.test(basename(version))
 }
 
-/** Sets a version aside. Returns where it is now. */
+/** Sets a version aside. Returns its new path. */
 export function setAside(version: string): string {
   const name = join(dirname(version), `leaving-${basename(version)}-`)
   let number = 1
@@ -123,13 +123,13 @@ export function setAside(version: string): string {
   return `${name}${number}`
 }
 
-/** Whether the directory is there and holds pins of all these names. */
+/** Whether the directory exists and holds pins with all these names. */
 export function holdsPins(directory: string, names: readonly string[]): boolean {
   const found = new Set(list(directory))
   return names.every((name) => found.has(name))
 }
 
-/** An empty PIN/partial. */
+/** Creates an empty PIN/partial and returns its path. */
 export function makePartial(pinDir: string): string {
   removePartial(pinDir)
   const partial = join(pinDir, PARTIAL)
@@ -137,12 +137,12 @@ export function makePartial(pinDir: string): string {
   return partial
 }
 
-/** PIN/partial is complete: puts it into place as this version. */
+/** Renames the complete PIN/partial to `version`. */
 export function completePartial(pinDir: string, version: string): void {
   renameSync(join(pinDir, PARTIAL), version)
 }
 
-/** Removes PIN/partial, what an agent that died has left half done, whether it came or went: it has no member. */
+/** Removes PIN/partial, which an agent that died has left half made or half removed. It has no member. */
 export function removePartial(pinDir: string): void {
   removePins(join(pinDir, PARTIAL))
 }
@@ -153,7 +153,7 @@ export function makeSelfTestPins(pinDir: string): string {
   return mkdtempSync(`${pinDir}${SELF_TEST}${process.pid}-`)
 }
 
-/** Removes what agents that died in their self-test have left beside PIN. */
+/** Removes what agents left beside PIN when they died during their self-test. */
 export function removeDeadSelfTests(pinDir: string): void {
   const prefix = `${basename(pinDir)}${SELF_TEST}`
   for (const name of list(dirname(pinDir))) {
@@ -172,21 +172,21 @@ export function removeVersion(version: string): void {
   removePartial(pinDir)
 }
 
-/** Removes all that is ours in a directory of pins without a member, and then itself. */
+/** Removes all our pins from a directory without members, then the directory. */
 export function removeAll(pinDir: string): void {
   for (const version of pinnedVersions(pinDir)) removeVersion(version)
   removePartial(pinDir)
   removeEmpty(pinDir)
 }
 
-/** Removes the directory of the pins, if it is empty. Returns what is left in it. */
+/** Removes the directory of the pins if it is empty. Returns the names that are left in it. */
 export function removeEmpty(pinDir: string): string[] {
   const left = list(pinDir)
   if (left.length === 0 && existsSync(pinDir)) rmdirSync(pinDir)
   return left
 }
 
-/** Throws FOREIGN_PINS, and what to do, when something in the directory is not ours. */
+/** Throws FOREIGN_PINS if something in the directory is not ours. Its hint says what to do. */
 export function assertOurs(directory: string): void {
   const foreign = list(directory).filter((name) => pinOf(join(directory, name)) === undefined)
   if (foreign.length === 0) return
@@ -197,19 +197,19 @@ export function assertOurs(directory: string): void {
   })
 }
 
-/** Whether a program of the directory is attached, or may be run. */
+/** Whether the directory has a link: a program that is attached, or an iterator. */
 export function hasLinks(directory: string): boolean {
   return list(directory).some((name) => pinOf(join(directory, name)) === 'link')
 }
 
-/** The kind of a pin of ours; undefined for everything else. */
+/** The kind of one of our pins; undefined for everything else. */
 function pinOf(path: string): 'map' | 'program' | 'link' | undefined {
   if (!lstatSync(path).isFile()) return undefined
   const { kind, name } = inspectPin(path)
   return name.startsWith('meshaccel_') ? kind : undefined
 }
 
-/** Unpins what is in the directory, attachments first. Idempotent. */
+/** Unpins everything in the directory, links first. Idempotent. */
 function removePins(directory: string): void {
   assertOurs(directory)
   const names = list(directory)

@@ -3,8 +3,8 @@
  *
  *     PIN/<hash>/{config,pods,...,watch,verdict,...,scan,...}
  *
- * A successor with the same object adopts it; links of iterators are pinned too, so that another version, or `cleanup`
- * without an agent, can drain what it finds by running them.
+ * A successor with the same object adopts it. Links of iterators are pinned, too. So another version, or `cleanup`
+ * without an agent, can run them to drain the connections that it finds.
  */
 
 import { createHash } from 'node:crypto'
@@ -36,13 +36,13 @@ import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 
-/** A task that every process can name: the first one of its pid namespace. */
+/** The init process of the pid namespace, which every process can name. */
 const ANY_TASK = 1
 
-/** Attached when it is needed. */
+/** The program that is attached only on demand. */
 const SPLICE_PROGRAM = 'meshaccel_splice_call'
 
-/** Iterators that run once each time, and those that walk over the TCP sockets of a network namespace. */
+/** Iterators that run once per call, and iterators that walk over the TCP sockets of a network namespace. */
 const ITERATORS = {
   scan: 'once',
   survey: 'once',
@@ -70,12 +70,13 @@ export const pinnedMaps = [
   'shares',
 ] as const
 
-/** One of these two is there; which one depends on the kernel, and on whether it is needed now. */
+/** Exactly one of these two is pinned. It depends on the kernel, and on whether the watch is needed now. */
 const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 
 /**
- * One of these two is there, and makes wanted ends join. The first is a program for one network namespace, which Linux 7.3
- * refuses. The second is an iterator over the records of all ends. Some machines refuse iterators over elements of maps.
+ * Exactly one of these two is pinned; it makes wanted ends join. `visit` runs inside one network namespace; Linux 7.3
+ * refuses it. `visit_all` iterates over the records of all ends; some machines refuse iterators over the elements of
+ * maps.
  */
 const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as const
 
@@ -88,10 +89,13 @@ const EVERY_PIN: readonly string[] = [
 ].flat()
 
 /**
- * What is the same in every version's pins, so that any agent and `cleanup` can drain what they find: the settings begin
- * with `__u32 redirect`; the pods are known by netns cookie; the sockhash holds the members; the iterators move
- * connections on, and `scan` writes the netns cookies of the sockets that `kick` is to wake. Where there is `reset`, it
- * dooms what cannot leave.
+ * The pins that every version has in the same form, so that any agent and `cleanup` can drain them.
+ * - The settings begin with `__u32 redirect`.
+ * - The key of the pods is the netns cookie.
+ * - The sockhash holds the members.
+ * - The iterators move connections to their next state. `scan` writes the netns cookies of the sockets that need
+ *   `kick`.
+ * - `reset`, if present, resets connections that cannot leave.
  */
 export class Pins implements Disposable {
   readonly #stack = new Disposables()
@@ -100,7 +104,7 @@ export class Pins implements Disposable {
   readonly #enrolled: BpfMap<bigint, Uint8Array>
   readonly scan: IterLink
   readonly survey: IterLink
-  /** A pin: a process apart walks with it (netns/walks.ts). */
+  /** The path of a pin: a separate process walks with it (netns/walks.ts). */
   readonly kick: string
   readonly reset: IterLink | undefined
 
@@ -135,7 +139,7 @@ export class Pins implements Disposable {
     return wasOn
   }
 
-  /** Watches no pod any more. */
+  /** Removes all pods from the map. */
   withdrawAll(): void {
     for (const cookie of this.#enrolled.keys()) this.#enrolled.delete(cookie)
   }
@@ -147,7 +151,7 @@ export class Pins implements Disposable {
     return count
   }
 
-  /** Disposes of the resource together with the pins. */
+  /** Has `dispose` dispose of the resource, too. */
   protected use<T extends Disposable>(resource: T): T {
     return this.#stack.use(resource)
   }
@@ -157,7 +161,7 @@ export class Pins implements Disposable {
   }
 }
 
-/** The pins of this version. Disposing of them leaves the kernel's side. */
+/** The pins of this version. `dispose` closes them and leaves the kernel's objects. */
 export class Programs extends Pins {
   readonly config: BpfMap<number, ConfigRecord>
   readonly pods: BpfMap<bigint, PodRecord>
@@ -168,16 +172,16 @@ export class Programs extends Pins {
   readonly ends: AnyMap
   readonly conns: AnyMap
   readonly flows: IterLink
-  /** Where the flow table goes on. */
+  /** The position where the next run of the flow table's iterator continues. */
   readonly cursor: BpfMap<number, CursorRecord>
-  /** Has the wanted ends of the caller's network namespace join; else `visitAll` is there. */
+  /** Has the wanted ends of the caller's network namespace join. If undefined, `visitAll` is set. */
   readonly visit: Program | undefined
   /** Has all wanted ends join. */
   readonly visitAll: IterLink | undefined
   readonly spliceProgram: Program
   readonly directory: string
   readonly sightWatched: IterLink
-  /** Pins, as `kick`. */
+  /** Paths of pins, like `kick`. */
   readonly sight: string
   readonly adopt: string
 
@@ -211,7 +215,7 @@ export class Programs extends Pins {
   }
 }
 
-/** The path of a pinned iterator; throws if it is none. */
+/** Returns the path of a pinned iterator. Throws if it is not one. */
 function iteratorPin(path: string): string {
   IterLink.fromPin(path)[Symbol.dispose]()
   return path
@@ -223,7 +227,7 @@ export function currentPins(pinDir: string): string {
   return join(pinDir, hash.digest('hex').slice(0, 16))
 }
 
-/** Whether the directory holds all that an agent needs to adopt it. */
+/** Whether the directory holds all pins that an agent needs to adopt it. */
 export function isComplete(directory: string): boolean {
   const alternatives = [...SPLICE_WATCHES, ...Object.keys(VISITS)]
   return (
@@ -235,8 +239,8 @@ export function isComplete(directory: string): boolean {
 }
 
 /**
- * Loads, attaches and pins everything, or nothing, in PIN/partial, which it returns. `prepare` sees the maps before
- * anything is attached. While no pod is enrolled it does not meddle with another version's connections.
+ * Loads, attaches and pins everything, or nothing, in PIN/partial, and returns that path. `prepare` gets the maps
+ * before anything is attached. While no pod is enrolled, this does not affect the connections of another version.
  */
 export function install(
   pinDir: string,
@@ -272,7 +276,7 @@ export function install(
   }
 }
 
-/** The kernel is asked by loading: it knows best what it lacks. */
+/** Tries both variants, because only a load tells what the kernel lacks. */
 function load(): { readonly object: LoadedObject; readonly visits: keyof typeof VISITS } {
   try {
     return { object: loadWith('visit'), visits: 'visit' }
@@ -280,7 +284,7 @@ function load(): { readonly object: LoadedObject; readonly visits: keyof typeof 
     try {
       return { object: loadWith('visit_all'), visits: 'visit_all' }
     } catch {
-      // The first refusal tells more: the second one may be this machine's.
+      // Reports the first refusal: the second one may be specific to this machine.
       throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
         code: 'KERNEL_REFUSED',
         operation: 'load the data path',

@@ -1,14 +1,14 @@
-/** From what the probes found to what is allowed: a pure function. */
+/** Derives the policy from the results of the probes. Pure. */
 import type { Policy } from '../datapath.ts'
 
 /** One question to the kernel and its answer. */
 export interface Probe {
   readonly name: ProbeName
-  /** Whether the kernel behaves as an application would expect of TCP. */
+  /** Whether the kernel behaves as an application expects of TCP. */
   readonly ok: boolean
   readonly detail: string
   readonly hint?: string
-  /** It waited in vain: for a kernel that never answers, or on a machine that is too busy to. */
+  /** The probe timed out: the kernel never answers, or the machine is too busy. */
   readonly timedOut?: true
 }
 
@@ -27,10 +27,10 @@ export type ProbeName =
   | 'mptcp'
   | 'foreign-programs'
 
-/** `none`: for information. */
+/** `none`: the probe is informational. */
 type Consequence = Exclude<Policy, 'full'> | 'none'
 
-/** Every probe, in the order of its run, and what follows when it fails. */
+/** Every probe, in running order, and what its failure leads to. */
 export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
   ['programs-load', 'refused'],
   ['netns-cookie', 'refused'],
@@ -50,14 +50,14 @@ export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
 export interface SelfTestResult {
   readonly policy: Policy
   readonly refusedBecause?: string
-  /** Refused, though nothing speaks against this kernel but the clock, or the state of the machine: worth another try. */
+  /** The result is `refused` only because of a timeout or the machine's state: worth another try. */
   readonly undecided?: true
   readonly probes: readonly Probe[]
 }
 
 /**
- * The policy that every probe allows. A probe that did not run is one that failed: nobody knows. Where evidence and a
- * time-out both refuse, the evidence counts.
+ * The strictest policy that follows from the probes. A probe that did not run counts as failed. If a failed probe and a
+ * timeout both refuse, the failed probe gives the reason.
  */
 export function judge(probes: readonly Probe[]): SelfTestResult {
   const failed = (policy: Policy): { name: ProbeName; probe: Probe | undefined }[] =>

@@ -17,7 +17,7 @@ export function probesOf({ probesRun: run, probesOk: ok }: Bits): Record<string,
   )
 }
 
-/** A probe's place among all is its bit. */
+/** A probe's index in `consequences` is its bit. */
 const bitsOf = (probes: readonly Pick<Probe, 'name'>[]): number =>
   consequences.reduce(
     (bits, [name], bit) => bits | (probes.some((probe) => probe.name === name) ? 1 << bit : 0),

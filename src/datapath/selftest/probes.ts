@@ -1,6 +1,6 @@
 /**
- * The probes: real sockets over loopback, watched by the real data path inside a scratch cgroup. They end by a
- * time-out, never by hanging; run them in a process of their own all the same (self-test.ts).
+ * The probes: real sockets over loopback, watched by the real data path inside a scratch cgroup. Each ends by a
+ * timeout. They still run in a process of their own (self-test.ts).
  */
 import { messageOf } from '../../lib/errno.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
@@ -15,9 +15,9 @@ import { probeWords } from './words.ts'
 
 /** More turns and scans than a join needs (TURNS and PROOF_RECEIVES of meshaccel.h). */
 const ROUNDS = 24
-/** Of a join that is not complete by then nothing is left (JOINING_NS): turns that take so long prove nothing. */
+/** The kernel forgets a join that is not complete by then (JOINING_NS). Turns that take longer prove nothing. */
 const JOINING_MS = 1_000
-/** On a busy machine. */
+/** The maximum number of tries on a busy machine. */
 const ASKED_AT_MOST = 3
 const TIMED_OUT = 'ETIMEDOUT'
 const CAP_BYTES = 1 << 20
@@ -26,12 +26,15 @@ const BPF_PROG_TYPE_SK_MSG = 16
 
 interface Answer {
   readonly ok: boolean
-  /** What was found, besides the words that stand for the answer. */
+  /** The result, in addition to the words for the answer. */
   readonly found?: string
 }
 type Pair = ReturnType<typeof TcpSocket.pair>
 
-/** Asks one probe after the other, and tells each answer; those behind a data path that does not load are left out. */
+/**
+ * Runs one probe after another and reports each answer. If the data path does not load, the probes that need it are
+ * left out.
+ */
 export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Probe) => void): void {
   const ask = (name: ProbeName, question: () => Answer): boolean => {
     const answer = attempt(name, question)
@@ -67,14 +70,14 @@ export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Prob
   ]
   for (const [name, question] of questions) {
     ask(name, () => {
-      // This very program reads in all of them.
+      // This process is the reader in all probes, so one probe's quarantine would affect the next.
       for (const key of programs.quarantine.keys()) programs.quarantine.delete(key)
       return question(programs)
     })
   }
 }
 
-/** A probe that throws has found something out, too; one that waited in vain is asked again. */
+/** An exception is also an answer. A probe that timed out is repeated. */
 export function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'name'> {
   const words = probeWords[name]
   for (let asked = 1; ; asked += 1) {
@@ -96,7 +99,7 @@ export function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'n
   }
 }
 
-/** Takes turns until both ends redirect. */
+/** Makes turns until both directions redirect. */
 function joined(programs: Programs): Pair {
   const pair = TcpSocket.pair()
   const begin = performance.now()
@@ -117,13 +120,13 @@ function joined(programs: Programs): Pair {
   }
 }
 
-/** As the agent does it: the connections of the probes are all in this network namespace. */
+/** Scans as the agent does. All probe connections are in this network namespace. */
 function scan(programs: Programs): void {
   programs.scan.iterate()
   visitHere(programs, currentNetnsCookie())
 }
 
-/** There is one open connection at a time. */
+/** Relies on only one connection being open at a time. */
 const redirects = (programs: Programs): boolean =>
   parseFlows(...flowPieces(programs)).some(
     ({ clientToServer, serverToClient }) =>
@@ -146,7 +149,7 @@ function close({ client, server }: Pair): void {
   server[Symbol.dispose]()
 }
 
-/** Asks with a connection that is redirected, and closes it. */
+/** Runs the probe with a redirected connection, then closes it. */
 function withJoined(programs: Programs, question: (pair: Pair) => Answer): Answer {
   const pair = joined(programs)
   try {
@@ -156,7 +159,7 @@ function withJoined(programs: Programs, question: (pair: Pair) => Answer): Answe
   }
 }
 
-/** Of 1000 bytes. */
+/** The answer for a transfer of 1000 bytes. */
 const told = (bytes: number): Answer =>
   bytes === 1000 ? { ok: true } : { ok: false, found: `${bytes} of 1000` }
 
@@ -191,7 +194,7 @@ const fionreadTcp = (programs: Programs): Answer =>
     }
   })
 
-/** For information: the proof keeps such readers out on every kernel. */
+/** Informational: the proof keeps such readers out on every kernel. */
 const splice = (programs: Programs): Answer =>
   withJoined(programs, ({ client, server }) => {
     client.send(new Uint8Array(1000))
@@ -209,7 +212,7 @@ const spliceWatch = (programs: Programs): Answer =>
     return { ok: moved > 0 }
   })
 
-/** Bytes of every size, the path changing at each drained point. */
+/** Sends of all sizes; the path changes at each drained point. */
 const ordering = (programs: Programs): Answer =>
   withJoined(programs, ({ client, server }) => {
     try {
@@ -250,7 +253,7 @@ const reset = (programs: Programs): Answer =>
     return { ok: false }
   })
 
-/** A plain client of an MPTCP listener: its other end is an MPTCP subflow, or was one. */
+/** A plain client of an MPTCP listener: the other end is an MPTCP subflow, or was one. */
 const mptcp = (programs: Programs): Answer => {
   let pair: Pair
   try {
@@ -272,7 +275,7 @@ const mptcp = (programs: Programs): Answer => {
   }
 }
 
-/** For information: others that look at the same sockets. */
+/** Informational: other programs on the same sockets. */
 function foreignPrograms(): Answer {
   const types = [BPF_PROG_TYPE_SOCK_OPS, BPF_PROG_TYPE_SK_MSG]
   const foreign = loadedPrograms().filter(

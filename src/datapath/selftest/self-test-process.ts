@@ -1,4 +1,4 @@
-/** The process of the probes: `self-test-process CGROUP PIN-DIRECTORY` prints each as a line of JSON. */
+/** The process that runs the probes: `self-test-process CGROUP PIN-DIRECTORY` prints each result as a line of JSON. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProbes } from './probes.ts'

@@ -1,7 +1,7 @@
 /**
- * Finds out how this kernel behaves, with real sockets inside a scratch cgroup, before anything is attached to the
- * cgroup of the pods. In a process of its own, because a process has to enter the scratch cgroup to open sockets in it,
- * and so that a kernel that hangs hangs nobody else.
+ * Tests this kernel with real sockets inside a scratch cgroup, before anything is attached to the pods' cgroup. It runs
+ * in a process of its own for two reasons. Only a process inside the scratch cgroup can open sockets in it. And a
+ * kernel that hangs must not hang the agent.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
@@ -15,7 +15,7 @@ import { examine, explain } from '../../preflight/preflight.ts'
 import { makeSelfTestPins, removeAll } from '../pins/pin-directory.ts'
 import { consequences, judge, type Probe, type SelfTestResult } from './policy.ts'
 
-/** Against a kernel that hangs: on a busy node the next answer may well take a hundred times the usual. */
+/** Ends a test on a kernel that hangs. On a busy node an answer may take a hundred times its usual time. */
 const SILENCE_MS = 60_000
 const RELEASE_TRIES = 400
 const RELEASE_PAUSE_MS = 5
@@ -28,13 +28,13 @@ export interface SelfTestPlace {
 }
 
 export interface SelfTestOptions {
-  /** How long no answer may come. */
+  /** The longest time without an answer. */
   readonly silenceMs?: number
-  /** Ends it early; the result is refused then. */
+  /** Ends the test early; the result is then `refused`. */
   readonly signal?: AbortSignal
 }
 
-/** Runs the probes and judges them. Never throws: what cannot be tested is refused. */
+/** Runs the probes and judges them. Never throws: if the test cannot run, the result is `refused`. */
 export async function selfTest(
   place: SelfTestPlace,
   options: SelfTestOptions = {},
@@ -45,7 +45,7 @@ export async function selfTest(
     pinDir: agentPins,
     cgroup: cgroupPath,
   }).filter(({ level }) => level === 'fatal' || level === 'refused')
-  // Worth another try: somebody may mend it.
+  // A retry is worthwhile: a user may fix this.
   if (blocked) return { ...refusedBy(blocked), undecided: true }
   const cgroup = join(cgroupPath, `meshaccel-selftest-${process.pid}`)
   try {
@@ -54,7 +54,8 @@ export async function selfTest(
       mkdirSync(cgroup)
       return await ask(cgroup, pinDir, options)
     } finally {
-      // First what is attached, then what it is attached to; the kernel lets go of an ended process a little later.
+      // Removes programs before their cgroup. The kernel releases an ended process a little later, so removal needs
+      // retries.
       removeAll(pinDir)
       for (let tries = 0; !removed(cgroup) && tries < RELEASE_TRIES; tries += 1) {
         await delay(RELEASE_PAUSE_MS)
@@ -65,14 +66,14 @@ export async function selfTest(
   }
 }
 
-/** A missing thing decides before any probe does. */
+/** The result for a machine that lacks something; no probe runs. */
 export const refusedBy = (finding: Finding): SelfTestResult => ({
   policy: 'refused',
   refusedBecause: `${finding.check}: ${finding.found}. ${explain(finding)}`,
   probes: [],
 })
 
-/** Judges what the process of the probes tells until it ends, or is ended because it is silent for too long. */
+/** Judges the output of the probe process, until it ends or is killed after too long a silence. */
 async function ask(
   cgroup: string,
   pinDir: string,

@@ -1,10 +1,10 @@
-/** What each answer of a probe means. The agent keeps the answers only; the words can be told at any time. */
+/** The meaning of each probe's answers. The agent stores only the answers; the words can be added at any time. */
 import type { ProbeName } from './policy.ts'
 
 interface ProbeWords {
   readonly ok: string
   readonly failed: string
-  /** What follows, or what to do, when it failed. */
+  /** The consequence of a failure, or what to do about it. */
   readonly hint?: string
 }
 

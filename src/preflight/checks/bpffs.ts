@@ -6,13 +6,13 @@ import type { Machine } from '../machine.ts'
 const USUAL = '/sys/fs/bpf'
 const means = 'Programs and maps are pinned there, so that connections outlive the agent.'
 
-/** Whether pins can be made where they are to be. */
+/** Checks that pins can be created in the pin directory. */
 export const bpffs: Check = (machine, place) => {
   const path = machine.realPath(place.pinDir)
   const mount = mountOf(machine.mounts, path)
   const isUsual = path === USUAL || path.startsWith(`${USUAL}/`)
   if (mount?.type === 'bpf') {
-    // Where nothing is pinned, there is nothing to remove.
+    // If nothing is pinned, `cleanup` has nothing to remove.
     const hasWork = place.purpose !== 'cleanup' || machine.exists(place.pinDir)
     if (!hasWork || !isReadOnly(mount)) return undefined
     return {
@@ -82,7 +82,7 @@ function notMounted(machine: Machine, { purpose }: Place): Finding {
 const isKnown = (machine: Machine): boolean =>
   /^nodev\tbpf$/m.test(machine.read('/proc/filesystems') ?? '')
 
-/** Whether a mount outlives this process: it goes when the last process of its mount namespace has ended. */
+/** Whether a mount outlives this process. A mount ends with the last process of its mount namespace. */
 function mountsLast(machine: Machine): boolean {
   if (mountOf(machine.mounts, USUAL)?.shared) return true
   const own = machine.link('/proc/self/ns/mnt')

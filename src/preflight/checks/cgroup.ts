@@ -9,7 +9,7 @@ const USUAL = '/sys/fs/cgroup'
 const needs =
   'Programs are attached to a cgroup v2 directory; they see the sockets of what runs below.'
 
-/** The mount that the directory to watch lies on, where there is one. */
+/** The mount of the watched directory, if there is one. */
 function watched(machine: Machine, { cgroup }: Place): Mount | undefined {
   if (cgroup === undefined) return cgroup2Mount(machine.mounts)
   const mount = mountOf(machine.mounts, machine.realPath(cgroup))
@@ -17,7 +17,7 @@ function watched(machine: Machine, { cgroup }: Place): Mount | undefined {
 }
 
 export const cgroup2: Check = (machine, place) => {
-  // The pins know their cgroup.
+  // `cleanup` needs no path: the pins know their cgroup.
   if (place.purpose === 'cleanup') return undefined
   if (place.cgroup !== undefined && !machine.exists(place.cgroup)) {
     return noSuchCgroup(place.cgroup, 'does not exist')
@@ -52,7 +52,7 @@ export const cgroup2: Check = (machine, place) => {
   }
 }
 
-/** A directory to mount at may have to be made. */
+/** The mount point may have to be created. */
 const isWritable = (machine: Machine, at: string): boolean =>
   machine.exists(at) || !machine.isReadOnly(at)
 
@@ -76,7 +76,7 @@ export const cgroupReadOnly: Check = (machine, place) => {
   }
 }
 
-/** In a cgroup namespace the hierarchy begins at the container's own cgroup. */
+/** Checks for a cgroup namespace. In one, the hierarchy begins at the container's own cgroup. */
 export const cgroupPart: Check = (machine, place) => {
   const mount = watched(machine, place)
   if (!mount || place.purpose === 'cleanup' || place.purpose === 'bench') return undefined
@@ -91,15 +91,16 @@ export const cgroupPart: Check = (machine, place) => {
   }
 }
 
-/** A cgroup and those above it, as far as they are mounted, from below. */
+/** Yields a cgroup and its ancestors up to the mount point, from below. */
 function* upFrom(cgroup: string, { mountPoint }: Mount): Generator<string> {
   for (let at = cgroup; at !== mountPoint && at !== dirname(at); at = dirname(at)) yield at
   yield mountPoint
 }
 
 /**
- * The kernel refuses a program in or below a cgroup to which one is attached exclusively. Where one may be overridden,
- * ours would switch it off for all that runs below. The nearest one decides.
+ * Checks for other programs on the cgroup and its ancestors. The kernel refuses ours in or below a cgroup with an
+ * exclusive program. If the other one permits an override, ours would disable it for the cgroups below. The nearest one
+ * decides.
  */
 export const cgroupClaimed: Check = (machine, place) => {
   const mount = watched(machine, place)

@@ -15,7 +15,7 @@ export const btf: Check = (machine, { purpose }) => {
   }
 }
 
-/** Integrity alone lets BPF read kernel memory. */
+/** Checks the lockdown mode. In the mode `integrity` BPF may still read kernel memory. */
 export const lockdown: Check = (machine, { purpose }) => {
   const modes = machine.read('/sys/kernel/security/lockdown') ?? ''
   if (purpose === 'cleanup' || !modes.includes('[confidentiality]')) return undefined
@@ -30,7 +30,7 @@ export const lockdown: Check = (machine, { purpose }) => {
 
 const ENOUGH_BYTES = 64 << 20
 
-/** Since Linux 5.11 the memory of maps is charged to the memory cgroup. */
+/** Checks the limit of locked memory. Since Linux 5.11 the memory of maps is charged to the memory cgroup instead. */
 export const lockedMemory: Check = (machine) => {
   const [major = 0, minor = 0] = (machine.read('/proc/sys/kernel/osrelease') ?? '')
     .split('.')

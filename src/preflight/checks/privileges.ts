@@ -2,7 +2,7 @@ import { type Capability, hasCapability, isFirstUserNamespace } from '../capabil
 import type { Check } from '../finding.ts'
 import type { Machine } from '../machine.ts'
 
-/** Each with its use; CAP_SYS_ADMIN stands for the two that were split from it. */
+/** Each capability and its use. CAP_SYS_ADMIN includes the two that were split from it. */
 const uses: readonly (readonly [Capability, string])[] = [
   ['CAP_SYS_ADMIN', "enters the pods' network namespaces"],
   ['CAP_BPF', 'loads programs'],
@@ -10,7 +10,7 @@ const uses: readonly (readonly [Capability, string])[] = [
   ['CAP_NET_ADMIN', 'attaches them'],
 ]
 
-/** Without these it works, but finds fewer pods by their processes. */
+/** Without these capabilities the agent works, but finds fewer pods by their processes. */
 const helpers: readonly Capability[] = ['CAP_SYS_PTRACE', 'CAP_DAC_OVERRIDE']
 
 const standsFor: readonly Capability[] = ['CAP_BPF', 'CAP_PERFMON']
@@ -61,7 +61,7 @@ export const userNamespace: Check = (machine) => {
   }
 }
 
-/** Told by trying, since a seccomp filter or a security module may forbid what capabilities allow. */
+/** Tries a bpf(2) call, because a seccomp filter or a security module may forbid what capabilities allow. */
 export const bpfSyscall: Check = (machine, place) => {
   if (!isFirstUserNamespace(machine) || capabilities(machine, place)) return undefined
   const errno = machine.bpfErrno()

@@ -17,9 +17,9 @@ const isInNamespaces = (machine: Machine): boolean =>
   (machine.link('/proc/self/ns/pid') ?? '') !== 'pid:[4026531836]' ||
   (machine.link('/proc/self/ns/cgroup') ?? '') !== 'cgroup:[4026531835]'
 
-/** The kinds of container that tell what they are. */
+/** The kind of container, if it is a known one. */
 function containerKind(machine: Machine): string | undefined {
-  // A virtual machine may be made of a container's image, with its marks.
+  // A virtual machine made from a container image has the same marker files.
   if (!isInNamespaces(machine)) return undefined
   if (machine.exists('/kind/version')) return 'a node of kind'
   if (machine.exists('/bin/k3d-entrypoint.sh')) return 'a node of k3d'

@@ -1,33 +1,33 @@
 import { MeshaccelError } from '../../lib/errors.ts'
 
-/** A pod whose sandbox has just been made: its network is up and none of its processes runs yet. */
+/** A pod whose sandbox has just been created. Its network is up, and none of its processes runs yet. */
 export interface CniPod {
   readonly namespace: string
   readonly name: string
-  /** Since containerd 1.5 and CRI-O 1.19. */
+  /** Set since containerd 1.5 and CRI-O 1.19. */
   readonly uid?: string
-  /** Of the sandbox. A pod that is made anew has another one. */
+  /** The sandbox's ID. A pod that is created again has another one. */
   readonly containerId: string
   readonly netnsPath: string
-  /** The pod's own addresses, without the length of a prefix. */
+  /** The pod's own addresses, without a prefix length. */
   readonly ips: readonly string[]
 }
 
-/** What a container runtime had the plugin do. */
+/** A call of the container runtime to the plugin. */
 export type CniMessage =
   | { readonly command: 'ADD'; readonly pod: CniPod }
   | { readonly command: 'DEL'; readonly containerId: string }
-  /** All sandboxes that still have a network; what is known of others is stale. */
+  /** All sandboxes that still have a network. Records of other sandboxes are stale. */
   | { readonly command: 'GC'; readonly containerIds: ReadonlySet<string> }
 
-/** Closes the strings of the header, and once more the header. */
+/** The end of the header: one byte ends its last string, one ends the header. */
 const headerEnd = Buffer.from('\0\0')
 const greeting = 'meshaccel-cni/1'
 
 /**
- * Reads what the plugin sends (cni/shim/agent.h): the greeting and the CNI_ variables, then the configuration.
- * Undefined when it tells of no pod: another orchestrator's container, or a command that is none of ours.
- * Throws BAD_CNI_MESSAGE.
+ * Parses a message of the plugin (cni/shim/agent.h): the greeting and the CNI_ variables, then the configuration.
+ * Returns undefined if it concerns no pod: another orchestrator's container, or a command that we do not handle. Throws
+ * BAD_CNI_MESSAGE.
  */
 export function parseCniMessage(bytes: Buffer): CniMessage | undefined {
   const end = bytes.indexOf(headerEnd)
@@ -76,7 +76,7 @@ function parseObject(text: string): JsonObject {
   return isObject(value) ? value : bad('its configuration is not an object')
 }
 
-/** Of CNI 1.1; the second name is what its first release called it. */
+/** The valid attachments of GC, since CNI 1.1. The second name is that of the first 1.1 release. */
 function validAttachments(configuration: JsonObject): Set<string> {
   const valid = configuration['cni.dev/valid-attachments'] ?? configuration['cni.dev/attachments']
   if (!Array.isArray(valid)) return bad('it names no valid attachments')
@@ -89,7 +89,7 @@ function validAttachments(configuration: JsonObject): Set<string> {
   )
 }
 
-/** The addresses of a result, but those of interfaces on the host. */
+/** The addresses of a result, without those of interfaces on the host. */
 function podAddresses(result: unknown): string[] {
   if (!isObject(result) || !Array.isArray(result['ips'])) return []
   const interfaces: readonly unknown[] = Array.isArray(result['interfaces'])

@@ -6,26 +6,29 @@ import type { Log } from '../../lib/log.ts'
 import { bindPrivately } from '../../lib/private-socket.ts'
 import { parseCniMessage, type CniMessage, type CniPod } from './message.ts'
 
-/** Whom the CNI plugin's news is for. */
+/** Receives the CNI plugin's calls. */
 export interface CniListener {
-  /** A pod's sandbox is up. Settle once the pod is enrolled, or known not to be wanted: its start waits for it. */
+  /**
+   * A pod's sandbox is up. The promise must settle once the pod is enrolled, or known not to be wanted: the pod's start
+   * waits for it.
+   */
   added(pod: CniPod): Promise<void>
-  /** A sandbox goes; it may be one that was never added, or was removed before. */
+  /** A sandbox is removed. It may be unknown, or have been removed before. */
   removed(containerId: string): void
-  /** Sandboxes but these are gone. */
+  /** All sandboxes except these are gone. */
   retained(containerIds: ReadonlySet<string>): void
 }
 
-/** The plugin lets the pod go after 500 ms; an answer by then spares it the wait for nobody. */
+/** The plugin gives up after 500 ms and lets the pod start. An answer before that spares it a useless wait. */
 const answerWithinMs = 450
-/** The plugin sends at once and in one go. */
+/** The plugin sends its whole message at once. */
 const sendWithinMs = 2_000
 /** The plugin takes no configuration of more than 4 MiB. */
 const maxMessageBytes = 5 << 20
-/** Many more than a node starts pods at a time; those beyond are dropped, and their pods start all the same. */
+/** Far more than a node starts pods at a time. Calls beyond it are dropped, and their pods still start. */
 const maxConnections = 256
 
-/** Takes the CNI plugin's calls on a unix socket that only root may use. */
+/** Serves the CNI plugin's calls on a Unix socket that only root may use. */
 export class CniServer {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -39,7 +42,9 @@ export class CniServer {
     this.#server.maxConnections = maxConnections
   }
 
-  /** Serves at `socketPath`; what an agent that is gone left there is replaced, so hold the agent's lock. */
+  /**
+   * Serves at `socketPath` and replaces the socket of an agent that is gone. So the caller must hold the agent's lock.
+   */
   static async listen(socketPath: string, listener: CniListener, log: Log): Promise<CniServer> {
     const cni = new CniServer(listener, log)
     rmSync(socketPath, { force: true })
@@ -50,7 +55,7 @@ export class CniServer {
     return cni
   }
 
-  /** Removes the socket and ends the calls under way unanswered: their pods start. */
+  /** Removes the socket and closes open calls without an answer: their pods start. */
   async close(): Promise<void> {
     if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
@@ -63,7 +68,7 @@ export class CniServer {
     const chunks: Buffer[] = []
     let bytes = 0
     this.#sockets.add(socket)
-    // A plugin that has stopped waiting is no error.
+    // A plugin that has given up is no error.
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.#sockets.delete(socket)
@@ -84,7 +89,7 @@ export class CniServer {
     })
   }
 
-  /** What the plugin is told: any word lets the pod go on. */
+  /** Returns the answer to the plugin. Any answer lets the pod start. */
   async #answer(bytes: Buffer): Promise<string> {
     try {
       const message = parseCniMessage(bytes)

@@ -6,7 +6,7 @@ export interface Position {
   readonly column: number
 }
 
-/** A pods file that cannot be used: says where and why. Code `BAD_PODS_FILE`. */
+/** An error in a pods file: it says where and why. Code `BAD_PODS_FILE`. */
 export class PodsFileError extends MeshaccelError {
   override readonly name = 'PodsFileError'
   readonly path: string

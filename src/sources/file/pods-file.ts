@@ -52,8 +52,8 @@ const kubernetesName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 const maxPid = 4_194_304
 
 /**
- * Reads the text of a pods file: every pod, in the order of the file.
- * Throws a PodsFileError, and nothing else, at the first thing that is wrong; `path` is only for its message.
+ * Parses the text of a pods file: every pod, in file order. Throws a PodsFileError at the first error, and no other
+ * exception. `path` is for its message only.
  */
 export function parsePodsFile(text: string, path: string): ObservedPod[] {
   const lines = new LineCounter()
@@ -75,7 +75,7 @@ function parseYaml(text: string, lines: LineCounter, fail: Fail): unknown {
   try {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   } catch (error) {
-    // The parser reports what it finds; it only throws on what its author did not think of.
+    // The parser collects errors. An exception is a case that its author did not expect.
     return fail(`not YAML: ${messageOf(error)}`, 0)
   }
   const problem = document.errors[0] ?? document.warnings[0]
@@ -83,7 +83,7 @@ function parseYaml(text: string, lines: LineCounter, fail: Fail): unknown {
   return document.contents
 }
 
-/** One pass over the syntax tree, which knows the position of everything. */
+/** One pass over the syntax tree, which has the position of every node. */
 class Reading {
   readonly #fail: Fail
 
@@ -142,7 +142,7 @@ class Reading {
     }
   }
 
-  /** The values of a map by key; fails on a key that is not a known one. */
+  /** The values of a map by key. Fails on an unknown key. */
   #fields<Field extends string>(
     map: YAMLMap,
     known: readonly Field[],
@@ -301,7 +301,7 @@ class Reading {
 
 type Fields = Map<PodField, unknown>
 
-/** Where a node starts; an absent one counts as being where `around` is. */
+/** The offset where a node starts. An absent node gets the offset of `around`. */
 function offsetOf(node: unknown, around?: Node): number {
   const range = isNode(node) ? node.range : around?.range
   return range?.[0] ?? 0

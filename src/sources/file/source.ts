@@ -7,18 +7,18 @@ import { parsePodsFile } from './pods-file.ts'
 import type { PodSource, SourceListener } from '../source.ts'
 
 /**
- * Between two looks at the file. Not inotify: it has to watch the directory, because editors and Kubernetes rename
- * another file over this one, and so it wakes the agent for whatever else is written there (a log: an eighth of a core).
+ * The polling interval. inotify does not fit: it must watch the directory, because editors and Kubernetes rename a new
+ * file over this one. Then every write in that directory wakes the agent; a log file there cost an eighth of a core.
  */
 const lookMs = 100
 
-/** A pods file, read now and whenever it changes. */
+/** A pods file, read at start and after each change. */
 export class FileSource implements PodSource {
   readonly name = 'file'
   readonly path: string
   #listener: SourceListener | undefined
   #timer: NodeJS.Timeout | undefined
-  /** Of the state that was read, and of the last look. */
+  /** The signature of the state that was read, and that of the last poll. */
   #signature = ''
   #seen = ''
 
@@ -26,7 +26,7 @@ export class FileSource implements PodSource {
     this.path = resolve(path)
   }
 
-  /** Reads the file. Throws a PodsFileError when it is missing or wrong. */
+  /** Reads the file. Throws a PodsFileError if it is missing or wrong. */
   read(): ObservedPod[] {
     this.#signature = this.#look()
     let bytes
@@ -44,7 +44,7 @@ export class FileSource implements PodSource {
     return parsePodsFile(text, this.path)
   }
 
-  /** From now on tells the listener of every change since the last `read()`. */
+  /** From now on reports every change since the last `read()` to the listener. */
   watch(listener: SourceListener): void {
     this.#listener = listener
     this.#timer = setInterval(() => this.#check(), lookMs).unref()
@@ -59,7 +59,7 @@ export class FileSource implements PodSource {
   #check(): void {
     const listener = this.#listener
     const signature = this.#look()
-    // An editor truncates, then writes: only what two looks agree on is read.
+    // An editor truncates, then writes. So a state is read only if two polls find it.
     const settled = signature === this.#seen
     this.#seen = signature
     if (!listener || !settled || signature === this.#signature) return
@@ -74,7 +74,7 @@ export class FileSource implements PodSource {
     void listener.pods(pods)
   }
 
-  /** What tells one state of the file from another without reading it. */
+  /** A signature that identifies a state of the file without reading it. */
   #look(): string {
     try {
       const { dev, ino, size, mtimeNs, ctimeNs } = statSync(this.path, { bigint: true })

@@ -24,25 +24,25 @@ export type Annotations = Readonly<Record<string, string>>
 /** The subject of sentences about the annotations of a pod or of a namespace. */
 export type Whose = 'the pod is' | 'its pods are'
 
-/** A value that is there, or what is wrong with the text of it: a sentence for the user. */
+/** A value, or a sentence for the user about what is wrong with its text. Neither if the annotation is absent. */
 interface Reading<Value> {
   readonly value?: Value
   readonly problem?: string
 }
 
-/** `meshaccel.io/enabled`; whatever is neither "true" nor "false" counts as absent. Pure. */
+/** Reads `meshaccel.io/enabled`. A text other than "true" and "false" counts as absent. Pure. */
 export function readEnabled(annotations: Annotations): Reading<boolean> {
   const { value, problem } = readWord(annotations, enabledKey, ['true', 'false'], meantValue)
   if (problem !== undefined) return { problem }
   return value === undefined ? {} : { value: value === 'true' }
 }
 
-/** `meshaccel.io/blocking-readers`; any other text than the two words counts as absent. Pure. */
+/** Reads `meshaccel.io/blocking-readers`. A text other than the two words counts as absent. Pure. */
 export function readBlockingReaders(annotations: Annotations): Reading<BlockingReaders> {
   return readWord(annotations, blockingReadersKey, blockingReaders, meantChoice)
 }
 
-/** One of two words. */
+/** Reads an annotation with one of two words. */
 function readWord<Word extends string>(
   annotations: Annotations,
   key: string,
@@ -62,8 +62,9 @@ function readWord<Word extends string>(
 }
 
 /**
- * The `meshaccel.io/exclude-*` of a pod or a namespace. If one cannot be read, the result is `invalid`, and no pod is
- * enrolled: its user wanted something to stay on TCP. `whose`: for the sentences. Pure.
+ * Reads the `meshaccel.io/exclude-*` annotations of a pod or a namespace. If one is unreadable, the result is `invalid`
+ * and the pod is not enrolled: its user wanted some traffic to stay on TCP. `whose` is the subject of the messages.
+ * Pure.
  */
 export function readExclusions(
   annotations: Annotations,
@@ -85,7 +86,7 @@ export function readExclusions(
   return value === undefined ? { problems } : { value, problems }
 }
 
-/** Comma-separated; blanks around an entry and an empty list are fine. */
+/** Reads a comma-separated list. Blanks around an entry and an empty list are fine. */
 function readList<Rule>(
   annotations: Annotations,
   key: string,

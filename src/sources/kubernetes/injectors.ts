@@ -9,7 +9,7 @@ export interface Injector {
   readonly rules: readonly string[]
   /** Whether its rules redirect anything at all; absent: always. */
   readonly redirects?: (pod: PodSpecFacts) => boolean
-  /** Its rules as one text, where it writes one: then that counts. */
+  /** Its rules from one text, if the injector writes one. Then that text wins. */
   readonly config?: (pod: PodSpecFacts) => RedirectConfig | undefined
   readonly inboundPort: Setting<number>
   readonly outboundPort: Setting<number>
@@ -18,7 +18,7 @@ export interface Injector {
   readonly outboundCidrs: Setting<readonly string[]>
 }
 
-/** The flags that carry a setting, the annotations that do where there are no flags, and what holds without either. */
+/** The flags that carry a setting, the annotations to use if no flag is there, and the default. */
 export interface Setting<Value> {
   readonly flags: readonly string[]
   readonly annotations: readonly string[]

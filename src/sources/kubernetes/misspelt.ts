@@ -11,13 +11,16 @@ import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.t
 export interface Misspelt {
   /** Sentences for the user. */
   readonly problems: readonly string[]
-  /** One of the keys was to exclude traffic, and nobody can tell which. */
+  /** A misspelt key probably excludes traffic, and it is unknown which. */
   readonly excludes: boolean
-  /** One of the annotations was meant for us. */
+  /** A misspelt key is probably one of our annotations. */
   readonly isUnknown: boolean
 }
 
-/** Annotations that look as if one of ours was meant, and ours where labels are. `whose`: for the sentences. Pure. */
+/**
+ * Finds annotations that look like misspelt ones of ours, and our annotations among the labels. `whose` is the subject
+ * of the messages. Pure.
+ */
 export function misspelt(
   annotations: Readonly<Record<string, string>>,
   labels: Readonly<Record<string, string>>,
@@ -105,7 +108,7 @@ function guessKey(key: string): AnnotationName | undefined {
   return meant ?? (isOurs ? 'enabled' : undefined)
 }
 
-/** `excludeInboundPorts` and `exclude-inbound-ports` have three words each. */
+/** Splits a key: `excludeInboundPorts` and `exclude-inbound-ports` have three words each. */
 function wordsOf(key: string): string[] {
   return key
     .slice(key.indexOf('/') + 1)
@@ -114,7 +117,7 @@ function wordsOf(key: string): string[] {
     .split(/[^a-z0-9]+/)
 }
 
-/** The word that a value other than "true" and "false" was meant to be. */
+/** The word that the user probably meant by a value other than "true" and "false". */
 export function meantValue(text: string): 'true' | 'false' | undefined {
   const word = text.trim().toLowerCase()
   if (['true', 'yes', 'y', 'on', '1', 'enable', 'enabled'].includes(word)) return 'true'
@@ -122,7 +125,7 @@ export function meantValue(text: string): 'true' | 'false' | undefined {
   return nearest(word, ['true', 'false'] as const)
 }
 
-/** The word that a value other than "accelerate" and "leave" was meant to be. */
+/** The word that the user probably meant by a value other than "accelerate" and "leave". */
 export function meantChoice(text: string): BlockingReaders | undefined {
   const word = text.trim().toLowerCase()
   if (meantValue(word) === 'true') return 'accelerate'
@@ -130,7 +133,7 @@ export function meantChoice(text: string): BlockingReaders | undefined {
   return nearest(word, blockingReaders)
 }
 
-/** The user chose it: as long as Kubernetes allows names to be, and without anything that is not in them. */
+/** Shortens a key for messages. Kubernetes already limits its characters. */
 function shown(key: string): string {
   return key.length > 100 ? `${key.slice(0, 100)}…` : key
 }

@@ -1,4 +1,4 @@
-/** A node's name as kubelet makes it from a host's: in lower case. Pure. */
+/** A node's name as the kubelet derives it from a host's name: in lower case. Pure. */
 export function nodeName(text: string): string {
   return text.trim().toLowerCase()
 }

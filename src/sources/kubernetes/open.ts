@@ -7,11 +7,11 @@ import { KubernetesSource } from './source.ts'
 
 export interface KubernetesOrigin {
   readonly kubernetesNode: string
-  /** Of the container runtime; absent: those of the known runtimes that are there. */
+  /** The container runtime's CRI socket; absent: the sockets of known runtimes that exist. */
   readonly criSocket?: string
 }
 
-/** The source for a node, with everything that finds namespaces on it. Throws BAD_KUBECONFIG. */
+/** Opens the source for a node, with all its namespace finders. Throws BAD_KUBECONFIG. */
 export async function openKubernetesSource(
   { kubernetesNode, criSocket }: KubernetesOrigin,
   log: Log,

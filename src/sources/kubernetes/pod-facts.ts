@@ -3,7 +3,7 @@ import type { PodSpecFacts } from './pod-spec.ts'
 import { describe, recognise, type Sidecar } from './recognise.ts'
 import { readSettings, type Settings } from './settings.ts'
 
-/** An object as the API server writes it; only the fields that are read. */
+/** An object as the API server writes it, with only the fields that we read. */
 export interface KubeObject extends PodSpecFacts {
   readonly metadata?: PodSpecFacts['metadata'] & {
     readonly name?: string
@@ -19,17 +19,17 @@ export interface KubeObject extends PodSpecFacts {
   }
 }
 
-/** What is kept of a pod. */
+/** The part of a pod that is kept. */
 export interface PodFacts {
-  /** All but where its network namespace is and what its namespace says. */
+  /** The pod without its network namespace and without its namespace's settings. */
   readonly observed: ObservedPod
-  /** What kubelet and the container runtime know the pod by. */
+  /** The uid that kubelet and the container runtime use for the pod. */
   readonly runtimeUid: string
   /** The mistakes in its annotations, in sentences for its user. */
   readonly problems: readonly string[]
 }
 
-/** What is kept of a namespace that says anything. */
+/** The part of a namespace that is kept, if it has settings. */
 export interface NamespaceFacts {
   readonly uid: string
   readonly settings: Settings
@@ -37,10 +37,10 @@ export interface NamespaceFacts {
   readonly problems: readonly string[]
 }
 
-/** Of a static pod: its API object, the mirror, has a uid that the node does not know. */
+/** On the API object of a static pod. That object, the mirror, has a uid that the node does not know. */
 const mirrorAnnotation = 'kubernetes.io/config.mirror'
 
-/** Keeps of a pod what enrolment needs. Pure. */
+/** Reduces a pod to what enrolment needs. Pure. */
 export function podFacts(pod: KubeObject): PodFacts {
   const { name = '', namespace = '', uid = '', annotations = {}, labels = {} } = pod.metadata ?? {}
   const { settings, problems } = readSettings({ annotations, labels }, 'the pod is')
@@ -76,7 +76,7 @@ function proxyFacts(
   }
 }
 
-/** Keeps of a namespace what its pods need; undefined when it says nothing, as most do. Pure. */
+/** Reduces a namespace to what its pods need. Returns undefined if it has no settings, as is usual. Pure. */
 export function namespaceFacts(namespace: KubeObject): NamespaceFacts | undefined {
   const { uid = '', annotations = {}, labels = {} } = namespace.metadata ?? {}
   const { settings, problems } = readSettings({ annotations, labels }, 'its pods are')

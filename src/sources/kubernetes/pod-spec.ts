@@ -1,4 +1,4 @@
-/** The part of a pod (core/v1) that tells its mesh. */
+/** The part of a pod (core/v1) that identifies its mesh. */
 export interface PodSpecFacts {
   readonly metadata?: {
     readonly annotations?: Readonly<Record<string, string>>

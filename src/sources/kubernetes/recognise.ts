@@ -2,21 +2,24 @@ import { type Mesh, sidecarMeshes, ztunnel as ztunnelIdentity } from '../../pods
 import { injectors, type Injector, type Setting } from './injectors.ts'
 import type { ContainerFacts, PodSpecFacts } from './pod-spec.ts'
 
-/** A proxy as its mesh made it. */
+/** A proxy as its mesh injected it. */
 export interface Sidecar {
   readonly mesh: Mesh
-  /** Beside an application's container; one that keeps running as an init container (Kubernetes 1.28); or on its own. */
+  /**
+   * `sidecar`: a container beside the application's. `native sidecar`: an init container that keeps running (Kubernetes
+   * 1.28). `gateway`: the only program of the pod. `ztunnel`: a proxy of the node.
+   */
   readonly kind: 'sidecar' | 'native sidecar' | 'gateway' | 'ztunnel'
-  /** 0: its uid does not tell it from the pod's other programs. */
+  /** 0: the uid does not distinguish it from the pod's other programs. */
   readonly proxyUid: number
-  /** Tells a sidecar that runs as root from the application. */
+  /** Distinguishes a sidecar that runs as root from the application. */
   readonly proxyGid?: number
   /** Absent: the mesh redirects nothing to it. */
   readonly redirects?: {
-    /** Where the mesh's rules send incoming and outgoing connections to. */
+    /** The ports to which the mesh's rules send incoming and outgoing connections. */
     readonly inboundPort: number
     readonly outboundPort: number
-    /** Traffic that these rules let pass by the sidecar: ports, ranges and CIDRs as the injector writes them. */
+    /** Traffic that bypasses the sidecar under these rules: ports, ranges and CIDRs as the injector writes them. */
     readonly bypass: {
       readonly inboundPorts: readonly string[]
       readonly outboundPorts: readonly string[]
@@ -25,21 +28,21 @@ export interface Sidecar {
   }
 }
 
-/** `ambient`: its mesh serves it without a sidecar, and nothing of it is inside the pod now. */
+/** `ambient`: the mesh serves the pod without a sidecar, and the pod contains no proxy socket now. */
 export type Recognition = { readonly sidecar: Sidecar } | { readonly ambient: true } | undefined
 
-/** Which mesh serves the pod, and by what. Pure. */
+/** The mesh that serves the pod, and its proxy. Pure. */
 export function recognise(pod: PodSpecFacts): Recognition {
   const { containers = [], initContainers = [] } = pod.spec ?? {}
   const { annotations = {}, labels = {} } = pod.metadata ?? {}
-  // Where a user's stub for the sidecar stands among the containers, the injected one is native.
+  // If the user has put a stub for the sidecar among the containers, the injected one is native.
   const running = [...initContainers.filter(isNative), ...containers]
   const gateway = gatewayOf(running, pod)
   if (gateway) return { sidecar: gateway }
   for (const injector of injectors) {
     const proxy = running.find(({ name }) => sidecarMeshes[injector.mesh].containers.test(name))
     if (!proxy) continue
-    // Its sockets are in other pods' namespaces.
+    // Ztunnel's own pod: its sockets are in other pods' namespaces.
     if (proxy.args?.includes('ztunnel')) return { ambient: true }
     return { sidecar: sidecar(injector, proxy, pod) }
   }
@@ -55,7 +58,7 @@ const ztunnel: Sidecar = { mesh: 'ambient', kind: 'ztunnel', ...ztunnelIdentity 
 const isGateway = ({ args = [] }: ContainerFacts): boolean =>
   args.includes('router') || args.includes('waypoint')
 
-/** A proxy that is the whole pod: gateways, waypoints. */
+/** A proxy that is the whole pod, such as a gateway or a waypoint. */
 function gatewayOf(running: readonly ContainerFacts[], pod: PodSpecFacts): Sidecar | undefined {
   const { annotations = {}, labels = {} } = pod.metadata ?? {}
   const gateway = (mesh: Mesh, proxy: ContainerFacts, otherwise: number): Sidecar => ({
@@ -69,7 +72,7 @@ function gatewayOf(running: readonly ContainerFacts[], pod: PodSpecFacts): Sidec
   const agent = running.find(({ name }) => name === 'agentgateway')
   const isIstios = labels['gateway.istio.io/managed']?.startsWith('istio.io-agentgateway')
   if (agent && isIstios) return gateway('istio', agent, 10_101)
-  // Consul names the container after the Gateway; its image chooses the uid.
+  // Consul names the container after the Gateway. The image chooses the uid.
   const [only] = running
   const isConsuls = annotations['consul.hashicorp.com/gateway-kind'] !== undefined
   return isConsuls && only ? gateway('consul', only, 0) : undefined
@@ -139,7 +142,7 @@ function flagOf(args: readonly string[], flags: readonly string[]): string | und
   return undefined
 }
 
-/** In words, for users: half a sentence. */
+/** Half a sentence for users. */
 export function describe({ kind, proxyUid, proxyGid, redirects }: Sidecar): string {
   const group = proxyGid === undefined ? '' : `, gid ${proxyGid}`
   const who = proxyUid === 0 && proxyGid === undefined ? '' : ` as uid ${proxyUid}${group}`

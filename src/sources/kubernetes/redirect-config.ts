@@ -1,10 +1,10 @@
-/** The rules of a mesh as its injector writes them into one text. */
+/** Parses a mesh's rules if its injector writes them as one text. */
 
 import { parse } from 'yaml'
 import { BoundedMap } from '../../lib/bounded-map.ts'
 import type { PodSpecFacts } from './pod-spec.ts'
 
-/** The settings that the text has; the others hold as without it. */
+/** The settings in the text. Absent ones keep their usual source. */
 export interface RedirectConfig {
   readonly proxyUid?: number
   readonly inboundPort?: number
@@ -14,7 +14,7 @@ export interface RedirectConfig {
   readonly outboundCidrs?: readonly string[]
 }
 
-/** Kuma's since 2.10: YAML in an annotation. Source: pkg/transparentproxy/config/config.go of kumahq/kuma. */
+/** Kuma's, since 2.10: YAML in an annotation. Source: pkg/transparentproxy/config/config.go of kumahq/kuma. */
 export function kumaConfig({ metadata }: PodSpecFacts): RedirectConfig | undefined {
   const text = metadata?.annotations?.['traffic.kuma.io/transparent-proxy-config']
   return remembered(text, ({ kumaDPUser, redirect }) => {
@@ -32,8 +32,8 @@ export function kumaConfig({ metadata }: PodSpecFacts): RedirectConfig | undefin
 }
 
 /**
- * Consul's: JSON, in an annotation for its CNI plugin, else in the environment of its init container. Without it nothing
- * is redirected. Source: control-plane/connect-inject/webhook/redirect_traffic.go of hashicorp/consul-k8s.
+ * Consul's: JSON in an annotation for its CNI plugin, else in the environment of its init container. If it is absent,
+ * nothing is redirected. Source: control-plane/connect-inject/webhook/redirect_traffic.go of hashicorp/consul-k8s.
  */
 export function consulConfig({ metadata, spec }: PodSpecFacts): RedirectConfig | undefined {
   const variables = (spec?.initContainers ?? []).flatMap(({ env = [] }) => env)
@@ -68,7 +68,7 @@ function remembered(
     const said: unknown = parse(text, { maxAliasCount: 0, logLevel: 'error' })
     found = isMap(said) ? read(said) : undefined
   } catch {
-    // Not what the injector writes: somebody has edited it. The flags and other annotations count.
+    // The text is not as the injector writes it: a user has edited it. Flags and other annotations apply.
   }
   configs.set(text, found)
   return found

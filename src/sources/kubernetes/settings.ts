@@ -10,7 +10,7 @@ import {
 } from './annotations.ts'
 import { misspelt } from './misspelt.ts'
 
-/** A user's settings for a pod, on it or on its namespace. */
+/** A user's settings for a pod, on the pod or on its namespace. */
 export type Settings = Pick<
   ObservedPod,
   'enabled' | 'blockingReaders' | 'exclusions' | 'unknownAnnotation'
@@ -22,7 +22,7 @@ export interface SettingsReading {
   readonly problems: readonly string[]
 }
 
-/** Reads what a pod or a namespace says. Pure. */
+/** Reads the settings of a pod or a namespace. Pure. */
 export function readSettings(
   { annotations, labels }: { readonly annotations: Annotations; readonly labels: Annotations },
   whose: Whose,
@@ -31,7 +31,7 @@ export function readSettings(
   const blocking = readBlockingReaders(annotations)
   const rules = readExclusions(annotations, whose)
   const meant = misspelt(annotations, labels, whose)
-  // Whatever a misspelt key was to keep on TCP stays there.
+  // A misspelt exclusion may mean any traffic, so all of it stays on TCP.
   const exclusions = meant.excludes ? 'invalid' : rules.value
   return {
     settings: {
@@ -49,8 +49,8 @@ export function readSettings(
 }
 
 /**
- * Joins the settings of a pod and its namespace. The pod's setting replaces its namespace's, except for exclusions: the
- * rules of both hold, so that nothing excluded is accelerated. The problems are those of the sum alone. Pure.
+ * Joins the settings of a pod and its namespace. The pod's setting replaces its namespace's, except for exclusions. The
+ * exclusions of both hold, so that nothing excluded is accelerated. The problems are only those of the union. Pure.
  */
 export function joinSettings(pod: Settings, namespace: Settings = {}): SettingsReading {
   const { value: exclusions, problems } = joinExclusions(pod.exclusions, namespace.exclusions)

@@ -28,7 +28,7 @@ interface Announced {
   readonly resolve: () => void
 }
 
-/** What was told of a pod, and what of. */
+/** The last report of a pod, and the facts that it was made from. */
 interface Told {
   readonly namespace: NamespaceFacts | undefined
   readonly netns: NetnsRef | undefined
@@ -37,9 +37,9 @@ interface Told {
   readonly problems: readonly string[]
 }
 
-/** Changes are told together, as those of pods that churn. */
+/** Changes within this time are reported together, because pods churn. */
 const tellEveryMs = 200
-/** While the start of a pod waits for it. */
+/** The same, while the start of a pod waits for a report. */
 const tellHurriedEveryMs = 20
 
 /** The pods of one node as the API server and the container runtime know them. */
@@ -53,16 +53,16 @@ export class KubernetesSource implements PodSource, SandboxListener {
   readonly #search: NetnsSearch
   readonly #events: EventWriter
   #listener: SourceListener | undefined
-  /** What is wrong with each of the two, while it is. */
+  /** The current errors of the two watches, by collection. */
   readonly #errors = new Map<string, string>()
-  /** The namespaces have been looked for once, so that their absence means something. */
+  /** All network namespaces have been searched once, so that a missing one means something. */
   #searched = false
-  /** Of a pod that stays the same the same object is told, so that others see it at a glance. */
+  /** Reports by pod. An unchanged pod keeps its object identity, so that callers can compare by identity. */
   readonly #told = new WeakMap<PodFacts, Told>()
   #telling: NodeJS.Timeout | undefined
   #tellsAt = 0
   #toldAt = -Infinity
-  /** Who waits for a pod to be acted upon. */
+  /** Sandboxes whose callers wait until the reconciler has handled the pod. */
   #announced: Announced[] = []
 
   constructor({
@@ -76,7 +76,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
   }: KubernetesSourceOptions) {
     this.#log = log
     this.#node = node
-    // Each request under way listens to it.
+    // Each open request listens to this signal.
     setMaxListeners(0, this.#stop.signal)
     const api = new KubeApi(config)
     this.#pods = new ListWatch(
@@ -120,7 +120,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
 
   warnOfNode(reason: string, problem: string): void {
     const name = this.#node
-    // The kubelet, too, gives the node's name as its UID, and `kubectl describe node` looks for that.
+    // The kubelet also uses the node's name as its UID, and `kubectl describe node` searches for that.
     const subject = { kind: 'Node', namespace: 'default', name, uid: name } as const
     void this.#events.warn(subject, reason, problem, this.#stop.signal)
   }
@@ -137,8 +137,8 @@ export class KubernetesSource implements PodSource, SandboxListener {
   }
 
   /**
-   * A pod's sandbox is up, and none of its processes runs: from a CNI plugin. Settles when the pod has been acted upon,
-   * which is not before the API server has told of it, or when the sandbox is no more.
+   * A CNI plugin calls this when a pod's sandbox is up and none of its processes runs. Settles when the reconciler has
+   * handled the pod, which requires the API server's event. Settles also when the sandbox is gone.
    */
   announce(sandbox: AnnouncedSandbox): Promise<void> {
     this.#search.announce(sandbox)
@@ -148,7 +148,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
     })
   }
 
-  /** Sandboxes for which `isGone` is true are no more. */
+  /** Forgets sandboxes for which `isGone` returns true. */
   forget(isGone: (containerId: string) => boolean): void {
     this.#search.forget(isGone)
     this.#settle(({ sandbox }) => isGone(sandbox.containerId))
@@ -184,17 +184,20 @@ export class KubernetesSource implements PodSource, SandboxListener {
     else void this.#tellFirst()
   }
 
-  /** Before the first search, the pods of an earlier agent would be withdrawn for want of a namespace. */
+  /**
+   * Searches before the first report. Otherwise the reconciler would withdraw an earlier agent's pods, because their
+   * namespaces are unknown.
+   */
   async #tellFirst(): Promise<void> {
     await this.#searchFor([...this.#pods.entries()])
     this.#searched = true
-    // An agent that runs as a pod is one itself.
+    // An agent that runs in a pod sees at least its own pod.
     const [one] = this.#pods.entries()
     if (!one) this.#log.warn({ node: this.#node }, 'no pods: is --node the name of this node?')
     this.#tellSoon()
   }
 
-  /** Settles when each new one of all pods has been looked for once. */
+  /** Settles when each new pod has been searched for once. */
   #searchFor(pods: readonly (readonly [string, PodFacts])[]): Promise<void> {
     const wanted = pods.flatMap(([, { observed, runtimeUid }]) => {
       const { namespace, name, mesh, hostNetwork, finished, ips = [] } = observed
@@ -204,7 +207,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
     return this.#search.want(wanted)
   }
 
-  /** Tells the pods, once for all that changes at about the same time. */
+  /** Schedules one report for all changes at about the same time. */
   #tellSoon(): void {
     if (!this.#searched) return
     const tellsAt = this.#toldAt + (this.#announced.length > 0 ? tellHurriedEveryMs : tellEveryMs)
@@ -220,23 +223,23 @@ export class KubernetesSource implements PodSource, SandboxListener {
     const listener = this.#listener
     if (!listener) return
     const pods = [...this.#pods.entries()].toSorted(([one], [other]) => (one < other ? -1 : 1))
-    // What it finds is told next.
+    // The results are part of the next report.
     void this.#searchFor(pods)
     const observed = pods.map(([, facts]) => this.#observe(facts))
     this.#warn(observed)
-    // Those that come during the next step are not part of it.
+    // Excludes sandboxes that are announced during the next await.
     const told = new Set(this.#announced.filter(({ sandbox }) => this.#knows(sandbox)))
     await listener.pods(observed.map(({ pod }) => pod))
     this.#settle((announced) => told.has(announced))
   }
 
-  /** Whether the API server has told of the pod: one of the same name may have been there before. */
+  /** Whether the API server has sent this pod: an earlier pod may have had the same name. */
   #knows(sandbox: AnnouncedSandbox): boolean {
     const uid = this.#pods.get(podKey(sandbox))?.runtimeUid
     return uid !== undefined && (sandbox.uid ?? uid) === uid
   }
 
-  /** Lets those who have announced a sandbox go on. */
+  /** Resolves the promises of the announced sandboxes that match. */
   #settle(which: (announced: Announced) => boolean): void {
     this.#announced = this.#announced.filter((announced) => {
       if (!which(announced)) return true
@@ -256,7 +259,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
     return told
   }
 
-  /** Tells users what they have written wrong, on this node's pods and the namespaces of these. */
+  /** Warns users of mistakes on this node's pods and on their namespaces. */
   #warn(pods: readonly Told[]): void {
     const namespaces = new Set<string>()
     for (const { pod, problems } of pods) {
@@ -270,7 +273,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
       const { uid = '', problems = [] } =
         this.#namespaces.get(podKey({ namespace: '', name })) ?? {}
       for (const problem of problems) {
-        // An Event about a namespace is in it, where its users look.
+        // An Event about a namespace is in that namespace, where its users look.
         this.#warnOne({ kind: 'Namespace', namespace: name, name, uid }, problem)
       }
     }
@@ -281,7 +284,7 @@ export class KubernetesSource implements PodSource, SandboxListener {
   }
 }
 
-/** A pod with what its namespace says and where its network namespace is. Pure. */
+/** Joins a pod with its namespace's settings and its network namespace. Pure. */
 function observedPod(
   { observed, problems: ofPod }: PodFacts,
   namespace: NamespaceFacts | undefined,

@@ -5,10 +5,10 @@ import type { NetnsRef } from '../../pods/observed-pod.ts'
 import type { NetnsFinder } from './finder.ts'
 
 /**
- * Finds pods by the cgroups of their processes, as kubelet names them with either driver and in every version:
- * `/kubepods/burstable/pod<uid>/…`, `/kubepods.slice/…/kubepods-burstable-pod<uid with _>.slice/…`. It looks at every
- * process of the node, for when the container runtime does not answer. A node that is a pod itself, or is inside one, has
- * other pods further in; each agent knows those of its own node.
+ * Finds pods by the cgroups of their processes. Kubelet names them, with either driver and in every version:
+ * `/kubepods/burstable/pod<uid>/…`, `/kubepods.slice/…/kubepods-burstable-pod<uid with _>.slice/…`. This reads every
+ * process of the node; it is for a container runtime that does not answer. If the node itself is in a pod, its own pods
+ * are further down in the path. Each agent knows the pods of its own node.
  */
 export class CgroupFinder implements NetnsFinder {
   readonly name = 'the cgroups of processes'
@@ -25,7 +25,7 @@ export class CgroupFinder implements NetnsFinder {
       if (uid === undefined) continue
       const startedAt = readProcessStat(pid, this.#proc)?.startedAtTicks
       if (startedAt === undefined) continue
-      // The first process is the sandbox's own; a later one may have made itself another network.
+      // The first process is the sandbox's own. A later one may have created another network namespace.
       const other = first.get(uid)
       if (!other || startedAt < other.startedAt) first.set(uid, { pid, startedAt })
     }
@@ -41,16 +41,19 @@ export class CgroupFinder implements NetnsFinder {
 }
 
 /**
- * A uid of the API server, or of a static pod, which is a hash. Behind a slice there may be the container: a runtime that
- * is told to use the other driver than kubelet takes `SLICE:PREFIX:CONTAINER` for a name.
+ * A uid of the API server, or of a static pod (a hash). The container's name may follow the slice. A runtime with
+ * another driver than kubelet's takes `SLICE:PREFIX:CONTAINER` for a name.
  */
 const podSegment =
   /(?:^|-)pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice(?::.*)?)?$/
 
-/** CRI-O's monitor of a container may be in the pod's cgroup, from before its first process, and on the host's network. */
+/**
+ * CRI-O's monitor of a container may be in the pod's cgroup before the container's first process. It uses the host's
+ * network.
+ */
 const monitor = /^crio-conmon-/
 
-/** The uids of the pods that a cgroup is in, the innermost first; none for what is none of kubelet's. Pure. */
+/** The uids of the pods that contain a cgroup, innermost first; empty if it is not kubelet's. Pure. */
 export function podsOfCgroup(path: string): string[] {
   const segments = path.split('/')
   if (segments.some((segment) => monitor.test(segment))) return []

@@ -13,7 +13,7 @@ import type { NetnsRef } from '../../pods/observed-pod.ts'
 import { packageRoot } from '../../lib/package.ts'
 import type { NetnsFinder } from './finder.ts'
 
-/** Where runtimes listen: containerd, CRI-O, k3s and RKE2, k0s, MicroK8s, Docker by cri-dockerd. */
+/** The sockets of known runtimes: containerd, CRI-O, k3s and RKE2, k0s, MicroK8s, and Docker with cri-dockerd. */
 export const knownSockets: readonly string[] = [
   '/run/containerd/containerd.sock',
   '/run/crio/crio.sock',
@@ -24,8 +24,8 @@ export const knownSockets: readonly string[] = [
 ]
 
 /**
- * The sockets of this node's container runtimes: those of the known ones that are there, else the most likely one. A
- * socket that is there by two names is told once.
+ * The sockets of this node's container runtimes: the known ones that exist, else the most likely one. A socket with two
+ * names is listed once.
  */
 export function runtimeSockets(known: readonly string[] = knownSockets): readonly string[] {
   const files = new Map<string, string>()
@@ -39,23 +39,23 @@ export function runtimeSockets(known: readonly string[] = knownSockets): readonl
 }
 
 const deadlineMs = 2_000
-/** Kubelet writes it on each sandbox. */
+/** Kubelet sets this label on each sandbox. */
 const uidLabel = 'io.kubernetes.pod.uid'
-/** Sandboxes whose details are asked for at the same time. */
+/** The number of concurrent requests for sandbox details. */
 const parallel = 8
 
-/** Asks the container runtime over CRI: containerd and CRI-O tell the namespace in the verbose status of a sandbox. */
+/** Asks the container runtime over CRI. containerd and CRI-O give the namespace in the verbose status of a sandbox. */
 export class CriFinder implements NetnsFinder, Disposable {
   readonly name: string
   readonly #client: Client
   readonly #service = loadService()
-  /** By sandbox, whose namespace never changes. */
+  /** Namespaces by sandbox ID. A sandbox keeps its namespace. */
   readonly #known = new Map<string, NetnsRef>()
 
   constructor(socketPath: string) {
     this.name = `the container runtime at ${socketPath}`
     this.#client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
-      // A node of 250 pods answers a list with some 500 KiB.
+      // A node with 250 pods answers with some 500 KiB.
       'grpc.max_receive_message_length': 64 << 20,
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 5_000,
@@ -64,7 +64,7 @@ export class CriFinder implements NetnsFinder, Disposable {
 
   async find(uids: ReadonlySet<string>): Promise<ReadonlyMap<string, NetnsRef>> {
     const items = await this.#list(uids)
-    // A pod whose sandbox was made anew may still have the old one, too.
+    // A pod with a new sandbox may still have the old one.
     const newest = new Map<string, PodSandbox>()
     for (const sandbox of items) {
       const uid = sandbox.metadata?.uid ?? ''
@@ -91,7 +91,7 @@ export class CriFinder implements NetnsFinder, Disposable {
     this.#client.close()
   }
 
-  /** Few pods are asked for one by one: a list of all takes the runtime, and this process, a few milliseconds. */
+  /** Requests few pods one by one: a list of all takes the runtime, and this process, a few milliseconds. */
   async #list(uids: ReadonlySet<string>): Promise<readonly PodSandbox[]> {
     const ready = { state: { state: 'SANDBOX_READY' } }
     const list = async (filter: object): Promise<readonly PodSandbox[]> =>
@@ -106,7 +106,7 @@ export class CriFinder implements NetnsFinder, Disposable {
     return items
   }
 
-  /** Undefined for a sandbox that has just gone, or that is on the host's network. */
+  /** Returns undefined if the sandbox has just gone, or uses the host's network. */
   async #netnsOf(id: string): Promise<NetnsRef | undefined> {
     try {
       const request = { podSandboxId: id, verbose: true }
@@ -137,7 +137,7 @@ export class CriFinder implements NetnsFinder, Disposable {
   }
 }
 
-/** What the JSON of a verbose status tells: the path that the OCI spec names if it can be reached, else the pid. */
+/** The namespace from a verbose status: the OCI spec's path if it is reachable, else the pid. */
 export function netnsOfInfo(
   json: string,
   isNetns: (path: string) => boolean = isMounted,
@@ -149,7 +149,7 @@ export function netnsOfInfo(
     return undefined
   }
   const network = info?.runtimeSpec?.linux?.namespaces?.find(({ type }) => type === 'network')
-  // On the host's network a sandbox has no namespace of its own.
+  // A sandbox on the host's network has no namespace of its own.
   if (info?.runtimeSpec && !network) return undefined
   if (network?.path && isNetns(network.path)) return { path: network.path }
   return info?.pid ? { pid: info.pid } : undefined
@@ -158,8 +158,8 @@ export function netnsOfInfo(
 const NSFS_MAGIC = 0x6e736673
 
 /**
- * Whether the path opens a namespace. In a container whose view of /run/netns does not follow the host's it is an empty
- * file, or not there.
+ * Whether the path opens a namespace. In a container whose mount of /run/netns does not follow the host's, the file is
+ * empty or missing.
  */
 export function isMounted(path: string): boolean {
   try {
@@ -182,7 +182,7 @@ interface PodSandbox {
   readonly id: string
   readonly metadata: { readonly uid: string } | null
   readonly state: string
-  /** Nanoseconds, as text. */
+  /** Nanoseconds, as a decimal string. */
   readonly createdAt: string
 }
 

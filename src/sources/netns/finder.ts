@@ -1,9 +1,9 @@
 import type { NetnsRef } from '../../pods/observed-pod.ts'
 
-/** Something on the node that knows where pods' network namespaces are. */
+/** Finds the network namespaces of pods on this node. */
 export interface NetnsFinder {
   /** For messages: `the container runtime`. */
   readonly name: string
-  /** Those of the pods that have one now, by the uid that kubelet knows them by. Rejects when it cannot tell. */
+  /** Returns the namespaces that exist now, by the uid that kubelet uses. Rejects if the finder cannot answer. */
   find(uids: ReadonlySet<string>): Promise<ReadonlyMap<string, NetnsRef>>
 }

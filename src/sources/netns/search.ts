@@ -9,13 +9,13 @@ import type { NetnsFinder } from './finder.ts'
 export interface WantedPod {
   readonly namespace: string
   readonly name: string
-  /** What kubelet and the container runtime know it by. */
+  /** The uid that kubelet and the container runtime use. */
   readonly uid: string
-  /** Changes when the pod may have another sandbox than before: its addresses. Empty before it has one. */
+  /** The pod's addresses: a change means that the pod may have another sandbox. Empty before the pod has an address. */
   readonly fingerprint: string
 }
 
-/** What a CNI plugin knows at ADD, before any process of the pod runs. */
+/** A sandbox as a CNI plugin knows it at ADD, before any process of the pod runs. */
 export interface AnnouncedSandbox {
   readonly namespace: string
   readonly name: string
@@ -29,12 +29,12 @@ interface Announced extends AnnouncedSandbox {
 }
 
 export interface NetnsSearchOptions {
-  /** In the order in which they are asked for what those before have not found. */
+  /** Finders in order. Each is asked for what the earlier ones did not find. */
   readonly finders: readonly NetnsFinder[]
-  /** Something that was found is another one than before. */
+  /** Called when a found namespace has changed. */
   readonly changed: () => void
   readonly log: Log
-  /** Whether an announced path can be used from here. */
+  /** Whether this process can use an announced path. */
   readonly isReachable: (path: string) => boolean
   readonly times?: SearchTimes
 }
@@ -42,33 +42,36 @@ export interface NetnsSearchOptions {
 export interface SearchTimes {
   readonly firstRetryMs: number
   readonly longestRetryMs: number
-  /** A sandbox that is made anew is noticed by the pod's new address; else at the next look at all of them. */
+  /** The interval of searches for all pods. A new sandbox usually shows earlier, by the pod's new address. */
   readonly recheckMs: number
 }
 
 const usualTimes: SearchTimes = { firstRetryMs: 100, longestRetryMs: 5_000, recheckMs: 10_000 }
 
 /**
- * Where the pods' network namespaces are: what the CNI plugin announced, else what the finders tell. One look at a
- * time, for all pods that are due; what cannot be looked up now keeps the last answer.
+ * The network namespaces of pods: as the CNI plugin announced them, else as the finders report them. One search at a
+ * time serves all pods that are due. If a search fails, the last answer stays.
  */
 export class NetnsSearch implements Disposable {
   readonly #options: NetnsSearchOptions
   readonly #times: SearchTimes
-  /** By uid. */
+  /** Wanted pods, by uid. */
   #wanted: ReadonlyMap<string, WantedPod> = new Map()
   readonly #found = new Map<string, NetnsRef>()
   readonly #announced = new Map<string, Announced>()
-  /** Uids to look for next. */
+  /** Uids for the next search. */
   readonly #due = new Set<string>()
-  /** Uids that the last look has not found. */
+  /** Uids that the last search did not find. */
   #missing: ReadonlySet<string> = new Set()
   #looking: Promise<void> | undefined
   readonly #recheck: NodeJS.Timeout
   #retry: NodeJS.Timeout | undefined
   readonly #backOff: BackOff
   #lastError = ''
-  /** Nothing was wanted before: what an earlier agent knew is looked for. */
+  /**
+   * True until the first `want()`. The first time, pods without an address are searched, too: an earlier agent may have
+   * enrolled them.
+   */
   #isFirst = true
   #closed = false
 
@@ -82,17 +85,17 @@ export class NetnsSearch implements Disposable {
     }, this.#times.recheckMs).unref()
   }
 
-  /** The same object for as long as it is the same namespace. */
+  /** The pod's namespace. The object keeps its identity while the namespace does. */
   of(pod: Pick<WantedPod, 'namespace' | 'name' | 'uid'>): NetnsRef | undefined {
     return this.#announcedFor(pod)?.netns ?? this.#found.get(pod.uid)
   }
 
-  /** Takes all pods whose namespaces are wanted from now on; settles when each has been looked for once. */
+  /** Sets the pods whose namespaces are wanted. Settles when each has been searched for once. */
   want(pods: readonly WantedPod[]): Promise<void> {
     const before = this.#wanted
     this.#wanted = new Map(pods.map((pod) => [pod.uid, pod]))
     for (const uid of this.#found.keys()) if (!this.#wanted.has(uid)) this.#found.delete(uid)
-    // Before it has an address, a pod that comes has no sandbox that anybody but a CNI plugin could tell of.
+    // A new pod without an address has no sandbox that a finder could know. Only a CNI plugin knows it so early.
     const fresh = pods.filter(
       ({ uid, fingerprint }) =>
         before.get(uid)?.fingerprint !== fingerprint && (fingerprint !== '' || this.#isFirst),
@@ -103,14 +106,14 @@ export class NetnsSearch implements Disposable {
     return this.#look(fresh.map(({ uid }) => uid))
   }
 
-  /** A sandbox is up. */
+  /** Records the sandbox of a pod, if its path is reachable. */
   announce(sandbox: AnnouncedSandbox): void {
     if (!this.#options.isReachable(sandbox.netnsPath)) return
     this.#announced.set(podKey(sandbox), { ...sandbox, netns: { path: sandbox.netnsPath } })
     this.#options.changed()
   }
 
-  /** Sandboxes for which `isGone` is true are no more. */
+  /** Forgets sandboxes for which `isGone` returns true. */
   forget(isGone: (containerId: string) => boolean): void {
     const gone = new Set<string>()
     for (const [key, { containerId }] of this.#announced) {
@@ -130,17 +133,17 @@ export class NetnsSearch implements Disposable {
     clearTimeout(this.#retry)
   }
 
-  /** Looks for these as well, after the look under way if there is one. */
+  /** Searches for these uids, after the current search if there is one. */
   #look(uids: Iterable<string>): Promise<void> {
     for (const uid of uids) this.#due.add(uid)
-    // One that has nothing to do would be over before it is remembered, and stay remembered.
+    // An empty search would end before the assignment below, which would then keep it for ever.
     if (this.#due.size === 0) return this.#looking ?? Promise.resolve()
     this.#looking ??= this.#lookUntilDone()
     return this.#looking
   }
 
   async #lookUntilDone(): Promise<void> {
-    // Those that wait to be looked for again come along.
+    // Includes the uids that wait for a retry.
     clearTimeout(this.#retry)
     for (const uid of this.#missing) this.#due.add(uid)
     const missing = new Set<string>()
@@ -157,7 +160,7 @@ export class NetnsSearch implements Disposable {
     this.#retry = setTimeout(() => void this.#look(missing), this.#backOff.next()).unref()
   }
 
-  /** The uids of those that were not found and should have been. */
+  /** Searches once. Returns the uids that should have been found but were not. */
   async #lookOnce(pods: readonly WantedPod[]): Promise<readonly string[]> {
     const { found, certain } = await this.#ask(pods)
     let changed = false
@@ -173,7 +176,7 @@ export class NetnsSearch implements Disposable {
     return pods.flatMap(({ uid, fingerprint }) => (found.has(uid) || fingerprint === '' ? [] : uid))
   }
 
-  /** What the finders tell; `certain` when all that were asked could tell. */
+  /** Asks the finders. `certain` is true if all finders that were asked could answer. */
   async #ask(
     pods: readonly WantedPod[],
   ): Promise<{ found: ReadonlyMap<string, NetnsRef>; certain: boolean }> {
@@ -185,7 +188,7 @@ export class NetnsSearch implements Disposable {
       try {
         const uids = new Set(missing.map(({ uid }) => uid))
         for (const [uid, ref] of await finder.find(uids)) found.set(uid, ref)
-        // Without an address a pod may have no sandbox yet; with one, somebody else must know it.
+        // A pod without an address may have no sandbox yet. A pod with one must be known to another finder.
         missing = missing.filter(({ uid, fingerprint }) => fingerprint !== '' && !found.has(uid))
       } catch (failure) {
         error = messageOf(failure)
@@ -197,7 +200,7 @@ export class NetnsSearch implements Disposable {
 
   #announcedFor(pod: Pick<WantedPod, 'namespace' | 'name' | 'uid'>): Announced | undefined {
     const announced = this.#announced.get(podKey(pod))
-    // A pod of the same name may have been there before.
+    // An earlier pod may have had the same name.
     return announced && (announced.uid ?? pod.uid) === pod.uid ? announced : undefined
   }
 

@@ -1,11 +1,11 @@
-/** What must hold after each scenario, whatever the kernel skipped and the programs did. */
+/** Checks that hold after each scenario, whatever the kernel skipped and the programs did. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Mesh } from '../../helpers/mesh.ts'
 import { patience, until } from '../../helpers/retry.ts'
 import { describeHeld, type Held, heldBy, messageKiB } from './held.ts'
 
-/** The promise is five seconds; a busy machine has five times as long. */
+/** The promised time is five seconds. A busy machine gets five times as long. */
 const DRAIN_S = 25
 /** Other programs of the node use this slab, too. */
 const SLACK_KIB = 16 * 1024
@@ -14,18 +14,18 @@ export interface Before {
   readonly messageKiB: number
 }
 
-/** Where the findings go. */
+/** The file for the findings. */
 interface Findings {
   readonly mesh: Mesh
   readonly check: (name: string, ok: boolean, detail?: string) => void
 }
 
-/** To be called before the scenario begins. */
+/** Call this before the scenario begins. */
 export function before(): Before {
   return { messageKiB: messageKiB() }
 }
 
-/** All connections have been closed: nothing of them is held, and what is left of the product goes away. */
+/** Checks, after all connections are closed, that the data path holds none of them. Then removes the product. */
 export async function aftermath(findings: Findings, begin: Before): Promise<void> {
   await nothingHeld(findings)
   const memory = await comes(() => messageKiB() <= begin.messageKiB + SLACK_KIB)
@@ -33,7 +33,7 @@ export async function aftermath(findings: Findings, begin: Before): Promise<void
   await leavesAll(findings)
 }
 
-/** Slots, claims, members and the splice watch are empty, within a few sweeps. */
+/** Waits until slots, claims, members and the splice watch are empty, within a few sweeps. */
 async function nothingHeld({ mesh, check }: Findings): Promise<void> {
   const nothing = await comes(() => Object.values(summary(heldBy(mesh))).every((n) => n === 0))
   const detail = nothing ? '' : `${JSON.stringify(summary(heldBy(mesh)))} ${describeHeld(mesh)}`
@@ -45,7 +45,7 @@ function summary(held: Held): Record<string, number> {
   return { ...states, claims, members, watched: watched.length, charged, chargedBytes }
 }
 
-/** Drain and cleanup end well; connections may be live. */
+/** Checks that drain and cleanup succeed. Connections may be live. */
 export async function leavesAll({ mesh, check }: Findings): Promise<void> {
   for (const command of ['drain', 'cleanup'] as const) {
     const { status, stderr } = ask(mesh, command)

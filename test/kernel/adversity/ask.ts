@@ -1,6 +1,6 @@
 import type { Child } from '../../helpers/child.ts'
 
-/** Has a program obey a command, and resolves to its answer. */
+/** Sends a command to a program and resolves to its answer. */
 export function ask<Line extends { readonly event: string }>(
   child: Child<Line>,
   command: string,

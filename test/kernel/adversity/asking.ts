@@ -9,7 +9,7 @@ import { ask } from './ask.ts'
 export interface Answered {
   readonly event: string
   readonly pid: number
-  /** How long the slowest answer took, and how many took longer than 300 ms. */
+  /** The duration of the slowest answer, and the number of answers that took longer than 300 ms. */
   readonly worstUs: number
   readonly slow: number
 }
@@ -21,7 +21,7 @@ export interface AskingOptions {
   readonly through?: readonly string[]
 }
 
-/** A client and a server whose every byte is looked at, and which end at the first that is wrong or late by a minute. */
+/** A client and a server that check every byte. They end at the first byte that is wrong or a minute late. */
 export class Asking implements AsyncDisposable {
   readonly connections: number
   readonly client: Child<Answered>
@@ -56,7 +56,7 @@ export class Asking implements AsyncDisposable {
     return new Asking(connections, client, server, pid)
   }
 
-  /** Requests on each connection, so many at once. */
+  /** Sends requests on each connection, with this many at once. */
   ask(times: number, atOnce = 1): Promise<Answered> {
     return ask(this.client, `ask ${times} ${atOnce}`)
   }
@@ -65,12 +65,12 @@ export class Asking implements AsyncDisposable {
     return (await ask(this.client, 'pid')).pid
   }
 
-  /** Closes the connections and opens as many. */
+  /** Closes the connections and opens the same number. */
   async renew(): Promise<void> {
     await ask(this.client, 'close')
   }
 
-  /** Asks until every direction of its connections is redirected. */
+  /** Sends requests until every direction of its connections is redirected. */
   async joins(agent: AgentProcess): Promise<void> {
     let flows = await agent.flows()
     await until(

@@ -1,4 +1,4 @@
-/** Programs that hold both ends of their connections (programs/both-ends.h), and what must hold of these at the end. */
+/** Programs that hold both ends of their connections (programs/both-ends.h), and the checks at the end. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FlowView } from '../../../src/api/views.ts'
@@ -12,12 +12,12 @@ import { patience, until } from '../../helpers/retry.ts'
 import { ask } from './ask.ts'
 import type { Scene } from './scenario.ts'
 
-/** The longest that a reader may wait over bytes that it could read, and all members may take to leave. */
+/** The longest time that a reader may wait over readable bytes, and that all members may take to leave. */
 export const READER_MS = 1000
 export const LEAVE_MS = 5000
-/** A busy machine has this many times as long. */
+/** The factor for a busy machine. */
 const LENIENCE = 5
-/** Two full rounds of a walk over many connections fit in. */
+/** Long enough for two full walks over many connections. */
 const TURNS_MS = 30_000
 
 export interface Answer {
@@ -31,12 +31,12 @@ export interface Answer {
 
 export type Ends = Child<Answer>
 
-/** A promised time as a deadline that a busy machine keeps. */
+/** Converts a promised time to a deadline for a busy machine. */
 export function deadline(promisedMs: number): number {
   return promisedMs * LENIENCE * patience
 }
 
-/** Whether it comes about by the deadline of a promised time. */
+/** Whether the condition holds before the deadline of a promised time. */
 export async function within(
   promisedMs: number,
   look: () => Promise<boolean> | boolean,
@@ -53,7 +53,7 @@ export function takeTurns(ends: Ends, times: number): Promise<Answer> {
   return ask(ends, `turns ${times} ${TURNS_MS * patience}`)
 }
 
-/** Takes turns until every direction of all connections is redirected. */
+/** Makes turns until every direction of all connections is redirected. */
 export async function joinAll(agent: AgentProcess, ends: Ends, connections: number): Promise<void> {
   let flows: FlowView[] = []
   await until('all join', async () => {
@@ -65,7 +65,7 @@ export async function joinAll(agent: AgentProcess, ends: Ends, connections: numb
   })
 }
 
-/** Takes turns until all have joined or are kept on TCP for a reason that lasts; resolves to what came of them. */
+/** Makes turns until all connections have joined, or stay on TCP for a lasting reason. Resolves to the counts. */
 export async function joinOrStay(
   agent: AgentProcess,
   ends: Ends,
@@ -82,7 +82,7 @@ export async function joinOrStay(
   return tally(flows)
 }
 
-/** Until the agent has scanned so many times more. */
+/** Waits for this many scans of the agent. */
 export async function scans(mesh: Mesh, times: number): Promise<void> {
   const [version = ''] = readdirSync(mesh.pinDir).filter((name) => /^[0-9a-f]+$/.test(name))
   using map = BpfMap.fromPin(join(mesh.pinDir, version, 'config'), u32, config)
@@ -91,7 +91,10 @@ export async function scans(mesh: Mesh, times: number): Promise<void> {
   await until('the agent scans', () => scan() >= begin + times)
 }
 
-/** Every byte arrives, the connections go on, and once their pods are disabled they leave; then the node drains. */
+/**
+ * Checks that every byte arrives and that connections continue. After their pods are disabled, they leave. Then the
+ * node drains.
+ */
 export async function goOnAndLeave(scene: Scene, agent: AgentProcess, ends: Ends): Promise<void> {
   const settled = await ask(ends, `settle ${deadline(READER_MS)}`)
   scene.check('every byte arrives', settled.value === 1, JSON.stringify(settled))

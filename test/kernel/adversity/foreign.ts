@@ -1,4 +1,4 @@
-/** Agents of other people on the same node: BPF programs that know nothing of ours. */
+/** Other projects' agents on the same node: BPF programs that know nothing of ours. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ function compile(name: Name, directory: string): string {
   return object
 }
 
-/** One that runs in the mesh's cgroup until it is disposed. */
+/** An agent that runs in the mesh's cgroup until disposed of. */
 export class Foreign<Counts extends string> implements Disposable {
   readonly #object: LoadedObject
   readonly #undo: Disposable[] = []
@@ -42,7 +42,7 @@ export class Foreign<Counts extends string> implements Disposable {
     this.#undo.push(this.#object)
   }
 
-  /** Writes an option into each packet's header; may forget the flags of others. */
+  /** Writes an option into each packet's header. May clear the flags of other agents. */
   static options(
     { cgroup }: Mesh,
     { overwrites = false }: { overwrites?: boolean } = {},
@@ -54,7 +54,7 @@ export class Foreign<Counts extends string> implements Disposable {
     return foreign
   }
 
-  /** Keeps what is accepted at the port in a sockhash with a verdict of its own. */
+  /** Puts sockets that are accepted at the port into a sockhash with a verdict of its own. */
   static claims(
     { cgroup }: Mesh,
     { port }: { port: number },
@@ -66,25 +66,25 @@ export class Foreign<Counts extends string> implements Disposable {
     return foreign
   }
 
-  /** Takes connected sockets, also those that are in somebody else's sockmap. */
+  /** Takes connected sockets, even if they are in another agent's sockmap. */
   static takes({ port }: { port: number }): Foreign<never> {
     return new Foreign<never>('takes', { port })
   }
 
-  /** Takes what the pod has accepted at the port. */
+  /** Takes the sockets that the pod has accepted at the port. */
   take(pod: Pod): void {
     using link = this.#object.program('take_sockets').attachIter()
-    // It walks over the namespace in which it is opened.
+    // The iterator walks over the namespace in which it is opened.
     using walk = withNetns(pod.netns, () => link.open())
     walk.read()
   }
 
-  /** Sockets that it holds. */
+  /** The number of sockets that it holds. */
   held(): number {
     return [...this.#object.map('foreign_sockets', u64, u64).keys()].length
   }
 
-  /** How much it has counted of one thing. */
+  /** The value of one of its counters. */
   count(name: Counts): number {
     return Number(this.#object.getGlobal(name, i64))
   }

@@ -1,4 +1,4 @@
-/** Runs, in a guest, the scenarios whose names follow the file that hears of them; `soak:MINUTES` is one of them. */
+/** Runs scenarios in a guest: `guest REPORT SCENARIO...`; `soak:MINUTES` is one of them. */
 import { appendFileSync } from 'node:fs'
 import { Mesh } from '../../helpers/mesh.ts'
 import { soak } from '../../system/soak/soak.ts'

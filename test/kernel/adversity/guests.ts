@@ -29,7 +29,7 @@ export interface ToldScenario {
   readonly said: readonly string[]
 }
 
-/** So much slower are an emulated processor and whoever shares this one. */
+/** The slowdown of an emulated processor and of tests beside it. */
 const PATIENCE = '20'
 
 const here = join(packageRoot, 'test/kernel/adversity')
@@ -64,7 +64,7 @@ async function main([suite = '', series = '', ...asked]: string[]): Promise<void
   process.exitCode = failed > 0 ? 1 : 0
 }
 
-/** Compiles and bundles what the guest runs: there it would take minutes. */
+/** Compiles and bundles the guest's programs: in the guest that would take minutes. */
 async function makeReady(names: readonly string[]): Promise<void> {
   for (const left of readdirSync(join(packageRoot, 'build'))) {
     if (left.startsWith('adversity')) {
@@ -107,7 +107,7 @@ async function makeReady(names: readonly string[]): Promise<void> {
   }
 }
 
-/** What the guest has told; build/kernels keeps it and the console. */
+/** The guest's report. build/kernels keeps it and the console. */
 function boot(kernel: string, names: readonly string[]): ToldScenario[] {
   const toldFile = `${kernel}.adversity`
   writeFileSync(toldFile, '')

@@ -1,4 +1,4 @@
-/** What the data path holds at a moment, read from its maps. */
+/** The objects that the data path holds at one moment, read from its maps. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { connStateNames } from '../../../src/datapath/generated-names.ts'
@@ -32,7 +32,7 @@ export interface Held {
   readonly chargedBytes: number
 }
 
-/** The version that is current, so not one that is leaving. */
+/** The current version, not one that is leaving. */
 function version({ pinDir }: Place): string {
   const [name] = readdirSync(pinDir).filter((each) => /^[0-9a-f]+$/.test(each))
   if (name === undefined) throw new Error(`nothing is pinned in ${pinDir}`)
@@ -81,10 +81,10 @@ function takenSlots(place: Place): TakenSlot[] {
   return taken
 }
 
-/** As state_in() of bpf/include/conn.bpf.h. */
+/** The same as state_in() of bpf/include/conn.bpf.h. */
 const stateIn = (life: number): number => life & 0xff
 
-/** Looks at every map. What moves meanwhile may be seen twice or not at all. */
+/** Reads every map. An entry that moves meanwhile may appear twice or not at all. */
 export function heldBy(place: Place): Held {
   using sockets = open(place, 'sockets', u64)
   using shares = open(place, 'shares', u64)
@@ -122,7 +122,7 @@ export function heldBy(place: Place): Held {
   }
 }
 
-/** Tells the reader of a failed test about the first taken slots, and how many scans have been made. */
+/** Reports the first taken slots and the number of scans, for a failed test. */
 export function describeHeld(place: Place): string {
   using settings = BpfMap.fromPin(join(version(place), 'config'), u32, config)
   const { scan, sweep } = settings.lookup(0) ?? {}
@@ -152,7 +152,7 @@ export function describeHeld(place: Place): string {
   return JSON.stringify({ scan, sweep, slots })
 }
 
-/** Members that no splice watch covers, and entries of the watch that stand for no member. */
+/** Members that no splice watch covers, and watch entries without a member. */
 export function unwatched({ ends, watched }: Held): { missing: string[]; foreign: string[] } {
   const wanted = ends
     .filter(({ member }) => member)
@@ -194,7 +194,7 @@ function layoutOf({ cli }: Place, name: string): { size: number; at: (member: st
   }
 }
 
-/** The object that a command line loads: of its own package. */
+/** The object that a command loads from its own package. */
 function objectOf(cli: string): string {
   for (let directory = dirname(cli); ; directory = dirname(directory)) {
     const object = join(directory, 'build/bpf/meshaccel.bpf.o')

@@ -1,4 +1,7 @@
-/** A cgroup whose sockets' memory can be limited: of the first version where its controller is mounted so, else of the second. */
+/**
+ * A cgroup with a limit for its sockets' memory. It is in cgroup v1 if the memory controller is mounted there, else in
+ * v2.
+ */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findCgroup2 } from '../../../src/lib/cgroup.ts'
@@ -8,7 +11,7 @@ const FIRST_LIMIT = 'memory.kmem.tcp.limit_in_bytes'
 
 export class MemoryLimit implements Disposable {
   readonly path: string
-  /** Where processes live that are not to be limited. */
+  /** The cgroup for processes without the limit. */
   readonly home: string
   readonly #file: string
   readonly #none: string
@@ -22,7 +25,7 @@ export class MemoryLimit implements Disposable {
     this.#file = join(this.path, first ? FIRST_LIMIT : 'memory.max')
     this.#none = first ? String(2 ** 40) : 'max'
     mkdirSync(this.path)
-    // The first version accounts from the first limit on.
+    // cgroup v1 accounts only after the first limit is set.
     this.lift()
   }
 
@@ -34,7 +37,7 @@ export class MemoryLimit implements Disposable {
     writeFileSync(this.#file, this.#none)
   }
 
-  /** What its sockets take, as the kernel tells it. */
+  /** The memory of its sockets, as the kernel reports it. */
   get usage(): string {
     const [file = ''] = ['memory.kmem.tcp.usage_in_bytes', 'memory.current']
       .map((each) => join(this.path, each))

@@ -1,4 +1,6 @@
-/** What the watch and the accounting alone must do, without a scan: also on kernels that refuse iterators over maps. */
+/**
+ * Checks of the watch and the accounting without any scan. They also run on kernels that refuse iterators over maps.
+ */
 import { test, type Test } from 'tap'
 import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'

@@ -1,4 +1,4 @@
-/** A scenario that hurts, and what must hold in it: run by adversity.test.ts, and in guests by guest.ts. */
+/** A harmful scenario and its checks. adversity.test.ts runs it, and guest.ts in guests. */
 import type { AgentProcess } from '../../helpers/agent-process.ts'
 import { ready } from '../../helpers/compile.ts'
 import { Mesh } from '../../helpers/mesh.ts'
@@ -11,7 +11,7 @@ export interface Check {
   readonly detail?: string
 }
 
-/** Where a scenario takes place, and where it says what it found. */
+/** The place of a scenario, and its report. */
 export class Scene {
   readonly mesh: Mesh
   readonly checks: Check[] = []
@@ -27,30 +27,30 @@ export class Scene {
   }
 
   startAgent(...flags: string[]): Promise<AgentProcess> {
-    // To an emulated processor a self-test takes minutes; test/system/kernels runs it.
+    // On an emulated processor a self-test takes minutes; test/system/kernels runs it.
     return this.mesh.startAgent(...(ready === undefined ? [] : ['--policy', 'strict']), ...flags)
   }
 }
 
 export interface Scenario {
-  /** What must hold. */
+  /** The promise that the scenario checks. */
   readonly name: string
   readonly pods?: number
-  /** Whether the pods are enrolled from the start on; yes. */
+  /** Whether the pods are enrolled from the start; by default yes. */
   readonly enabled?: boolean
-  /** It changes what belongs to the whole node. */
+  /** Whether it changes settings of the whole node. */
   readonly guestOnly?: boolean
-  /** Why it is not among those that every run plays; it can be played by its name. */
+  /** The reason why not every run includes it. It can be run by name. */
   readonly byNameOnly?: string
-  /** Whether connections with blocking readers join, too; no. */
+  /** Whether connections with blocking readers join; by default no. */
   readonly blockingReaders?: 'accelerate' | 'leave'
-  /** Events that the data path is kept from seeing. */
+  /** Events to hide from the data path. */
   readonly skips?: Skips
-  /** Rejects on what makes the rest meaningless. Every process that it starts has ended when it resolves. */
+  /** Rejects on an error that makes the rest meaningless. All its processes have ended when it resolves. */
   readonly run: (scene: Scene) => Promise<void>
 }
 
-/** Runs a scenario and what must hold after each. */
+/** Runs a scenario and the checks after it. */
 export async function play(
   { pods = 2, enabled = true, blockingReaders = 'leave', skips, run }: Scenario,
   say: (text: string) => void,

@@ -31,7 +31,7 @@ import {
   stoppedWriter,
 } from './scenarios/stopped.ts'
 
-/** By the name that chooses them. */
+/** Scenarios by name. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   fewReceivesSkipped,
   manyReceivesSkipped,

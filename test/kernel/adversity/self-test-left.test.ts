@@ -1,4 +1,4 @@
-/** A self-test that fails, wherever it does, leaves no scratch cgroup behind. */
+/** A self-test leaves no scratch cgroup behind, wherever it fails. */
 import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { cli } from '../../helpers/agent-process.ts'
 import { until } from '../../helpers/retry.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 
-/** A cgroup of the test's own, which goes away with all that is left in it. */
+/** A cgroup of the test. It ends with all that is left in it. */
 function scratch(t: Test): string {
   const cgroup = join(findCgroup2(), `meshaccel-test-left${process.pid}-${t.name.length}`)
   mkdirSync(cgroup)

@@ -1,6 +1,6 @@
 /**
- * A data path that does not see every event, as where the kernel skips its programs: at the recursion guard of a CPU, or
- * when one is preempted.
+ * A data path that does not see every event. The kernel skips programs at the recursion guard of a CPU, or when one is
+ * preempted.
  */
 import { execFileSync } from 'node:child_process'
 import {
@@ -19,7 +19,7 @@ import { join } from 'node:path'
 import { ready } from '../../helpers/compile.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
 
-/** How many of a thousand events are skipped, by the program that is to see them. */
+/** The number of skipped events in a thousand, by program. */
 export interface Skips {
   readonly received?: number
   readonly closed?: number
@@ -33,7 +33,7 @@ export class SkippingVersion implements Disposable {
   readonly directory: string
   readonly #keep: boolean
 
-  /** Beside `guest`, the directory of what guests run, it stays: to them a compiler is slow. */
+  /** A version in the guests' directory stays, because their compiler is slow. */
   constructor(skips: Skips, guest: string | undefined = ready) {
     const name = `skipping-${skips.received ?? 0}-${skips.closed ?? 0}`
     this.#keep = guest !== undefined
@@ -71,7 +71,7 @@ export class SkippingVersion implements Disposable {
       const file = join(below, name)
       const text = readFileSync(file, 'utf8')
       if (!head.test(text)) return false
-      // Declarations come first in C, but the compiler takes them after a statement, too.
+      // In C declarations usually come first, but the compiler accepts them after a statement.
       writeFileSync(
         file,
         text.replace(head, (found) => found + skipping),

@@ -29,7 +29,7 @@ const given: BenchArguments = {
 
 const plan = planBench(given)
 
-/** What a run of this process's number has left on the machine. */
+/** The objects that a run with this pid has left on the machine. */
 function leftovers(pid: number): string[] {
   const name = `meshbench-${pid}`
   const places = ['/run/netns', cgroup2Root(), tmpdir(), '/sys/fs/bpf']
@@ -139,7 +139,7 @@ for (const afterMs of [150, 600, 1200, 2000]) {
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     const ended = once(child, 'close')
-    // Node itself needs some time until there is anything to leave behind.
+    // Node needs time before there is anything to leave behind.
     while (!existsSync(`/run/netns/meshbench-${Number(pid)}-node`) && child.exitCode === null) {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }

@@ -8,7 +8,7 @@ import { patience } from '../../helpers/retry.ts'
 
 void test("the bench runs in a directory that the sidecars' user may not enter", async (t) => {
   if (!requireRoot(t)) return
-  // As root's home is: mode 0700.
+  // Like root's home: mode 0700.
   const cwd = mkdtempSync(join('/root', '.meshaccel-private-'))
   t.teardown(() => rmSync(cwd, { recursive: true }))
   const pace = ['--quick', '--duration', '0.3', '--rounds', '1']

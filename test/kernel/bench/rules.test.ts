@@ -49,7 +49,7 @@ const request = async (
   target: Awaited<ReturnType<typeof startStack>>,
 ): Promise<unknown> => runH2load(stack, client, directory, { ...load, target }, 40, waiting)
 
-/** What is left of rules in a pod, whichever tool has written them. */
+/** The rules that are left in a pod, by any tool. */
 function rulesIn(netns: string): string {
   const saved = ['iptables-nft-save', 'iptables-legacy-save'].map((save) =>
     inside(netns, 'bash', '-c', `${save} 2>/dev/null | grep -- ^-A || true`),
@@ -93,7 +93,7 @@ void test('traffic that goes past a sidecar is noticed', async (t) => {
   t.notOk(isMeshed('direct'))
   rules.install(stack, client)
   rules.install(stack, server)
-  // As the proxy's user, whom no rule redirects.
+  // Runs as the proxy's user, which no rule redirects.
   const run = ['setpriv', `--reuid=${mesh.proxyUid}`, `--regid=${mesh.proxyUid}`, '--clear-groups']
   const url = 'socket' in target ? '' : `http://${target.host}:${target.port}/81`
   inside(client.netns, ...run, 'h2load', '--h1', '-n1', url)

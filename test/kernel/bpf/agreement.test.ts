@@ -7,17 +7,17 @@ import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { until } from '../../helpers/retry.ts'
 
-/** What test/traffic/flood.c has sent from one end and read at the other. */
+/** The bytes that test/traffic/flood.c has sent at one end and read at the other. */
 interface Flooded {
   readonly event: string
   readonly sent: number
   readonly received: number
 }
 
-/** Of one command `turns`: so many answers of one byte. */
+/** The number of answers of one byte to one command `turns`. */
 const ANSWERS = 100
 
-/** What top prints for an interval. */
+/** The output of top for an interval. */
 interface Interval {
   readonly intervalMs: number
   readonly redirectedBytesPerSecond: number
@@ -50,7 +50,7 @@ void test('flows, pods, status, metrics, top and the page agree with what was se
   })
   await until('top has looked before anything is sent', () => intervals.length > 0)
 
-  // Both its ends are watched, and it takes no turns: it is never paired.
+  // Both ends are watched, but without turns it is never paired.
   await using idle = pod.run<Flooded>('flood')
   idle.write('drain\n')
   await idle.take('drain')

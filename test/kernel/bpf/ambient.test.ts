@@ -23,7 +23,7 @@ void test("a proxy of the node that opens its sockets in the pods' namespaces", 
   const mesh = await Mesh.make(t, { name: 'ambient' })
   const [cart, stock] = [mesh.pod(0), mesh.pod(1)]
   const agent = await mesh.startAgent()
-  // As istio-cni has it: what the application dials leads to ztunnel's socket beside it.
+  // Like istio-cni: the rules send the application's connections to ztunnel's socket beside it.
   const redirect = `-t nat -A OUTPUT -p tcp --dport ${appPort} -j REDIRECT --to-ports ${outbound}`
   cart.exec('iptables', ...redirect.split(' '))
 
@@ -60,7 +60,7 @@ void test("a proxy of the node that opens its sockets in the pods' namespaces", 
   for (const hop of ['pod-1 > shop/pod-1', 'pod-1 > shop/pod-2', 'pod-2 > shop/pod-2'])
     t.equal(hops.filter((each) => each === `shop/${hop}`).length, CONNECTIONS, hop)
 
-  // In each pod the application reads one end of a call, and the proxy two.
+  // In each pod the application holds one end of a call, and the proxy two.
   const { readers } = await agent.client.call('Readers', {})
   for (const { name } of mesh.pods) {
     const proxy = readers.find((one) => one.name === name && one.program.endsWith('/ztunnel'))

@@ -17,7 +17,7 @@ import { Traffic, type TrafficOptions } from '../../helpers/traffic.ts'
 const EXCLUDED_PORT = 7009
 const CAP = 262_144
 
-/** A node of a cluster: real pods and a real agent, which follows an API server and a runtime of the test's own. */
+/** A node of a cluster with real pods and a real agent. The test supplies the API server and the runtime. */
 class Node implements AsyncDisposable {
   readonly mesh: Mesh
   readonly api: FakeKubeApi
@@ -85,7 +85,7 @@ class Node implements AsyncDisposable {
     return runCommand([...argv, '--socket', this.mesh.socket])
   }
 
-  /** Waits until one command says all of it. */
+  /** Waits until one output of the command contains all of it. */
   async explains(t: Test, pod: string, ...said: RegExp[]): Promise<void> {
     let text = ''
     const all = async (): Promise<boolean> => {

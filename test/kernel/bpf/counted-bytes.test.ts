@@ -12,7 +12,7 @@ const CONNECTIONS = 8
 const PORT = 8080
 const BODY_BYTES = 65_536
 
-/** wrk's own exact sums; what it prints without is rounded. */
+/** wrk's exact sums: its usual output is rounded. */
 const script = `done = function(summary)
   io.write(string.format("%d %d %d\\n", summary.requests, summary.bytes,
     summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout))
@@ -44,7 +44,7 @@ void test('the counters agree with the bytes that wrk received', async (t) => {
   const [redirected, tcp] = [Number(totals.redirectedBytes), Number(totals.tcpBytes)]
   const answer = received / requests
   const request = requestBytes(server.address)
-  // What was asked when wrk stopped was answered, at least in part, but wrk does not count it.
+  // Requests in flight when wrk stopped were answered at least in part, but wrk does not count them.
   t.ok(redirected + tcp >= requests * (answer + request), 'nothing is missing')
   t.ok(
     redirected + tcp <= (requests + CONNECTIONS) * (answer + request),
@@ -62,7 +62,7 @@ function serveFrom(directory: string, host: string): void {
   writeFileSync(join(directory, 'nginx.conf'), nginxConfig(directory, address))
 }
 
-/** The length of what wrk asks. */
+/** The length of wrk's request. */
 const requestBytes = (host: string): number =>
   `GET /${BODY_BYTES} HTTP/1.1\r\nHost: ${host}:${PORT}\r\n\r\n`.length
 

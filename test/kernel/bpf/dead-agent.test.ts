@@ -77,7 +77,7 @@ for (const policy of ['full', 'strict'] as const) {
     const took = await accepted(flooded)
     t.ok(took <= onTcp + STALE_CAP_FACTOR * CAP + MESSAGE, `it took ${took}, TCP ${onTcp}`)
     if (policy === 'strict') t.ok(took > CAP + MESSAGE, `the cap is the higher one: ${took}`)
-    // Where the kernel hides a member's TCP bytes from FIONREAD, it has to leave by itself.
+    // If the kernel hides a member's TCP bytes from FIONREAD, the member must leave by itself.
     const read = await ask(flooded, policy === 'strict' ? 'inquire' : 'drain')
     t.equal(read.received, read.sent, 'every byte arrives')
     const turned = await ask(flooded, 'turns 100')
@@ -124,7 +124,7 @@ function directions(pins: Programs): Flow['clientToServer'][] {
   ])
 }
 
-/** How long no scan has come: the kernel's clock is the monotonic one. */
+/** The time since the last scan, by the monotonic clock. */
 function silenceNs(pins: Programs): bigint {
   return process.hrtime.bigint() - readConfig(pins).heartbeatNs
 }
@@ -135,7 +135,7 @@ function ask(flooded: Child<Flooded>, command: string): Promise<Flooded> {
   return flooded.take(event)
 }
 
-/** What is taken of a sender whose peer does not read. */
+/** The bytes that a sender can send while its peer does not read. */
 async function accepted(flooded: Child<Flooded>): Promise<number> {
   const before = await ask(flooded, 'turns 1')
   const { sent } = await ask(flooded, `flood ${MESSAGE}`)

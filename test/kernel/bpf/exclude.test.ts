@@ -10,19 +10,22 @@ const CLIENT = 0
 const SERVER = 1
 const UID = 4000
 
-/** A connection from the first pod; its own port tells it from the others. */
+/** A connection from the first pod. Its port distinguishes it from the others. */
 interface Connection {
   readonly name: string
   readonly fromPort: number
   readonly from: string
   readonly to: string
   readonly port: number
-  /** Where it ends up, in the server's pod or another. */
+  /** Its destination, in the server's pod or another. */
   readonly listens?: { readonly pod: number; readonly port: number }
   readonly client?: TrafficOptions
 }
 
-/** Rules of the client's and the server's pod, and the connections that they exclude: others than the step before. */
+/**
+ * Rules of the client's and the server's pod, and the connections that they exclude. These differ from the previous
+ * step's.
+ */
 type Step = readonly [client: string, server: string, excluded: readonly string[]]
 
 const [four1, four2] = ['10.251.0.1', '10.251.0.2']
@@ -120,7 +123,7 @@ void test('a pod comes back without its former rules', async (t) => {
   t.match(await serving.end(), { failed: 0, error: '' })
 })
 
-/** Takes the steps while the connections are busy, and then looks for every byte. */
+/** Applies the steps while the connections are busy, then checks every byte. */
 async function obeys(
   t: Test,
   mesh: Mesh,

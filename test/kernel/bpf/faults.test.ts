@@ -26,7 +26,7 @@ for (const how of ['error', 'kill'] as const) {
       const left = existsSync(mesh.pinDir) ? readdirSync(mesh.pinDir) : []
       if (how === 'error' && !log.includes('"attached"') && code !== 1) t.fail(`${what}: ${log}`)
       if (how === 'kill' && code !== null) t.fail(`${what}: it lives`)
-      // One that is in place is complete; what is not in place is gone, or gone with the next start.
+      // A version in place is complete. All else is gone, or goes with the next start.
       if (how === 'error' && left.includes('partial')) t.fail(`${what}: left half done: ${log}`)
       if (left.length > 1) t.fail(`${what}: left ${left.join(', ')}`)
       await load.goesOn(what)
@@ -59,7 +59,7 @@ for (const how of ['error', 'kill'] as const) {
       if (how === 'kill') t.equal(code, null, what)
       else if (code !== 1) t.notOk(existsSync(mesh.pinDir), `${what}: ${log}`)
       await load.goesOn(what)
-      // The other times the next agent finds what is left.
+      // Otherwise the next agent finds the leftovers.
       if (i % 2 === 0) await cleanUp(t, mesh, what)
     }
     t.comment(`${chosen.length} of ${steps.length} steps`)
@@ -67,7 +67,7 @@ for (const how of ['error', 'kill'] as const) {
   })
 }
 
-/** Starts an agent on whatever is there, has it accelerate the traffic, and kills it. */
+/** Starts an agent on the leftovers, has it accelerate the traffic, and kills it. */
 async function leftBehind(mesh: Mesh, load: Load): Promise<void> {
   const agent = await mesh.startAgent()
   const { state } = await agent.status()
@@ -76,11 +76,11 @@ async function leftBehind(mesh: Mesh, load: Load): Promise<void> {
   await agent.kill('SIGKILL')
 }
 
-/** What the next cleanup leaves: nothing. */
+/** Checks that the next cleanup leaves nothing. */
 async function cleanUp(t: Test, { pinDir, cgroup }: Mesh, what: string): Promise<void> {
   await cleanupKernelDatapath(pinDir, { timeoutMs: 10_000 })
   if (existsSync(pinDir)) t.fail(`${what}: pins are left: ${readdirSync(pinDir).join(', ')}`)
-  // The kernel lets go a little later.
+  // The kernel frees the objects a little later.
   await until(`${what}: nothing is attached`, () => {
     const { stdout } = spawnSync('bpftool', ['-j', 'cgroup', 'show', cgroup], { encoding: 'utf8' })
     return !stdout.includes('meshaccel')

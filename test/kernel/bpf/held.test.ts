@@ -1,4 +1,4 @@
-/** What becomes of a connection whose reader never reads, when everything else is to leave. */
+/** A connection whose reader never reads, while everything else must leave. */
 import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
@@ -113,8 +113,8 @@ void test('another version takes over while somebody never reads', async (t) => 
 })
 
 /**
- * A mesh with a load between two pods, and a connection in the third whose reader does not read what was sent once, or
- * until nothing more was accepted: TCP bytes behind redirected ones.
+ * A mesh with a load between two pods, and a connection in the third pod. Its reader does not read the bytes of one
+ * send, or of all sends until the buffer was full: TCP bytes behind redirected ones.
  */
 async function held(
   t: Test,
@@ -137,7 +137,7 @@ async function held(
   return { mesh, agent, load, holder }
 }
 
-/** Whether what is sent now, in the third pod, is redirected. */
+/** Whether sends in the third pod are redirected now. */
 function isRedirected(flows: readonly FlowView[]): boolean {
   const directions = flows.find(({ client }) => client?.pod === 'shop/pod-3')?.directions
   return directions?.every(({ path }) => path === 'redirect') ?? false

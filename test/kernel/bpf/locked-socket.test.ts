@@ -1,4 +1,4 @@
-/** A process that faults inside recv() holds its socket's lock for as long as it likes. */
+/** A process with a page fault inside recv() holds its socket's lock for any time. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import type { FlowView } from '../../../src/api/views.ts'
@@ -12,7 +12,7 @@ import { until } from '../../helpers/retry.ts'
 
 interface Obeyed {
   readonly event: string
-  /** errno, 0 if it was done. */
+  /** errno; 0: success. */
   readonly error: number
 }
 
@@ -112,7 +112,7 @@ async function joined(
   return { mesh, agent, faulting, load }
 }
 
-/** A second connection of the pod joins, so that the pod is walked over, which the first one's lock blocks. */
+/** A second connection of the pod joins. That needs a walk over the pod, which the first one's lock blocks. */
 async function blockWalk(t: Test, mesh: Mesh, agent: AgentProcess): Promise<Faulting> {
   const before = new Set((await faultingFlows(agent)).map(({ identity }) => identity))
   const second = mesh.pod(2).run<Obeyed>('faulting')
@@ -135,7 +135,7 @@ async function faultingFlows(agent: AgentProcess): Promise<FlowView[]> {
   return (await agent.flows()).filter(({ server }) => server?.pod === 'shop/pod-3')
 }
 
-/** Whether all connections of the third pod are. */
+/** Whether all connections of the third pod are redirected. */
 async function isJoined(agent: AgentProcess): Promise<boolean> {
   const flows = await faultingFlows(agent)
   return flows.length > 0 && flows.every(({ state }) => state === 'joined')
@@ -151,7 +151,7 @@ async function accelerated(agent: AgentProcess, load: Load): Promise<void> {
   })
 }
 
-/** Waits until so many walks of the agent wait for a lock. Resolves to the ids of their processes. */
+/** Waits until this many walks of the agent wait for a lock. Resolves to their pids. */
 function blockedWalks(agent: AgentProcess, count: number): Promise<number[]> {
   return until(`${count} walks are blocked`, () => {
     const blocked = walkers().filter(
@@ -168,7 +168,7 @@ function walkers(): { pid: number; parent: number; state: string }[] {
   })
 }
 
-/** Whether the process is there, and is more than a zombie. */
+/** Whether the process exists and is not a zombie. */
 function isThere(pid: number): boolean {
   return /^\d+ \(meshaccel-walk\) [^Z]/.test(statOf(String(pid)))
 }

@@ -11,7 +11,7 @@ import { Traffic } from '../../helpers/traffic.ts'
 
 interface Obeyed {
   readonly event: string
-  /** errno, 0 if it was done. */
+  /** errno; 0: success. */
   readonly error: number
 }
 
@@ -23,7 +23,7 @@ async function ask(napper: Child<Obeyed>, command: string): Promise<void> {
   if (error !== 0) throw new Error(`${command}: errno ${error}`)
 }
 
-/** Takes turns until both directions are redirected; returns how many. */
+/** Makes turns until both directions are redirected. Returns their number. */
 async function join(agent: AgentProcess, napper: Child<Obeyed>): Promise<number> {
   let turns = 0
   await until('it joins', async () => {
@@ -52,7 +52,7 @@ void test('a reader that lets bytes wait is named, on both paths', async (t) => 
   const end = new AbortController()
   const { events, first } = await trace(agent, 500, end.signal)
   await ask(napper, 'nap')
-  // How long it takes is counted from the end of the send, by when most of the nap may be over.
+  // The duration counts from the end of the send. Most of the nap may be over by then.
   const named = {
     kind: 'slow-read',
     durationUs: BigInt,
@@ -127,7 +127,7 @@ void test('a fallback is told with its reason', async (t) => {
       directions.every(({ path }) => path === 'tcp'),
     )
   })
-  // The next send tells it: the connection may have left since the last one.
+  // The next send reports it: the connection may have left since the last one.
   await ask(napper, 'turn')
   t.match((await first).value, { kind: 'fallback', process: 'napper', path: 'tcp', reason: String })
   end.abort()
@@ -160,7 +160,7 @@ void test('refused sockets are told, and counted where they are too many', async
     refused += 2 * connections
   }
   await connect(100)
-  // What was left out is told with the next one, once there may be one.
+  // Dropped events are reported with the next one that fits.
   await until('all are accounted for', async () => {
     if (told + dropped === refused) return true
     await connect(1)
@@ -193,7 +193,7 @@ void test('what is measured agrees with what was sent', async (t) => {
     ['tcp', 2 * turns - Number(totals.redirectedMessages)],
   ] as const) {
     t.equal(sum(samples, 'meshaccel_message_bytes_count', { path }), messages, path)
-    // Each is read before the next one comes, so each is the oldest one that is unread.
+    // Each is read before the next one arrives, so each is the oldest unread one.
     t.equal(sum(samples, 'meshaccel_read_delay_seconds_count', { path }), messages, path)
   }
   t.ok(Number(totals.redirectedMessages) > 0)

@@ -11,7 +11,7 @@ interface Habit {
   readonly name: string
   readonly client: TrafficOptions
   readonly server: TrafficOptions
-  /** Why: as the flow table tells it, or the counters where there is no flow. */
+  /** The reason, from the flow table, or from the counters if there is no flow. */
   readonly reason: string
 }
 
@@ -115,7 +115,7 @@ void test('never a member: a socket that is connected to itself', async (t) => {
   t.equal(child.over, false, 'every byte came back')
 })
 
-/** A connection like the one under test that does join: by then the other would have. */
+/** A similar connection that does join. Once it has joined, the one under test had enough time. */
 class Controls implements AsyncDisposable {
   readonly #sides: readonly Traffic[]
 
@@ -151,7 +151,7 @@ function joined({ state, directions }: FlowView): boolean {
   return state === 'joined' || directions.some(({ path }) => path === 'redirect')
 }
 
-/** Whether the flow or the counters come to tell the reason. */
+/** Waits until the flow or the counters show the reason. */
 async function tells(agent: AgentProcess, port: number, reason: string): Promise<boolean> {
   return until(
     `the reason ${reason}`,
@@ -165,7 +165,7 @@ async function tells(agent: AgentProcess, port: number, reason: string): Promise
   ).catch(() => false)
 }
 
-/** The connection takes a thousand turns more and is never seen as a member. */
+/** Makes a thousand more turns and checks that the connection never becomes a member. */
 async function staysOut(
   t: Test,
   agent: AgentProcess,

@@ -12,7 +12,7 @@ for (const than of ['the agent', 'the enabling of their pods'] as const) {
     if (!requireRoot(t)) return
     const mesh = await Mesh.make(t, { enabled: than === 'the agent' })
     const [client, server] = [mesh.pod(0), mesh.pod(1)]
-    // Half of the readers block, half wait for edges.
+    // Half of the readers block, half use edge-triggered epoll.
     const options = { address: server.address, mode: 'mixed' }
     let agent: AgentProcess | undefined
     if (than !== 'the agent') agent = await mesh.startAgent()

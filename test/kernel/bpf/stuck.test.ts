@@ -7,7 +7,7 @@ import { until } from '../../helpers/retry.ts'
 
 interface Obeyed {
   readonly event: string
-  /** errno, 0 if it was done. */
+  /** errno; 0: success. */
   readonly error: number
 }
 
@@ -18,7 +18,7 @@ async function ask(sleepers: Sleepers, command: string): Promise<number> {
   return (await sleepers.take(command)).error
 }
 
-/** Takes turns until the pod's requests are redirected; its answers go by TCP while the client reads none in between. */
+/** Makes turns until the pod's requests are redirected. Answers take TCP while the client reads none. */
 async function join(agent: AgentProcess, sleepers: Sleepers, pod: string): Promise<void> {
   await until(`${pod} joins`, async () => {
     await ask(sleepers, 'turn')
@@ -37,7 +37,7 @@ void test('a connection whose reader sleeps over redirected bytes is reset, one 
   t.equal(await ask(writing, 'poke'), 0)
   await until('the poke is unread', async () => (await unreadOf(agent, 'pod-1')) > 0)
 
-  // One thread has come back since the join, and sees what is redirected; the other sleeps in the plain receive.
+  // One thread has returned since the join and sees redirected bytes. The other sleeps in the plain receive.
   await using reading = mesh.pod(1).run<Obeyed>('sleepers')
   await join(agent, reading, 'pod-2')
   await ask(reading, 'retire')

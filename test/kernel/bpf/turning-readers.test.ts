@@ -1,4 +1,7 @@
-/** Programs that turn to a habit, once they are proven, that redirected bytes may not survive. (Splice has its own.) */
+/**
+ * Programs that change, once they are proven, to reading in a way that redirected bytes may not survive. (Splice has
+ * its own test.)
+ */
 import { test, type Test } from 'tap'
 import { type AgentProcess, allRedirected } from '../../helpers/agent-process.ts'
 import { Mesh } from '../../helpers/mesh.ts'
@@ -14,7 +17,7 @@ interface Turned {
   readonly calling: Traffic
 }
 
-/** Redirected requests, to a server that turns to the habit in their midst. */
+/** Redirected requests to a server that changes its way of reading in the middle. */
 async function turnedTo(t: Test, turn: string, more: TrafficOptions): Promise<Turned> {
   const mesh = await Mesh.make(t)
   const agent = await mesh.startAgent()

@@ -12,7 +12,7 @@ interface Flooded {
 }
 
 const CAP = 262_144
-/** How much more than TCP's own share may wait: it is refused a message at a time, and buffers grow as they like. */
+/** The allowance above TCP's own share: the limit applies to whole messages, and buffers grow. */
 const MESSAGE = 65_536
 const PAGE = 4096
 
@@ -37,7 +37,7 @@ for (const size of [MESSAGE, 1]) {
     const accepted = during.sent - before.sent
     t.ok(accepted > 0)
     t.ok(accepted <= plain + CAP + size, `accepted ${accepted}, plain TCP ${plain}`)
-    // A message is charged with its descriptor; a byte of TCP with a share of its page.
+    // A message is charged with its descriptor, a byte of TCP with a share of its page.
     t.ok(memory < 64 * 2 ** 20, `the node's TCP memory has grown by ${memory}`)
 
     const after = await ask(flooded, 'drain')
@@ -53,7 +53,7 @@ for (const size of [MESSAGE, 1]) {
   })
 }
 
-/** What plain TCP takes of a sender whose peer does not read, at most: its buffers grow with use. */
+/** The most bytes that plain TCP takes from a sender whose peer does not read. Its buffers grow with use. */
 async function floodOnce(child: Child<Flooded>, size: number): Promise<number> {
   await using flooded = child
   const before = await ask(flooded, 'turns 100')

@@ -57,7 +57,7 @@ void test('a version that does not load leaves the one before as it was', async 
   await load.end(t)
 })
 
-/** To be made before the mesh, which cleans up with what it has last run. */
+/** Create it before the mesh: the mesh cleans up with the program that it ran last. */
 function anotherVersion(t: Test): AnotherVersion {
   const version = new AnotherVersion()
   t.teardown(() => version[Symbol.dispose]())

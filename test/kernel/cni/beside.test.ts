@@ -73,7 +73,7 @@ void test("it follows its owner's writes, and goes when it goes", async (t) => {
   t.throws(() => chain(node), { code: 'NO_CNI_NETWORK' })
   t.strictSame(readdirSync(node.conf), [])
 
-  // Its owner makes a list of it, as Linkerd does with others' files.
+  // Its owner turns it into a list, as Linkerd does with others' files.
   writeFileSync(path, single)
   chain(node)
   renameSync(path, `${path}list`)
@@ -119,7 +119,7 @@ void test('a file that no list can stand for stays alone', async (t) => {
   for (const [text, message] of cases) {
     const node = nodeWith(t, { '10-a.conf': single }, plugins)
     chain(node)
-    // Also when it has been another one before.
+    // This also works if another network was first before.
     writeFileSync(join(node.conf, '10-a.conf'), text)
     t.throws(() => chain(node), { code: 'CNI_UNCHAINABLE', message, hint: /without the plugin/ })
     t.strictSame(content(node.conf), { '10-a.conf': text })

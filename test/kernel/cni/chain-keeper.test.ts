@@ -15,14 +15,14 @@ const list = '10-net.conflist'
 const text = listWith('ptp')
 
 interface Keeping {
-  /** Lets time pass, and has the keeper look. */
+  /** Advances the clock and has the keeper check. */
   readonly look: (afterMs?: number) => void
   readonly said: { level: string; msg: string; hint?: string }[]
   readonly states: ChainState[]
   readonly state: () => string | undefined
 }
 
-/** A keeper of a node, and a clock that moves only when told. */
+/** A node's keeper, with a clock that the test moves. */
 function keeping(node: CniDirs): Keeping {
   let nowMs = 0
   const binary = new PluginBinary(cniPlugin)
@@ -75,7 +75,7 @@ void test('another keeper is seen after its second removal, and told once', asyn
   const { look, said, states, state } = keeping(node)
   const warnings = (): typeof said => said.filter(({ level }) => level === 'warn')
   const isChained = (): boolean => hasPlugin(readFileSync(path, 'utf8'))
-  // As Cilium does with cni.exclusive, at each change in the directory.
+  // Acts like Cilium with cni.exclusive: at each change in the directory.
   let returns = 0
   const exclusive = (): void => {
     if (!isChained()) return
@@ -108,7 +108,7 @@ void test('another keeper is seen after its second removal, and told once', asyn
   t.ok(returns < 30, `${returns} returns in an hour`)
   t.equal(warnings().length, 1)
   t.equal(state(), 'contested')
-  // Its setting is changed.
+  // The keeper's setting changes.
   for (let ms = 0; ms < 600_000; ms += 10_000) look(10_000)
   t.ok(isChained())
   t.equal(state(), 'chained')
@@ -158,7 +158,7 @@ void test('a binary that goes is restored; where it cannot be, the entry goes', 
   t.match(statSync(binary), { mode, size })
   t.equal(state(), 'chained')
 
-  // All plugins go: the runtime may have them elsewhere now.
+  // All plugins are removed: the runtime may have them elsewhere now.
   renameSync(node.bin, `${node.bin}.old`)
   look()
   t.equal(content(node.conf)[list], text)
@@ -184,7 +184,7 @@ void test('looks by itself until it is disposed of', async (t) => {
       chainIn: () => {
         looks += 1
         if (looks === 2) {
-          // The timer of the next look is set after this one.
+          // The timer of the next check is set after this one.
           setImmediate(() => {
             keeper[Symbol.dispose]()
             resolve()

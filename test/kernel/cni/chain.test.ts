@@ -114,7 +114,7 @@ void test('a file that somebody has just written is not replaced', async (t) => 
   t.strictSame(content(dir), { [list]: calico }, 'and nothing is left lying about')
   t.ok(replaceFile({ path, content: ours, expected: Buffer.from(calico) }))
   t.strictSame(content(dir), { [list]: 'ours' })
-  // A write that cannot be finished leaves the old file, too.
+  // A write that fails leaves the old file, too.
   mkdirSync(join(dir, 'directory'))
   t.throws(() => replaceFile({ path: join(dir, 'directory'), content: ours, mode: 0o644 }))
   t.strictSame(readdirSync(dir), [list, 'directory'])

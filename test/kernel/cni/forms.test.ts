@@ -13,7 +13,7 @@ function bytesIn(directory: string): Record<string, string> {
   )
 }
 
-/** What counts to a pod; messages have paths. */
+/** The parts that matter to a pod; messages contain paths. */
 function outcome({ network, types, errors }: RuntimeRun): object {
   const others = types?.filter((type) => type !== pluginType)
   return { network, others, failures: errors?.length ?? 0 }
@@ -25,12 +25,12 @@ for (const { name, source, files, plugins, chained, refused } of forms) {
     const node = new CniNode(t, plugins, files)
     const elsewhere = join(node.root, 'elsewhere')
     node.plugins(['ptp', 'portmap'], elsewhere)
-    // Where this node's runtime looks for plugins.
+    // The directories where this node's runtime looks for plugins.
     const runtimeDir = plugins.length > 0 ? node.bin : elsewhere
     const runs = (): RuntimeRun[] =>
       rules.map((rule) => node.run(rule, 'add,del', 'pod-0', runtimeDir))
     const before = { files: bytesIn(node.conf), runs: runs() }
-    // Each form is a network for one of the two at least, unless Go cannot read it at all.
+    // Each form is a network for at least one of the two runtimes, unless Go cannot read it.
     if (!/not JSON/.test(String(refused))) t.ok(before.runs.some(({ errors }) => !errors))
 
     const install = await runCommand(['cni', 'install', ...node.places])

@@ -1,12 +1,12 @@
-/** One form in which a distribution, a network or a person writes the runtime's CNI directory. */
+/** One form of the runtime's CNI directory, as a distribution, a network or a person writes it. */
 export interface Form {
   readonly name: string
-  /** Where the form is from: a repository's file, or a page. */
+  /** The source of the form: a repository's file, or a page. */
   readonly source: string
   readonly files: Readonly<Record<string, string | Buffer>>
   /** The plugins that the node has. */
   readonly plugins: readonly string[]
-  /** The file that gets our entry, or why none does. */
+  /** The file that gets our entry, or the reason why none does. */
   readonly chained?: string
   readonly refused?: RegExp
 }
@@ -17,7 +17,9 @@ const spaces = (value: unknown): string => JSON.stringify(value, undefined, 2)
 
 const portmap = { type: 'portmap', capabilities: { portMappings: true } }
 
-/** The shapes are theirs; names and values are cut down to what a reader of these files could trip over. */
+/**
+ * The shapes are from the sources. Names and values are reduced to those that could mislead a reader of these files.
+ */
 export const forms: readonly Form[] = [
   {
     name: 'kindnet: a line feed first, tabs, its temporary file beside it',

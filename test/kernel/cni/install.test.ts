@@ -80,7 +80,7 @@ void test('another socket is told to the plugin', async (t) => {
   })
 })
 
-/** As libcni keeps it. */
+/** A record in libcni's format. */
 const attachment = (plugins: string): string =>
   JSON.stringify({ kind: 'cniCacheV1', config: Buffer.from(plugins).toString('base64') })
 
@@ -196,7 +196,7 @@ void test('a directory that the host replaces below a container', async (t) => {
   const chained = (): boolean =>
     readFileSync(join(root, 'host/conf/a.conflist'), 'utf8').includes(pluginType)
   await until('it is chained in', chained)
-  // A node upgrade: the mount goes on to show the old directory.
+  // A node upgrade: the mount still shows the old directory.
   renameSync(join(root, 'host/cni'), join(root, 'host/cni.old'))
   mkdirSync(join(root, 'host/cni'))
   writeFileSync(join(root, 'host/cni/ptp'), '')

@@ -8,7 +8,7 @@ import { Faults } from '../../helpers/faults.ts'
 const list = '{"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp"}]}'
 const single = '{"cniVersion": "1.0.0", "name": "pods", "type": "ptp"}'
 
-/** Fails unless both runtimes start and remove pods now, in the network that they have without us. */
+/** Fails unless both runtimes start and remove pods now, in the network that they would have without us. */
 function startsPods(t: Test, node: CniNode, what: string): void {
   for (const rule of rules) {
     const { network, errors } = node.run(rule)
@@ -46,7 +46,7 @@ for (const { verb, on, files, installed } of cases) {
 
     if (installed) await succeeds(['cni', 'install', ...places], 'before')
     const binary = join(node.bin, pluginType)
-    // One that works and is another one.
+    // A plugin that works and differs.
     if (installed) writeFileSync(binary, Buffer.concat([readFileSync(binary), Buffer.alloc(1)]))
     const saved = `${node.root}-before`
     cpSync(node.root, saved, { recursive: true })

@@ -10,7 +10,7 @@ import { listWith } from '../../helpers/cni-installers.ts'
 const calico = '10-calico.conflist'
 const list = listWith('calico')
 
-/** What multus-cni's auto-configuration makes of the first file that is not its own (pkg/server/config). */
+/** The file that multus-cni's auto-configuration makes from the first file of another owner (pkg/server/config). */
 function multusInstalls({ conf }: CniDirs, master = calico): void {
   const delegate: object = JSON.parse(readFileSync(join(conf, master), 'utf8'))
   const multus = {
@@ -47,7 +47,7 @@ void test('Multus comes after us and leaves before us', async (t) => {
   multusInstalls(node)
   t.match(chain(node), { file: '00-multus.conf', entry: 'there', written: false })
   t.notOk(existsSync(join(node.conf, besideName('00-multus.conf'))), 'once is enough')
-  // Its owner renews what Multus embeds.
+  // Multus's owner renews the embedded chain.
   writeFileSync(join(node.conf, calico), list)
   t.match(chain(node), { file: '00-multus.conf', written: true })
   t.strictSame(types(node.conf, calico), ['calico', pluginType])
@@ -117,7 +117,7 @@ void test('a meta-plugin that has taken our list for its master keeps it, and th
 void test("Cilium's backups: our entry is taken out of them, or the binary stays", async (t) => {
   const node = nodeOf(t)
   chain(node)
-  // cilium daemon/cmd/cni/config.go: others' files are set aside, and its own is made of one of them.
+  // cilium daemon/cmd/cni/config.go: it sets others' files aside and makes its own from one of them.
   const backup = `${calico}.cilium_bak`
   renameSync(join(node.conf, calico), join(node.conf, backup))
   const ciliumInstalls = (): void => {
@@ -132,7 +132,7 @@ void test("Cilium's backups: our entry is taken out of them, or the binary stays
   t.strictSame(types(node.conf, '05-cilium.conflist'), ['calico', 'cilium-cni'])
   t.notOk(hasBinary(node))
 
-  // It had read the backup before we took our entry out, and writes its own afterwards.
+  // It read the backup before we removed our entry, and writes its own file afterwards.
   chain(node)
   renameSync(join(node.conf, '05-cilium.conflist'), join(node.conf, backup))
   const stale = readFileSync(join(node.conf, backup))
@@ -158,7 +158,7 @@ function write(path: string, text: string): void {
   writeFileSync(path, text)
 }
 
-/** As libcni keeps it. */
+/** A record in libcni's format. */
 const attachment = (plugins: string): string =>
   JSON.stringify({ kind: 'cniCacheV1', config: Buffer.from(plugins).toString('base64') })
 
@@ -175,7 +175,7 @@ void test('the binary stays while anything below the directories names it', asyn
     ],
     [join(node.conf, 'whereabouts.d/a.txt'), `x ${ours}`, { namedIn: ['whereabouts.d/a.txt'] }],
     [join(cache, 'results/pods-a-eth0'), attachment(ours), { records: 1 }],
-    // What Multus keeps of a pod: pkg/multus, saveDelegates.
+    // Multus's record of a pod: pkg/multus, saveDelegates.
     [join(cache, 'multus/c0ffee'), `[{"Conf": {"plugins": ${ours}}}]`, { records: 1 }],
   ] as const
   write(join(cache, 'results/pods-b-eth0'), attachment('[{"type":"ptp"}]'))

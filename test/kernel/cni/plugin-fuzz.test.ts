@@ -12,7 +12,7 @@ const sources = fileURLToPath(new URL('../../../cni/shim', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'plugin-'))
 file.teardown(() => rmSync(directory, { recursive: true }))
 
-/** The plugin with checks of every access and every undefined operation; the optimizer would take some away. */
+/** The plugin with checks of every access and every undefined operation. The optimizer would remove some of these. */
 const program = sanitized(join(directory, 'plugin'))
 
 function sanitized(output: string): string {
@@ -25,7 +25,7 @@ function sanitized(output: string): string {
   return output
 }
 
-/** What the plugin has to print, by JSON.parse; undefined when it has to refuse. */
+/** The plugin's expected output, by JSON.parse; undefined if it must refuse. */
 function expected(
   text: string,
 ): { readonly version: unknown; readonly result: unknown } | undefined {
@@ -42,7 +42,7 @@ function expected(
   }
 }
 
-/** Apart from the plugin's own exit codes. Its input lives as long as it does, on purpose. */
+/** Differs from the plugin's own exit codes. The plugin never frees its input, on purpose. */
 const environment = {
   ASAN_OPTIONS: 'exitcode=99:detect_leaks=0',
   UBSAN_OPTIONS: 'exitcode=99:print_stacktrace=1',
@@ -71,13 +71,13 @@ const string = fc.string({
 })
 const conf = fc
   .dictionary(fc.oneof(names, string), fc.oneof(fc.jsonValue(), string), { noNullPrototype: true })
-  // An agent elsewhere would be waited for.
+  // The plugin would wait for an agent elsewhere.
   .map(({ socket: _, ...rest }) => ({ ...rest, socket: '/nonexistent/cni.sock' }))
 const text = fc
   .tuple(conf, fc.constantFrom(undefined, 1, '\t', '\r\n '))
   .map(([value, space]) => JSON.stringify(value, undefined, space))
 
-/** Names written as nobody would, but may. */
+/** Names in an unusual but valid form. */
 const escaped = text.map((json) => json.replaceAll('prevResult', 'prev\\u0052esul\\u0074'))
 
 const mutated = fc
@@ -101,7 +101,7 @@ const mutated = fc
     }
     return bytes
   })
-// An edit may hit the name of the socket, and then the default one counts, which nobody serves here either.
+// An edit may change the socket's name. Then the default applies, and no agent serves it here either.
 
 const properties = {
   'JSON of every kind': text.map((json) => Buffer.from(json)),
@@ -123,7 +123,7 @@ for (const [name, inputs] of Object.entries(properties)) {
 const deep = (depth: number): string => `{"a": ${'['.repeat(depth)}${']'.repeat(depth)}}`
 const long = (bytes: number): string => `{"a": "${'x'.repeat(bytes - '{"a": ""}'.length)}"}`
 
-/** Something of everything that JSON has. */
+/** An example of each JSON type. */
 const rich =
   '{"socket": "/nonexistent/cni.sock", "prevResult": {"old": 1}, "cniVersion": "0.4.0", "cniVersion": "1.0.0", ' +
   '"a": [true, false, null, -0.5e+10, 1E-2, 0, "\\u00e9\\n\\/\\\\\\""], "prevResult": {"b": [{}, []], "\u00e9": "}"}}'

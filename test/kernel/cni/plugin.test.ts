@@ -9,14 +9,14 @@ import {
   socketPath,
 } from '../../helpers/cni-plugin.ts'
 
-/** Not as JSON.stringify would write it: it must come back as it is. */
+/** Not in JSON.stringify's format: it must come back unchanged. */
 const result = `{ "cniVersion":"0.4.0",\t"ips": [ {"version":"4", "address":"10.1.2.3/24"} ],
   "dns": {}, "note": "\\u00e9 } \\" ]"}`
 
 const withResult = (socket: string, cniVersion = '0.4.0'): string =>
   `{"name": "pods", "prevResult": ${result}, "cniVersion": "${cniVersion}", "socket": "${socket}"}`
 
-/** An agent that does with each connection what it is told; it has read the call to its end by then. */
+/** An agent that handles each connection as the test says, after it has read the call. */
 async function agent(t: Test, answer: (socket: Socket) => void): Promise<string> {
   const path = socketPath(t)
   const sockets: Socket[] = []

@@ -25,7 +25,7 @@ for (const rule of rules) {
       const node = new CniNode(t, ['ptp', 'multus'], files)
       const [name = ''] = Object.keys(files)
       const path = join(node.conf, name)
-      // A provider writes by rename; a write in place would fail its own pods for a moment.
+      // A provider writes by rename. A write in place would make its own pods fail for a moment.
       const rewrite = (): void => {
         writeFileSync(`${path}.new`, files[name] ?? '')
         renameSync(`${path}.new`, path)
@@ -60,7 +60,7 @@ for (const rule of rules) {
       t.ok(pods > 3, `${pods} pods`)
       t.equal(seen?.length, 2, 'some with our plugin, and some without')
       await keep(async () => {
-        // Nothing can keep pods from failing now, until the keeper's next look.
+        // Nothing can prevent failing pods until the keeper's next check.
         rmSync(join(node.bin, pluginType))
         await until('the binary is back', isChained)
       })

@@ -115,7 +115,7 @@ void test('a pod is known, with its network, before its start goes on', async (t
   const result = await runtime.add()
   const ips = result.ips.map(({ address }) => address.replace('/24', ''))
   t.match(ips, [/^10\.244\.77\.\d+$/])
-  // The addresses are the plugin's: the interface is often not running yet.
+  // The addresses come from the plugin: the interface is often not up yet.
   const { netnsCookie } = resolveNetns({ path: netns })
   t.match(added, [{ pod: { namespace: 'shop', name: 'cart-0', ips }, netns: { netnsCookie } }])
   await runtime.delete(result)

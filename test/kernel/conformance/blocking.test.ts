@@ -3,7 +3,7 @@ import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { brokenCases, PODS, Suite } from './suite.ts'
 
-/** Cases whose readers block; some end before anybody can tell how they read. */
+/** Cases with blocking readers. Some end before their way of reading is known. */
 const AT_LEAST = 30
 
 void test('by default a blocking reader sees what plain TCP shows', async (t) => {

@@ -1,4 +1,4 @@
-/** What differs between the plain run of a case and its other runs. Pure. */
+/** Compares the plain run of a case with its other runs. Pure. */
 import { type Arm, arms } from './probe-run.ts'
 import type { Outcome, Outcomes } from './runs.ts'
 

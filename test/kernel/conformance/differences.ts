@@ -1,4 +1,7 @@
-/** Why a case differs from plain TCP, who is affected, and what the project does about it. docs/SEMANTICS.md shows it. */
+/**
+ * Why a case differs from plain TCP, which users it affects, and how the project handles it. docs/SEMANTICS.md shows
+ * it.
+ */
 export interface Explanation {
   readonly why: string
   readonly who: string

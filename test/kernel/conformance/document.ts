@@ -1,4 +1,4 @@
-/** docs/SEMANTICS.md, from what a run saw. Pure. */
+/** Writes docs/SEMANTICS.md from the results of a run. Pure. */
 import type { Compared, ComparedCase, JoinedArm } from './comparison.ts'
 import { joinedArms } from './comparison.ts'
 import type { Explanation } from './differences.ts'

@@ -1,8 +1,8 @@
-/** What docs/SEMANTICS.md says, read back from it. Pure. */
+/** Parses docs/SEMANTICS.md. Pure. */
 import { type JoinedArm, joinedArms, type Verdict } from './comparison.ts'
 import type { Kernel } from './elsewhere.ts'
 
-/** Of the arms that a case has. */
+/** The verdicts of a case's arms. */
 export type Verdicts = Readonly<Partial<Record<JoinedArm, Verdict>>>
 
 /** The kernel that a document was written on. */

@@ -1,8 +1,10 @@
-/** What kernels answer otherwise than the one that docs/SEMANTICS.md was written on. test/system/kernels asserts it. */
+/**
+ * Differences of other kernels from the one that docs/SEMANTICS.md was written on. test/system/kernels asserts them.
+ */
 import { type ComparedCase, joinedArms } from './comparison.ts'
 import type { Verdicts } from './documented.ts'
 
-/** A kernel and what it has earned. */
+/** A kernel and its earned policy. */
 export interface Kernel {
   /** Such as 6.12. */
   readonly series: string
@@ -10,7 +12,7 @@ export interface Kernel {
 }
 
 export interface Elsewhere {
-  /** Which kernels, in words. */
+  /** The kernels, in words. */
   readonly where: string
   readonly applies: (kernel: Kernel) => boolean
   readonly cases: Readonly<Record<string, Verdicts>>
@@ -57,10 +59,10 @@ function each(names: readonly string[], verdicts: Verdicts): Record<string, Verd
   return Object.fromEntries(names.map((name) => [name, verdicts]))
 }
 
-/** Cases in which one thread has to be faster than another one for a difference to be seen: a slow kernel may see none. */
+/** Cases that show a difference only if one thread is faster than another. A slow kernel may show none. */
 const races: ReadonlySet<string> = new Set(['many-readers'])
 
-/** What a kernel is to answer: what the document says, but for where it is known to answer otherwise. */
+/** The expected answers of a kernel: the document's, with its known differences. */
 export function expectedOf(
   kernel: Kernel,
   documented: ReadonlyMap<string, Verdicts>,
@@ -75,7 +77,7 @@ export function expectedOf(
   return expected
 }
 
-/** An arm of a case whose verdict is another than was expected. */
+/** An arm of a case with an unexpected verdict. */
 export interface Mistaken {
   readonly name: string
   readonly arm: string
@@ -85,7 +87,7 @@ export interface Mistaken {
   readonly difference: readonly string[]
 }
 
-/** A kernel that cannot run a case is not mistaken. */
+/** A kernel that cannot run a case is not wrong. */
 export function mistaken(
   cases: readonly ComparedCase[],
   expected: ReadonlyMap<string, Verdicts>,

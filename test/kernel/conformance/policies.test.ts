@@ -5,8 +5,10 @@ import { differences } from './differences.ts'
 import { differs } from './document.ts'
 import { PODS, Suite } from './suite.ts'
 
-/** What differs on the host's kernel beyond its own policy. Under `proxies-only` members whose reader is no sidecar stay
- * members on TCP, which this kernel hides from FIONREAD. */
+/**
+ * Differences on the host's kernel under other policies than its own. Under `proxies-only`, members whose reader is no
+ * sidecar stay members on TCP, which this kernel hides from FIONREAD.
+ */
 const beyondDefault: Readonly<Record<string, readonly string[]>> = {
   full: [],
   'proxies-only': ['fionread'],

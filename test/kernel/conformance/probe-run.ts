@@ -18,11 +18,11 @@ type ProbeLine =
   | ({ readonly event: 'mid' } & Ports)
   | { readonly event: 'end' }
 
-/** One case in one arm: a probe (probe/main.c) that runs in a pod, and stops where it waits for its driver. */
+/** One case in one arm: a probe (probe/main.c) that runs in a pod and stops where it waits for its driver. */
 export class ProbeRun implements AsyncDisposable {
   readonly name: string
   readonly pod: Pod
-  /** What the application saw. */
+  /** The application's transcript. */
   readonly transcript: string[] = []
   /** Why the kernel cannot run the case. */
   skipped: string | undefined
@@ -51,7 +51,7 @@ export class ProbeRun implements AsyncDisposable {
     })
   }
 
-  /** Lets it go on: with more turns, or with the case. */
+  /** Has it continue, with more turns or with the case. */
   answer(what: 'more' | 'go'): void {
     this.waiting = undefined
     this.#process.stdin?.write(`${what}\n`)

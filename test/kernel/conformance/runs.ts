@@ -1,4 +1,4 @@
-/** All cases of one arm, side by side, and when their connections join. */
+/** Runs all cases of one arm in parallel, and decides when their connections join. */
 import type { FlowEndView, FlowView } from '../../../src/api/views.ts'
 import type { AgentProcess } from '../../helpers/agent-process.ts'
 import { patience, until } from '../../helpers/retry.ts'
@@ -8,14 +8,16 @@ export interface Outcome {
   readonly transcript: readonly string[]
   /** Why this kernel cannot run it. */
   readonly skipped?: string
-  /** `joined`, or why not; undefined without an agent, and where the case has ended before. */
+  /** `joined`, or the reason; undefined without an agent, or if the case has ended before. */
   readonly membership?: string
 }
 
 export type Outcomes = ReadonlyMap<string, Outcome>
 
-/** What keeps a connection on TCP for good; other reasons may pass. `unseen`, after the turns that every case takes: its
- * readers receive by no call that the agent sees. */
+/**
+ * Reasons that keep a connection on TCP for good. Other reasons may pass. `unseen` counts after the turns that every
+ * case makes: its readers use no call that the agent sees.
+ */
 const barring: ReadonlySet<string> = new Set([
   'waitall',
   'truncated-read',
@@ -33,25 +35,27 @@ const barring: ReadonlySet<string> = new Set([
   'blocking-reader',
 ])
 
-/** In the middle of a case its connection rests: with bytes unread it leaves again as often as it has joined, and when that
- * is seen depends on how fast one looks. */
+/**
+ * In the middle of a case the connection rests. With unread bytes it leaves after each join, and the result depends on
+ * the polling speed.
+ */
 const resting: ReadonlySet<string> = new Set([...barring, 'tcp-unread', 'join-timeout'])
 
-/** So many looks must find the same: a walk over a table that changes may miss an end. */
+/** The number of equal polls that are required: a walk over a changing table may miss an end. */
 const LOOKS = 10
 
 export class Runs implements AsyncDisposable {
   readonly #all: readonly ProbeRun[]
   readonly #memberships = new Map<ProbeRun, string>()
   readonly #looks = new Map<ProbeRun, number>()
-  /** What the last look found. */
+  /** The result of the last poll. */
   readonly #found = new Map<ProbeRun, string>()
 
   constructor(all: readonly ProbeRun[]) {
     this.#all = all
   }
 
-  /** Lets each connection take turns until both its directions are redirected, or it is kept out; then begins its case. */
+  /** Has each connection make turns until both directions are redirected or it is kept out. Then its case begins. */
   async joinOneByOne(agent: AgentProcess): Promise<void> {
     await this.#until('all join or are kept out', async () => {
       const flows = await agent.flows()
@@ -68,7 +72,7 @@ export class Runs implements AsyncDisposable {
     )
   }
 
-  /** Waits until every connection has joined or is kept out; then all cases go on. */
+  /** Waits until every connection has joined or is kept out. Then all cases continue. */
   async joinTogether(agent: AgentProcess): Promise<void> {
     await this.#until('all join or are kept out', async () => {
       const flows = await agent.flows()
@@ -79,7 +83,7 @@ export class Runs implements AsyncDisposable {
     for (const run of this.#waiting()) run.answer('go')
   }
 
-  /** What all have seen, once all are over. */
+  /** The transcripts of all, after all have ended. */
   async outcomes(): Promise<Outcomes> {
     await this.#until('all are over', () => this.#all.every(({ over }) => over))
     return new Map(this.#all.map((run) => [run.name, this.#outcome(run)]))
@@ -102,7 +106,7 @@ export class Runs implements AsyncDisposable {
     return this.#all.filter((run) => run.waiting !== undefined)
   }
 
-  /** Notes what has become of the connection that a run waits with. Returns whether that is its last word. */
+  /** Records the state of a run's waiting connection. Returns whether it is final. */
   #settle(
     run: ProbeRun,
     flows: readonly FlowView[],
@@ -122,10 +126,10 @@ export class Runs implements AsyncDisposable {
     return this.#memberships.has(run)
   }
 
-  /** Names those that it does not come about for. */
+  /** Waits for all runs; the error names those that failed. */
   async #until(what: string, look: () => Promise<boolean> | boolean): Promise<void> {
     try {
-      // To look costs a slow machine as much as what it looks for.
+      // On a slow machine a poll costs as much as the event that it waits for.
       await until(what, look, { pauseMs: 100 * patience, attempts: Math.ceil(300 / patience) })
     } catch (cause) {
       const left = this.#all.filter((run) => !run.over && !this.#memberships.has(run))
@@ -151,7 +155,7 @@ function isMember({ state }: FlowView): boolean {
   return state === 'joined'
 }
 
-/** Where an end is not watched, or was missed, the flow has only the other one. */
+/** If an end is not watched or was missed, the flow has only the other one. */
 function findFlow({ pod, waiting }: ProbeRun, flows: readonly FlowView[]): FlowView | undefined {
   if (!waiting) return undefined
   const ends = flows.map((flow) => ({

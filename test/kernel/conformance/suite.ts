@@ -12,12 +12,14 @@ import { type Outcomes, Runs } from './runs.ts'
 
 export interface Case {
   readonly name: string
-  /** Whether its reader has a habit that the proof judges, so that `trusted` is an arm of its own. */
+  /** Whether its reader has a habit that the proof judges. Then `trusted` is an arm of its own. */
   readonly trusted: boolean
 }
 
-/** Cases whose settings would disturb others: the index of their pod. A listener that always sends cookies takes no
- * bytes with a SYN, so these two do not share one. */
+/**
+ * Cases whose settings would disturb others, with the index of their pod. A listener that always sends cookies takes no
+ * bytes with a SYN, so these two do not share a pod.
+ */
 const SYNCOOKIES_POD = 1
 const FASTOPEN_POD = 2
 const CONNTRACK_POD = 3
@@ -29,12 +31,12 @@ const places: Readonly<Record<string, number>> = {
 }
 export const PODS = 4
 
-/** Seconds after which the connection tracker of its pod forgets a connection that it hears nothing of. */
+/** The timeout in seconds of the connection tracker in its pod. */
 const CONNTRACK_S = 3
 
 const none: Outcomes = new Map()
 
-/** The names of those that fail without an agent: what they see under one tells nothing. */
+/** The names of the cases that fail without an agent: their results with an agent mean nothing. */
 export function brokenCases(plain: Outcomes): string[] {
   return [...plain].flatMap(([name, { transcript }]) => (transcript.some(isFailure) ? [name] : []))
 }
@@ -68,7 +70,9 @@ export class Suite {
     return await runs.outcomes()
   }
 
-  /** What the other arms saw under an agent with the flags, beside what they saw without one; and the agent's policy. */
+  /**
+   * The results of the other arms under an agent with these flags, next to those without one; and the agent's policy.
+   */
   async compare(
     plain: Outcomes,
     {
@@ -88,14 +92,14 @@ export class Suite {
     return { policy, cases: compareAll(plain, others) }
   }
 
-  /** Joined before the case begins: after a warm-up with the case's own habit, or in `trusted` without it. */
+  /** Joins before the case begins: after a warm-up with the case's own habit, or in `trusted` without it. */
   async #joined(agent: AgentProcess, arm: 'joined' | 'trusted'): Promise<Outcomes> {
     await using runs = new Runs(this.#start(arm))
     await runs.joinOneByOne(agent)
     return await runs.outcomes()
   }
 
-  /** Joined where the cases say: all of them at once, when redirecting is resumed. */
+  /** Joins where the cases say: all at once, when redirecting resumes. */
   async #mid(agent: AgentProcess): Promise<Outcomes> {
     await agent.client.call('Drain', { timeoutMs: 30_000 * patience })
     await using runs = new Runs(this.#start('mid'))

@@ -18,7 +18,7 @@ void test('which cgroups lie in which, as a process sees them', async (t) => {
   t.equal(isIn('/kubepods', '/kubepods/pod1'), true)
   t.equal(isIn('/kubepods', '/kubepods-other'), false)
   t.equal(isIn('/kubepods', '/system.slice'), false)
-  // Seen from inside of a cgroup namespace, what lies outside begins with /.. .
+  // Seen from inside a cgroup namespace, an outside cgroup begins with /.. .
   t.equal(isIn('/', '/../pod2'), false)
   t.equal(isIn('/', '/../../system.slice'), false)
   // The whole hierarchy is mounted from outside of the namespace.

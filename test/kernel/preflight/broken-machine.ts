@@ -1,4 +1,4 @@
-/** Runs something in a mount namespace of its own in which something is broken; the machine around it stays as it is. */
+/** Runs a program in a mount namespace of its own in which something is broken. The machine outside stays unchanged. */
 import { spawnSync } from 'node:child_process'
 import { findCgroup2 } from '../../../src/lib/cgroup.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
@@ -9,7 +9,7 @@ import { patience } from '../../helpers/retry.ts'
 /** Shell that breaks something; `$CGROUP` is where cgroup v2 is mounted. */
 export const breakings = {
   noBpffs: 'while umount -l /sys/fs/bpf 2>/dev/null; do :; done',
-  // Bound read-only alone: a remount would change the file system for everybody.
+  // A read-only bind mount: a remount would change the file system for all.
   readOnlyBpffs: 'mount -t bpf bpf /sys/fs/bpf && mount -o remount,bind,ro /sys/fs/bpf',
   otherAtBpffs: 'mount -t tmpfs tmpfs /sys/fs/bpf',
   noCgroup2: 'umount -l "$CGROUP"',
@@ -50,7 +50,7 @@ export function runBroken(
   const ran = spawnSync('unshare', ['-m', '--propagation=private', ...unshare, '--', ...shell], {
     encoding: 'utf8',
     cwd: packageRoot,
-    // Not tap's own hooks: they need files that may not be there any more.
+    // Does not use tap's own hooks: they need files that may be gone.
     env: { ...process.env, NODE_OPTIONS: '', CGROUP: findCgroup2(), ...environment },
     timeout: 60_000 * patience,
     killSignal: 'SIGKILL',
@@ -64,7 +64,7 @@ interface Examined {
   readonly undone?: readonly Finding[]
 }
 
-/** Mounts the missing file systems and unmounts them, if asked to. */
+/** Whether to mount the missing file systems, and to unmount them at the end. */
 const program = bundleProgram(
   'examine',
   `
@@ -93,7 +93,7 @@ const examineCommand = (
   ...(mount ? ['mount'] : []),
 ]
 
-/** Asks the preflight on the broken machine. */
+/** Runs the preflight on the broken machine. */
 export function examineBroken(
   place: Place,
   surroundings: Surroundings,

@@ -320,7 +320,7 @@ for (const { name, place = doctor, check, level, found, mend, preload, ...broken
 
 void test('a machine where nothing is broken has none of these', async (t) => {
   if (!requireRoot(t)) return
-  // Its bpffs may be missing; the rest is what it takes to run these tests.
+  // Its bpffs may be missing. Everything else is needed to run these tests.
   const odd = ['bpffs', 'cgroup-hybrid', 'container', 'wsl', 'ipv6']
   const place: Place = { ...doctor, writes: ['/run'], commands: ['ip'], iptables: true }
   const { before } = examineBroken(place, {})

@@ -1,4 +1,4 @@
-/** Somebody else's sockops program that does not share the cgroup. */
+/** Another project's sockops program that does not share the cgroup. */
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -11,7 +11,7 @@ import { attachNeighbour } from '../../helpers/neighbour.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { until } from '../../helpers/retry.ts'
 
-/** A cgroup and one below it, for the time of the test. */
+/** A cgroup with a child, until the end of the test. */
 function cgroups(t: Test): { above: string; below: string } {
   const above = join(findCgroup2(), `meshaccel-test-claimed-${process.pid}`)
   const below = join(above, 'pods')

@@ -1,4 +1,4 @@
-/** A pod whose connections all wait for peers that never come: others are accelerated nevertheless. */
+/** All connections of a pod wait for peers that never come. Other pods' connections are still accelerated. */
 import { test } from 'tap'
 import { heldBy } from '../adversity/held.ts'
 import { allRedirected, tally } from '../../helpers/agent-process.ts'

@@ -1,4 +1,4 @@
-/** The slot of a connection goes to another one when both of its sockets are closed; these may live on. */
+/** A connection's slot is reused when both of its sockets are closed. The sockets themselves may live on. */
 import { test, type Test } from 'tap'
 import type { AgentProcess } from '../../helpers/agent-process.ts'
 import type { Child } from '../../helpers/child.ts'
@@ -44,7 +44,7 @@ async function setUp(
   return { mesh, agent, attacker }
 }
 
-/** Whether all of the pod's connections are redirected, after some turns more. */
+/** Whether all of the pod's connections are redirected after some more turns. */
 async function redirected(agent: AgentProcess, child: Child<Answer>, pod: Pod): Promise<boolean> {
   await ask(child, 'turns 50')
   const flows = (await agent.flows()).filter(({ client }) => client?.pod === `shop/${pod.name}`)

@@ -1,7 +1,7 @@
 /**
- * The sequence numbers of a connection are its identity. Who has seen them, and has CAP_NET_ADMIN over the network
- * namespace of an enrolled pod, can forge sockets that claim it. Who has it in a user
- * namespace of his own only cannot.
+ * The sequence numbers of a connection are its identity. A process that knows them can forge sockets that claim it. It
+ * needs CAP_NET_ADMIN over the network namespace of an enrolled pod. CAP_NET_ADMIN in its own user namespace only is
+ * not enough.
  */
 import { test, type Test } from 'tap'
 import type { AgentProcess } from '../../helpers/agent-process.ts'
@@ -44,7 +44,7 @@ for (const forgedWhile of ['enrolled', 'not enrolled'] as const) {
     await enrol(mesh, agent, forgedWhile === 'enrolled' ? THIRD : ATTACKER)
     const isCounted = (reason: string): Promise<unknown> =>
       until(`counted as ${reason}`, async () => (await counted(agent, reason)) > 0n)
-    // His sockets are looked at while they live, a second after the last look at the latest.
+    // The scan checks the attacker's sockets while they live, at most a second after the last check.
     if (forgedWhile === 'not enrolled') await isCounted('second-claim')
     await untouched(t, agent, victim, attacker)
     await redirected(agent, victim, identity)
@@ -69,7 +69,7 @@ for (const forgedWhile of ['enrolled', 'not enrolled'] as const) {
     await untouched(t, agent, victim, attacker)
   })
 
-  // The victim's reader has a bad habit, so that nobody but the attacker claims to be that end.
+  // The victim's reader has a bad habit, so only the attacker claims to be that end.
   void test(`of an end that waits for its peer; forged while ${forgedWhile}`, async (t) => {
     if (!requireRoot(t)) return
     const { mesh, agent, victim, attacker } = await setUp(t, { habit: 'waitall' })
@@ -79,7 +79,7 @@ for (const forgedWhile of ['enrolled', 'not enrolled'] as const) {
     const [client = '', server = ''] = identity.split(':')
     const afterSyn = ((Number.parseInt(client, 16) + 1) >>> 0).toString(16)
     await ask(attacker, `forge ${afterSyn} ${server}`)
-    // The victim's next send finds that its peer, as it seems, has read all that came before.
+    // The victim's next send finds that its apparent peer has read all earlier bytes.
     await ask(attacker, `push ${sent}`)
     await enrol(mesh, agent, forgedWhile === 'enrolled' ? THIRD : ATTACKER)
     await untouched(t, agent, victim, attacker)
@@ -113,7 +113,7 @@ void test('by who has CAP_NET_ADMIN in a user namespace of his own, inside the p
   await t.rejects(ask(attacker, `forge ${client} ${server}`), /Operation not permitted/)
 })
 
-/** A victim and an attacker that goes on for a while: the victim's bytes stay where they belong. */
+/** A victim and an attacker that continue for a while. The victim's bytes must stay in place. */
 async function untouched(
   t: Test,
   agent: AgentProcess,
@@ -135,7 +135,7 @@ async function untouched(
   t.pass('the bytes are where they belong')
 }
 
-/** The attacker's ports are others. */
+/** The attacker uses other ports. */
 const isAttacker = ({ address }: { address: string }): boolean => /:720[12]$/.test(address)
 
 async function setUp(
@@ -157,7 +157,7 @@ async function setUp(
   return { mesh, agent, victim, attacker }
 }
 
-/** Enrols the pod, whereupon the agent looks for connections that are older, in all pods. */
+/** Enrols the pod. Then the agent searches for older connections in all pods. */
 async function enrol(mesh: Mesh, agent: AgentProcess, index: number): Promise<void> {
   const { enrolled } = (await agent.status()).pods
   mesh.enable(mesh.pod(index), true)

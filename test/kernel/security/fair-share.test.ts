@@ -1,4 +1,4 @@
-/** A pod that floods the node with connections: others are accelerated nevertheless. */
+/** A pod floods the node with connections. Other pods' connections are still accelerated. */
 import { test } from 'tap'
 import type { FlowView } from '../../../src/api/views.ts'
 import { tally } from '../../helpers/agent-process.ts'
@@ -43,7 +43,7 @@ void test('a pod that floods connections', async (t) => {
   t.match(await calling.end(), { finished: VICTIMS, failed: 0, error: '' })
   t.match(await serving.end(), { finished: VICTIMS, failed: 0, error: '' })
 
-  // What the others give back is free again, and what it gives back as well.
+  // Slots that the other pods free are available again, and those that this pod frees.
   t.match(await flooding.end(), { finished: FLOOD, failed: 0, error: '' })
   t.match(await flooded.end(), { finished: FLOOD, failed: 0, error: '' })
   t.ok(((await agent.status()).reasons['table-full'] ?? 0n) > 0n)

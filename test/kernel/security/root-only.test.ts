@@ -1,4 +1,4 @@
-/** What an unprivileged user of the node may do with the agent: nothing. */
+/** An unprivileged user of the node has no access to the agent. */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -5,7 +5,7 @@ interface Bar {
   readonly holds: boolean
 }
 
-/** What is promised of a node that churns, and whether the report shows it. */
+/** The promises for a node with churn, and whether the report keeps them. */
 export function bars(
   { phases, agentPeakRssMiB, enrolledAfterMs, plugin }: ChurnReport,
   { rate }: Pick<ChurnOptions, 'rate'>,

@@ -14,7 +14,7 @@ import { ProcessCost } from './process-cost.ts'
 export interface ChurnOptions extends NodeOptions {
   /** Pods that are replaced in a second. */
   readonly rate: number
-  /** Of each phase. */
+  /** The duration of each phase. */
   readonly seconds: number
   readonly seed: number
   /** For the agent's Node, such as --cpu-prof. */
@@ -32,24 +32,24 @@ export interface Phase {
 }
 
 export interface ChurnReport {
-  /** From the start of the process, the self-test included, to the first full sync. */
+  /** From the start of the process, including the self-test, to the first full sync. */
   readonly startedAfterMs: number
   readonly phases: Readonly<Record<'idle' | 'churn' | 'churn with faults' | 'idle again', Phase>>
   readonly faults: readonly string[]
   readonly agentPeakRssMiB: number
-  /** From the end of the churn and of the faults until the maps were what they should be. */
+  /** From the end of the churn and of the faults until the maps were correct. */
   readonly convergedAfterMs: number
   readonly enrolled: number
   /** Each pod has one, and most are older than the pod's enrolment. */
   readonly connections: number
-  /** Without faults, of the pods that the CNI plugin does not tell of: from the moment when their address was known. */
+  /** Without faults, for pods that the CNI plugin does not announce: from the moment when their address was known. */
   readonly enrolledAfterMs: Spread
-  /** Without faults, of the pods that it tells of. */
+  /** Without faults, for pods that the plugin announces. */
   readonly plugin: {
     readonly enrolled: number
-    /** When their first process could start, which is when the plugin had ended. */
+    /** From the moment when their first process could start: when the plugin had ended. */
     readonly enrolledByThen: number
-    /** What it took at ADD, under faults as well. */
+    /** The plugin's duration at ADD, also under faults. */
     readonly addMs: Spread
   }
 }
@@ -98,7 +98,7 @@ export async function churn(
     return 0
   }
 
-  // What belongs to the start, such as the first look at older connections, is over.
+  // The work of the start is over, such as the first pass over older connections.
   await seenConnections(node, agent)
   const idle = await phase('idle', resting)
   const loggedBefore = agent.log.length
@@ -141,7 +141,7 @@ export async function churn(
       addMs: spread(node.addMs),
     },
   }
-  // In good order, so that what the agent's Node was asked to write is written.
+  // Ends in order, so that the agent's Node writes its reports.
   await agent.kill('SIGTERM')
   return report
 }
@@ -151,7 +151,7 @@ export async function startAgent(
   node: ChurnedNode,
   nodeOptions: readonly string[] = [],
 ): Promise<AgentProcess> {
-  // As its first line has it run.
+  // Runs as its first line says.
   const shipped = /^#!\S+ -S node (.*)$/m.exec(readFileSync(cli, 'utf8'))?.[1] ?? ''
   const flags = ['--node', nodeName, '--cri', node.runtime.socket]
   const environment = { KUBECONFIG: node.kubeconfig }
@@ -185,7 +185,7 @@ async function replacePods(
     const slot = replaced++ % pods
     await underWay.get(slot)
     const one = node.replace(slot)
-    // What goes wrong is told below.
+    // Errors are reported below.
     void one.catch(() => undefined)
     underWay.set(slot, one)
   }
@@ -206,7 +206,7 @@ async function toggleNamespaces(
   }
 }
 
-/** Waits until the map of enrolled pods is what it should be. */
+/** Waits until the map of enrolled pods is correct. */
 export async function agree(node: ChurnedNode): Promise<void> {
   const [version] = readdirSync(node.pinDir)
   using map = BpfMap.fromPin(join(node.pinDir, version ?? '', 'pods'), u64, pod)

@@ -16,7 +16,7 @@ import { namespaceObject, podObject, type PodState } from './objects.ts'
 export interface NodeOptions {
   readonly pods: number
   readonly namespaces: number
-  /** Of so many pods in a hundred the CNI plugin tells the agent; of the others nobody does. */
+  /** The percentage of pods that the CNI plugin announces. */
   readonly cniPercent: number
 }
 
@@ -31,7 +31,7 @@ interface LivePod {
 
 /** Namespaces that the node's pods are in; the others of the cluster are just there. */
 const usedNamespaces = 50
-/** Kubelet's updates of a pod follow each other in some tenths of a second. */
+/** Kubelet updates a pod every few tenths of a second. */
 const pauseMs = 50
 const proxyUid = 1337
 
@@ -49,13 +49,13 @@ export class ChurnedNode implements AsyncDisposable {
   readonly socket: string = join(this.directory, 'agent.sock')
   readonly podsOrigin: string = 'kubernetes'
   readonly kubeconfig: string = join(this.directory, 'kubeconfig')
-  /** When the addresses of pods that no plugin tells of became known, by `namespace/name`. */
+  /** The times when the addresses of unannounced pods became known, by `namespace/name`. */
   readonly knownAt: Map<string, number> = new Map<string, number>()
-  /** When the CNI plugin let the others go on. */
+  /** The times when the CNI plugin let the announced pods start. */
   readonly addedAt: Map<string, number> = new Map<string, number>()
-  /** How often the CNI plugin was called, for ADD or DEL. */
+  /** The number of CNI plugin calls, for ADD or DEL. */
   pluginCalls = 0
-  /** How long it took at each ADD. */
+  /** Its duration at each ADD. */
   readonly addMs: number[] = []
   readonly #options: NodeOptions
   readonly #programs = new TrafficPrograms()
@@ -107,13 +107,13 @@ export class ChurnedNode implements AsyncDisposable {
     return Math.min(usedNamespaces, this.#options.namespaces)
   }
 
-  /** A pod goes, and the next one comes in its place. */
+  /** Replaces a pod by the next one. */
   async replace(slot: number): Promise<void> {
     await this.#drop(slot)
     await this.#put(slot, { atOnce: false })
   }
 
-  /** What the maps should hold: the sidecar's uid by netns cookie. */
+  /** The expected content of the maps: the sidecar's uid by netns cookie. */
   desired(): Map<bigint, number> {
     return new Map(this.#enrolled().map(({ cookie }) => [cookie, proxyUid]))
   }
@@ -151,7 +151,7 @@ export class ChurnedNode implements AsyncDisposable {
     })
   }
 
-  /** In the order in which kubelet and the container runtime go about it. */
+  /** The steps have the order of kubelet and the container runtime. */
   async #put(slot: number, { atOnce }: { readonly atOnce: boolean }): Promise<void> {
     const pause = (): Promise<void> => (atOnce ? Promise.resolve() : sleep(pauseMs))
     const generation = ++this.#generation

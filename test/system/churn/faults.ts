@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FakeKubeApi } from '../../helpers/fake-kube-api.ts'
 import type { Random } from '../soak/random.ts'
 
-/** What API servers and the networks before them do to whoever watches; each is over within a second or two. */
+/** Faults of API servers and of the networks before them. Each ends within a second or two. */
 type Fault = (api: FakeKubeApi, random: Random) => Promise<void> | void
 
 const faults: Readonly<Record<string, Fault>> = {
@@ -43,7 +43,7 @@ const faults: Readonly<Record<string, Fault>> = {
   bookmark: (api) => api.bookmark(),
 }
 
-/** One fault after the other, each kind in turn, until the signal; then all of them are over. */
+/** Makes one fault after another, each kind in turn, until the signal. Then all of them are over. */
 export async function injectFaults(
   api: FakeKubeApi,
   random: Random,

@@ -29,7 +29,7 @@ const fields = (of: number): object =>
     Array.from({ length: 60 }, (_, field) => [`f:field-${of}-${field}`, { 'f:name': {}, '.': {} }]),
   )
 
-/** What servers keep on objects beside their content: nobody reads it, but it comes with every event. */
+/** Data that servers add to objects. The agent does not read it, but it comes with every event. */
 function managedFields(managers: number): object[] {
   return Array.from({ length: managers }, (_, of) => ({
     manager: `manager-${of}`,
@@ -44,7 +44,7 @@ function managedFields(managers: number): object[] {
 const ofPod = managedFields(5)
 const ofNamespace = managedFields(1)
 
-/** A pod as an API server tells of it: some 20 KB. */
+/** A pod as an API server sends it: some 20 KB. */
 export function podObject(state: PodState): KubeObject {
   const base = state.sidecar ? meshed : plain
   const { namespace, name, uid, annotations, ip, phase, step } = state

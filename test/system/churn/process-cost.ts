@@ -4,7 +4,7 @@ import { readProcessStat } from '../../../src/lib/proc.ts'
 /** USER_HZ: /proc counts in hundredths of a second on every Linux that Node runs on. */
 const tickMs = 10
 
-/** What a process of ours costs, all its threads and what it has the kernel do together. */
+/** The cost of a process with all its threads, and of its work in the kernel. */
 export class ProcessCost {
   readonly #pid: number
   #since = { ms: 0, cpuMs: 0 }
@@ -36,7 +36,7 @@ export class ProcessCost {
     }
   }
 
-  /** The most that it ever had in memory. */
+  /** Its peak memory. */
   peakRssMiB(): number {
     return this.#status('VmHWM')
   }

@@ -17,7 +17,7 @@ async function serving(): Promise<RunningAgent> {
   return agent
 }
 
-/** What completes the words, without a shell. */
+/** The completions of the words, without a shell. */
 async function completions(...words: string[]): Promise<string[]> {
   const { code, stdout } = await runCommand(['--get-yargs-completions', 'meshaccel', ...words])
   if (code !== 0) throw new Error('completion failed')

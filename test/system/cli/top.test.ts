@@ -16,7 +16,7 @@ async function serving(): Promise<RunningAgent> {
     { ...pod, name: 'cart-0', netns: '/run/netns/7' },
     { ...pod, name: 'stock-0', netns: '/run/netns/8' },
   ])
-  // What they have carried grows with each look, as their age does: 1 MiB and 100 KiB.
+  // Their bytes grow with each sample, as their age does: 1 MiB and 100 KiB.
   let looks = 0n
   agent.datapath.flows = async function* flows() {
     looks += 1n
@@ -30,7 +30,7 @@ async function serving(): Promise<RunningAgent> {
   return agent
 }
 
-/** For the shell: says so when what is typed is echoed and lines are edited. */
+/** For the shell: reports when it echoes input and edits lines. */
 const isSane = "stty -a | grep -q ' icanon .* echo ' && echo sa''ne"
 
 const command = (socket: string, ...flags: string[]): string =>

@@ -61,7 +61,7 @@ async function pack(name: string, image: Image): Promise<void> {
   console.log(archive)
 }
 
-/** What the Dockerfile copies. */
+/** The files that the Dockerfile copies. */
 function productRoot(): string {
   const root = join(work, 'product')
   execFileSync('bash', [join(packageRoot, 'scripts/image-root.sh'), root])
@@ -143,7 +143,7 @@ function addProgram(
     // It is static.
   }
   for (const [, library = ''] of linked.matchAll(/(\/\S+) \(0x/g)) {
-    // Where the path leads in a file system whose /lib is a link.
+    // The target of the path in a file system whose /lib is a link.
     const directory = join(root, realpathSync(dirname(library)))
     mkdirSync(directory, { recursive: true })
     copyFileSync(library, join(directory, library.split('/').at(-1) ?? ''))

@@ -5,7 +5,7 @@ export interface InjectedPodOptions {
   readonly name: string
   readonly sidecar: 'classic' | 'native'
   readonly node: string
-  /** What the application runs. */
+  /** The application's command. */
   readonly command: readonly string[]
   readonly annotations?: Readonly<Record<string, string>>
 }
@@ -43,8 +43,8 @@ const commands: Readonly<Record<string, string>> = {
 }
 
 /**
- * A pod as Istio's injector makes it (test/fixtures/injected), with programs of ours in place of Istio's: the same rules,
- * a real Envoy, and an application.
+ * A pod as Istio's injector makes it (test/fixtures/injected), with our programs in place of Istio's. The rules are the
+ * same, Envoy is real, and there is an application.
  */
 export function injectedPod(options: InjectedPodOptions): Pod {
   const { namespace, name, sidecar, node, command, annotations = {} } = options
@@ -73,7 +73,7 @@ export function injectedPod(options: InjectedPodOptions): Pod {
   }
 }
 
-/** What the injector adds to a pod, as a JSON patch. */
+/** The injector's additions to a pod, as a JSON patch. */
 export function injection(): object[] {
   const { metadata, spec } = fixture('native')
   const status = 'sidecar.istio.io/status'

@@ -9,7 +9,7 @@ import { apply, getObjects, kubectl } from './kubectl.ts'
 import { ready, system } from './world.ts'
 
 const name = 'injector'
-/** Of what is in no namespace. */
+/** The names of cluster-wide objects. */
 const clusterWide = 'meshaccel-test-injector'
 
 interface EndpointSlice {
@@ -17,7 +17,7 @@ interface EndpointSlice {
 }
 
 /**
- * Has pods of namespaces with Istio's label injected, until the end of the test: by Istio if it is there, else by
+ * Injects pods in namespaces with Istio's label until the end of the test: by Istio if it is installed, else by
  * pods/injector.ts.
  */
 export async function injectSidecars(t: Test): Promise<void> {
@@ -39,7 +39,7 @@ export async function injectSidecars(t: Test): Promise<void> {
   await apply(webhook(cert))
 }
 
-/** May look for the pod that others know by its name. */
+/** May read the pod that others know by its name. */
 function account(): object[] {
   const rbac = 'rbac.authorization.k8s.io'
   return [

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { patience } from '../../helpers/retry.ts'
 
-/** Runs a program that is found on PATH on the cluster of $KUBECONFIG; rejects with what it complained of. */
+/** Runs a program from PATH on the cluster of $KUBECONFIG. Rejects with its error output. */
 export function run(
   command: 'kubectl' | 'helm' | 'meshaccel',
   args: readonly string[],
@@ -21,7 +21,7 @@ export function run(
 
 export const kubectl = (...args: readonly string[]): Promise<string> => run('kubectl', args)
 
-/** The object or the list that `kubectl get ARGUMENTS` tells; of the shape that the API promises. */
+/** The object or the list from `kubectl get ARGUMENTS`, in the shape that the API promises. */
 export async function getObjects<T>(...args: readonly string[]): Promise<T> {
   const objects: T = JSON.parse(await kubectl('get', '-o', 'json', ...args))
   return objects

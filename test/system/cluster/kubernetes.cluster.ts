@@ -11,7 +11,7 @@ import { World, system } from './world.ts'
 
 type Step = (story: Test, world: World) => Promise<void>
 
-/** One story on one cluster: a step that fails ends it, because the next ones build upon it. */
+/** One sequence of steps on one cluster. A failed step ends it, because the next ones depend on it. */
 const withPlugin = {
   'the agent is installed beside pods that run already': install,
   'annotations take effect on live connections': annotations,
@@ -22,7 +22,7 @@ const withPlugin = {
   'an uninstall leaves nothing': uninstall,
 }
 
-/** Then again, of what the plugin has a part in. */
+/** Then again, for the steps that involve the plugin. */
 const withoutPlugin = {
   'the agent is installed beside pods that run already': install,
   'pods come, restart and go': comingPods,

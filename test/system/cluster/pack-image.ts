@@ -17,7 +17,7 @@ export interface Image {
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
-/** Packs a directory as an OCI image archive, which every runtime imports; no daemon is asked. */
+/** Packs a directory as an OCI image archive, which every runtime imports. Needs no daemon. */
 export async function packImage(
   { name, entrypoint, path, root }: Image,
   out: string,

@@ -12,7 +12,7 @@ interface Bootstrap {
   }
 }
 
-/** One Envoy for both directions, and for the health that kubelet asks for, as in Istio's sidecar. */
+/** One Envoy for both directions and for kubelet's health probes, as in Istio's sidecar. */
 export function sidecarConfig(): string {
   const hop = (direction: 'inbound' | 'outbound', port: number): Bootstrap['static_resources'] => {
     const anywhere = { host: '0.0.0.0', port }

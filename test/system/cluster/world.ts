@@ -9,7 +9,7 @@ import type { ClientReport, Footprint, Sample } from './pods/reports.ts'
 /** The namespaces that the tests make and remove. */
 export const shop = 'meshaccel-test-shop'
 export const system = 'meshaccel-test-system'
-/** Of the release, and so of its DaemonSet and its account. */
+/** The name of the release, its DaemonSet and its account. */
 export const release = 'meshaccel-test'
 export const chart: string = `${packageRoot}/deploy/helm/meshaccel`
 const METRICS_PORT = 9464
@@ -50,14 +50,14 @@ export interface LogLine {
 
 /** The cluster as the steps of the test share it: one node, traffic between two pods, the agent on that node. */
 export class World {
-  /** By its label, as pods select it. */
+  /** The node's label, by which pods select it. */
   readonly node: string
   readonly nodeName: string
   /** Whether the chart is installed with its CNI plugin. */
   readonly hasPlugin: boolean
-  /** What the agent counts, for as long as the test runs. */
+  /** The agent's counters, for as long as the test runs. */
   readonly samples: Lines<Sample>
-  /** What the client of `makeTraffic` tells. */
+  /** The reports of the client of `makeTraffic`. */
   #client: Lines<ClientReport> | undefined
 
   private constructor(nodeName: string, node: string, hasPlugin: boolean) {
@@ -67,7 +67,7 @@ export class World {
     this.samples = new Lines(...nodeView('samples', String(METRICS_PORT)))
   }
 
-  /** Makes the namespaces, which go away with the test and everything in them. */
+  /** Creates the namespaces. They end with the test, with everything in them. */
   static async make(t: Test, hasPlugin: boolean): Promise<World> {
     const nodes = await getObjects<List<KubeNode>>('nodes')
     const { name: nodeName, labels } = nodes.items[0]?.metadata ?? {}
@@ -82,7 +82,7 @@ export class World {
     if (others.items.length > 0)
       throw new Error('meshaccel is installed in this cluster: remove it first')
     t.teardown(async () => {
-      // After a failure it is still there, and so is what it has on the node.
+      // After a failure the release and its objects on the node are still there.
       const options = ['--ignore-not-found', '--wait', '--timeout=3m']
       await run('helm', ['uninstall', release, '-n', system, ...options]).catch((error: unknown) =>
         t.comment(String(error)),
@@ -90,11 +90,11 @@ export class World {
       await kubectl('delete', 'namespace', shop, system, '--ignore-not-found', '--timeout=120s')
     })
     for (const name of [shop, system]) {
-      // As docs/PLATFORMS.md tells people to; the level is enforced with the label.
+      // As docs/PLATFORMS.md advises: the level is enforced with the label.
       const level = { 'pod-security.kubernetes.io/enforce': 'privileged' }
       const metadata = { name, labels: name === system ? level : {} }
       await apply({ apiVersion: 'v1', kind: 'Namespace', metadata })
-      // Without its account a namespace takes no pods.
+      // A namespace without its account takes no pods.
       await kubectl('wait', '--for=create', 'serviceaccount/default', '-n', name, '--timeout=60s')
     }
     await apply(nodeViewPod(node))
@@ -102,7 +102,10 @@ export class World {
     return new World(nodeName, node, hasPlugin)
   }
 
-  /** Installs the chart; `HELM_SET` of the environment is for clusters that ask for more. Helm waits for no DaemonSet. */
+  /**
+   * Installs the chart. `HELM_SET` in the environment is for clusters with extra settings. Helm does not wait for a
+   * DaemonSet.
+   */
   async helmInstall(): Promise<void> {
     const settings = [process.env['HELM_SET'], `cni.enabled=${this.hasPlugin}`]
     const set = settings.flatMap((setting) => (setting === undefined ? [] : ['--set', setting]))
@@ -136,7 +139,7 @@ export class World {
     await kubectl('exec', '-n', shop, 'cart', '-c', 'app', '--', 'sh', '-c', 'kill -USR2 1')
   }
 
-  /** What the client has counted by now: the report that comes next. */
+  /** The client's counts so far: its next report. */
   async client(): Promise<ClientReport> {
     const now = Date.now()
     return until('the client tells', () => {
@@ -145,7 +148,7 @@ export class World {
     })
   }
 
-  /** Asserts that the client has gone on since `before`, on the same connections, without one failure. */
+  /** Asserts that the client has continued since `before`, on the same connections and without a failure. */
   async assertUnharmed(t: Test, before: ClientReport): Promise<void> {
     const goesOn = before.requests + 50
     const report = await until('the client goes on', async () => {
@@ -156,7 +159,7 @@ export class World {
     t.equal(report.opened, before.opened, 'on the same connections')
   }
 
-  /** Waits until more bytes are redirected than before; returns when they were, in milliseconds since 1970. */
+  /** Waits until more bytes are redirected than before. Returns the time, in milliseconds since 1970. */
   async redirects(since: number): Promise<number> {
     const before = this.#redirectedBy(since)
     return until('bytes are redirected', () => {
@@ -166,7 +169,7 @@ export class World {
     })
   }
 
-  /** Waits until nothing has been redirected for a second; returns since when. */
+  /** Waits until nothing has been redirected for a second. Returns when that began. */
   async stopsRedirecting(): Promise<number> {
     return until('no bytes are redirected', () => {
       const answers = this.samples.lines.filter(
@@ -185,7 +188,7 @@ export class World {
     return then?.redirectedBytes ?? 0
   }
 
-  /** The name of the agent's pod, which is waited for. */
+  /** Waits for the agent's pod and returns its name. */
   agentPod(): Promise<string> {
     return until('there is one agent', async () => {
       const selector = 'app.kubernetes.io/name=meshaccel'
@@ -219,7 +222,7 @@ export class World {
     })
   }
 
-  /** What the agent of now has logged; nothing before its container is there. */
+  /** The current agent's log; empty before its container exists. */
   async log(): Promise<LogLine[]> {
     const where = ['-n', system, await this.agentPod(), '-c', 'agent']
     const text = await kubectl('logs', ...where).catch(() => '')
@@ -261,7 +264,7 @@ export async function ready(namespace: string, ...names: readonly string[]): Pro
   await kubectl('wait', '--for=condition=Ready', '-n', namespace, ...pods, '--timeout=180s')
 }
 
-/** Waits until every agent is ready, and of the newest kind. */
+/** Waits until every agent is ready and up to date. */
 export async function agentReady(): Promise<void> {
   await kubectl('rollout', 'status', '-n', system, `daemonset/${release}`, '--timeout=180s')
 }
@@ -274,7 +277,7 @@ function nodeView(...args: readonly string[]): string[] {
   return ['exec', '-n', system, 'node-view', '--', 'node', '/app/node-view.mjs', ...args]
 }
 
-/** The eyes of the test. It alone is privileged. */
+/** The test's view of the node. Only this pod is privileged. */
 function nodeViewPod(node: string): object {
   return {
     apiVersion: 'v1',

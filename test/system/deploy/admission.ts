@@ -7,7 +7,7 @@ import { packageRoot } from '../../../src/lib/package.ts'
 
 export const chart: string = join(packageRoot, 'deploy/helm/meshaccel')
 
-/** Helm 3: that of HELM, of the PATH, or of test/system/cluster/setup.sh; undefined where there is none. */
+/** Helm 3: from HELM, from the PATH, or from test/system/cluster/setup.sh; undefined if there is none. */
 export const helm: string | undefined = [
   process.env['HELM'],
   'helm',
@@ -33,7 +33,7 @@ export interface Case {
 type Level = 'privileged' | 'baseline' | 'restricted'
 
 export interface Verdict {
-  /** Why helm refuses, if it does. */
+  /** Helm's error, if it refuses. */
   readonly error?: string
   readonly notes?: string
   readonly manifests?: string
@@ -42,12 +42,12 @@ export interface Verdict {
   readonly pods: readonly {
     readonly kind: string
     readonly name: string
-    /** Why a level of Pod Security refuses them; nothing where it admits them. */
+    /** The reasons why a level of Pod Security refuses them; empty if it admits them. */
     readonly refusals: Readonly<Record<Level, readonly string[]>>
   }[]
 }
 
-/** Renders the chart and judges the objects; undefined, and the test skipped, where the judge cannot be built. */
+/** Renders the chart and judges the objects. Returns undefined and skips the test if the judge cannot be built. */
 export function judge(t: Test, cases: readonly Case[]): Verdict[] | undefined {
   const setup = spawnSync('bash', [join(packageRoot, 'test/system/deploy/setup.sh')], {
     encoding: 'utf8',
@@ -145,7 +145,7 @@ export function podsOf(text: string | undefined): Map<string, PodSpec> {
   return new Map(found)
 }
 
-/** Where the host keeps what a volume shows. */
+/** The host path of a volume. */
 export function hostPath({ volumes }: PodSpec, name: string): string | undefined {
   return volumes?.find((volume) => volume.name === name)?.hostPath?.path
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { packageRoot } from '../../../src/lib/package.ts'
 
-/** Where the first argument of a kernel function is, among the registers that a kprobe sees; LLVM 16 began to write hex. */
+/** The register with the first argument of a kernel function in a kprobe. LLVM writes it in hex since version 16. */
 const firstArgument = { x86: /\(r1 \+ (?:112|0x70)\)/, arm64: /\(r1 \+ (?:0|0x0)\)/ }
 
 void test('the BPF objects of the other kind of machine can be built on this one', async (t) => {

@@ -22,7 +22,7 @@ interface Manifest {
   }
 }
 
-/** What the chart lets the agent do. */
+/** The rights that the chart gives the agent. */
 function agentCapabilities(): string[] {
   const text = readFileSync(join(packageRoot, 'deploy/manifests.yaml'), 'utf8')
   const manifests = parseAllDocuments(text).map((document): Manifest => document.toJS())
@@ -59,7 +59,7 @@ void test('in the image, with the capabilities of the chart, the self-test finds
   const root = imageRoot(t)
   mkdirSync(join(root, 'host/cgroup'), { recursive: true })
   const cgroup = findCgroup2()
-  // chroot itself asks for one more, which the runtime has while it makes the container.
+  // chroot itself needs one more, which the runtime has while it creates the container.
   const bounding = [...agentCapabilities(), 'SYS_CHROOT'].map((name) => `+${name.toLowerCase()}`)
   const inside = (...args: string[]): { status: number | null; stdout: string; stderr: string } => {
     const capabilities = ['-all', ...bounding].join(',')
@@ -90,7 +90,7 @@ void test('in the image, with the capabilities of the chart, the self-test finds
   })
   t.ok(existsSync(join(root, 'app/build/cni/meshaccel-cni')), 'it has the plugin')
 
-  // It runs without a library of the image; a parent that is not its own is refused.
+  // It runs without a library of the image. It refuses a parent other than its own.
   const walk = spawnSync('chroot', [root, '/app/build/netns/meshaccel-walk', '0'])
   t.match({ status: walk.status, error: walk.error }, { status: 1, error: undefined })
 })

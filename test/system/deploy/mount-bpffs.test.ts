@@ -7,8 +7,8 @@ import { cli } from '../../helpers/agent-process.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 
 /**
- * As on a node that is a container: sysfs with nothing at fs/bpf, shared with the container, which mounts there. Prints
- * the type of the file system on the node after that.
+ * Simulates a node that is a container: sysfs has nothing at fs/bpf and is shared with the container, which mounts
+ * there. Prints the type of the file system on the node after that.
  */
 const nested = `
 set -eu

@@ -34,7 +34,7 @@ const rows: Row[] = [
   criDir,
 }))
 
-/** Without the plugin it goes nowhere. */
+/** Without the plugin it has no path. */
 const withoutPlugin = new Set(['openshift'])
 
 /** The names of the objects of a kind. */
@@ -132,7 +132,7 @@ void test('what a platform asks for', async (t) => {
   )
   if (!verdicts) return
   const [gke, openshift, kind, minikube, eks] = verdicts
-  // Those of the cleanup come as hooks, since helm has deleted the others by then.
+  // The cleanup's objects are hooks, because helm has deleted the others by then.
   const both = ['meshaccel', 'meshaccel-cleanup']
   t.strictSame(kinds(gke, 'ResourceQuota').toSorted(), both)
   t.strictSame(kinds(openshift, 'SecurityContextConstraints').toSorted(), both)

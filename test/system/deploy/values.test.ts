@@ -1,11 +1,11 @@
 import { test } from 'tap'
 import { judge, type Case, type Verdict } from './admission.ts'
 
-/** A values file as somebody may write it, and what becomes of it. */
+/** A values file that a user may write, and its result. */
 interface ValuesFile extends Case {
   readonly name: string
   readonly values: string
-  /** The key that is named when it is refused; absent: it is rendered, valid and admitted. */
+  /** The key that the error names, if it is refused. Absent: it is rendered, valid and admitted. */
   readonly refused?: RegExp
   readonly renders?: RegExp
   readonly rendersNot?: RegExp

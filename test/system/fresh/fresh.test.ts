@@ -3,10 +3,10 @@ import { t as root, test } from 'tap'
 import { packageRoot } from '../../../src/lib/package.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 
-/** To make the root alone takes a busy machine six minutes. */
+/** Creating the root alone takes a busy machine six minutes. */
 const TIMEOUT_MS = 1_500_000
 root.setTimeout(TIMEOUT_MS)
-/** The exit code of run.sh where no root could be made. */
+/** The exit code of run.sh if no root could be created. */
 const CANNOT_BE_MADE = 3
 
 /** Run without a checkout under git, there is nothing to clone. */
@@ -32,7 +32,7 @@ void test(
       t.plan(0, 'there is no checkout under git here, of which the root could have a clone')
       return
     }
-    // The packages of npm are the same; to install them once more takes as long as the rest.
+    // Leaves out npm's packages: they are the same, and installing them again takes as long as the rest.
     const environment = { MESHACCEL_FRESH_STEPS: 'bench', MESHACCEL_FRESH_MODULES: 'copy' }
     const child = spawn('bash', ['test/system/fresh/run.sh', 'bookworm'], {
       cwd: packageRoot,

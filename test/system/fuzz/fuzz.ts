@@ -1,4 +1,6 @@
-/** `npm run fuzz -- --seconds N [--target NAME]`: fuzzes the parsers, and keeps what reaches new code in the corpus. */
+/**
+ * `npm run fuzz -- --seconds N [--target NAME]`: fuzzes the parsers and keeps inputs that reach new code in the corpus.
+ */
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

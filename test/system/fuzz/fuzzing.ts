@@ -10,19 +10,19 @@ import { packageRoot } from '../../../src/lib/package.ts'
 const here = dirname(new URL(import.meta.url).pathname)
 const jsfuzz = createRequire(import.meta.url).resolve('jsfuzz/build/src/index.js')
 
-/** How long jsfuzz may take to instrument a target, and to end. */
+/** The time limit for jsfuzz to instrument a target, and to end. */
 const startMs = 60_000
 const endMs = 10_000
 
-/** The parsers of what others write: modules in targets/ whose `fuzz` throws when its parser breaks its promise. */
+/** The parsers of foreign input: modules in targets/ whose `fuzz` throws if its parser breaks its promise. */
 export const targets: readonly string[] = readdirSync(join(here, 'targets')).map((file) =>
   basename(file, '.ts'),
 )
 
-/** Where the inputs are kept that reached code which none before them had. */
+/** The directory of inputs that reached code which no earlier input had reached. */
 export const corpusOf = (target: string): string => join(packageRoot, 'test/fixtures/fuzz', target)
 
-/** What was found: the last line that the fuzzer wrote, and the input that broke the promise, if one did. */
+/** The result: the fuzzer's last line, and the input that broke the promise, if one did. */
 export interface Found {
   readonly summary: string
   readonly crash?: Uint8Array
@@ -31,7 +31,7 @@ export interface Found {
 
 /**
  * Fuzzes one target with jsfuzz, which is guided by the branches that an input reaches. It starts from the corpus and
- * writes what is new into `findings`.
+ * writes new inputs into `findings`.
  */
 export async function fuzz(target: string, seconds: number, findings: string): Promise<Found> {
   // jsfuzz writes into the current directory.
@@ -42,7 +42,7 @@ export async function fuzz(target: string, seconds: number, findings: string): P
     mkdirSync(corpusOf(target), { recursive: true })
     // Its versifier, which learns the grammar of texts, takes gigabytes for other inputs.
     const args = [jsfuzz, 'target.cjs', findings, corpusOf(target), '--no-versifier']
-    // A test runner puts its own loader into what it spawns, and jsfuzz would not see what is loaded.
+    // A test runner adds its own loader to child processes. Then jsfuzz would not see the loaded code.
     const clean = ['-i', `PATH=${process.env['PATH']}`, process.execPath]
     const child = spawn('env', [...clean, ...args, '--timeout=10'], {
       cwd: directory,
@@ -50,7 +50,7 @@ export async function fuzz(target: string, seconds: number, findings: string): P
       detached: true,
     })
     let output = ''
-    // To instrument the target takes it some seconds, which do not count.
+    // Instrumenting the target takes some seconds, which do not count.
     let begin: (() => void) | undefined
     const begun = new Promise<void>((resolve) => (begin = resolve))
     const note = (data: Buffer): void => {
@@ -67,7 +67,7 @@ export async function fuzz(target: string, seconds: number, findings: string): P
     }
     await Promise.race([ended, begun, sleep(startMs, undefined, { ref: false })])
     await Promise.race([ended, sleep(seconds * 1000, undefined, { ref: false })])
-    // Its worker ends at the next input, and then it does.
+    // Its worker ends at the next input, and then jsfuzz ends.
     signal('SIGINT')
     const killer = setTimeout(() => signal('SIGKILL'), endMs)
     await ended
@@ -94,7 +94,7 @@ async function bundle(target: string, outfile: string): Promise<void> {
     platform: 'node',
     format: 'cjs',
     logLevel: 'error',
-    // For src/lib/package.ts, which looks for the package above its own file.
+    // For src/lib/package.ts, which looks for package.json above its own file.
     define: {
       'import.meta.url': JSON.stringify(`file://${join(packageRoot, 'src/lib/package.ts')}`),
     },

@@ -40,7 +40,7 @@ async function tell(
   return finding.policy
 }
 
-/** For whoever watches. */
+/** For a user who follows the run. */
 function say(text: string): void {
   console.error(`${Math.round(performance.now() / 1000)} s: ${text}`)
 }
@@ -60,7 +60,7 @@ function doctor(): Finding {
   const { stdout, stderr } = spawnSync(process.execPath, [cli, 'doctor', '-o', 'json'], {
     encoding: 'utf8',
   })
-  // It ends with 1 where the kernel is refused.
+  // It exits with 1 if the kernel is refused.
   if (stdout === '') throw new Error(`doctor told nothing: ${stderr}`)
   say(stdout)
   const report: {

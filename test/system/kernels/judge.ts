@@ -1,4 +1,4 @@
-/** From what a guest has told to checks. Pure. */
+/** Turns a guest's report into checks. Pure. */
 import type { ComparedCase } from '../../kernel/conformance/comparison.ts'
 import { differs } from '../../kernel/conformance/document.ts'
 import type { Verdicts } from '../../kernel/conformance/documented.ts'
@@ -12,7 +12,7 @@ export interface Check {
   readonly detail?: string
 }
 
-/** The kernel that was booted, and the policy that it is to earn. */
+/** The booted kernel, and the policy that it must earn. */
 export interface Booted {
   /** Such as 6.12.95+deb12-cloud-amd64. */
   readonly release: string
@@ -53,7 +53,7 @@ function wellOver(part: string, told: Told | undefined): Check {
   )
 }
 
-/** Otherwise they would all be the same. */
+/** Otherwise all of them would have the same name. */
 function mostJoin(cases: readonly ComparedCase[]): Check {
   const joined = cases.filter(({ arms }) => arms.joined?.membership === 'joined').length
   return check('most cases join', joined > cases.length / 2, `${joined} of ${cases.length}`)

@@ -14,9 +14,9 @@ import { judge, summary } from './judge.ts'
 import { type Entry, matrix } from './matrix.ts'
 import type { Told } from './told.ts'
 
-/** `trusted` asks what the proof protects from, which is the same code on every kernel. */
+/** Leaves out `trusted`: it tests what the proof protects from, and that code is the same on every kernel. */
 const ARMS = 'joined,mid'
-/** So much slower are an emulated processor and whoever shares this one. */
+/** The slowdown of an emulated processor and of tests beside it. */
 const PATIENCE = '5'
 
 const here = join(packageRoot, 'test/system/kernels')
@@ -28,7 +28,7 @@ rmSync(programs, { recursive: true, force: true })
 mkdirSync(programs, { recursive: true })
 compile('kernel/conformance/probe', 'probe', programs)
 compile('traffic/stress', 'stress', programs)
-// To look for modules takes a guest ten seconds for each process, and to compile them as long again.
+// Finding modules takes a guest ten seconds for each process, and compiling them the same again.
 await build({
   entryPoints: [
     join(here, 'guest.ts'),
@@ -88,7 +88,7 @@ function test(entry: Entry): void {
   table.push(`${summary({ release, policy }, told)} | ${result} | ${seconds} s`)
 }
 
-/** What the guest has told, and what was on its console; build/kernels keeps both. */
+/** The guest's report and its console; build/kernels keeps both. */
 function boot(kernel: string): { told: Told[]; output: string } {
   const toldFile = `${kernel}.told`
   const consoleFile = `${kernel}.console`

@@ -1,9 +1,9 @@
 import type { Policy } from '../../../src/datapath/datapath.ts'
 
-/** A kernel of Debian's, and the policy that it is to earn. docs/SEMANTICS.md shows them. */
+/** A Debian kernel, and the policy that it must earn. docs/SEMANTICS.md shows them. */
 export interface Entry {
   readonly suite: string
-  /** The newest that the suite has of it. */
+  /** The newest kernel of the series in the suite. */
   readonly series: string
   readonly policy: Policy
   readonly why: string

@@ -6,7 +6,7 @@ import { until } from '../../helpers/retry.ts'
 import { Traffic } from '../../helpers/traffic.ts'
 import type { Finding } from './told.ts'
 
-/** In a kernel that earns `refused` the agent says so, and leaves the traffic alone. */
+/** On a kernel that earns `refused`, the agent says so and does not affect the traffic. */
 export async function refusedAgent(mesh: Mesh): Promise<Finding> {
   const agent = await mesh.startAgent()
   const { state, policy, refusedBecause } = await agent.status()

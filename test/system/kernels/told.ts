@@ -1,12 +1,12 @@
-/** What a guest tells main.ts, a line of JSON for each part that is over. */
+/** A guest's report to main.ts: a line of JSON for each finished part. */
 import type { ComparedCase } from '../../kernel/conformance/comparison.ts'
 
 export interface Told {
   readonly part: 'doctor' | 'agent' | 'conformance' | 'stress'
   readonly seconds: number
-  /** Why it did not come to its end; then it tells nothing else. */
+  /** The error that ended it. Then there is nothing else. */
   readonly error?: string
-  /** What it earned, in the parts that learn of it. */
+  /** The policy that it earned, in the parts that determine it. */
   readonly policy?: string
   readonly refusedBecause?: string
   /** Names of the probes that found a flaw. */
@@ -14,7 +14,7 @@ export interface Told {
   readonly cases?: readonly ComparedCase[]
   /** Cases that fail on plain TCP. */
   readonly broken?: readonly string[]
-  /** What the stress has done, in words. */
+  /** The work of the stress test, in words. */
   readonly done?: string
 }
 

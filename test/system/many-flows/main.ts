@@ -39,5 +39,5 @@ try {
 } finally {
   for (const step of undo.toReversed()) await step()
 }
-// What was interrupted would go on.
+// Exits, because interrupted work would continue.
 process.exit()

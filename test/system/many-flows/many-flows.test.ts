@@ -7,7 +7,7 @@ import { RunningAgent } from '../../helpers/running-agent.ts'
 
 const pod = { namespace: 'shop', mesh: 'istio', enabled: true }
 
-/** 50,000 connections: one in a hundred is slow, one in a thousand has to do with stock-0. */
+/** 50,000 connections: one in a hundred is slow, one in a thousand belongs to stock-0. */
 const connections = Array.from({ length: 50_000 }, (_, i) =>
   flowBetween(
     7n,

@@ -13,33 +13,33 @@ export interface ManyFlowsOptions {
   readonly seconds: number
 }
 
-/** What the agent takes while so many connections are open. */
+/** The agent's cost while so many connections are open. */
 export interface ManyFlowsReport {
   readonly flows: number
-  /** With both directions redirected. */
+  /** Connections with both directions redirected. */
   readonly engaged: number
   readonly openedAfterMs: number
   /** From then on, with some turns on each connection. */
   readonly joinedAfterMs: number
-  /** Nobody sends, nobody asks. */
+  /** No traffic and no requests to the agent. */
   readonly idle: Cost
   /** A turn in each pod every millisecond. */
   readonly busy: Cost
-  /** Busy, and the page and the metrics are asked for once a second. */
+  /** Busy, with requests for the page and the metrics once a second. */
   readonly watched: Asked
-  /** The same, and beside it again and again the whole list of connections in JSON, by the command. */
+  /** The same, plus the command that lists all connections in JSON, again and again. */
   readonly listed: Asked
 }
 
 interface Asked extends Cost {
-  /** `healthz` is what somebody waits for who asks whether the agent lives: how long it does nothing else. */
+  /** `healthz` is the delay of a health probe: how long the agent does nothing else. */
   readonly answerMs: Readonly<Partial<Record<Question, Spread>>>
 }
 
 type Question = 'page' | 'metrics' | 'flows' | 'healthz'
 
 interface Cost {
-  /** Of one core. */
+  /** CPU share of one core. */
   readonly cpuPercent: number
   readonly highestRssMiB: number
 }
@@ -50,13 +50,13 @@ interface Spread {
   readonly longest: number
 }
 
-/** What test/traffic/crowd.c says. */
+/** The output of test/traffic/crowd.c. */
 interface Crowded {
   readonly event: string
   readonly turns: number
 }
 
-/** Opens the connections in all pods of the mesh, has them join, and asks for all that the agent tells. */
+/** Opens the connections in all pods of the mesh, has them join, and requests all that the agent reports. */
 export async function manyFlows(
   mesh: Mesh,
   { flows, seconds }: ManyFlowsOptions,
@@ -130,7 +130,7 @@ async function endAll(crowds: readonly AsyncDisposable[]): Promise<void> {
   for (const crowd of crowds) await crowd[Symbol.asyncDispose]()
 }
 
-/** Asks as those do who look on, the commands as processes of their own. */
+/** Makes the requests of observers. The commands are separate processes. */
 class Questions {
   readonly #agent: AgentProcess
   readonly #socket: string
@@ -140,7 +140,7 @@ class Questions {
     this.#socket = socket
   }
 
-  /** Asks them all, each again and again. Resolves to how long the answers took. */
+  /** Repeats all requests. Resolves to the durations of the answers. */
   async ask(questions: readonly Question[], forMs: number): Promise<Asked['answerMs']> {
     const port = /"port":(\d+),"msg":"serves probes and metrics"/.exec(this.#agent.log)?.[1]
     const http = `http://127.0.0.1:${port}`
@@ -179,7 +179,7 @@ class Questions {
   }
 }
 
-/** Asks until it is over. Resolves to the milliseconds that each answer took. */
+/** Repeats a request until the end. Resolves to the duration of each answer in ms. */
 async function again(
   everyMs: number,
   signal: AbortSignal,

@@ -7,12 +7,12 @@ import { test } from 'tap'
 
 const run = promisify(execFile)
 const models = new URL('../../../model/', import.meta.url).pathname
-/** For each check; the largest takes a third of it. */
+/** Memory for each check. The largest one takes a third of it. */
 const memoryMiB = 2000
 
 /**
- * A model with these definitions, checked to the last state or to the first failure; returns what pan reports. To
- * optimize takes longer than a failure does to show.
+ * Checks a model with these definitions to the last state or the first failure. Returns pan's report. Optimizing takes
+ * longer than a failure needs to show.
  */
 async function checkModel(
   name: string,
@@ -35,10 +35,10 @@ async function checkModel(
 
 /** A name and the definitions with which nothing goes wrong. */
 type Holding = readonly [what: string, definitions: string]
-/** The part that is taken out, the failure that follows, and the definitions. */
+/** The removed part, the expected failure, and the definitions. */
 type Failing = readonly [part: string, failure: string, definitions: string]
 
-/** Tests that the model holds, searched to the end, and that each part is needed: without it its failure shows. */
+/** Tests that the model holds, with a complete search. Tests that each part is needed: without it its failure shows. */
 export function testModel(
   name: string,
   [promise, holds]: readonly [string, readonly Holding[]],

@@ -5,9 +5,9 @@ import type { AgentProcess } from '../../helpers/agent-process.ts'
 import { kernelObjects } from '../../helpers/kernel-objects.ts'
 import type { Mesh } from '../../helpers/mesh.ts'
 
-/** What the product holds at rest. */
+/** The product's resources at rest. */
 export interface Footprint {
-  /** Entries by map, as far as it names them; those that a size bounds by forgetting (LRU) left out. */
+  /** Entries by map, if it has names for them. Leaves out maps that forget entries beyond their size (LRU). */
   readonly entries: Readonly<Record<string, number>>
   /** Memory of the node's TCP sockets, in pages. */
   readonly tcpPages: number
@@ -18,7 +18,7 @@ export interface Footprint {
   readonly agentRssMiB: number
 }
 
-/** Of each kind that bpftool can walk over, and that is not all there from the start as an array is. */
+/** The map types that bpftool can walk over, without those that are always full, such as arrays. */
 const counted = ['hash', 'sockhash']
 
 export async function footprint(mesh: Mesh, agent: AgentProcess): Promise<Footprint> {
@@ -41,7 +41,7 @@ export async function footprint(mesh: Mesh, agent: AgentProcess): Promise<Footpr
   }
 }
 
-/** A scan has some open for a moment. */
+/** A scan has some files open for a moment. */
 async function fewestFiles(directory: string): Promise<string[]> {
   let fewest: string[] | undefined
   for (let look = 0; look < 20; look++) {

@@ -9,7 +9,7 @@ import { Mesh } from '../../helpers/mesh.ts'
 import { Random } from './random.ts'
 import { soak } from './soak.ts'
 
-/** Plays scenarios until the time is over, at least one; returns how often each was played. Throws where one fails. */
+/** Runs scenarios until the time is over, at least one. Returns how often each ran. Throws if one fails. */
 async function adversity(
   seed: number,
   untilMs: number,

@@ -7,9 +7,9 @@ import { Traffic, type TrafficReport } from '../../helpers/traffic.ts'
 import { footprint, type Footprint } from './footprint.ts'
 import { Random } from './random.ts'
 
-/** How much the agent may have grown over its rest at the start. */
+/** The allowed growth of the agent over its size at the start. */
 const GROWTH_MIB = 48
-/** What other programs of the node may move the memory of TCP by. */
+/** The noise of the node's other programs in TCP's memory. */
 const TCP_PAGES = 512
 const MAX_CLIENTS = 6
 const modes = ['blocking', 'level', 'edge'] as const
@@ -64,7 +64,7 @@ class Soak implements AsyncDisposable {
     this.#say = say
   }
 
-  /** The storm has everything in it; in the calm after it the same agent lives on, so that its growth can be seen. */
+  /** The storm has everything. In the calm after it the same agent lives on, so that its growth shows. */
   async run(seconds: number): Promise<SoakReport> {
     await this.#start()
     for (const [index, mode] of modes.entries()) {
@@ -131,7 +131,7 @@ class Soak implements AsyncDisposable {
     return {
       kill: async () => {
         await this.#running.kill('SIGKILL')
-        // Sometimes until the data path takes it for dead.
+        // Sometimes long enough that the data path takes it for dead.
         await pause(this.#random.chance(0.2) ? 6000 : this.#random.magnitude(1, 1000))
         await this.#start()
       },
@@ -149,7 +149,7 @@ class Soak implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const capBytes = this.#random.magnitude(4096, 2 ** 20)
-    // To an emulated processor a self-test takes minutes.
+    // On an emulated processor a self-test takes minutes.
     const policy = this.#policy === undefined ? [] : ['--policy', this.#policy]
     this.#agent = await this.#mesh.startAgent('--cap', String(capBytes), ...policy)
     this.#policy ??= (await this.#agent.status()).policy
@@ -198,7 +198,7 @@ class Soak implements AsyncDisposable {
     await client[Symbol.asyncDispose]()
   }
 
-  /** Ends the clients, and waits until what they have left behind is gone. */
+  /** Ends the clients, and waits until their leftovers are gone. */
   async #rest(): Promise<Footprint> {
     while (this.#clients.length > 0) await this.#close()
     this.#enableAll()
@@ -211,7 +211,7 @@ class Soak implements AsyncDisposable {
       return connections.now === 0
     })
     await until('the splice watch is taken off', () => !pins(this.#mesh).includes('splice_call'))
-    // A claim that nobody came to share is given up after four seconds.
+    // A claim that no peer shares is given up after four seconds.
     let last = await footprint(this.#mesh, this.#running)
     await until('claims are given up', async () => {
       last = await footprint(this.#mesh, this.#running)
@@ -230,7 +230,9 @@ function check({ failed, error }: TrafficReport): void {
   if (failed > 0 || error !== '') throw new Error(`${failed} connections failed: ${error}`)
 }
 
-/** Without those of a process that walks: an agent starts one with its first walk, and holds two sockets of it. */
+/**
+ * Leaves out the files for a walking process: an agent starts one with its first walk, and holds two of its sockets.
+ */
 function ownFiles({ agentFiles, walkers }: Footprint): number {
   return agentFiles.length - 2 * walkers
 }

@@ -51,7 +51,7 @@ void test('Envoy in the middle, for HTTP/1.1, HTTP/2, gRPC and WebSocket', async
       eager: false,
     }),
   ]
-  // The one connection that carries all HTTP/2 requests is short of turns for long, so it is not waited for.
+  // The one connection with all HTTP/2 requests makes few turns for a long time, so the test does not wait for it.
   await liveThrough(t, mesh, clients, [PORT, SERVERS.http, SERVERS.grpc])
 })
 

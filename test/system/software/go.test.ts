@@ -40,7 +40,7 @@ for (const eager of [false, true]) {
   })
 }
 
-/** A mesh of a client, a proxy in Go and a server that gives back what it gets. */
+/** A mesh of a client, a proxy in Go, and a server that sends back the bytes that it gets. */
 async function proxied(
   t: Test,
   program: string,

@@ -24,9 +24,9 @@ void test('HAProxy in the middle, by HTTP and as a TCP proxy', async (t) => {
 void test('HAProxy that splices when it thinks fit never passes on a wrong byte', async (t) => {
   if (!requireRoot(t)) return
   const { mesh, host } = await proxied(t, 'option splice-auto')
-  // Small bodies are not worth a splice, so most connections are proven and join before the big ones come. One that was
-  // spliced from never joins again, whether it was caught as a member or was too early: others follow, which begin one
-  // body later, as one that follows a failure begins with a big one.
+  // HAProxy does not splice small bodies, so most connections are proven and join before the large bodies come. A
+  // connection with a splice never joins again, whether it was a member or spliced too early. Others follow, which
+  // begin one body later, because a connection after a failure begins with a large body.
   const sizes = [...Array.from({ length: 400 }, () => 100), 8_000_000, 8_000_000]
   const options = { host, connections: 4, sizes, lifetime: sizes.length + 1 }
   const http = await Client.start(mesh.pod(0), 'http-client', {
@@ -38,7 +38,7 @@ void test('HAProxy that splices when it thinks fit never passes on a wrong byte'
   await turned(t, mesh, [http, tcp])
 })
 
-/** A mesh of a client, HAProxy and a server that gives back what it gets. */
+/** A mesh of a client, HAProxy, and a server that sends back the bytes that it gets. */
 async function proxied(t: Test, option: string): Promise<{ mesh: Mesh; host: string }> {
   const mesh = await Mesh.make(t, { pods: 3 })
   const [proxy, server] = [mesh.pod(1), mesh.pod(2)]

@@ -30,6 +30,6 @@ void test('iperf3 in both directions', async (t) => {
       }),
     )
   }
-  // It takes no turns, so it is not joined; what counts is that nothing hinders it.
+  // It makes no turns, so it does not join. The test checks only that nothing hinders it.
   await liveThrough(t, mesh, clients, [])
 })

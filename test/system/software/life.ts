@@ -8,7 +8,7 @@ import type { Mesh, Pod } from '../../helpers/mesh.ts'
 import { until } from '../../helpers/retry.ts'
 import type { RoundsReport } from './traffic/rounds.ts'
 
-/** Nothing here is fast on a machine that is busy with something else. */
+/** All of this is slow on a busy machine. */
 const SLOW_MS = 120_000
 const slowly = { attempts: SLOW_MS / 100 }
 
@@ -34,7 +34,7 @@ export class Client {
     return this.child.take('progress')
   }
 
-  /** Waits until every connection has made two rounds more: the second one began after this was called. */
+  /** Waits until every connection has made two more rounds: the second one began after this call. */
   async goesOn(): Promise<void> {
     const { slowest } = await this.progress()
     await until(
@@ -44,7 +44,7 @@ export class Client {
     )
   }
 
-  /** Ends it after the rounds that are under way. */
+  /** Ends it after the current rounds. */
   end(): Promise<RoundsReport> {
     this.child.signal('SIGTERM')
     return this.child.take('end', SLOW_MS)
@@ -76,9 +76,9 @@ export async function redirected(agent: AgentProcess, ports: readonly number[]):
 }
 
 /**
- * Everything that can happen to an agent, while the clients' traffic goes on: it starts, is killed, comes back, makes
- * place for another version, drains, resumes, and is cleaned up. In the end no exchange has failed and no byte is wrong.
- * Resolves to how many bytes the last version redirected.
+ * The whole life of an agent while the clients' traffic continues: it starts, is killed, comes back, is replaced by
+ * another version, drains, resumes, and is cleaned up. At the end no exchange has failed and no byte is wrong. Resolves
+ * to the number of bytes that the last version redirected.
  */
 export async function liveThrough(
   t: Test,
@@ -145,7 +145,7 @@ export async function liveThrough(
   return redirectedBytes
 }
 
-/** By a version of the data path; the next one counts anew. */
+/** Counted by one version of the data path; the next version starts at 0. */
 async function noneWasReset(t: Test, agent: AgentProcess): Promise<void> {
   const { reasons, totals } = await agent.status()
   t.comment(`${totals.redirectedBytes} bytes redirected; ${tellReasons(reasons)}`)
@@ -153,8 +153,8 @@ async function noneWasReset(t: Test, agent: AgentProcess): Promise<void> {
 }
 
 /**
- * Programs that read, are proven, and then turn to splice. Each time that one is caught it is forgiven, so that its next
- * connections join and turn too. No byte is ever wrong; exchanges fail only where connections were reset, and none does
+ * Programs that read, are proven, and then begin to splice. After each quarantine they are forgiven, so that their next
+ * connections join and splice, too. No byte is ever wrong. Exchanges fail only if connections were reset. None is reset
  * once the programs stay in quarantine.
  */
 export async function turned(t: Test, mesh: Mesh, clients: readonly Client[]): Promise<void> {
@@ -205,6 +205,6 @@ const tellReasons = (reasons: StatusView['reasons']): string =>
     .map(([reason, count]) => `${reason} ${count}`)
     .join(', ')
 
-/** The name that another version's pins would have. */
+/** The name of another version's pins. */
 const otherThan = (version: string): string =>
   version.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))

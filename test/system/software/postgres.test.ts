@@ -27,7 +27,7 @@ void test('PostgreSQL under pgbench and psql', async (t) => {
   const settings = [`listen_addresses=${server.address}`, `unix_socket_directories=`, 'fsync=off']
   const flags = ['-D', data, '-p', `${PORT}`, ...settings.flatMap((setting) => ['-c', setting])]
   server.start('setpriv', ...asPostgres, binary('postgres'), ...flags)
-  // Killed, it would leave its shared memory behind.
+  // SIGKILL would leave its shared memory behind.
   t.teardown(() => asUser(binary('pg_ctl'), 'stop', '-D', data, '-m', 'fast'))
   const url = `postgresql://postgres@${server.address}:${PORT}/postgres`
   await until('it answers', () => ready(() => client.exec('psql', url, '-c', 'SELECT 1')))

@@ -9,10 +9,10 @@ import { listening } from './life.ts'
 
 const { istio } = meshes
 
-/** Where the sidecars listen: each of two connections that one between the pods brings about besides its own port's. */
+/** The sidecars' ports. A connection between the pods makes two more connections to these ports. */
 export const SIDECARS: readonly number[] = [istio.outboundPort, istio.inboundPort]
 
-/** Two pods with a sidecar each, behind Istio's rules: what goes from one to the other makes three connections. */
+/** Two pods with a sidecar each, behind Istio's rules: a call from one to the other makes three connections. */
 export async function meshedPods(t: Test): Promise<{ mesh: Mesh; client: Pod; server: Pod }> {
   const stack = new UndoStack((message) => t.fail(message))
   t.teardown(() => stack[Symbol.dispose]())
@@ -31,7 +31,7 @@ export async function meshedPods(t: Test): Promise<{ mesh: Mesh; client: Pod; se
   return { mesh, client, server }
 }
 
-/** To 0.0.0.0 means to where the client wanted to. */
+/** 0.0.0.0 means the client's original destination. */
 const sidecarConfig = `global
   nbthread 1
 defaults

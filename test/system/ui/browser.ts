@@ -6,7 +6,7 @@ import { unmet } from '../../helpers/requirements.ts'
 
 const names = ['chromium-headless-shell', 'chromium', 'google-chrome']
 
-/** Where a Chromium is. */
+/** The path of a Chromium. */
 export function findChromium(): string | undefined {
   const named = process.env['CHROMIUM']
   const directories = (process.env['PATH'] ?? '').split(delimiter)
@@ -23,7 +23,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** A headless Chromium; without one the test fails, or is skipped where that is allowed. */
+/** Starts a headless Chromium. Without one the test fails, or is skipped if that is allowed. */
 export async function launchBrowser(t: Test): Promise<Browser | undefined> {
   const executablePath = findChromium()
   if (executablePath === undefined) {

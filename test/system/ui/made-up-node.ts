@@ -15,7 +15,7 @@ export interface Traffic {
   readonly connections: number
   readonly fast: number
   readonly tcp: number
-  /** Of those that are not fast. */
+  /** The reason of the connections that are not fast. */
   readonly reason?: string
 }
 
@@ -59,7 +59,7 @@ export const shopTraffic: readonly Traffic[] = [
   { from: 9, to: 4, connections: 2, fast: 0, tcp: 0.01 * mib, reason: 'waitall' },
 ]
 
-/** So many values of some 2^N us, for each N. */
+/** A histogram from counts: the Nth is for values of some 2^N us. */
 function histogram(...ofPowers: readonly number[]): Histogram {
   const bounds = ofPowers.map((_, power) => 2 ** power / 1e6)
   const count = ofPowers.reduce((sum, values) => sum + values, 0)
@@ -100,7 +100,7 @@ function suffix(index: number): string {
   return ((index + 3) * 7_919_371).toString(36).slice(0, 5)
 }
 
-/** Has the fake data path carry the traffic: what it tells follows from the seconds that have passed. */
+/** Has the fake data path carry the traffic. Its counters follow from the elapsed seconds. */
 export function carry(
   { datapath }: RunningAgent,
   traffic: readonly Traffic[],

@@ -14,13 +14,13 @@ import {
 } from './made-up-node.ts'
 import { ServedPage } from './served-page.ts'
 
-/** The machine may be slow: a condition has this long to come true. */
+/** The time limit of conditions, for slow machines. */
 const patienceMs = 30_000
 
-/** A tab at the page, in which nothing may go wrong: no error, no message, no breach of the policy, no other host. */
+/** A tab with the page. Nothing may go wrong in it: no error, no message, no violation of the policy, no other host. */
 class Tab implements AsyncDisposable {
   readonly page: Page
-  /** What Chromium itself says of what the test provokes. */
+  /** Chromium's own messages about the test's provocations. */
   provoked: RegExp | undefined
   readonly #t: Test
   readonly #wrong: string[] = []
@@ -59,7 +59,7 @@ class Tab implements AsyncDisposable {
   }
 }
 
-/** Waits for an element whose text is like that. */
+/** Waits for an element with a matching text. */
 async function sees(t: Test, element: Locator, text: RegExp): Promise<void> {
   const found = element.filter({ hasText: text }).first()
   try {
@@ -72,7 +72,7 @@ async function sees(t: Test, element: Locator, text: RegExp): Promise<void> {
 
 const headline = (tab: Page): Locator => tab.locator('h1')
 
-/** What axe finds: labels, roles, names, order of headings, contrast. */
+/** The findings of axe: labels, roles, names, order of headings, contrast. */
 async function barriers(tab: Page): Promise<string[]> {
   await tab.evaluate(axe.source)
   const found = await tab.evaluate<AxeResults>('axe.run()')
@@ -203,7 +203,7 @@ void test('the page in Chromium', async (whole) => {
     })
     await using opened = await Tab.open(t, browser, page.url)
     const tab = opened.page
-    // A pods file takes no such names; whoever answers in place of an agent may.
+    // A pods file refuses such names. A program that answers in place of an agent may send them.
     await tab.route('**/api/overview', async (route) => {
       const response = await route.fetch()
       const text = await response.text()

@@ -11,7 +11,7 @@ import { ServedPage } from './served-page.ts'
 const [path = 'ui.png', width = '1200', height = '840', scheme = 'light'] = process.argv.slice(2)
 const seconds = 300
 
-/** How many seconds' worth of traffic the first `second` seconds carried. */
+/** The traffic of the first `second` seconds, in seconds of the full rate. */
 const worth = (second: number): number =>
   second + 3 * Math.sin(second / 14) + 0.5 * Math.sin(second / 4.3)
 
@@ -58,7 +58,7 @@ const tab = await browser.newPage({
   viewport: { width: Number(width), height: Number(height) },
   colorScheme: scheme === 'dark' ? 'dark' : 'light',
 })
-// A second of the page in some milliseconds.
+// Simulates a second of the page in some milliseconds.
 await tab.addInitScript(
   'const later = setTimeout; window.setTimeout = (call, ms) => later(call, ms >= 1000 ? 1 : ms)',
 )

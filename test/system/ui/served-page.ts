@@ -4,7 +4,7 @@ import { RunningAgent, type PodEntry } from '../../helpers/running-agent.ts'
 /** An agent with a fake data path, and `meshaccel ui` on it, both in this process. */
 export class ServedPage {
   readonly agent: RunningAgent
-  /** As `meshaccel ui` prints it. */
+  /** The URL as `meshaccel ui` prints it. */
   url = ''
   readonly #abort = new AbortController()
   #result: Promise<CliResult> | undefined
@@ -31,7 +31,7 @@ export class ServedPage {
     return page
   }
 
-  /** What Ctrl-C does. */
+  /** Acts like Ctrl-C. */
   async end(): Promise<CliResult | undefined> {
     this.#abort.abort()
     return this.#result

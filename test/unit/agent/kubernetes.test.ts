@@ -93,7 +93,7 @@ void test('is ready once it is in step with its pods, and takes nothing away bef
   api.set('pods', kubePod('shop/plain', { ip: '10.0.0.8', sidecar: false }))
   runtime.sandboxes = [{ id: 's7', uid: 'uid-cart', info: { pid: 7 } }]
   api.failures.set('/api/v1/pods', { status: 403, message: 'pods is forbidden' })
-  // Of an agent that was here before.
+  // From an earlier agent.
   datapath.pods.set(7n, undefined)
   datapath.pods.set(99n, undefined)
   await agent.follow()
@@ -161,7 +161,7 @@ void test('rules to keep connections on TCP follow their annotations', async (t)
   await until('a misspelt key keeps it out', () => datapath.pods.size === 0)
 })
 
-/** What the plugin sends at ADD: cni/shim/agent.h. */
+/** The plugin's message at ADD: cni/shim/agent.h. */
 function addMessage(pod: string, uid: string, netns: string): string {
   const variables = [
     'meshaccel-cni/1',
@@ -180,7 +180,7 @@ void test('a pod that the CNI plugin hands in is enrolled before the plugin is a
   await agent.follow()
   await agent.said('"in step with its pods"')
   const plugin = connect(join(agent.directory, 'run', 'cni.sock'))
-  // A namespace that can be seen; the fake data path gives it no cookie.
+  // A namespace that exists. The fake data path gives it no cookie.
   plugin.end(addMessage('cart', 'uid-cart', '/proc/self/ns/net'))
   api.set('pods', kubePod('shop/cart'))
   const [answer]: Buffer[] = await once(plugin, 'data')

@@ -63,7 +63,7 @@ void test('events are measured while somebody traces, each as slow as its tracer
   agent.datapath.tell(slow('slow-read', 100))
   agent.datapath.dropped = 3n
   agent.datapath.tell(slow('slow-read', 1000))
-  // A process may call itself as it likes.
+  // A process chooses its own name.
   const comm = 'x\u001B[2J'
   agent.datapath.tell({ kind: 'fallback', netnsCookie: 9n, pid: 1, comm, reason: 'stream' })
   await coarse.told('stream')

@@ -229,7 +229,7 @@ void test('a client that is too slow for the events hears how many it has missed
     tell?.({ timeMs: 1n, kind: 'reset', pod: 'a/b', pid: 1, process: 'app', dropped: 0n })
   }
   const events = client.trace({ slowReadMs: 0 }, end.signal, () => {
-    // All at once: nobody can read them meanwhile.
+    // All at once, so that no client reads in between.
     for (let i = 0; i < 5000; i += 1) event()
   })
   const listening = (async () => {
@@ -240,7 +240,7 @@ void test('a client that is too slow for the events hears how many it has missed
   })()
   await until('all are accounted for', () => {
     if (told > 0 && received + dropped === told) return true
-    // What was left out is told with the next one.
+    // Dropped events are reported with the next one.
     if (received > 0) event()
     return false
   })

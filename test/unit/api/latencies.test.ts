@@ -39,7 +39,7 @@ void test('both paths of a pair stand side by side, the pairs with the most requ
       source: 'shop',
       destination: 'web',
       tcp: { requests: 100n, meanUs: 5000, medianUs: 1000, p99Us: 1980 },
-      // Beyond the last bound nothing is known but that.
+      // Beyond the last bound only that bound is known.
       redirect: { requests: 100n, meanUs: 5000, medianUs: 2000 + (2000 * 50) / 90, p99Us: 4000 },
     },
     {

@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import { test } from 'tap'
-import { FlowsOfHop, HopLook, HopMeter } from '../../../src/api/pod-pairs.ts'
+import { FlowsOfPair, PairTally, PairMeter } from '../../../src/api/pod-pairs.ts'
 import type { HopView } from '../../../src/api/views.ts'
 import type { Flow, FlowEnd } from '../../../src/datapath/datapath.ts'
 import type { SeenPod } from '../../../src/reconcile/desired.ts'
@@ -53,10 +53,10 @@ function flow(
   }
 }
 
-function look(meter: HopMeter, flows: readonly Flow[]): HopView[] {
-  const hops = new HopLook(seen)
-  for (const each of flows) hops.add(each)
-  return meter.hopsOf(hops)
+function look(meter: PairMeter, flows: readonly Flow[]): HopView[] {
+  const tally = new PairTally(seen)
+  for (const each of flows) tally.add(each)
+  return meter.pairsOf(tally)
 }
 
 void test('adds the connections of each pair of pods up, the most bytes first', async (t) => {
@@ -69,7 +69,7 @@ void test('adds the connections of each pair of pods up, the most bytes first', 
     flow('6', 99, 1, { reason: 'short' }),
   ]
   const none = { reasons: {}, plain: 0, tcpBytes: 0n }
-  t.strictSame(look(new HopMeter(), flows), [
+  t.strictSame(look(new PairMeter(), flows), [
     {
       ...none,
       ends: { client: stock, server: cart },
@@ -110,13 +110,13 @@ void test('adds the connections of each pair of pods up, the most bytes first', 
 void test('a connection with one direction redirected is engaged', async (t) => {
   const half = flow('1', 1, 2)
   const tcp: Flow['serverToClient'] = { ...half.serverToClient, path: 'tcp', reason: 'undrained' }
-  t.match(look(new HopMeter(), [{ ...half, serverToClient: tcp }]), [
+  t.match(look(new PairMeter(), [{ ...half, serverToClient: tcp }]), [
     { engaged: 1, plain: 0, reasons: {} },
   ])
 })
 
 void test('bytes stay when their connection closes, as long as somebody looks', async (t) => {
-  const meter = new HopMeter()
+  const meter = new PairMeter()
   const bytes = (flows: readonly Flow[]): (bigint | undefined)[] => {
     const hops = look(meter, flows)
     return [hops[0]?.redirectedBytes, hops[0]?.tcpBytes]
@@ -132,7 +132,7 @@ void test('bytes stay when their connection closes, as long as somebody looks', 
 void test('what closed connections carried is forgotten when nobody looks', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const meter = new HopMeter()
+  const meter = new PairMeter()
   look(meter, [flow('1', 1, 2, { fast: 10 }), flow('2', 1, 2, { fast: 30 })])
   mock.timers.tick(9_999)
   t.match(look(meter, [flow('1', 1, 2, { fast: 10 })]), [{ redirectedBytes: 80n }])
@@ -150,8 +150,8 @@ void test('the connections of one hop: those with the most bytes, so many', asyn
     flow('6', 1, 99, { tcp: 9 }),
   ]
   const ids = (ends: object): string[] => {
-    const found = new FlowsOfHop(seen, ends, 2)
-    // Each again and again, with so little that it does not matter: it need not remember them all.
+    const found = new FlowsOfPair(seen, ends, 2)
+    // Repeated, with few bytes. The class need not remember all of them.
     const [small] = flows
     for (const each of flows) found.add(each)
     if (small) for (let i = 0; i < 100; i += 1) found.add({ ...small, identity: 'small' })

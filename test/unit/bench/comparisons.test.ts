@@ -55,7 +55,7 @@ void test('a round in which a mode is missing compares nothing', (t) => {
 
 void test('the way to Unix sockets is a share of the time per request', (t) => {
   const share = removedShare(runs, cell, 'meshaccel')
-  // 1000 to 1500 of 2000 requests/s takes 0.33 of 0.5 ms away; 500 to 800 of 1000 takes 0.75 of 1 ms.
+  // From 1000 to 1500 of 2000 requests/s removes 0.33 of 0.5 ms; from 500 to 800 of 1000 removes 0.75 of 1 ms.
   t.ok(share && Math.abs(share.low - 2 / 3) < 1e-9 && Math.abs(share.high - 0.75) < 1e-9)
   const slower = [...runs.filter(({ mode }) => mode !== 'unix'), run('unix', 1, 900)]
   t.equal(removedShare(slower, cell, 'meshaccel'), undefined)

@@ -3,7 +3,7 @@ import { latencyOf } from '../../../bench/load/latency.ts'
 import { type Cell, type Mode, modes } from '../../../bench/options.ts'
 import type { Report, Run } from '../../../bench/report.ts'
 
-/** What a report says besides figures. */
+/** The parts of a report besides figures. */
 export const surroundings: Omit<Report, 'runs' | 'comparisons' | 'repeatedRounds'> = {
   startedAt: '2026-11-25T20:00:00.000Z',
   host: {
@@ -20,7 +20,7 @@ export const surroundings: Omit<Report, 'runs' | 'comparisons' | 'repeatedRounds
   mesh: 'istio',
 }
 
-/** How fast each mode is, against iptables. */
+/** The speed of each mode, against iptables. */
 type Speeds = Readonly<Partial<Record<Mode, number>>>
 
 const usual: Speeds = { iptables: 1, meshaccel: 1.5, naive: 1.55, unix: 1.6, direct: 4 }

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { Datapath, DatapathEvent } from '../../../src/datapath/datapath.ts'
-import { UndecidedDatapath } from '../../../src/datapath/retrying.ts'
+import { RetryingDatapath } from '../../../src/datapath/retrying.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { FakeDatapath } from '../../helpers/fake-datapath.ts'
 import { until } from '../../helpers/retry.ts'
@@ -8,9 +8,9 @@ import { until } from '../../helpers/retry.ts'
 const quarantined: DatapathEvent = { kind: 'quarantined', netnsCookie: 1n, pid: 2, comm: 'reader' }
 const settings = { histograms: true, slowReadMs: 5, slowRequestMs: 0, changes: false }
 
-/** Opened by these answers in turn. */
+/** Each attempt to open gets the next of these answers. */
 function undecided(answers: readonly (Datapath | Error | undefined)[]): {
-  datapath: UndecidedDatapath
+  datapath: RetryingDatapath
   refused: FakeDatapath
   asked: AbortSignal[]
   pausesS: () => number[]
@@ -26,7 +26,7 @@ function undecided(answers: readonly (Datapath | Error | undefined)[]): {
     if (answer instanceof Error) throw answer
     return answer
   }
-  const datapath = new UndecidedDatapath({ refused, open, log, firstPauseMs: 1 })
+  const datapath = new RetryingDatapath({ refused, open, log, firstPauseMs: 1 })
   const pausesS = (): number[] =>
     [...written.matchAll(/"againInS":([\d.]+)/g)].map(([, seconds]) => Number(seconds))
   return { datapath, refused, asked, pausesS }
@@ -73,7 +73,7 @@ void test('closed while it is opened again, it leaves nothing open', async (t) =
   const refused = new FakeDatapath()
   const answers: ((datapath: Datapath) => void)[] = []
   const signals: AbortSignal[] = []
-  const datapath = new UndecidedDatapath({
+  const datapath = new RetryingDatapath({
     refused,
     open: (signal) => {
       signals.push(signal)

@@ -18,7 +18,7 @@ void test('makes parents, and does not mind what is there', async (t) => {
 })
 
 void test('returns where the kernel says ENOENT although the parent is there', async (t) => {
-  // Node's own recursive mkdir goes round for good here, as on sysfs.
+  // Node's own recursive mkdir never returns here, as on sysfs.
   t.throws(() => makeDirectory('/proc/meshaccel/pins', 0o700), { code: 'ENOENT' })
   t.ok(existsSync('/proc'))
 })

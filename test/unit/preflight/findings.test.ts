@@ -1,4 +1,4 @@
-/** The checks on machines that nobody can make here: as pure functions of what they read. */
+/** The checks on machines that a test cannot create here, as pure functions of their input. */
 import { test } from 'tap'
 import { parseMountinfo } from '../../../src/lib/mountinfo.ts'
 import type { Place } from '../../../src/preflight/finding.ts'
@@ -32,7 +32,7 @@ interface Odd {
   readonly machine?: Partial<Machine>
 }
 
-/** A sound machine but for what is odd. */
+/** A sound machine except for one oddity. */
 function machineWith(odd: Odd): Machine {
   const all: Readonly<Record<string, string | undefined>> = { ...soundFiles, ...odd.files }
   const read = (path: string): string | undefined => all[path]

@@ -24,7 +24,7 @@ const pod = fc.record(
 const desired = fc
   .array(pod)
   .map((pods) => new Map(pods.map((entry) => [entry.netnsCookie, entry] as const)))
-/** Some of it of an earlier agent, of which only the cookie is known. */
+/** Some enrolments are from an earlier agent, known only by their cookie. */
 const current: fc.Arbitrary<Maps> = fc
   .tuple(desired, fc.array(cookie))
   .map(([own, adopted]) => new Map([...own, ...adopted.map((key) => [key, undefined] as const)]))

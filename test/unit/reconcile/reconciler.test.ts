@@ -5,7 +5,7 @@ import type { NetnsRef, ObservedPod } from '../../../src/pods/observed-pod.ts'
 import { Reconciler } from '../../../src/reconcile/reconciler.ts'
 import { FakeDatapath } from '../../helpers/fake-datapath.ts'
 
-/** A reconciler over fakes, whose timer the test lets run out. */
+/** A reconciler over fakes. The test fires its timer. */
 function reconciling(t: Test): {
   datapath: FakeDatapath
   reconciler: Reconciler
@@ -15,7 +15,7 @@ function reconciling(t: Test): {
   lines: string[]
   /** Paths that were entered, in order. */
   resolved: string[]
-  /** Paths that were looked at. */
+  /** Paths that were identified. */
   looks: string[]
 } {
   const datapath = new FakeDatapath()
@@ -53,7 +53,7 @@ function reconciling(t: Test): {
   t.teardown(() => reconciler[Symbol.dispose]())
   const elapse = (): Promise<void> => {
     due?.()
-    // The run comes in the next turn, a second immediate after it.
+    // The run comes in the next tick; a second immediate runs after it.
     return new Promise((resolve) => setImmediate(resolve))
   }
   return { datapath, reconciler, cookies, delays, elapse, lines, resolved, looks }

@@ -1,4 +1,4 @@
-// All text goes into the document as text: names of pods and programs are what others chose.
+// All text enters the document as text: users choose the names of pods and programs.
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -30,7 +30,7 @@ export function byId(id) {
 }
 
 /**
- * The rows of a table, which may lie within the element with this id.
+ * The rows of the table that is, or is inside, the element with this id.
  * @param {string} id
  */
 export function bodyOf(id) {
@@ -40,7 +40,7 @@ export function bodyOf(id) {
 }
 
 /**
- * Touches the document only where something has changed, so that a selection stays and nothing is laid out anew.
+ * Changes the document only if the text differs. So a selection stays, and there is no new layout.
  * @param {Element} target
  * @param {string} text
  */
@@ -49,7 +49,7 @@ export function setText(target, text) {
 }
 
 /**
- * Text in which `what is to be typed` stands between backticks.
+ * Sets a text in which `code` is between backticks.
  * @param {Element} target
  * @param {string} text
  */
@@ -71,14 +71,14 @@ export function setAttribute(target, name, value) {
 }
 
 /**
- * Children of a parent that stand for items: what an item had stays its own from one second to the next.
+ * A parent's children, one for each item. An item keeps its element between updates.
  * @template Item
  */
 export class KeyedList {
   /** @type {Map<string, { part: Element, update: (item: Item) => void }>} */
   #parts = new Map()
   #parent
-  /** What of the parent comes before the items. */
+  /** The children of the parent before the items. */
   #anchor
   #make
 
@@ -118,14 +118,14 @@ export class KeyedList {
       this.#parts.get(key)?.part.remove()
       this.#parts.delete(key)
     }
-    // What is moved loses the focus.
+    // A moved element loses the focus.
     if (focused instanceof HTMLElement && focused.isConnected)
       focused.focus({ preventScroll: true })
   }
 }
 
 /**
- * An order that people can read in: new items come last, and all are sorted again every ten seconds only.
+ * A stable order for readers: new items come last, and all items are sorted only every ten seconds.
  * @template Item
  */
 export class SteadyOrder {

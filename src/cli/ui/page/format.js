@@ -12,7 +12,7 @@ export const counted = (value, noun) => `${count(value)} ${noun}${value === 1 ? 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
 /**
- * `81 MiB`: three digits at most.
+ * Formats as `81 MiB`, with at most three digits.
  * @param {number} value
  */
 export function bytes(value) {
@@ -30,7 +30,7 @@ export function bytes(value) {
 export const rate = (perSecond) => (perSecond < 1 ? '0' : `${bytes(perSecond)}/s`)
 
 /**
- * `93 %`; never 100 where a byte took the other way.
+ * Formats as `93 %`; never 100 % if any byte took the other path.
  * @param {number} share from 0 to 1
  */
 export function percent(share) {
@@ -41,7 +41,7 @@ export function percent(share) {
 }
 
 /**
- * `85 µs`: two digits at least.
+ * Formats as `85 µs`, with at least two digits.
  * @param {number} us
  */
 export function duration(us) {
@@ -59,11 +59,11 @@ export function age(ms) {
   return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`
 }
 
-/** What stands for every end that is not in an enrolled pod of this node; no pod is called so. */
+/** The name for all ends outside enrolled pods of this node. No pod can have it. */
 export const elsewhere = 'elsewhere'
 
 /**
- * @param {string | undefined} pod absent where the end is not in an enrolled pod of this node
+ * @param {string | undefined} pod absent if the end is not in an enrolled pod of this node
  */
 export function podName(pod) {
   if (pod === undefined) return elsewhere

@@ -8,15 +8,15 @@ import { totalOf } from './samples.js'
  */
 
 const minuteMs = 60_000
-/** The share of so little is no news. */
+/** Below this traffic the share means nothing. */
 const leastBytes = 1000
 
 /**
- * The one sentence that answers whether it does anything.
+ * The sentence that says whether the product has any effect.
  * @param {PageData} data
  * @param {Samples} samples
- * @returns {{ readonly text: readonly [string, string?, string?], readonly share?: number }} what stands out is in the
- *   middle; the share of the bytes, where there is traffic
+ * @returns {{ readonly text: readonly [string, string?, string?], readonly share?: number }} the middle part is
+ *   emphasised; `share` is the share of redirected bytes, if there is traffic
  */
 export function headlineOf(data, samples) {
   const { status } = data.overview
@@ -34,7 +34,7 @@ export function headlineOf(data, samples) {
 }
 
 /**
- * What to do where not all is well.
+ * The next step if something is wrong.
  * @param {Status} status
  */
 function adviceOf({ state, refusedBecause, pods, source, podsFileError }) {
@@ -96,7 +96,7 @@ const width = 300
 const height = 60
 
 /**
- * Five minutes of traffic, and in words what they and all time before them carried.
+ * The chart of five minutes of traffic, and its totals in words.
  * @param {PageData} data
  * @param {Samples} samples
  */

@@ -10,7 +10,7 @@ import { ShareBar } from './share-bar.js'
 
 const pageSize = 15
 
-/** The hops as a table; each opens to its connections. */
+/** The pairs of pods as a table. Each row opens to its connections. */
 export class HopTable {
   #samples
   /** @type {SteadyOrder<Hop>} */
@@ -22,7 +22,7 @@ export class HopTable {
   #data
   /** @type {string | undefined} */
   #pod
-  /** The hop that is open. @type {{ ends: Ends, list: KeyedList<Flow>, note: Element } | undefined} */
+  /** The open row. @type {{ ends: Ends, list: KeyedList<Flow>, note: Element } | undefined} */
   #open
   /** @type {HopFlowsData['words']} */
   #words = {}
@@ -46,7 +46,7 @@ export class HopTable {
     if (this.#open) void this.#ask()
   }
 
-  /** Shows the hops of one pod, or of all. @param {string | undefined} pod */
+  /** Shows the pairs with one pod, or all. @param {string | undefined} pod */
   filter(pod) {
     this.#pod = pod
     this.#limit = pageSize

@@ -12,7 +12,7 @@ const unmeasured = {
   pods: 'No request has been answered since the agent began to measure.',
 }
 
-/** What requests take over both paths, as far as somebody measures it. */
+/** Request latencies over both paths, if they are measured. */
 export class LatencyTable {
   #rows = new KeyedList(bodyOf('latency'), makeRow)
 

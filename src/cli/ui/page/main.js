@@ -10,7 +10,7 @@ import { SelfTest } from './self-test.js'
 /** @import { ErrorData, PageData } from '../page-types.ts' */
 
 const intervalMs = 1000
-/** The agent is to spend a tenth of its time on us at most. */
+/** The page may take at most a tenth of the agent's time. */
 const restPerWork = 9
 const patienceMs = 10_000
 
@@ -34,7 +34,7 @@ function show(data) {
 let announcedMs = -Infinity
 let announcedShare = NaN
 
-/** Tells those who listen rather than look when something has changed, and not every second. @param {PageData} data */
+/** Announces changes to screen readers, but not every second. @param {PageData} data */
 function announce(data) {
   const { text, share = 0 } = headlineOf(data, samples)
   const { state } = data.overview.status
@@ -80,7 +80,7 @@ async function tick() {
   timer = setTimeout(() => void tick(), Math.max(intervalMs, (data?.tookMs ?? 0) * restPerWork))
 }
 
-/** @returns {Promise<PageData | undefined>} nothing when there is no answer */
+/** @returns {Promise<PageData | undefined>} undefined if there is no answer */
 async function ask() {
   try {
     const response = await fetch('api/overview', { signal: AbortSignal.timeout(patienceMs) })

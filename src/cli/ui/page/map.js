@@ -22,10 +22,10 @@ import { ShareBar } from './share-bar.js'
  * @typedef {{ readonly name: string, readonly x: number, readonly y: number }} Dot
  */
 
-/** As many as make a picture. */
+/** A picture with more is unreadable. */
 const rowLimit = 24
 
-/** The pods below each other, and the hops between them as arcs. */
+/** The pods in a column, and the pairs of pods as arcs. */
 export class NodeMap {
   #samples
   #onSelect
@@ -136,7 +136,7 @@ export class NodeMap {
     this.#dim()
   }
 
-  /** Lets what has nothing to do with the pod that is pointed at, or selected, step back. */
+  /** Dims everything that does not concern the pod under the pointer, or the selected one. */
   #dim() {
     const pod = this.#pointed ?? this.#selected
     for (const line of byId('lines').children) {
@@ -162,7 +162,7 @@ export class NodeMap {
     }
     const room = { width: gutter, height: frame.height }
     const arcs = hops.flatMap((hop) => arcsOf(hop, this.#samples.rateOf(hop.ends), heights, room))
-    // What is fast lies above.
+    // The fast path is drawn on top.
     arcs.sort((one, other) => Number(one.kind === 'fast') - Number(other.kind === 'fast'))
     this.#arcs.update(arcs, ({ key }) => key)
     this.#dots.update(
@@ -182,7 +182,7 @@ function touches({ dataset }, pod) {
 }
 
 /**
- * The enrolled pods with what all their hops carry, and what stands for all else.
+ * The enrolled pods with the traffic of all their pairs, and a row for all other ends.
  * @param {readonly Pod[]} pods
  * @param {readonly Hop[]} hops
  * @param {Samples} samples
@@ -226,7 +226,7 @@ const endsOf = ({ client, server }) => [podName(client), podName(server)]
 const plus = (one, other) => ({ fast: one.fast + other.fast, tcp: one.tcp + other.tcp })
 
 /**
- * By name; elsewhere comes last.
+ * Compares by name. `elsewhere` comes last.
  * @param {Row} one
  * @param {Row} other
  */
@@ -235,14 +235,14 @@ function byName(one, other) {
   return one.name < other.name ? -1 : 1
 }
 
-/** Between the arcs' ends and the names. */
+/** The gap between the ends of the arcs and the names. */
 const margin = 14
 
 /**
- * A hop's lines: one for what is fast, one for what is not.
+ * The lines of a pair: one for the fast path, one for TCP.
  * @param {Hop} hop
  * @param {Traffic} now
- * @param {ReadonlyMap<string, number>} heights where each pod that is drawn stands
+ * @param {ReadonlyMap<string, number>} heights the position of each drawn pod
  * @param {{ readonly width: number, readonly height: number }} room
  * @returns {Arc[]}
  */
@@ -251,7 +251,7 @@ function arcsOf({ ends, engaged, plain }, now, heights, room) {
   const [from, to] = [heights.get(pods[0]), heights.get(pods[1])]
   if (from === undefined || to === undefined) return []
   const key = keyOf(ends)
-  // The longest arc fills the room; short ones get more than their share of it, to be told apart.
+  // The longest arc fills the space. Short ones get more than their share, so that they differ visibly.
   const reach = 14 + (room.width - margin - 18) * Math.sqrt(Math.abs(to - from) / room.height)
   const x = room.width - margin
   return [
@@ -273,7 +273,7 @@ function arcsOf({ ends, engaged, plain }, now, heights, room) {
  * @param {number} reach
  */
 function arc(x, from, to, reach) {
-  // A curve stands out three quarters as far as its control points.
+  // A curve reaches three quarters as far as its control points.
   const out = Math.round(x - (reach * 4) / 3)
   return `M${x} ${from}C${out} ${from} ${out} ${to} ${x} ${to}`
 }
@@ -286,7 +286,7 @@ function arc(x, from, to, reach) {
 const loop = (x, y, radius) =>
   `M${x - radius} ${y}a${radius} ${radius} 0 1 0 ${2 * radius} 0a${radius} ${radius} 0 1 0 ${-2 * radius} 0`
 
-/** A thousandfold rate is three and a half times as wide. @param {number} perSecond */
+/** A rate that is a thousand times higher is three and a half times as wide. @param {number} perSecond */
 const widthOf = (perSecond) =>
   perSecond < 1 ? 1 : Math.min(1 + Math.max(Math.log10(perSecond / 1000), 0) * 0.75, 5)
 

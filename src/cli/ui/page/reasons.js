@@ -28,7 +28,7 @@ export function makeEntry({ reason }) {
   }
 }
 
-/** What keeps connections of now from the fast path. */
+/** The reasons that keep live connections off the fast path. */
 export class Reasons {
   /** @type {SteadyOrder<[string, number]>} */
   #order = new SteadyOrder()

@@ -5,12 +5,12 @@
  */
 
 const historyMs = 300_000
-/** Two answers further apart than that make no rate: somebody has paused. */
+/** Answers that are further apart give no rate: the page was paused. */
 const gapMs = 15_000
-/** How much of a rate is new each second; the rest makes it readable. */
+/** The weight of the newest rate. The rest smooths it. */
 const freshness = 0.5
 
-/** What two answers, and five minutes of them, tell more than one. */
+/** Rates from successive answers, and five minutes of history. */
 export class Samples {
   /** @type {PageData | undefined} */
   #last
@@ -51,7 +51,7 @@ export class Samples {
     this.#rates = rates
   }
 
-  /** Whether there have been two answers. */
+  /** Whether there were two answers. */
   get hasRates() {
     return this.#history.length > 0
   }
@@ -71,7 +71,7 @@ export class Samples {
   }
 
   /**
-   * What the last samples carried, and in how many seconds.
+   * The bytes of the last samples, and their duration in seconds.
    * @param {number} spanMs
    */
   recent(spanMs) {
@@ -108,7 +108,7 @@ export function bytesOf({ redirectedBytes, tcpBytes }) {
 }
 
 /**
- * A counter that has fallen has begun again.
+ * Subtracts counters. A counter that has decreased was reset.
  * @param {Traffic} now
  * @param {Traffic} before
  * @returns {Traffic}

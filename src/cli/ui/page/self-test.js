@@ -3,7 +3,7 @@ import { makeEntry } from './reasons.js'
 
 /** @import { PageData, ProbeFinding } from '../page-types.ts' */
 
-/** What this kernel allows, and why. */
+/** The policy on this kernel, and its reasons. */
 export class SelfTest {
   #failed = new KeyedList(byId('probes-failed'), makeEntry)
   #all = new KeyedList(bodyOf('probes'), makeRow)

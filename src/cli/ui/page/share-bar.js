@@ -3,7 +3,7 @@ import { percent } from './format.js'
 
 /** @import { Traffic } from './samples.js' */
 
-/** How much of some traffic is fast: a bar and the number. */
+/** The share of fast traffic: a bar and a number. */
 export class ShareBar {
   #fill = element('i')
   #words = element('span', 'words')
@@ -16,7 +16,7 @@ export class ShareBar {
 
   /**
    * @param {Traffic} now bytes a second
-   * @param {Traffic} total bytes; what counts where nothing moves now
+   * @param {Traffic} total bytes; used if there is no traffic now
    */
   update(now, total) {
     const moving = now.fast + now.tcp >= 1

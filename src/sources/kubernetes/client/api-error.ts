@@ -1,13 +1,13 @@
 import { errnoOf, messageOf } from '../../../lib/errno.ts'
 import { MeshaccelError } from '../../../lib/errors.ts'
 
-/** The version that a list or a watch wants to go on from is forgotten: list again. */
+/** The resource version to continue from has expired: list again. */
 export const expired = 'API_EXPIRED'
 
-/** What was answered cannot be understood. */
+/** The answer is not understood. */
 export const nonsense = 'API_NONSENSE'
 
-/** What an answer of the API server that is not the one asked for means. `said` is its Status's message. */
+/** The error for an HTTP status of the API server. `said` is the message of its Status object. */
 export function errorOfStatus(operation: string, status: number, said: string): MeshaccelError {
   const fail = (code: string, reason: string, hint?: string): MeshaccelError =>
     new MeshaccelError(reason, { code, operation, hint, retryable: true })
@@ -41,7 +41,7 @@ export function errorOfStatus(operation: string, status: number, said: string): 
   }
 }
 
-/** What an answer means that no API server gives: somebody else's page, or an object of another shape. */
+/** The error for an answer that no API server gives: another server's page, or an object of another shape. */
 export function errorOfNonsense(operation: string, cause: unknown): MeshaccelError {
   return new MeshaccelError(`the answer makes no sense: ${messageOf(cause)}`, {
     code: nonsense,
@@ -52,7 +52,7 @@ export function errorOfNonsense(operation: string, cause: unknown): MeshaccelErr
   })
 }
 
-/** What a failed connection means. */
+/** The error for a failed connection. */
 export function errorOfConnection(
   operation: string,
   server: string,

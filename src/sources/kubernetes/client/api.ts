@@ -13,20 +13,20 @@ export interface ApiRequest {
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
   readonly accept?: string
-  /** Makes it a POST. */
+  /** A body makes the request a POST. */
   readonly body?: object
 }
 
-/** How long the API server may take to begin an answer, and to end one that is not a watch. */
+/** The time limit for the start of an answer, and for the end of an answer that is not a watch. */
 const answerWithinMs = 30_000
-/** After this long without a packet the kernel asks whether the server is still there; it takes 10 s to give up. */
+/** After this long without a packet the kernel probes the server. It gives up 10 s later. */
 const keepAliveMs = 30_000
 /** An etcd object has at most 1.5 MiB. */
 const maxLineBytes = 16 << 20
 
 /**
- * The few calls of the Kubernetes API that the source needs. client-node finds the server and the credentials; its own
- * calls are not used, because they can neither ask for metadata only nor tell a server that went silent.
+ * The few calls of the Kubernetes API that the source needs. client-node finds the server and the credentials. Its own
+ * calls are not used: they cannot request metadata only, and cannot detect a server that went silent.
  */
 export class KubeApi {
   readonly #config: KubeConfig
@@ -35,7 +35,7 @@ export class KubeApi {
     this.#config = config
   }
 
-  /** The answer, of the shape that the API promises. Throws a MeshaccelError (api-error.ts). */
+  /** Returns the answer in the shape that the API promises. Throws a MeshaccelError (api-error.ts). */
   async call<Answer>(request: ApiRequest, signal: AbortSignal): Promise<Answer> {
     using limit = new Limit(signal)
     const response = await this.#send(request, limit.signal)
@@ -49,8 +49,8 @@ export class KubeApi {
   }
 
   /**
-   * Begins a watch: its lines as they come, to be read to their end, which is when the server ends it.
-   * Both steps throw MeshaccelErrors (api-error.ts).
+   * Begins a watch and yields its lines. The caller must read until the server ends the watch. Both steps throw
+   * MeshaccelErrors (api-error.ts).
    */
   async watch(request: ApiRequest, signal: AbortSignal): Promise<AsyncGenerator<string>> {
     const limit = new Limit(signal)
@@ -120,7 +120,7 @@ export class KubeApi {
       await this.#config.applyToHTTPSOptions(options)
       Object.assign(options.headers, { Accept: accept, 'User-Agent': 'meshaccel' })
       const { Authorization } = options.headers
-      // Editors end a file with a line break, which a header may not have.
+      // Editors end a file with a line break, which is invalid in a header.
       if (Authorization !== undefined) options.headers['Authorization'] = Authorization.trim()
       if (content !== undefined) options.headers['Content-Type'] = 'application/json'
       options.method = content === undefined ? 'GET' : 'POST'
@@ -128,7 +128,7 @@ export class KubeApi {
       const send = url.protocol === 'http:' ? httpRequest : httpsRequest
       const sent = send(url, options)
       sent.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs))
-      // Once there is an answer, its own events tell what goes wrong.
+      // After the answer has begun, its own events report errors.
       sent.on('error', () => undefined)
       sent.end(content)
       const [first]: IncomingMessage[] = await once(sent, 'response')
@@ -143,7 +143,7 @@ export class KubeApi {
   }
 }
 
-/** Aborts what has no answer in time, and with `signal`. (AbortSignal.any leaks in Node 20.) */
+/** Aborts after a time limit, or together with `signal`. (AbortSignal.any leaks in Node 20.) */
 class Limit implements Disposable {
   readonly #controller = new AbortController()
   readonly #outer: AbortSignal
@@ -172,7 +172,7 @@ class Limit implements Disposable {
   }
 }
 
-/** What a Status object says, or whatever else was answered. */
+/** The message of a Status object, or the beginning of any other text. */
 function statusMessage(text: string): string {
   try {
     const status: unknown = JSON.parse(text)
@@ -180,7 +180,7 @@ function statusMessage(text: string): string {
       return messageOf(status.message)
     }
   } catch {
-    // A proxy in between answers in its own way.
+    // A proxy on the way may answer in its own format.
   }
   return text.slice(0, 200)
 }

@@ -5,10 +5,10 @@ import { isExplained } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { KubeApi } from './api.ts'
 
-/** Whom an Event is about. */
+/** The object that an Event is about. */
 export interface EventSubject {
   readonly kind: 'Pod' | 'Namespace' | 'Node'
-  /** Where the Event is; for a node `default`, as the kubelet has it. */
+  /** The Event's namespace; `default` for a node, as the kubelet does. */
   readonly namespace: string
   readonly name: string
   readonly uid: string
@@ -16,21 +16,21 @@ export interface EventSubject {
 
 export interface EventWriterOptions {
   readonly api: Pick<KubeApi, 'call'>
-  /** The node, as the Event's reporting instance. */
+  /** The node's name, which is the Event's reporting instance. */
   readonly node: string
   readonly log: Log
   readonly now?: () => number
 }
 
-/** Events of the API server live for an hour; what is still wrong then is told again. */
+/** The API server keeps Events for an hour. A problem that still exists is reported again. */
 const repeatMs = 3_600_000
 const burst = 20
 const refillMs = 5_000
 const maxRemembered = 1_000
 
 /**
- * Tells users what is wrong with what they have written, as Warning Events of their pods and namespaces. Each problem
- * is told once an hour, and at most `burst` of them at a time: what is over the limit waits for its next mention.
+ * Writes Warning Events about pods and namespaces whose users made a mistake. Each problem is reported once an hour. At
+ * most `burst` are written at once; others wait until `warn` is called for them again.
  */
 export class EventWriter {
   readonly #options: EventWriterOptions
@@ -47,7 +47,7 @@ export class EventWriter {
     this.#refilledAt = this.#now()
   }
 
-  /** Never throws; what cannot be written is logged. */
+  /** Never throws. Logs what it cannot write. */
   async warn(
     subject: EventSubject,
     reason: string,
@@ -72,7 +72,7 @@ export class EventWriter {
         signal,
       )
     } catch (error) {
-      // Another agent, or this one in an earlier life, has told the same.
+      // Another agent, or an earlier run of this one, has reported the same.
       const isThere = isExplained(error) && error.code === 'API_CONFLICT'
       const message = messageOf(error)
       if (isThere || signal.aborted || message === this.#lastError) return
@@ -112,7 +112,7 @@ export class EventWriter {
   }
 }
 
-/** The same for the same problem on every node and in every life of the agent, so that it is there once. */
+/** The name of the Event. It is the same on every node and in every run, so that a problem has only one Event. */
 function eventName({ name, uid }: EventSubject, reason: string, problem: string): string {
   const hash = createHash('sha256').update(`${uid}\0${reason}\0${problem}`).digest('hex')
   return `${name.slice(0, 200)}.${hash.slice(0, 16)}`

@@ -5,15 +5,15 @@ import { parse } from 'yaml'
 
 type User = KubeConfig['users'][number]
 
-/** A user's fields that client-node does not read, or reads otherwise than kubectl. */
+/** Fields of a user that client-node does not read, or reads differently from kubectl. */
 interface RawUser {
   readonly name?: unknown
   readonly user?: { readonly tokenFile?: unknown; readonly exec?: { readonly command?: unknown } }
 }
 
 /**
- * A kubeconfig as kubectl reads it. client-node knows no `tokenFile`, and would read a token once, although tokens of
- * ServiceAccounts change every hour; and it looks for a plugin that has a relative path in the current directory.
+ * Reads a kubeconfig as kubectl does. client-node ignores `tokenFile`. It would read a token once, but tokens of
+ * ServiceAccounts change every hour. It also resolves a plugin's relative path against the current directory.
  */
 export function loadKubeConfigFile(path: string): KubeConfig {
   const config = new KubeConfig()
@@ -28,7 +28,7 @@ export function loadKubeConfigFile(path: string): KubeConfig {
   return config
 }
 
-/** Without a byte order mark, as editors on Windows write it. */
+/** The text without the byte order mark that editors on Windows write. */
 function textOf(path: string): string {
   const bytes = readFileSync(path)
   try {
@@ -47,7 +47,7 @@ function completed(user: User, { user: raw }: RawUser, directory: string): User 
   const at = (path: string): string => (isAbsolute(path) ? path : join(directory, path))
   const { tokenFile, exec } = raw ?? {}
   if (typeof tokenFile === 'string' && tokenFile !== '') {
-    // As client-node itself has it for a ServiceAccount's: it is read again every minute.
+    // client-node does the same for a ServiceAccount's token: it reads it again every minute.
     return {
       ...user,
       token: '',
@@ -55,7 +55,7 @@ function completed(user: User, { user: raw }: RawUser, directory: string): User 
     }
   }
   const command = exec?.command
-  // A name alone is looked for in $PATH.
+  // A name without a slash is looked up in $PATH.
   if (typeof command !== 'string' || !command.includes('/') || isAbsolute(command)) return user
   return { ...user, exec: { ...user.exec, command: at(command) } }
 }

@@ -8,8 +8,8 @@ import { loadKubeConfigFile } from './kube-config-file.ts'
 const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 /**
- * What $KUBECONFIG names, else ~/.kube/config, else the ServiceAccount of the pod that this runs in: as kubectl does.
- * Throws BAD_KUBECONFIG when there is none or it cannot be used.
+ * Loads the kubeconfig as kubectl does: $KUBECONFIG, else ~/.kube/config, else the ServiceAccount of this pod. Throws
+ * BAD_KUBECONFIG if there is none, or if it is not usable.
  */
 export async function loadKubeConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -35,7 +35,7 @@ export async function loadKubeConfig(
   try {
     config = from === tokenPath ? ofServiceAccount() : ofFiles(paths)
   } catch (error) {
-    // Further lines of a parser's message quote the file, which has secrets in it.
+    // Further lines of a parser's message quote the file, which contains secrets.
     const [message = ''] = messageOf(error).split('\n')
     throw bad(error instanceof TypeError ? 'it is no kubeconfig' : message, error)
   }
@@ -47,7 +47,7 @@ export async function loadKubeConfig(
     throw bad(`its server ${cluster.server} is no URL`)
   if (!config.getCurrentUser()) throw bad(`its context ${context} has no user`)
   try {
-    // Reads certificates, keys and tokens, which may be files of their own.
+    // This reads certificates, keys and tokens, which may be separate files.
     await config.applyToHTTPSOptions({})
   } catch (error) {
     throw bad(messageOf(error), error)
@@ -61,7 +61,7 @@ function ofServiceAccount(): KubeConfig {
   return config
 }
 
-/** Files that are not there are passed over, as kubectl does, unless none is. */
+/** Skips missing files, as kubectl does, unless all are missing. */
 function ofFiles(paths: string): KubeConfig {
   const files = paths.split(delimiter).filter(Boolean)
   const there = files.filter((file) => existsSync(file))

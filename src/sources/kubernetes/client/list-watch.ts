@@ -12,27 +12,27 @@ export interface Collection<Kept> {
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
   readonly pageSize: number
-  /** Ask for metadata only. */
+  /** Whether to request metadata only. */
   readonly metadataOnly?: boolean
-  /** What to keep of an object; nothing if undefined. */
+  /** Reduces an object to what is kept of it; undefined keeps nothing. */
   readonly keep: (object: KubeObject) => Kept | undefined
 }
 
 export interface ListWatchListener {
-  /** The collection is known for the first time, or what is kept of it has changed. */
+  /** The collection is known for the first time, or its kept part has changed. */
   changed(): void
-  /** An attempt failed; it goes on trying, and what it knows stays. */
+  /** An attempt failed. Retries continue, and the last known state stays. */
   failed(error: ExplainedError): void
-  /** The API server answers. */
+  /** The API server has answered. */
   answered(): void
 }
 
 export interface ListWatchTimes {
   readonly firstRetryMs: number
   readonly longestRetryMs: number
-  /** A watch that brings neither an event nor a bookmark for so long is not believed: the collection is listed anew. */
+  /** The longest silence of a watch, without an event or a bookmark. After it the collection is listed again. */
   readonly silenceMs: number
-  /** How long a watch is asked to last, half of it by chance. */
+  /** The requested duration of a watch; half of it is random. */
   readonly watchMs: number
 }
 
@@ -44,10 +44,10 @@ export const usualTimes: ListWatchTimes = {
   watchMs: 600_000,
 }
 
-/** A watch that ends sooner has not worked. */
+/** A watch that ends sooner counts as failed. */
 const soonMs = 2_000
 
-/** Keeps in step with a collection: a list in pages, then a watch from there on, resumed where it broke off. */
+/** Follows a collection: a list in pages, then a watch from there. An interrupted watch resumes at its last version. */
 export class ListWatch<Kept> {
   readonly #api: KubeApi
   readonly #collection: Collection<Kept>
@@ -55,7 +55,7 @@ export class ListWatch<Kept> {
   readonly #times: ListWatchTimes
   readonly #backOff: BackOff
   readonly #store: ObjectStore<Kept>
-  /** Where to go on from; undefined before the first list and when that is forgotten. */
+  /** The resource version to continue from. Undefined before the first list, and after the version has expired. */
   #version: string | undefined
   #synced = false
 
@@ -77,7 +77,7 @@ export class ListWatch<Kept> {
     this.#store = new ObjectStore(collection.keep)
   }
 
-  /** Whether the whole collection has been seen once. */
+  /** Whether the whole collection has been read once. */
   get synced(): boolean {
     return this.#synced
   }
@@ -90,7 +90,7 @@ export class ListWatch<Kept> {
     return this.#store.entries()
   }
 
-  /** Goes on until the signal; never throws. */
+  /** Runs until the signal aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -102,14 +102,14 @@ export class ListWatch<Kept> {
         const failure = isKnown ? error : errorOfNonsense(`read ${this.#collection.name}`, error)
         if (failure.code === expired) this.#version = undefined
         else this.#listener.failed(failure)
-        // What stumbled over one event would stumble over it again.
+        // The same event would fail again, so this lists again.
         if (failure.code === nonsense) this.#version = undefined
         await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined)
       }
     }
   }
 
-  /** Each page is reduced to what is kept before the next one is asked for. */
+  /** Reduces each page before it requests the next one. */
   async #list(signal: AbortSignal): Promise<void> {
     const { name, path, query, pageSize, keep } = this.#collection
     const listed = new ObjectStore(keep)
@@ -126,7 +126,8 @@ export class ListWatch<Kept> {
         signal,
       )
       for (const object of page.items ?? []) listed.apply('ADDED', object)
-      // All pages are of the first one's moment. What has none is no list: it must not pass for an empty one.
+      // All pages show the state of the first one. An answer without a version is not a list and must not count as an
+      // empty one.
       version ??= page.metadata?.resourceVersion
       if (!version) throw errorOfNonsense(`list ${name}`, 'it is no list')
       next = page.metadata?.continue ?? ''
@@ -163,7 +164,7 @@ export class ListWatch<Kept> {
       clearTimeout(heard)
       signal.removeEventListener('abort', stop)
     }
-    // A server that ends watches at once is not asked at once again.
+    // Waits if the server ended the watch at once, so that the agent does not hammer it.
     if (events > 0 || performance.now() - began > soonMs) this.#backOff.reset()
     else await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined)
   }

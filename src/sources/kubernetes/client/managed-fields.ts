@@ -1,10 +1,10 @@
 const field = Buffer.from('"managedFields":[')
 
 /**
- * The JSON of objects without what the API server notes of who wrote which field: more than half of a pod, hundreds of
- * keys, and nobody here reads it. To parse it would take much of the agent's time while pods churn, and of its memory at
- * the start. What is returned is JSON if `json` is: inside strings quotes are escaped, so that all that can be emptied are
- * the arrays of keys that end in this name. Pure.
+ * Removes the managedFields of objects from their JSON. They record who wrote which field and are more than half of a
+ * pod: hundreds of keys that the agent does not read. Parsing them would take much time while pods churn, and much
+ * memory at the start. The result is JSON if `json` is. Inside strings quotes are escaped, so only arrays whose key
+ * ends with this name are emptied. Pure.
  */
 export function withoutManagedFields(json: Buffer): string {
   let text = ''
@@ -21,7 +21,7 @@ export function withoutManagedFields(json: Buffer): string {
 
 const [quote, backslash, open, close] = Buffer.from('"\\[]')
 
-/** Where the array ends whose content begins at `from`; -1 if it does not. */
+/** The offset where the array with content at `from` ends; -1 if it does not end. */
 function endOfArray(json: Buffer, from: number): number {
   let depth = 1
   let isString = false

@@ -6,9 +6,9 @@ import type { KubeObject } from '../pod-facts.ts'
 export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED'
 
 /**
- * The last state of a collection's objects, of each only what `keep` leaves. Later events win over earlier ones in
- * whatever order they come: by the resource version, which grows with every change (KEP-5504), deletions included.
- * What is kept stays the same object for as long as it stays the same, so that others see that at a glance.
+ * The last state of a collection's objects, reduced by `keep`. The newer resource version wins, in whatever order
+ * events arrive. Versions grow with every change, deletions included (KEP-5504). A kept object keeps its identity while
+ * its content does, so that callers can compare by identity.
  */
 export class ObjectStore<Kept> {
   readonly #keep: (object: KubeObject) => Kept | undefined
@@ -24,12 +24,12 @@ export class ObjectStore<Kept> {
     return this.#entries.get(key)?.kept
   }
 
-  /** By `namespace/name`; cluster-wide objects have no namespace: `/name`. */
+  /** Keys are `namespace/name`. Cluster-wide objects have no namespace: `/name`. */
   *entries(): Generator<[string, Kept]> {
     for (const [key, { kept }] of this.#entries) yield [key, kept]
   }
 
-  /** Takes one event; tells whether anything that is kept has changed. */
+  /** Applies one event. Returns whether any kept object has changed. */
   apply(type: WatchEventType, object: KubeObject): boolean {
     const key = keyOf(object)
     const version = object.metadata?.resourceVersion ?? ''
@@ -49,7 +49,7 @@ export class ObjectStore<Kept> {
     return same === undefined
   }
 
-  /** Takes a list's objects for all there are; tells whether anything that is kept has changed. */
+  /** Replaces all objects by those of a list. Returns whether any kept object has changed. */
   replace(listed: ObjectStore<Kept>): boolean {
     const before = this.#entries
     this.#entries = listed.#entries
@@ -71,7 +71,7 @@ function keyOf({ metadata }: KubeObject): string {
   return podKey({ namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' })
 }
 
-/** Whether one version is before the other. What are no numbers cannot be compared: then the last word counts. */
+/** Whether `version` is before `than`. Versions that are not numbers are not comparable; then the last event wins. */
 export function isOlder(version: string, than: string): boolean {
   if (!/^\d+$/.test(version) || !/^\d+$/.test(than)) return false
   return version.length === than.length ? version < than : version.length < than.length

@@ -1,4 +1,4 @@
-/** A blocking receive on a member sleeps once only: whatever wakes it without bytes must not make it fail. */
+/** A blocking receive on a member sleeps only once. A wakeup without bytes must not make it fail. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,10 +11,10 @@ import type { Scenario } from '../scenario.ts'
 const ANSWER = 240
 const FREEZER = '/sys/fs/cgroup/freezer'
 const UPLOAD = 8_000_000
-/** Well below what the upload has under way. */
+/** Far less than the upload has in flight. */
 const CAP = 65_536
 
-/** What happens to the program while it sleeps in its receive. */
+/** The event during the receive's sleep. */
 type Disturbance = (mesh: Mesh, ends: Ends, pid: number) => Promise<void> | void
 
 const disturbances: Readonly<Record<string, Disturbance>> = {

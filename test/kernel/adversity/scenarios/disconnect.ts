@@ -1,4 +1,4 @@
-/** A socket that is disconnected over redirected bytes, and connects again. */
+/** A socket that disconnects with redirected bytes unread, and connects again. */
 import { ask } from '../ask.ts'
 import { type Answer, goOnAndLeave, joinAll, joinOrStay } from '../both-ends.ts'
 import type { Scenario } from '../scenario.ts'
@@ -17,7 +17,7 @@ export const reconnected: Scenario = {
 
     const agent = await scene.startAgent()
     await using ends = pod.run<Answer>('disconnect')
-    // The plain one takes part in nothing any more.
+    // The plain connection is no longer part of the scenario.
     await plain[Symbol.asyncDispose]()
     await joinAll(agent, ends, 1)
     const { value, error } = await ask(ends, `disconnect ${UNREAD}`)

@@ -1,4 +1,4 @@
-/** A program that page-faults inside recv() or send(), and so holds its socket's lock. */
+/** A program with a page fault inside recv() or send(), which holds its socket's lock. */
 import { ask } from '../ask.ts'
 import {
   type Answer,
@@ -13,9 +13,9 @@ import {
 import type { AgentProcess } from '../../../helpers/agent-process.ts'
 import type { Scenario } from '../scenario.ts'
 
-/** How long a send may take while its peer's lock is held: on TCP it takes none. */
+/** The longest send while the lock of the peer is held. On TCP it takes no time. */
 const SEND_MS = 1000
-/** New members of the same pod: the agent gives them their settings meanwhile. */
+/** The agent gives new members of the same pod their settings meanwhile. */
 const OTHERS = 8
 
 export const heldByReader: Scenario = held('recv', 'fault')
@@ -62,7 +62,7 @@ function held(where: string, fault: string): Scenario {
   }
 }
 
-/** The milliseconds that the slowest status took while the others joined; undefined when one did not come in time. */
+/** The duration of the slowest status in ms while the others joined; undefined if one timed out. */
 async function answersWhileOthersJoin(
   agent: AgentProcess,
   others: Ends,

@@ -26,7 +26,7 @@ export const foreignOptions: Scenario = {
   },
 }
 
-/** The other agent forgets our flags when it sets its own. */
+/** The other agent clears our flags when it sets its own. */
 export const overwrittenFlags: Scenario = {
   name: 'an agent that overwrites the flags of others does no harm',
   run: async (scene) => {
@@ -39,14 +39,14 @@ export const overwrittenFlags: Scenario = {
     } finally {
       earlier[Symbol.dispose]()
     }
-    // One at a time: a header takes each option once.
+    // One at a time, because a header holds each option once.
     using later = Foreign.options(mesh, { overwrites: true })
     await written(scene, later, 'with flags overwritten by a program after ours', joined)
     await until('all are gone', async () => (await agent.flows()).length === 0)
   },
 }
 
-/** A hundred requests on connections of their own: no socket loses the flag, no packet goes without its option. */
+/** A hundred requests on separate connections. No socket loses the flag, and no packet lacks its option. */
 export async function written(
   scene: Pick<Scene, 'mesh' | 'say' | 'check'>,
   options: Options,

@@ -1,13 +1,13 @@
-/** Unread messages whose memory nobody is charged for. */
+/** Unread messages whose memory is charged to no process. */
 import { ask } from '../ask.ts'
 import { type Answer, goOnAndLeave, joinAll } from '../both-ends.ts'
 import { messageKiB } from '../held.ts'
 import type { Scenario } from '../scenario.ts'
 
-/** Kernel memory that the unread messages of one pod may take. */
+/** The limit of kernel memory for unread messages of one pod. */
 const POD_KIB = 16 * 1024
 const CONNECTIONS = 200
-/** More than a direction may hold. */
+/** More than the limit of a direction. */
 const MESSAGES = 300
 
 export const hoarded: Scenario = {

@@ -1,10 +1,10 @@
-/** Readers that believe FIONREAD, which hides TCP bytes of members on some kernels (`strict`). */
+/** Readers that rely on FIONREAD, which hides TCP bytes of members on some kernels (`strict`). */
 import { ask } from '../ask.ts'
 import { type Answer, deadline, goOnAndLeave, joinAll, READER_MS, scans } from '../both-ends.ts'
 import type { Scenario } from '../scenario.ts'
 import { until } from '../../../helpers/retry.ts'
 
-/** Unread by the client, so that the connection can leave only as far as SEALED. */
+/** The client leaves it unread, so the connection leaves only as far as SEALED. */
 const HELD = 1000
 const UPLOAD = 49_152
 
@@ -28,7 +28,7 @@ export const sealedOverUnread: Scenario = {
   },
 }
 
-/** After a send that was cut short the kernel does not ask the verdict about the next one. */
+/** After a partial send the kernel does not run the verdict for the next one. */
 export const unaskedVerdict: Scenario = {
   name: 'a send that no verdict sees, to a reader that believes FIONREAD',
   pods: 1,
@@ -39,7 +39,7 @@ export const unaskedVerdict: Scenario = {
     const { leaves } = agent.counters()
     const part = await ask(ends, 'part')
     scene.check('the cut upload arrives', part.value === 1, JSON.stringify(part))
-    // Nothing of it needs attention any more.
+    // The connection has left completely.
     await scans(scene.mesh, 5)
     const begin = performance.now()
     const last = await ask(ends, `upload ${UPLOAD} ${deadline(READER_MS)}`)

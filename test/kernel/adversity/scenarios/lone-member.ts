@@ -7,12 +7,12 @@ import type { Scenario, Scene } from '../scenario.ts'
 
 const PORT = 7301
 const CONNECTIONS = 8
-/** Two by two hundred requests: enough for the joins of some seconds. */
+/** Two times two hundred requests: enough for some seconds of joins. */
 const ROUNDS = 20
-/** A join that cannot succeed is tried so often at most. */
+/** The maximum number of attempts of a join that cannot succeed. */
 const TRIES = 4
 
-/** The servers' sockets are in another agent's sockhash, so that one end alone can enter ours. */
+/** The servers' sockets are in another agent's sockhash. So only one end can enter ours. */
 function loneMember(order: 'before' | 'after'): Scenario {
   return {
     name: `connections of which another agent, attached ${order} ours, holds one end stay on TCP, and wait for nothing`,
@@ -23,7 +23,7 @@ function loneMember(order: 'before' | 'after'): Scenario {
       using claims = Foreign.claims(mesh, { port: PORT })
       if (order === 'before') await scene.startAgent()
       const { pods } = mesh
-      // The third pod is not enrolled: what it asks takes TCP, on the same machine at the same time.
+      // The third pod is not enrolled: its requests take TCP, on the same machine at the same time.
       const third = mesh.pod(2)
       mesh.enable(third, false)
       await using plain = await Asking.start(third, third, { connections: CONNECTIONS })
@@ -67,7 +67,7 @@ async function judge(
   const { reasons }: { reasons: Record<string, string> } = JSON.parse(show(mesh.socket, 'status'))
   scene.say(`reasons: ${JSON.stringify(reasons)}`)
   const timeouts = Number(reasons['join-timeout'] ?? 0)
-  // An answer waits for nothing else: a lone member's bytes lie unseen until its join times out.
+  // An answer has no other reason to wait: a lone member's bytes stay unread until its join times out.
   scene.check('none is a lone member until a time-out', timeouts === 0, `${timeouts} time-outs`)
   const tries = Number(reasons['claimed-elsewhere'] ?? 0)
   scene.check('it is tried again rarely', tries <= TRIES * CONNECTIONS, `${tries} tries`)

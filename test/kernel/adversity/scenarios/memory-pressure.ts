@@ -5,7 +5,7 @@ import { attended } from '../held.ts'
 import type { Scenario } from '../scenario.ts'
 
 const TCP_MEM = '/proc/sys/net/ipv4/tcp_mem'
-/** Enough to hold some pages of the kernel's. */
+/** Enough to hold some kernel pages. */
 const AT_ONCE = 200
 
 /** The limit is the node's, so only guests may change it. */

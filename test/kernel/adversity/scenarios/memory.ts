@@ -7,7 +7,7 @@ import type { Scenario } from '../scenario.ts'
 const CONNECTIONS = 8
 const LIMIT = 512 * 1024
 const ROUNDS = 50
-/** Of several pages, so that a part of a message may be queued. */
+/** Several pages, so that the kernel may queue a part of a message. */
 const SIZE = 200_000
 
 export const limitedReceiver: Scenario = {

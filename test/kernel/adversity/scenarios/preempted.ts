@@ -3,7 +3,7 @@ import { patience, until } from '../../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
 import type { Scenario } from '../scenario.ts'
 
-/** The time is bounded: it keeps all else from the processors. */
+/** The time is bounded, because the load keeps all other work from the processors. */
 const SECONDS = 10 * Math.min(patience, 3)
 const CONNECTIONS = 4
 

@@ -7,7 +7,7 @@ import { patience, until } from '../../../helpers/retry.ts'
 const CONNECTIONS = 400
 const ROUNDS = patience > 1 ? 5 : 60
 
-/** The close events of some are skipped: a reset that arrives interrupts the program that sees one off. */
+/** Some close events are skipped: an arriving reset interrupts the program that handles a close. */
 export const resets: Scenario = {
   name: 'thousands of resets under receive packet steering leave nothing behind',
   pods: 1,
@@ -34,9 +34,9 @@ export const resets: Scenario = {
   },
 }
 
-/** Every processor takes packets of the pod's loopback. */
+/** Has every processor handle packets of the pod's loopback. */
 export function steer({ mesh }: Pick<Scene, 'mesh'>): void {
-  // The /sys that names the pod's devices is mounted inside its namespace.
+  // Only a /sys that is mounted inside the namespace lists the pod's devices.
   const all = (2 ** cpus().length - 1).toString(16)
   const set = `mount -t sysfs sys /sys && echo ${all} > /sys/class/net/lo/queues/rx-0/rps_cpus`
   mesh.pod(0).exec('unshare', '-m', 'sh', '-c', set)

@@ -6,7 +6,7 @@ import type { Scenario, Scene } from '../scenario.ts'
 
 const CONNECTIONS = 100
 const ROUNDS = patience > 1 ? 4 : 20
-/** Turns that a new connection takes until it may join. */
+/** The number of turns before a new connection may join. */
 const TURNS = 6
 
 /** The kernel reuses the memory of closed sockets at once, for connections that join while the old ones leave. */
@@ -20,7 +20,7 @@ export const reusedSockets: Scenario = {
     await using churning = await Asking.start(mesh.pod(0), mesh.pod(1), options)
     await using toggled = await Asking.start(mesh.pod(0), mesh.pod(2), { ...options, port: 7301 })
     for (let round = 0; round < ROUNDS; round++) {
-      // Members close while they leave, and their memory goes to the next ones.
+      // Members close while they leave, and the next connections get their memory.
       mesh.enable(mesh.pod(2), round % 2 === 1)
       await Promise.all([toggled.renew(), churning.renew()])
       await Promise.all([toggled.ask(TURNS), churning.ask(TURNS)])
@@ -32,7 +32,7 @@ export const reusedSockets: Scenario = {
   },
 }
 
-/** At rest: nobody joins or leaves. */
+/** Waits until no connection joins or leaves. */
 async function judge(scene: Scene, agent: AgentProcess): Promise<void> {
   let found = unwatched(heldBy(scene.mesh))
   const { joins, leaves } = agent.counters()

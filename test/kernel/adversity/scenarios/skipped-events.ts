@@ -32,7 +32,7 @@ function skippedReceives(permille: number): Scenario {
   }
 }
 
-/** None of them is unaccounted for ever because of an event that nobody saw. */
+/** No reader stays `unaccounted` for ever because of a skipped event. */
 async function noneBarred(scene: Scene, agent: AgentProcess): Promise<void> {
   const { readers } = await agent.client.call('Readers', {})
   const barred = readers.reduce(
@@ -47,7 +47,7 @@ async function allLeave(agent: AgentProcess, asking: Asking): Promise<void> {
   await until(
     'all leave',
     async () => {
-      // Traffic goes on meanwhile: nothing may wait for it, nor because of it.
+      // Traffic continues meanwhile: nothing may wait for it or because of it.
       await asking.ask(1)
       flows = await agent.flows()
       return flows.every(({ state }) => state === 'watched')
@@ -92,7 +92,7 @@ function skippedCloses(skips: Skips): Scenario {
   }
 }
 
-/** Slots that leaked do not keep the others from joining. */
+/** Leaked slots do not keep other connections from joining. */
 async function someJoin(agent: AgentProcess, asking: Asking): Promise<void> {
   const { joins } = agent.counters()
   await until('all join', async () => {

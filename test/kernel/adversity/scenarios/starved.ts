@@ -26,7 +26,7 @@ export const applicationWithoutDescriptors: Scenario = {
       .pod(0)
       .run<{ event: string }>('asker', ['client', mesh.pod(1).address, '7300', String(CONNECTIONS)])
     await using waiting = client
-    // Established, and accepted by nobody: sockets without a file.
+    // Established but not accepted: sockets without a file.
     waiting.write('ask 20\n')
     await until('they are watched', async () => (await agent.flows()).length >= CONNECTIONS)
     await few.ask(50)
@@ -105,7 +105,7 @@ async function slowly(
   const isV1 = existsSync(join(v1, 'cpu.cfs_quota_us'))
   const parent = dirname(mesh.cgroup)
   if (!isV1) writeFileSync(join(parent, 'cgroup.subtree_control'), '+cpu')
-  // Below v2 a program must stay in the cgroup of the mesh: there all of them are throttled.
+  // In cgroup v2 a program must stay in the mesh's cgroup, so all of them are throttled.
   const inside = !isV1 && readFileSync(join(mesh.cgroup, 'cgroup.procs'), 'utf8')
   const isMeshs = inside !== false && pids.every((pid) => inside.split('\n').includes(String(pid)))
   const slow = isMeshs ? mesh.cgroup : join(isV1 ? v1 : parent, `${mesh.id}-slow`)

@@ -4,11 +4,11 @@ import { patience, until } from '../../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
-/** Small, so that requests at once exceed it. */
+/** Small, so that concurrent requests exceed it. */
 const CAP = 4096
 const AT_ONCE = 100
 
-/** Stops a process, does something, and lets it go on whatever happens. */
+/** Stops a process during `work`, and continues it in any case. */
 async function whileStopped(pid: number, work: () => Promise<void>): Promise<void> {
   process.kill(pid, 'SIGSTOP')
   try {
@@ -75,7 +75,7 @@ export const stoppedWriter: Scenario = {
       for (const enabled of [false, true, false, true]) {
         await whileStopped(pid, async () => {
           mesh.enable(mesh.pod(0), enabled)
-          // The writer reads, too. With an answer unread, its connection leaves only after it goes on.
+          // The writer also reads. While an answer is unread, its connection cannot leave until it continues.
           await until('nothing joins or stays joined', async () =>
             (await agent.flows()).every(
               ({ state }) => enabled || state === 'leaving' || state === 'watched',
@@ -103,7 +103,7 @@ export const stoppedAgent: Scenario = {
     await using asking = await Asking.start(mesh.pod(0), mesh.pod(1))
     await asking.joins(agent)
     await whileStopped(agent.pid, async () => {
-      // It counts as absent after a second, and as dead after five.
+      // The agent counts as absent after a second, and as dead after five.
       const begin = performance.now()
       for (let round = 0; performance.now() - begin < 7000 || round < 20; round++) {
         const { worstUs } = await asking.ask(2, round % 2 === 0 ? AT_ONCE : 5 * AT_ONCE)
@@ -119,7 +119,7 @@ export const stoppedAgent: Scenario = {
   },
 }
 
-/** A pod names its processes as it likes. */
+/** A pod may give its processes any name. */
 export const controlCharacters: Scenario = {
   name: 'a name with control characters reaches no terminal',
   run: async (scene) => {

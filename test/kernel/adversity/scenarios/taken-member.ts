@@ -6,7 +6,7 @@ import type { Scenario } from '../scenario.ts'
 const CONNECTIONS = 4
 const PORT = 7302
 
-/** The server's ends of members that are redirected enter another agent's sockhash: the kernel lets them. */
+/** The server's ends of redirected members enter another agent's sockhash, which the kernel permits. */
 export const takenMember: Scenario = {
   name: 'members that another agent takes into a sockhash of its own leave, say why, and stay with it',
   run: async (scene) => {
@@ -14,7 +14,7 @@ export const takenMember: Scenario = {
     const [client, server] = mesh.pods
     if (!client || !server) throw new Error('there are no pods')
     const agent = await scene.startAgent()
-    // Where a kernel lies to who asks FIONREAD, it lies about the other agent's sockets for good.
+    // If the kernel's FIONREAD is wrong, it stays wrong for the other agent's sockets.
     await using asking = await Asking.start(client, server, {
       connections: CONNECTIONS,
       port: PORT,
@@ -39,7 +39,7 @@ export const takenMember: Scenario = {
       reasons.every((reason) => reason === 'claimed-elsewhere'),
       reasons.join(),
     )
-    // Some joins' worth of turns.
+    // Enough turns for several joins.
     for (let round = 0; round < 20; round++) await asking.ask(10)
     const { reasons: counts } = await agent.status()
     const left = counts['claimed-elsewhere'] ?? 0n

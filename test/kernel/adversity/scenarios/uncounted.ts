@@ -1,4 +1,4 @@
-/** Bytes that leave a reader's TCP queue and that no counted receive returns. */
+/** Bytes that leave a reader's TCP queue without a counted receive. */
 import { tally } from '../../../helpers/agent-process.ts'
 import { goOnAndLeave, joinAll, joinOrStay, scans, type Answer } from '../both-ends.ts'
 import { ask } from '../ask.ts'
@@ -6,7 +6,7 @@ import type { Scenario } from '../scenario.ts'
 
 const CONNECTIONS = 8
 
-/** HAProxy and io.Copy of Go splice as soon as there is much to move. */
+/** HAProxy and Go's io.Copy splice as soon as there is much data. */
 export const splicedBeforeJoin: Scenario = {
   name: 'bytes that are spliced between the last counted receive and the join',
   pods: 1,
@@ -15,7 +15,7 @@ export const splicedBeforeJoin: Scenario = {
     await using ends = scene.mesh.pod(0).run<Answer>('uncounted')
     const { value, error } = await ask(ends, 'splice')
     scene.check('they are spliced', value === 1, `errno ${error}`)
-    // Nothing is received until the scan has seen that both ends want to join.
+    // The peer receives nothing until the scan has seen that both ends want to join.
     await scans(scene.mesh, 5)
     scene.say(tally(await agent.flows()))
     scene.say(await joinOrStay(agent, ends, ['unaccounted', 'splice', 'quarantined']))
@@ -26,7 +26,7 @@ export const splicedBeforeJoin: Scenario = {
 /** `copied_seq` skips an urgent byte, which no receive returns. */
 export const urgentByTcp: Scenario = uncounted('an urgent byte that a member gets by TCP', 'urgent')
 
-/** TCP_ZEROCOPY_RECEIVE reads the TCP queue past everybody who counts. */
+/** TCP_ZEROCOPY_RECEIVE reads the TCP queue past the accounting. */
 export const mappedReceive: Scenario = uncounted('a mapped receive on a member', 'mapped')
 
 function uncounted(name: string, command: string): Scenario {
@@ -37,7 +37,7 @@ function uncounted(name: string, command: string): Scenario {
       const agent = await scene.startAgent()
       await using ends = scene.mesh.pod(0).run<Answer>('uncounted')
       await joinAll(agent, ends, CONNECTIONS)
-      // What follows takes TCP on members.
+      // Later bytes take TCP on members.
       await ask(ends, 'lowat 2')
       const { value, error } = await ask(ends, command)
       await ask(ends, 'lowat 1')

@@ -13,7 +13,7 @@ import { compileFixture, loadWith, pinDirectory } from '../../../../packages/lib
 
 interface Obeyed {
   readonly event: string
-  /** errno, 0 if it was done. */
+  /** errno; 0: success. */
   readonly error: number
 }
 
@@ -26,7 +26,7 @@ interface World {
   readonly faulting: Child<Obeyed>
 }
 
-/** An iterator that is pinned, and two pods, the second of which holds a lock. */
+/** A pinned iterator and two pods. The second pod holds a lock. */
 async function world(t: Test): Promise<World> {
   const mesh = await Mesh.make(t)
   const object = loadWith(compileFixture(t, 'basics'), 'listeners')

@@ -12,7 +12,7 @@ import { requireRoot } from '../../../helpers/requirements.ts'
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
 
-/** A network namespace of this test's own; returns its path. */
+/** Creates a network namespace for this test. Returns its path. */
 function namespace(t: Test, suffix: string): string {
   const name = `mxa-test-${process.pid}-${suffix}`
   ip('netns', 'add', name)
@@ -22,7 +22,7 @@ function namespace(t: Test, suffix: string): string {
   return `/run/netns/${name}`
 }
 
-/** A process under `command`, which says when it has come to where it stays; returns its pid. */
+/** Starts a process under `command`. Returns its pid once the process has reached its final place. */
 async function sleeper(t: Test, command: string, ...args: string[]): Promise<number> {
   const child = spawn(command, [...args, 'sh', '-c', 'echo $$; exec sleep infinity'])
   t.teardown(async () => {
@@ -132,7 +132,7 @@ void test("an identity stays as long as the namespace, and is never the next one
   t.equal(identifyNetns({ path }), first)
   resolveNetns({ path })
   t.equal(identifyNetns({ path }), first)
-  // The kernel gives an inode number that is free again to another namespace, sooner or later.
+  // Sooner or later the kernel reuses a free inode number for another namespace.
   const inodes = new Map([[statSync(path).ino, first]])
   for (let round = 0; round < 200; round += 1) {
     ip('netns', 'delete', name)

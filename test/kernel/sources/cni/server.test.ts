@@ -50,7 +50,7 @@ void test('a pod starts once it is enrolled', async (t) => {
   const { run } = await serving(t, {
     added: async (added) => {
       pod = added
-      // An enrolment that takes its time, but less than the plugin has.
+      // An enrolment that is slow, but within the plugin's time limit.
       await setTimeout(100)
       steps.push('enrolled')
     },

@@ -14,7 +14,7 @@ const container = 'a'.repeat(64)
 
 interface Layout {
   readonly what: string
-  /** Where somebody has it. */
+  /** The source of this form. */
   readonly source: string
   /** The lines of /proc/PID/cgroup of a container's process. */
   readonly cgroup: string

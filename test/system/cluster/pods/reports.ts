@@ -1,10 +1,10 @@
-/** What the programs in pods print, one object a line. */
+/** The output of the programs in pods, one object per line. */
 
 export interface ClientReport {
-  /** Milliseconds since 1970, as everywhere here: all is on one machine. */
+  /** Milliseconds since 1970, as in all reports: all are on one machine. */
   readonly at: number
   readonly requests: number
-  /** In both directions, each compared. */
+  /** Bytes in both directions, each compared. */
   readonly bytes: number
   /** Connections. */
   readonly opened: number
@@ -19,9 +19,9 @@ export interface Sample {
   readonly redirectedBytes: number | undefined
 }
 
-/** What the agent costs. */
+/** The agent's cost. */
 export interface Footprint {
   readonly rssMiB: number
-  /** Of one core, over the time it was watched. */
+  /** CPU share of one core over the measured time. */
   readonly cpuPercent: number
 }

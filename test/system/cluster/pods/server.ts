@@ -1,4 +1,4 @@
-/** The application of a meshed pod: answers with what it was sent. */
+/** The application of a meshed pod. It sends back the bytes that it gets. */
 import { createServer } from 'node:http'
 
 const server = createServer(

@@ -7,7 +7,7 @@ import { annotate, shop, type World } from '../world.ts'
 const namespace = ['namespace', shop]
 const pod = (name: string): string[] => ['pod', name, '-n', shop]
 
-/** What users are promised, from the edit to the effect. */
+/** Checks the time that users are promised, from the edit to the effect. */
 const promisedMs = 2_000
 
 interface Event {

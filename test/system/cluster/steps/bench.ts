@@ -7,11 +7,11 @@ import type { World } from '../world.ts'
 const BYTES = 65_536
 const SECONDS = 3
 
-/** What users run to see what they gain, in the cluster's own mesh. */
+/** Runs the bench as users do, in the cluster's own mesh. */
 export async function bench(t: Test, world: World): Promise<void> {
   await injectSidecars(t)
   const before = await world.client()
-  // What is redirected meanwhile belongs to the bench.
+  // The bytes that are redirected meanwhile belong to the bench.
   await world.toggleClient()
   const { totals } = await world.status()
   const image = process.env['BENCH_IMAGE']

@@ -5,7 +5,7 @@ import { deletePods, shop, type KubePod, type World } from '../world.ts'
 
 const sidecars = ['classic', 'native'] as const
 
-/** The shop is enabled; its pods are enrolled as they come. */
+/** The namespace of the shop is enabled. Its pods are enrolled as they start. */
 export async function comingPods(story: Test, world: World): Promise<void> {
   const before = await world.client()
   for (const sidecar of sidecars) {

@@ -9,7 +9,7 @@ interface Binding {
   readonly subjects: object
 }
 
-/** An agent that starts without its rights says so, is not ready, and leaves everything as the last one left it. */
+/** An agent without its rights logs that and is not ready. It leaves everything as the last agent left it. */
 export async function forbidden(t: Test, world: World): Promise<void> {
   const before = await world.client()
   const kind = 'clusterrolebinding'
@@ -39,7 +39,7 @@ export async function forbidden(t: Test, world: World): Promise<void> {
       'one error for each of what it may not list, and no more',
     )
   } finally {
-    // Not by helm: what was deleted by hand comes back by hand.
+    // Does not use helm: the test deleted it by hand and restores it by hand.
     await apply(binding)
   }
   await agentReady()

@@ -6,7 +6,7 @@ import { getObjects, run } from '../kubectl.ts'
 import { annotate, shop, system, type KubePod, type World } from '../world.ts'
 import { within } from '../within.ts'
 
-/** What users are promised of connections that are older than their pods' enrolment. */
+/** Checks the promises about connections that are older than their pods' enrolment. */
 const joinedWithinMs = 2_000
 
 export async function install(story: Test, world: World): Promise<void> {

@@ -31,7 +31,7 @@ export async function missingAgent(story: Test, world: World): Promise<void> {
     if (!longest) throw new Error('the agent was never gone')
     const { last, next, ms } = longest
     t.comment(`no agent for ${ms} ms`)
-    // The kernel has gone on counting, since what it counts in is pinned.
+    // The kernel has continued to count, because its counters are pinned.
     t.ok(
       (next.redirectedBytes ?? 0) > (last.redirectedBytes ?? Infinity),
       'connections stayed fast',
@@ -72,7 +72,7 @@ export async function missingAgent(story: Test, world: World): Promise<void> {
   })
 }
 
-/** Ends one agent after the other, until the signal; resolves to how many. */
+/** Ends one agent after another until the signal. Resolves to their number. */
 async function killAgents(world: World, signal: AbortSignal): Promise<number> {
   for (let count = 0; ; count++) {
     if (signal.aborted) return count

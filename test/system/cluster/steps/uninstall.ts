@@ -7,7 +7,7 @@ const SECONDS = 10
 
 export async function uninstall(story: Test, world: World): Promise<void> {
   await story.test('it costs little until then', async (t) => {
-    // Its metrics are asked for twenty times a second meanwhile, which is part of it.
+    // The cost includes scrapes of its metrics twenty times a second.
     const costs = async (what: string): Promise<void> => {
       const { rssMiB, cpuPercent } = await world.footprint(SECONDS)
       t.comment(`${what} ${rssMiB} MiB, ${cpuPercent} % of a core`)
@@ -20,13 +20,14 @@ export async function uninstall(story: Test, world: World): Promise<void> {
   })
 
   const before = await world.client()
-  // Programs hold the maps that they use: where no map is left there is no program. Others on this machine may have some.
+  // Programs hold the maps that they use: without maps there is no program. Other software on this machine may have
+  // some.
   const pins =
     'for pin in $(find /host/sys/fs/bpf/meshaccel -type f); do bpftool map show pinned $pin; done 2>/dev/null'
   const maps = idsIn(await world.onNode('sh', '-c', `${pins}; true`))
   story.ok(maps.length > 0, `${maps.length} maps`)
-  // While the runtime has to disconnect a pod through the plugin, its binary stays. The pods of the bench were deleted
-  // without grace, which the API server does not wait for.
+  // The binary stays while the runtime must disconnect a pod through the plugin. The pods of the bench were deleted
+  // without grace, and the API server does not wait for those.
   await until('nobody is connected through the plugin', async () => {
     const configurations = `sed -n 's/.*"config":"\\([^"]*\\)".*/\\1/p' /host/var/lib/cni/results/* | base64 -d`
     return !(await world.onNode('sh', '-c', configurations)).includes('meshaccel')
@@ -70,7 +71,7 @@ export async function uninstall(story: Test, world: World): Promise<void> {
   })
 }
 
-/** Of objects as bpftool lists them. */
+/** The names of objects in bpftool's list. */
 function idsIn(listing: string): string[] {
   return [...listing.matchAll(/^(\d+):/gm)].map(([, id = '']) => id)
 }

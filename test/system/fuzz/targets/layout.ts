@@ -9,7 +9,7 @@ import {
 import type { Codec } from 'libbpf'
 
 export function fuzz(input: Uint8Array): void {
-  // Only read: what a process calls itself need not be text, and what is no text cannot be written back.
+  // Only read: a process's name need not be valid text, and invalid text cannot be written back.
   read(flowEnd, input)
   read(quarantine, input)
   roundTrip(config, input)
@@ -22,7 +22,7 @@ function read<T>(codec: Codec<T>, input: Uint8Array): T | undefined {
   return codec.decode(new DataView(input.buffer, input.byteOffset, input.byteLength), 0)
 }
 
-/** What was read from a map can be written, and is read again as the same. */
+/** A decoded record can be encoded, and decodes to the same again. */
 function roundTrip<T>(codec: Codec<T>, input: Uint8Array): void {
   const value = read(codec, input)
   if (value === undefined) return

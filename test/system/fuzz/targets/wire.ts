@@ -12,8 +12,8 @@ export function fuzz(input: Uint8Array): void {
 }
 
 /**
- * What was understood can be said, and is understood again as the same. Said twice, because protobufjs reads a map entry
- * that leaves its 64 bits out as the number 0, not as an object of two halves.
+ * A decoded message can be encoded, and decodes to the same again. This is done twice, because protobufjs decodes a map
+ * entry without its 64-bit value as the number 0, not as an object with two halves.
  */
 function roundTrip<T>(
   decode: (bytes: Buffer) => T,
@@ -24,7 +24,7 @@ function roundTrip<T>(
   try {
     value = decode(bytes)
   } catch (error) {
-    // gRPC answers the peer with it.
+    // gRPC sends this error to the peer.
     if (error instanceof Error) return
     throw error
   }

@@ -1,4 +1,4 @@
-/** A command that makes a load by itself, again and again; it must succeed, and say what is expected. */
+/** A command that makes a load by itself, repeated. It must succeed with the expected output. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { runRounds } from './rounds.ts'
@@ -7,7 +7,10 @@ interface Options {
   readonly command: readonly string[]
   /** A regular expression that its output must match. */
   readonly expected: string
-  /** A regular expression of what it says when the server was not ready yet: tried again, a bounded number of times. */
+  /**
+   * A regular expression for output when the server was not ready yet. Then the command is repeated, a bounded number
+   * of times.
+   */
   readonly busy?: string
 }
 const { command, expected, busy }: Options = JSON.parse(process.argv[2] ?? '{}')

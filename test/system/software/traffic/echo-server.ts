@@ -1,4 +1,4 @@
-/** Gives back what it gets: over HTTP/1.1, after an upgrade, over HTTP/2 without TLS, and over bare TCP. */
+/** Sends back the bytes that it gets: over HTTP/1.1, after an upgrade, over HTTP/2 without TLS, and over plain TCP. */
 import { createServer as createHttp } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
 import { createServer as createTcp } from 'node:net'
@@ -8,7 +8,7 @@ interface Options {
   readonly http: number
   readonly http2: number
   readonly tcp: number
-  /** Whether an answer by HTTP/1.1 begins only when its request has come to its end. */
+  /** Whether an HTTP/1.1 answer begins only after the end of its request. */
   readonly waits?: boolean
 }
 const { host, http, http2, tcp, waits }: Options = JSON.parse(process.argv[2] ?? '{}')

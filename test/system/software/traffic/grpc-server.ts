@@ -1,4 +1,4 @@
-/** gRPC that gives back what it gets: whole, collected, split and part by part. */
+/** A gRPC server that sends back the bytes that it gets: whole, collected, split, and part by part. */
 import {
   Server,
   ServerCredentials,

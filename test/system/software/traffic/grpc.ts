@@ -27,5 +27,5 @@ export const echoService: Record<
   chat: method('Chat', true, true),
 }
 
-/** How long the parts are that `split` answers with, and `collect` is given. */
+/** The length of the parts that `split` returns and `collect` takes. */
 export const PART = 16_000

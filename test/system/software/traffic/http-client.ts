@@ -7,12 +7,12 @@ interface Options {
   readonly host: string
   readonly port: number
   readonly connections: number
-  /** How many exchanges a connection makes; any number if not given. */
+  /** The number of exchanges per connection; by default unlimited. */
   readonly lifetime?: number
   /** The bodies' lengths in turn. */
   readonly sizes: readonly number[]
   readonly how: 'echo' | 'store'
-  /** The folder to store in, where there are several clients. */
+  /** The folder for PUT, if there are several clients. */
   readonly folder?: string
 }
 const options: Options = JSON.parse(process.argv[2] ?? '{}')

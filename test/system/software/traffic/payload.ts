@@ -23,10 +23,10 @@ export function payload(seed: number, length: number): Buffer {
   return bytes
 }
 
-/** The content that came is not the content that was sent. */
+/** Thrown if the received content differs from the sent one. */
 export class WrongContent extends Error {}
 
-/** Throws, telling where they differ first. */
+/** Throws with the first difference. */
 export function mustEqual(what: string, got: Buffer, expected: Buffer): void {
   if (got.equals(expected)) return
   let at = 0

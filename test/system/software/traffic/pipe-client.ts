@@ -7,7 +7,7 @@ import { runRounds } from './rounds.ts'
 interface Options {
   readonly command: readonly string[]
   readonly connections: number
-  /** What stands before and after the content, in the line that is sent only. */
+  /** Text before and after the content, only in the sent line. */
   readonly before?: string
   readonly after?: string
   /** The lengths of the lines in turn. */

@@ -1,30 +1,30 @@
 import { WrongContent } from './payload.ts'
 
-/** What a client has seen. */
+/** A client's report. */
 export interface RoundsReport {
   readonly event: string
   /** Rounds with the right content. */
   readonly rounds: number
-  /** Those of the connection that has come least far. */
+  /** The rounds of the slowest connection. */
   readonly slowest: number
-  /** Answers that came in full, with another content than they should have. */
+  /** Complete answers with the wrong content. */
   readonly wrong: number
-  /** Everything else that went wrong: a reset, an early end, a status; the connection was opened anew. */
+  /** All other failures: a reset, an early end, a status. The connection was opened again. */
   readonly failed: number
   /** The first failure, or empty. */
   readonly error: string
 }
 
-/** A live connection: makes one exchange, throwing when anything about the answer is wrong. */
+/** A live connection. Makes one exchange; throws if anything about the answer is wrong. */
 export interface Exchange {
   round(count: number): Promise<void>
   close(): void
 }
 
 /**
- * Keeps the connections busy and tells on standard output: `ready` when each has made its first round, `progress` at
- * SIGUSR1, and `end` after the rounds that were under way at SIGTERM. Each is opened anew after `lifetime` rounds, if
- * that is given.
+ * Keeps the connections busy and reports on standard output: `ready` after each one's first round, `progress` at
+ * SIGUSR1, and `end` after the last rounds at SIGTERM. If `lifetime` is given, each connection is replaced after that
+ * many rounds.
  */
 export async function runRounds(
   { connections, lifetime = Infinity }: { connections: number; lifetime?: number | undefined },

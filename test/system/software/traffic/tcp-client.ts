@@ -1,4 +1,4 @@
-/** Bare TCP to a server that gives back what it gets. */
+/** Plain TCP to a server that sends back the bytes that it gets. */
 import { mustEqual, payload } from './payload.ts'
 import { runRounds } from './rounds.ts'
 import { Wire } from './wire.ts'
@@ -7,7 +7,7 @@ interface Options {
   readonly host: string
   readonly port: number
   readonly connections: number
-  /** How many messages a connection carries; any number if not given. */
+  /** The number of messages per connection; by default unlimited. */
   readonly lifetime?: number
   /** The messages' lengths in turn. */
   readonly sizes: readonly number[]

@@ -8,9 +8,9 @@ interface Options {
   readonly port: number
   readonly connections: number
   readonly protocol: string
-  /** How many exchanges come before the upgrade. */
+  /** The number of exchanges before the upgrade. */
   readonly before: number
-  /** How many messages come after it. */
+  /** The number of messages after it. */
   readonly after: number
   /** Whether the first message follows the upgrade's request at once. */
   readonly eager: boolean

@@ -34,7 +34,7 @@ export class Wire {
     this.#socket.write(bytes)
   }
 
-  /** Exactly so many bytes. */
+  /** Reads exactly this many bytes. */
   async read(length: number): Promise<Buffer> {
     while (this.#length < length) await this.#more()
     const all = Buffer.concat(this.#chunks)
@@ -42,7 +42,7 @@ export class Wire {
     return all.subarray(0, length)
   }
 
-  /** All up to the mark, which is taken away. */
+  /** Reads up to the mark and removes the mark. */
   async readUntil(mark: string): Promise<string> {
     for (;;) {
       const all = Buffer.concat(this.#chunks)

@@ -107,7 +107,7 @@ void test('a pod that is not enrolled, an agent that accelerates nothing, a prog
     /^\/usr\/bin\/proxy is quarantined, .* a thread slept/,
     /readers forgive shop\/cart-0 \/usr\/bin\/proxy`/,
   ])
-  // Whoever follows the advice shall not run what a pod has made up.
+  // A user who follows the advice must not run a command that a pod has made up.
   const hostile = { ...reader, program: "/tmp/a'; reboot" }
   t.match(
     explain({ status, pod, pods: [pod], readers: [hostile], flows: [] }).sentences.at(-1),

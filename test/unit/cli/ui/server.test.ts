@@ -15,7 +15,7 @@ interface Answer {
   readonly body: string
 }
 
-/** As a browser or something else would ask; fetch would not let the host be made up. */
+/** Requests as a browser or another program: fetch does not allow a made-up host. */
 function ask(
   url: string,
   headers: Readonly<Record<string, string>> = {},

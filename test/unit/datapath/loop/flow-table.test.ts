@@ -67,7 +67,7 @@ void test('two ends with mirrored numbers are one connection, whichever comes fi
       state: 'joined',
       client: { netnsCookie: 7n, address: '10.0.0.1:40000', readerPid: 123, proven: true },
       server: { netnsCookie: 8n },
-      // What one end sent by redirect, the other has received by TCP and has not read.
+      // One end sent by redirect. The other received by TCP and has unread bytes.
       clientToServer: { path: 'redirect', redirectedBytes: 100n, tcpBytes: 40n, unreadBytes: 6 },
       serverToClient: { path: 'redirect', redirectedBytes: 300n, tcpBytes: 20n, unreadBytes: 5 },
     })
@@ -126,7 +126,7 @@ void test('many connections are decoded in steps, each of them small', async (t)
   const steps = [...flowBatches(pieces)]
   const sizes = steps.map(({ length }) => length)
   t.ok(Math.max(...sizes) <= 500)
-  // To read each piece, and to put every 5,000 ends together.
+  // Steps for reading each piece, and for pairing every 5,000 ends.
   t.equal(sizes.filter((size) => size === 0).length, 40 + 2 + 1)
   const identities = new Set(steps.flat().map(({ identity }) => identity))
   t.equal(identities.size, 12_000)

@@ -4,13 +4,13 @@ import { until } from '../../../helpers/retry.ts'
 
 const SETTINGS_ONLY = 2n ** 63n
 
-/** Pins of connections whose readers are to be kicked. */
+/** Pins with connections that need kicks for their readers. */
 class FakePins implements ScannedPins {
   readonly kick = '/kick'
   readonly scan = { iterate: (): Buffer => this.#iterate() }
   readonly survey = { run: (): void => undefined }
   readonly reset: undefined
-  /** What each scan writes. */
+  /** The output of each scan. */
   output: bigint[] = []
   members = 0
   scans = 0

@@ -60,7 +60,7 @@ void test('networks in bytes', async (t) => {
   t.match(cidrOf('0.0.0.0/0'), { family: AF_INET })
 })
 
-/** What bpf/include/exclude.bpf.h does. */
+/** The comparison of bpf/include/exclude.bpf.h. */
 function isWithin(address: string, { family, address: network, mask }: CidrRecord): boolean {
   const remote = cidrOf(`${address}/${isIPv4(address) ? 32 : 128}`)
   return (

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { addUp, type MeasuredPair } from '../../../../src/datapath/measure/add-up.ts'
 import { measured } from '../../../../src/datapath/measure/generated.ts'
 
-/** A record of zeroes but for some numbers, by their place: each a field of 64 bits. */
+/** A record of zeroes except some numbers, by index. Each field has 64 bits. */
 function record(groups: number[], numbers: Readonly<Record<number, bigint>>): MeasuredPair {
   const words = new BigUint64Array(measured.size / 8)
   for (const [at, number] of Object.entries(numbers)) words[Number(at)] = number
@@ -11,7 +11,7 @@ function record(groups: number[], numbers: Readonly<Record<number, bigint>>): Me
 
 const labels = ['unknown', 'shop', 'web']
 const labelOf = (group: number): string => labels[group] ?? 'other'
-/** Where things begin, in words: a direction is two sizes of 17 and two times of 27. */
+/** Offsets in fields: a direction has two size histograms of 17 and two time histograms of 27. */
 const [sizes, times, direction] = [17, 27, 88]
 
 void test('what went from one group to another is added up, whoever was the client', (t) => {

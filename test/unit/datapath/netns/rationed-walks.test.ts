@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
-import { SpacedWalks } from '../../../../src/datapath/netns/rationed-walks.ts'
+import { RationedWalks } from '../../../../src/datapath/netns/rationed-walks.ts'
 
 void test('walks come at once where few are asked for, and share rounds where many are', async (t) => {
   let now = 0
   const walked: bigint[] = []
-  const walks = new SpacedWalks(
+  const walks = new RationedWalks(
     async (cookie) => {
       walked.push(cookie)
       now++
@@ -21,7 +21,7 @@ void test('walks come at once where few are asked for, and share rounds where ma
   await setImmediate()
   t.strictSame(walked.splice(0), [1n, 2n], 'at once, each once')
 
-  // Two pods are asked for all the time, each of whose walks takes 1.
+  // Two pods are requested all the time. Each walk takes 1.
   for (; now < 10_000; now++) {
     walks.ask(1n)
     walks.ask(2n)
@@ -45,7 +45,7 @@ void test('walks come at once where few are asked for, and share rounds where ma
 void test('rounds never overlap, and walkNow waits for the one that is under way', async (t) => {
   const walked: bigint[] = []
   let letGo: (() => void) | undefined
-  const walks = new SpacedWalks(async (cookie) => {
+  const walks = new RationedWalks(async (cookie) => {
     walked.push(cookie)
     await new Promise<void>((resolve) => (letGo = resolve))
   })

@@ -60,7 +60,7 @@ function fixture(options: { maxBlocked?: number; maxLooks?: number } = {}): {
   return { walks, walkers, walk, log: () => written }
 }
 
-/** The walker that was started as the nth, once it has been asked for so many walks. */
+/** The nth walker, once it has this many requests. */
 function asked(walkers: readonly FakeWalker[], nth: number, times = 1): Promise<FakeWalker> {
   const look = (): FakeWalker | false | undefined => {
     const walker = walkers[nth]

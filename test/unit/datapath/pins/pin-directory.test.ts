@@ -7,7 +7,7 @@ import { test } from 'tap'
 import { isLeaving, pinnedVersions, setAside } from '../../../../src/datapath/pins/pin-directory.ts'
 
 const hash = fc.stringMatching(/^[0-9a-f]{16}$/)
-/** What an agent that died, an administrator or another program may have left: names, also almost ours. */
+/** Leftovers of a dead agent, an administrator or another program. Some names are almost ours. */
 const other = fc.oneof(
   fc.constantFrom('partial', 'cilium', '.hidden', '0123456789abcde', '0123456789abcdef0'),
   fc.stringMatching(/^[0-9A-Z]{16}$/).filter((name) => /[A-Z]/.test(name)),

@@ -93,7 +93,7 @@ void test('what is none', async (t) => {
     message({ configuration: [] }),
     message({ variables: { CNI_CONTAINERID: '' } }),
     message({ variables: { CNI_NETNS: 'netns/cart' } }),
-    // Taken for "nothing is valid", it would make the agent forget every pod.
+    // If the agent took this for "nothing is valid", it would forget every pod.
     message({ variables: { CNI_COMMAND: 'GC' } }),
   ]
   for (const bytes of wrong) {

@@ -8,7 +8,7 @@ import type { PodsFileError } from '../../../../src/sources/file/pods-file-error
 const file = (...names: string[]): string =>
   JSON.stringify({ pods: names.map((name) => ({ namespace: 'a', name, netns: '/n' })) })
 
-/** A watched source, and a way to wait for what it tells next. */
+/** A source with a listener, and a way to wait for its next report. */
 function watched(t: Test, path: string): { next: () => Promise<string> } {
   const source = new FileSource(path)
   // A source alone does not keep a process alive.

@@ -9,7 +9,7 @@ import { FakeKubeApi } from '../../../helpers/fake-kube-api.ts'
 import { kubeNamespace, kubePod, node } from '../../../helpers/kube-objects.ts'
 import { until } from '../../../helpers/retry.ts'
 
-/** The same numbers each time. */
+/** Pseudorandom numbers, the same each time. */
 function numbers(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -125,7 +125,7 @@ void test('5,000 namespaces and 250 pods that churn, under every fault: the maps
   ]
   for (let step = 0; step < 400; step += 1) {
     const slot = random(250)
-    // A pod goes, and another one comes under its name and address.
+    // Replaces a pod by another with the same name and address.
     if (random(3) > 0) api.delete('pods', `n${slot % 50}/p${slot}`)
     if (random(4) > 0) put(slot)
     if (random(10) === 0) {

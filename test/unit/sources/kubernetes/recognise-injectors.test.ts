@@ -1,4 +1,4 @@
-/** Pods in the shapes that the meshes' own injectors, controllers and charts give them; each with where it is written. */
+/** Pods in the forms of the meshes' own injectors, controllers and charts. Each has its source. */
 import { test } from 'tap'
 import type { ContainerFacts, PodSpecFacts } from '../../../../src/sources/kubernetes/pod-spec.ts'
 import {
@@ -25,7 +25,7 @@ const none = { inboundPorts: [], outboundPorts: [], outboundCidrs: [] }
 const kumaPod = (inbound: string, outbound: string, user = '"5678"'): PodSpecFacts => ({
   metadata: {
     annotations: {
-      // The user wrote this; the config has the sum of it and of the control plane's own.
+      // The user wrote this. The config has its union with the control plane's own.
       'traffic.kuma.io/exclude-inbound-ports': '1',
       'traffic.kuma.io/transparent-proxy-config':
         `ipFamilyMode: dualstack\nkumaDPUser: ${user}\nredirect:\n` +
@@ -52,7 +52,7 @@ const kumaFound = (changed: object): Recognition => ({
 })
 
 const consulDataplane = (name: string): { name: string } => ({ name, ...runAs(5995, 5995) })
-/** A sidecar, and what the CNI plugin or the init container is to do. */
+/** A sidecar, and the task of the CNI plugin or the init container. */
 const consulConfig = JSON.stringify({
   ConsulDNSIP: '',
   ConsulDNSPort: 0,

@@ -10,7 +10,7 @@ import { FakeKubeApi } from '../../../helpers/fake-kube-api.ts'
 import { kubeNamespace, kubePod, node } from '../../../helpers/kube-objects.ts'
 import { until } from '../../../helpers/retry.ts'
 
-/** A container runtime that knows what the test tells it. */
+/** A container runtime that knows only what the test sets. */
 class FakeRuntime {
   readonly name = 'the fake runtime'
   readonly sandboxes = new Map<string, NetnsRef>()
@@ -35,10 +35,10 @@ interface Running {
   readonly api: FakeKubeApi
   readonly runtime: FakeRuntime
   readonly source: KubernetesSource
-  /** What was told last; undefined before. */
+  /** The last report; undefined before the first. */
   readonly told: () => readonly ObservedPod[] | undefined
   readonly errors: string[]
-  /** Resolves once what was told last passes. */
+  /** Resolves once the last report passes the check. */
   readonly tells: (what: string, is: (pods: readonly ObservedPod[]) => boolean) => Promise<void>
   readonly start: () => void
 }
@@ -196,7 +196,7 @@ void test('lists anew after 410', async (t) => {
   start()
   await tells('all', (pods) => pods.length === 60)
   await until('both are watched', () => api.watching === 2)
-  // Unseen by any watch.
+  // No watch reports this change.
   api.held = []
   api.delete('pods', 'a/p0')
   api.set('pods', kubePod('a/new'))
@@ -382,7 +382,7 @@ void test('a sandbox that is made anew is found by the new address', async (t) =
   runtime.sandboxes.set('uid-one', { pid: 2 })
   api.set('pods', kubePod('a/one', { ip: '10.0.0.2' }))
   await tells('the second', ([pod]) => JSON.stringify(pod?.netns) === '{"pid":2}')
-  // A pod of the same name, as of a StatefulSet; its sandbox comes after it.
+  // A pod with the same name, as in a StatefulSet. Its sandbox comes after it.
   api.delete('pods', 'a/one')
   api.set('pods', kubePod('a/one', { uid: 'uid-next', ip: '10.0.0.2' }))
   await tells('none', ([pod]) => pod?.uid === 'uid-next' && pod.netns === undefined)
@@ -399,7 +399,7 @@ void test('what the CNI plugin announces comes first, and the pod waits until it
   const done = source.announce({ ...sandbox, netnsPath: '/netns/1' }).then(() => (isDone = true))
   runtime.sandboxes.set('uid-one', { pid: 1 })
   api.set('pods', kubePod('a/another'))
-  // Of the same name, and gone when the announced one comes.
+  // It has the same name, and is gone when the announced one comes.
   api.set('pods', kubePod('a/one', { uid: 'uid-before' }))
   await tells('others', (pods) => pods.length === 2)
   await new Promise((resolve) => setImmediate(resolve))
@@ -444,7 +444,7 @@ void test('a pod that stays the same is told as the same object', async (t) => {
   void source.announce({ namespace: 'a', name: 'one', containerId: 'c1', netnsPath: '/netns/1' })
   await tells('its namespace', ([pod]) => pod?.netns !== undefined)
   const one = told()?.[0]
-  // A list brings new objects, an event for another pod none.
+  // A list creates new objects. An event for another pod does not.
   api.compact()
   api.set('pods', kubePod('a/two', { ip: '10.0.0.2' }))
   await tells('two', (pods) => pods.length === 2)

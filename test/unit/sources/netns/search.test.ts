@@ -10,7 +10,7 @@ const pod = (name: string): WantedPod => ({
   fingerprint: '10.0.0.1',
 })
 
-/** A search whose retries and rechecks never come by themselves. */
+/** A search without automatic retries and rechecks. */
 function searching(t: Test): { search: NetnsSearch; known: Map<string, NetnsRef> } {
   const known = new Map<string, NetnsRef>()
   const search = new NetnsSearch({

@@ -1,4 +1,4 @@
-/** Kubeconfigs and tokens in the forms that distributions, clouds and editors write; each with where somebody has it. */
+/** Kubeconfigs and tokens in the forms that distributions, clouds and editors write. Each has its source. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { test, type Test } from 'tap'
@@ -105,7 +105,7 @@ void test('a message quotes nothing of a file that cannot be parsed', async (t) 
 void test('a token in a file, by a relative path (client-go: tokenFile)', async (t) => {
   const files = { config: config('    tokenFile: var/token\n'), 'var/token': 'secret' }
   t.equal((await request(files, t)).headers['Authorization'], 'Bearer secret')
-  // client-go: what the file holds takes precedence.
+  // client-go: the file's content takes precedence.
   const both = { ...files, config: config('    token: old\n    tokenFile: var/token\n') }
   t.equal((await request(both, t)).headers['Authorization'], 'Bearer secret')
 })

@@ -11,7 +11,7 @@ import { until } from '../../../../helpers/retry.ts'
 interface Following {
   readonly api: FakeKubeApi
   readonly pods: ListWatch<string>
-  /** What is wrong, and `answered` when it is over. */
+  /** The reported errors, and `answered` after each. */
   readonly said: string[]
   readonly run: () => void
   readonly knows: (names: string) => Promise<void>
@@ -94,10 +94,10 @@ void test('goes on from the last bookmark when all before is forgotten', async (
   api.set('pods', kubePod('x/a'))
   run()
   await until('it watches', () => api.watching === 1)
-  // Time goes by, with nothing in it for this watch.
+  // Time passes without an event for this watch.
   for (let number = 0; number < 50; number++) api.set('namespaces', kubeNamespace(`n${number}`))
   api.bookmark()
-  // Comes after the bookmark, so that the bookmark has been read.
+  // This event comes after the bookmark, so the bookmark has been read.
   api.set('pods', kubePod('x/b'))
   await knows('a b')
   for (let number = 0; number < 50; number++) api.set('namespaces', kubeNamespace(`m${number}`))

@@ -5,7 +5,7 @@ import { withoutManagedFields } from '../../../../../src/sources/kubernetes/clie
 
 const without = (json: string): string => withoutManagedFields(Buffer.from(json))
 
-/** With what could mislead: quotes, brackets, the name itself. */
+/** Misleading content: quotes, brackets, the name itself. */
 const text = fc.oneof(
   fc.string(),
   fc

@@ -11,7 +11,7 @@ import type { KubeObject } from '../../../../../src/sources/kubernetes/pod-facts
 const object = (name: string, version: number, kept: number): KubeObject => ({
   metadata: { name, resourceVersion: String(version), uid: kept === 0 ? '' : String(kept) },
 })
-/** Keeps the uid, and nothing of an object without one. */
+/** Keeps the uid. Keeps no object without one. */
 const store = (): ObjectStore<string> =>
   new ObjectStore(({ metadata }) => metadata?.uid || undefined)
 const objects = (): ObjectStore<{ uid: string }> =>
@@ -23,7 +23,7 @@ interface Event {
   readonly object: KubeObject
 }
 
-/** A history: which object changes to what, 0 being something that says nothing, or is deleted. */
+/** A history of changes by object. 0 is an object that is not kept, or is deleted. */
 const history = fc
   .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: -1, max: 3 })), {
     maxLength: 30,
@@ -31,7 +31,7 @@ const history = fc
   .map((steps) =>
     steps.map(([name, kept], index): Event => ({
       type: kept < 0 ? 'DELETED' : 'MODIFIED',
-      // Versions with one digit and with two: they are numbers, not texts.
+      // Versions with one digit and with two: they compare as numbers, not as texts.
       object: object(name, index + 5, Math.max(kept, 0)),
     })),
   )
@@ -45,7 +45,7 @@ function replayed(events: readonly Event[]): ObjectStore<string> {
   return into
 }
 
-/** What a list at the end would show. */
+/** The content of a list at the end. */
 function listed(events: readonly Event[]): ObjectStore<string> {
   const last = new Map(events.map((event) => [event.object.metadata?.name, event]))
   return replayed([...last.values()].filter(({ type }) => type !== 'DELETED'))
@@ -73,7 +73,7 @@ void test('a list takes the place of whatever was there, and late events do not 
         deepStrictEqual(contents(changing), before)
         differs = false
       } catch {
-        // They differ.
+        // The two differ.
       }
       deepStrictEqual(changed, differs)
     }),
