@@ -5,7 +5,7 @@ function endSignal(): AbortSignal {
   const abort = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      // Whoever asks twice does not want to wait for an orderly end.
+      // A second signal means that the user does not want to wait for an orderly end.
       if (abort.signal.aborted) process.exit(1)
       abort.abort()
     })

@@ -69,8 +69,8 @@
 #define HEARTBEAT_NS (5 * SEC_NS)
 /* After this long without a scan no agent may be running to return a flow over the cap to TCP. */
 #define ABSENT_NS (1 * SEC_NS)
-/* A flow over the cap stays redirected up to this many caps while no splice watch is attached. The
- * same holds while no agent is running. */
+/* A flow over the cap stays redirected up to this many caps while no splice watch is attached. It
+ * also applies while no agent is running. */
 #define HARD_CAP_FACTOR 8
 
 enum role {
@@ -457,11 +457,11 @@ struct conn_end {
 	/* From the last sweep: all that was announced to the end, and all that it had received. */
 	__u32 swept_sent;
 	__u32 swept_received;
-	/* Numbers of sweeps in a row that found the following. asleep: the reader slept over unread
-	 * bytes. unread: redirected bytes were unread and none was received. held: the reader held
-	 * the socket's lock. */
+	/* Sweeps in a row that found the reader asleep over unread bytes. */
 	__u8 asleep;
+	/* Sweeps in a row that found redirected bytes unread and none received. */
 	__u8 unread;
+	/* Sweeps in a row that found the reader holding the socket's lock. */
 	__u8 held;
 	__u8 pad3;
 	__u8 rest[CACHE_LINE - 24];

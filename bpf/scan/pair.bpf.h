@@ -67,7 +67,7 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 		bpf_map_push_elem(&meshaccel_free, &slot, BPF_ANY);
 		return REASON_TABLE_FULL;
 	}
-	/* Clears all but two fields. The slot may still be in the attention queue, so its flag
+	/* Clears almost all fields. The slot may still be in the attention queue, so its flag
 	 * stays. The number of the last join stays as well (closed.bpf.h). */
 	join = conn->join;
 	conn->identity = *identity;

@@ -9,7 +9,7 @@
  * however it behaves. Returns NULL, or what went wrong.
  *
  * The message is "meshaccel-cni/1", the CNI_ variables as NAME=value and an empty string, each
- * closed by a zero byte, then the configuration as it came; its end is the end of the stream. So
+ * closed by a zero byte. The configuration follows as it came, up to the end of the stream. So
  * nothing has to be quoted here, and a message that was cut short is not a valid one. Whatever
  * comes back is the answer.
  */

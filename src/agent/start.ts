@@ -93,7 +93,7 @@ async function start(
   outer.use(source)
   const pods = source.read()
 
-  // What works on the kernel ends before the kernel is cleaned; the lock and the socket outlive that.
+  // The parts that use the kernel stop before the cleanup. The lock and the socket stay until after it.
   const inner = new AsyncDisposables()
   outer.defer(() => inner[Symbol.asyncDispose]())
   const datapath = await parts.openDatapath(config, log)

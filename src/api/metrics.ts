@@ -71,7 +71,7 @@ export class Metrics {
   )
   readonly #messageBytes = this.#kernelHistogram('message_bytes', 'Sizes of sends, with --measure.')
 
-  /** What each total is added to: every one has a metric. */
+  /** The metric of each total. */
   readonly #totals: Readonly<Record<string, (count: number) => void>> = {
     redirectedBytes: (count) => this.#redirectedBytes.inc(count),
     redirectedMessages: (count) => this.#messages.inc({ path: 'redirect' }, count),

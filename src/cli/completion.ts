@@ -8,8 +8,7 @@ const timeoutMs = 5_000
 const commandsOfPods = ['explain', 'readers forgive']
 
 /**
- * The agent's pods that the line may go on with, where it wants one; undefined where yargs knows better. Whoever presses
- * Tab is told nothing about an agent that does not answer.
+ * The agent's pods that the line may go on with, where it wants one; undefined where yargs knows better. A completion prints no error if the agent does not answer.
  */
 export async function completePods(words: readonly string[]): Promise<string[] | undefined> {
   const current = words.at(-1) ?? ''

@@ -12,7 +12,7 @@ export interface Output {
   off?(event: 'resize', listener: () => void): unknown
 }
 
-/** What a person types. */
+/** The keyboard of the user. */
 export interface Keyboard {
   readonly isTTY?: boolean
   /** Keys come one by one, unechoed, Ctrl-C as one of them. */

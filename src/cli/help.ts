@@ -1,14 +1,14 @@
 import type { Argv } from 'yargs'
 
-/** What `meshaccel COMMAND --help` says besides the options. */
+/** The parts of `meshaccel COMMAND --help` besides the options. */
 export interface Help {
   /** The command with its arguments, without `meshaccel`. */
   readonly usage: string
-  /** What it does, in sentences. */
+  /** The purpose of the command, in sentences. */
   readonly about: string
   /** Command lines without `meshaccel`, and what they are good for. */
   readonly examples: readonly (readonly [command: string, what: string])[]
-  /** What the exit codes mean, where that is not the usual. */
+  /** The meaning of the exit codes, where it is not the usual one. */
   readonly exit?: string
   /** Anything else, at the end. */
   readonly more?: string

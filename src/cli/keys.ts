@@ -1,6 +1,6 @@
 import type { Keyboard } from './environment.ts'
 
-/** What Ctrl-C and Ctrl-D send to whoever reads keys one by one. */
+/** The bytes of Ctrl-C and Ctrl-D on a terminal in raw mode. */
 const interrupts = ['\u0003', '\u0004']
 
 /** Hands over each key that is typed, Ctrl-C and Ctrl-D as `q`, until it is disposed of. */

@@ -67,7 +67,7 @@ export function durationMs(
   )
 }
 
-/** What `drain` and `cleanup` take: they talk to the agent, or do its work on the pins when none answers. */
+/** The options of `drain` and `cleanup`. They talk to the agent, or do its work on the pins if none answers. */
 export interface DrainArgs {
   readonly socket: string
   readonly pin: string
@@ -94,7 +94,7 @@ export const drainOptions: {
   cgroup: { ...cgroupOption, describe: 'Accepted for compatibility; the pins record their cgroup' },
 }
 
-/** What commands take that show something of the agent, once or again and again. */
+/** The options of commands that show the agent's state, once or repeatedly. */
 export interface ShowArgs {
   readonly socket: string
   readonly output: 'table' | 'json'

@@ -114,7 +114,7 @@ class Chosen extends Error {
 /** How yargs' completion scripts ask: what follows are the words of the line, the program's name first. */
 const completionFlag = '--get-yargs-completions'
 
-/** What the shell asked for, if it did and yargs does not know. */
+/** The completions that the shell asked for, if yargs does not know them. */
 async function completion({ argv }: CliEnvironment): Promise<string | undefined> {
   const at = argv.indexOf(completionFlag)
   if (at < 0) return undefined

@@ -43,7 +43,7 @@ export class WatchedCgroup {
   readonly #lookEveryMs: number
   /** Namespaces with a process inside the cgroup, by inode number. */
   #inside: ReadonlySet<number> = new Set()
-  /** Namespaces with all processes outside, at the last pass and at the one before. */
+  /** Namespaces with all processes outside, at each of the last two passes. */
   #outside: ReadonlySet<number> = new Set()
   #outsideBefore: ReadonlySet<number> = new Set()
   #lookedAt = -Infinity

@@ -9,7 +9,7 @@ export interface BackOffOptions {
   readonly random?: () => number
 }
 
-/** The waits between attempts: each is twice as long as the one before, up to the longest. */
+/** The waits between attempts: each is twice as long as its predecessor, up to the longest. */
 export class BackOff {
   readonly #options: BackOffOptions
   #nextMs: number

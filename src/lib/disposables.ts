@@ -21,7 +21,7 @@ export class Disposables implements Disposable {
   }
 }
 
-/** The same where undoing takes time: each step is over before the one before it begins. */
+/** The same for steps that take time: each one is over before the next one begins. */
 export class AsyncDisposables implements AsyncDisposable {
   readonly #steps: (() => unknown)[] = []
 

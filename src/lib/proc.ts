@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** What /proc/PID/stat tells of a process: see proc(5). */
+/** The content of /proc/PID/stat: see proc(5). */
 export interface ProcessStat {
   /** One letter: `R` runs, `S` sleeps, `D` waits for a lock or a device, `Z` is a zombie. */
   readonly state: string

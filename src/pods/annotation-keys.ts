@@ -1,4 +1,4 @@
-/** What users write on pods and namespaces. */
+/** The annotations that users write on pods and namespaces. */
 
 /** The part of each key before the slash. */
 export const annotationDomain = 'meshaccel.io'

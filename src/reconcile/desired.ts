@@ -78,7 +78,7 @@ export interface DesiredOptions {
   readonly refused: boolean
 }
 
-/** What the observed facts alone keep from enrolment, in the order in which a user can do something about it. Pure. */
+/** The reasons that the observed facts alone give against enrolment, in the order in which a user can act on them. Pure. */
 export function notEnrolledBecause(
   pod: ObservedPod,
   defaultEnabled: boolean,

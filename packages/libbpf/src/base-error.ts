@@ -4,7 +4,7 @@ export interface ErrorDetails {
   readonly code: string
   /** The operation that failed: `attach sk_msg to sockhash`. */
   readonly operation: string
-  /** What to do next, a sentence. */
+  /** The next step, a sentence. */
   readonly hint?: string | undefined
   /** Whether the same call may succeed later. */
   readonly retryable?: boolean
@@ -19,7 +19,7 @@ export class LibbpfError extends Error implements ErrorDetails {
   readonly code: string
   /** The operation that failed: `attach sk_msg to sockhash`. */
   readonly operation: string
-  /** What to do next, a sentence; undefined where nothing is known. */
+  /** The next step, a sentence; undefined if none is known. */
   readonly hint: string | undefined
   /** Whether the same call may succeed later. */
   readonly retryable: boolean

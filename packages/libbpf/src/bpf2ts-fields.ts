@@ -21,7 +21,7 @@ export interface Field {
   readonly written: Written
 }
 
-/** What BTF cannot say of fields: `port`, or `flow_end.port` of one struct. */
+/** Facts about fields that BTF lacks: `port`, or `flow_end.port` of one struct. */
 export interface FieldOptions {
   /** In network byte order. A type that is called `__be16`, `__be32` or `__be64` is so without being named. */
   readonly bigEndian?: readonly string[]
@@ -235,7 +235,7 @@ export class Fields {
     })
   }
 
-  /** What a typedef stands for in the end. */
+  /** The type at the end of a chain of typedefs. */
   #resolve(id: number): CType {
     const type = this.#btf.typeAt(id)
     return type.kind === 'typedef' ? this.#resolve(type.of) : type

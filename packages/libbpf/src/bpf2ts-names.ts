@@ -17,7 +17,7 @@ const upperFirst = (word: string): string => word.charAt(0).toUpperCase() + word
 /** `pad`, `__pad2`, `padding`: nothing that a program reads. */
 export const isPadding = (name: string): boolean => /^_*pad(?:ding)?_?\d*$/.test(name)
 
-/** What no constant of a module may be called: words of TypeScript, and what a written module imports. */
+/** Names that no constant of a module may have: words of TypeScript, and the imports of a written module. */
 const taken = new Set(
   (
     'array bool bytes describeMap i16 i32 i64 i8 struct structAt text u16 u16Be u32 u32Be u64 u64Be u8 ' +
@@ -38,7 +38,7 @@ export const keyOf = (name: string): string =>
   /^[A-Za-z_$][\w$]*$/.test(name) ? name : `'${name}'`
 
 export interface EnumNames {
-  /** What all constants begin with; empty where they have nothing in common. */
+  /** The common beginning of all constants; may be empty. */
   readonly prefix: string
   /** In kebab case, without the prefix, in the order of the values. */
   readonly values: readonly (readonly [name: string, value: bigint])[]

@@ -64,7 +64,7 @@ export const MAP_TYPES = {
   CGRP_STORAGE: 32,
 } as const
 
-/** Of the sockets that probes open: sys/socket.h, asm-generic/socket.h. */
+/** For the sockets that probes open: sys/socket.h, asm-generic/socket.h. */
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const SOCK_STREAM = 1

@@ -29,7 +29,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   ...Object.entries(OTHER_NAMES).map(([value, name]): [number, string] => [Number(value), name]),
 ])
 
-/** What to do about it, where the errno alone says so. An operation with a better idea passes its own. */
+/** The next step, where the errno alone tells it. An operation with a better idea passes its own. */
 const HINTS: Readonly<Record<string, string>> = {
   EPERM:
     'Run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; in a container the seccomp profile must allow bpf(2). ' +
@@ -70,7 +70,7 @@ export class BpfError extends LibbpfError {
   override readonly name: string = 'BpfError'
   /** A positive errno value; the kernel's ENOTSUPP (524) and libbpf's own (from 4000) included. */
   readonly errno: number
-  /** What libbpf said about it, possibly empty. */
+  /** libbpf's messages about it, possibly empty. */
   readonly log: string
 
   constructor(operation: string, errno: number, options: BpfErrorOptions = {}) {
@@ -87,14 +87,14 @@ export class BpfError extends LibbpfError {
   }
 }
 
-/** What to do next: whatever the errno, or by its name. */
+/** The next step: one for every errno, or one by its name. */
 export type Hint = string | Readonly<Record<string, string>>
 
 /** The parts of a BpfError besides operation and errno. */
 export interface BpfErrorOptions {
   /** By default one that the errno alone suggests. */
   readonly hint?: Hint | undefined
-  /** What libbpf said. */
+  /** libbpf's messages. */
   readonly log?: string
   /** Ends the message. */
   readonly detail?: string | undefined

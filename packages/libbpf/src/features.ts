@@ -1,4 +1,4 @@
-/** What this kernel can do, found by trying. Each answer costs a system call or a few; nothing is left behind. */
+/** The abilities of this kernel, found by trying. Each answer costs a system call or a few; nothing is left behind. */
 import { closeSync, existsSync } from 'node:fs'
 import { text, u32 } from './codec.ts'
 import { BPF_SK_MSG_VERDICT, MAP_TYPES, PROGRAM_TYPES } from './constants.ts'

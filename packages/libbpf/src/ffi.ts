@@ -2,10 +2,10 @@
  * The C functions of libbpf.so.1 and libc, each with its type: the only file that imports koffi.
  *
  * Ownership is said at each declaration: `owned` pointers must be given back to the function named, `borrowed` ones
- * belong to somebody else and end with him. Arguments are always only read during the call, unless said otherwise.
+ * belong to another object and end with it. Arguments are always only read during the call, unless said otherwise.
  * libbpf 1.x returns `-errno` from functions that return int, and NULL with errno from those that return a pointer.
  */
-// What C returns is believed, and each declaration names its whole type at once.
+// The code trusts what C returns, and each declaration names its whole type at once.
 /* oxlint-disable typescript/no-unsafe-type-assertion, typescript/no-unnecessary-type-parameters */
 import koffi from 'koffi'
 import { LibbpfError } from './base-error.ts'
@@ -287,7 +287,7 @@ export const bpf_map__initial_value: (
   size: BigUint64Array,
 ) => Ptr<'data'> | null = bpf('void *bpf_map__initial_value(void *map, size_t *size)')
 
-// --- libbpf: descriptors. What they return is an owned descriptor: close it.
+// --- libbpf: descriptors. They return an owned descriptor: close it.
 export const bpf_obj_get: (path: string) => Fd = bpf('int bpf_obj_get(const char *path)')
 export const bpf_obj_pin: (fd: Fd, path: string) => number = bpf(
   'int bpf_obj_pin(int fd, const char *path)',

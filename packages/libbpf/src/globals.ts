@@ -8,7 +8,7 @@ import * as ffi from './ffi.ts'
 interface Section {
   readonly variable: GlobalVariable
   readonly map: ffi.Ptr<'bpf_map'>
-  /** What the section holds before the load; libbpf makes it the map's value. */
+  /** The section's content before the load; libbpf makes it the map's value. */
   readonly initial: ffi.Ptr<'data'>
   readonly size: number
 }

@@ -11,7 +11,7 @@
  * ```
  *
  * Every handle owns one resource (or borrows it from its object) and is disposed once, by `using` or
- * `[Symbol.dispose]()`; use afterwards throws. What fails throws a BpfError with errno, name, hint and libbpf's log.
+ * `[Symbol.dispose]()`; use afterwards throws. A failed call throws a BpfError with errno, name, hint and libbpf's log.
  */
 export type { NetfilterHook, NetfilterPlace, TcxDirection, XdpMode } from './attach/network.ts'
 export { type ErrorDetails, LibbpfError } from './base-error.ts'

@@ -1,4 +1,4 @@
-/** What the kernel says about a descriptor: BPF_OBJ_GET_INFO_BY_FD, the members that every kernel since 5.15 has. */
+/** The kernel's facts about a descriptor: BPF_OBJ_GET_INFO_BY_FD, the members that every kernel since 5.15 has. */
 import { endianness } from 'node:os'
 import { text } from './codec.ts'
 import { BPF_CGROUP_SOCK_OPS, BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE } from './constants.ts'
@@ -9,7 +9,7 @@ import { openFd } from './libc.ts'
 
 const LITTLE = endianness() === 'LE'
 
-/** What the kernel tells of a map: struct bpf_map_info. Linux 4.15. */
+/** The kernel's facts about a map: struct bpf_map_info. Linux 4.15. */
 export interface MapInfo {
   /** `enum bpf_map_type` */
   readonly type: number
@@ -25,7 +25,7 @@ export interface MapInfo {
   readonly name: string
 }
 
-/** What the kernel tells of a program: struct bpf_prog_info. Linux 4.13; the counters 5.1. */
+/** The kernel's facts about a program: struct bpf_prog_info. Linux 4.13; the counters 5.1. */
 export interface ProgramInfo {
   /** `enum bpf_prog_type` */
   readonly type: number
@@ -41,7 +41,7 @@ export interface ProgramInfo {
   readonly runCount: bigint
 }
 
-/** What the kernel tells of a link: struct bpf_link_info. Linux 5.8. */
+/** The kernel's facts about a link: struct bpf_link_info. Linux 5.8. */
 export interface LinkInfo {
   /** `enum bpf_link_type` */
   readonly type: number
@@ -97,7 +97,7 @@ export function linkInfo(fd: Fd): LinkInfo {
   }
 }
 
-/** Every program that is loaded in this kernel; needs CAP_SYS_ADMIN. One that goes away meanwhile is left out. */
+/** Every program that is loaded in this kernel; needs CAP_SYS_ADMIN. A program that goes away meanwhile is left out. */
 export function loadedPrograms(): ProgramInfo[] {
   const programs: ProgramInfo[] = []
   const next = new Uint32Array(1)
@@ -116,8 +116,7 @@ function programOfId(id: number): readonly ProgramInfo[] {
 }
 
 /**
- * How programs of one type are attached to a cgroup, which decides who else may be: `multi`, beside any number of others;
- * `override`, until somebody attaches one below; `exclusive`, and nobody below.
+ * How programs of one type are attached to a cgroup. `multi` allows any number of others. `override` lasts until another one is attached below. `exclusive` allows none below.
  */
 export type CgroupMode = 'multi' | 'override' | 'exclusive'
 

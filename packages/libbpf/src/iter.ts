@@ -66,7 +66,7 @@ export class IterLink extends Link {
     }
   }
 
-  /** Walks once, for programs that write nothing: three system calls, no allocation. What is written is dropped. */
+  /** Walks once, for programs that write nothing: three system calls, no allocation. The output is dropped. */
   run(): void {
     const fd = this.#create()
     try {

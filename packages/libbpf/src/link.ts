@@ -125,8 +125,7 @@ export function createLink(
 }
 
 /**
- * A sk_msg program on a sockmap or sockhash of a kernel before 6.10, which has no link for it: the map itself holds
- * the program, so it stays attached as long as the map lives, whatever becomes of this process.
+ * A sk_msg program on a sockmap or sockhash of a kernel before 6.10, which has no link for it. The map itself holds the program. So it stays attached as long as the map lives, even after this process.
  */
 export class SockmapAttachment extends Handle implements Attachment {
   readonly pinnable = false

@@ -1,5 +1,5 @@
 /**
- * What libbpf says while it works: caught, kept for the next error, never printed. libbpf has one print function for
+ * Catches libbpf's messages and keeps them for the next error. They are never printed. libbpf has one print function for
  * the whole process, so the thread that loads this module last gets the messages.
  */
 import * as ffi from './ffi.ts'
@@ -55,7 +55,7 @@ export function startLog(): void {
   )
 }
 
-/** What libbpf has said since `startLog`. */
+/** libbpf's messages since `startLog`. */
 export function takeLog(): string {
   const text = messages.join('').trimEnd()
   messages = []

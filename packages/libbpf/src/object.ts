@@ -175,8 +175,7 @@ export class LoadedObject extends ObjectHandle {
   }
 
   /**
-   * Registers the table of functions of a `SEC(".struct_ops")` variable with the kernel, by the variable's name. What
-   * comes back outlives the object. Linux 5.6; `SEC(".struct_ops.link")`, whose link can be pinned, needs Linux 6.4 and
+   * Registers the table of functions of a `SEC(".struct_ops")` variable with the kernel, by the variable's name. The result outlives the object. Linux 5.6; `SEC(".struct_ops.link")`, whose link can be pinned, needs Linux 6.4 and
    * libbpf 1.2. Throws EEXIST when the kernel has a table of this name.
    */
   attachStructOps(name: string): Attachment {
@@ -206,7 +205,7 @@ export interface OpenOptions {
   readonly name?: string
   /**
    * A BTF file, ELF or raw, to relocate CO-RE accesses against, for kernels without /sys/kernel/btf/vmlinux. Programs that
-   * are attached by BTF (tp_btf, fentry, iterators, struct_ops) need the kernel's own all the same.
+   * are attached by BTF (tp_btf, fentry, iterators, struct_ops) need the kernel's own BTF anyway.
    */
   readonly btfPath?: string
 }

@@ -31,7 +31,7 @@ export function openPin(what: string, path: string): Fd {
   )
 }
 
-/** What is pinned at the path, by its name in the kernel: a map's or a program's own, a link's is its program's. */
+/** The object that is pinned at the path, by its name in the kernel: a map's or a program's own, a link's is its program's. */
 export function inspectPin(path: string): { kind: 'map' | 'program' | 'link'; name: string } {
   using fd = openPin('pin', path)
   const about = readFileSync(`/proc/self/fdinfo/${fd.number}`, 'utf8')

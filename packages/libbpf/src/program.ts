@@ -164,7 +164,7 @@ export class Program extends Handle {
       try {
         return createLink(what, this, map.fd, BPF_SK_MSG_VERDICT)
       } catch (error) {
-        // What a kernel says that does not know the link; what else it may mean, bpf_prog_attach will repeat.
+        // The answer of a kernel that does not know the link. If it means something else, bpf_prog_attach repeats it.
         if (mode === 'link' || !(error instanceof BpfError && error.errno === EINVAL)) throw error
       }
     }
@@ -208,8 +208,7 @@ export class Program extends Handle {
 
   /**
    * Runs the program once (BPF_PROG_TEST_RUN); returns what it returns. A `SEC("syscall")` program reads its context from
-   * `context` and writes it there, Linux 5.14. A `SEC("tc")` program has a packet of `packet` on the loopback device of
-   * the calling thread's network namespace, at least 14 bytes, and takes the fields of struct __sk_buff from `context`.
+   * `context` and writes it there, Linux 5.14. A `SEC("tc")` program sees `packet`, of at least 14 bytes, on the loopback device of the calling thread's network namespace. It takes the fields of struct __sk_buff from `context`.
    */
   run(context?: Uint8Array, packet?: Uint8Array): number {
     const opts: ffi.TestRunOpts = {

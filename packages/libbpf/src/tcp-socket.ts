@@ -90,7 +90,7 @@ export class TcpSocket extends Handle {
     }
   }
 
-  /** What there is to read, up to `size` bytes; empty at the end of the stream. Throws ETIMEDOUT after a second. */
+  /** The bytes that can be read, up to `size` bytes; empty at the end of the stream. Throws ETIMEDOUT after a second. */
   receive(size: number): Uint8Array {
     const buffer = new Uint8Array(size)
     const operation = `receive by ${this.what}`

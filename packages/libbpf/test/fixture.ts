@@ -48,7 +48,7 @@ function compile(name: string, directory: string): string {
 }
 
 /**
- * Opens the object without its programs, but for those named: so a test depends on no more of the kernel than it says.
+ * Opens the object with the named programs only, so that a test depends on no other part of the kernel.
  */
 export function openWith(path: string, ...programs: string[]): OpenObject {
   const object = BpfObject.open(path)
@@ -112,7 +112,7 @@ export function mappedFile(pattern: RegExp): string {
   return path
 }
 
-/** What the process's file descriptors point to; the descriptor of the listing itself is left out. */
+/** The targets of the process's file descriptors; the descriptor of the listing itself is left out. */
 export function openDescriptors(): string[] {
   return readdirSync('/proc/self/fd')
     .map((number) => {

@@ -46,7 +46,7 @@ const colours: Readonly<Record<AgentState, 'green' | 'yellow' | 'red'>> = {
   refused: 'red',
 }
 
-/** What to do where it does not accelerate. */
+/** The next step, if it does not accelerate. */
 const next: Readonly<Partial<Record<AgentState, string>>> = {
   disabled: '`meshaccel resume` switches redirecting on again',
   draining: 'connections are leaving; `meshaccel resume` switches redirecting on again',

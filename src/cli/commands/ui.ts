@@ -35,7 +35,7 @@ const command: CommandModule<object, { socket: string; port: number }> = {
     }
     const end = environment.endSignal()
     using agent = new SteadyClient(socket)
-    // Who may not ask, or asks where no agent is, hears it here rather than on the page.
+    // A user without the right to ask, or without an agent, gets the error here and not on the page.
     await agent.call('Status', {})
     const server = await PageServer.listen(port, pageApi(agent, environment.env))
     environment.stdout.write(`${server.url}\n`)

@@ -1,8 +1,8 @@
-/** What BTF cannot say of the maps. Their layouts are in generated.ts. */
+/** Facts about the maps that BTF lacks. Their layouts are in generated.ts. */
 
 import { type Reason, reasonNames } from '../generated-names.ts'
 
-/** Of linux/socket.h. */
+/** From linux/socket.h. */
 export const AF_INET = 2
 export const AF_INET6 = 10
 

@@ -1,4 +1,4 @@
-/** What the probes found, kept in the settings for an agent that adopts them. */
+/** Keeps the answers of the probes in the settings, for an agent that adopts the pins. */
 import type { ConfigRecord } from '../maps/generated.ts'
 import { consequences, type Probe } from './policy.ts'
 

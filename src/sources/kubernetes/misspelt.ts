@@ -60,7 +60,7 @@ function ours(key: string): AnnotationName | undefined {
   return annotationNames.find((each) => key === annotationKey(each))
 }
 
-/** What was found of keys: the same few are on all pods, and in each event of them. */
+/** The findings for each set of keys. The same few sets are on all pods, and in each of their events. */
 const guesses = new BoundedMap<string, AnnotationName | undefined>(1_000)
 
 /** The annotation of ours that the key may have been meant to be. */

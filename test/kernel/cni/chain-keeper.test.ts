@@ -149,7 +149,7 @@ void test('a binary that goes is restored; where it cannot be, the entry goes', 
   const { look, said, state } = keeping(node)
   look()
   const { mode, size } = statSync(binary)
-  // A node upgrade unpacks its plugins anew.
+  // A node upgrade unpacks its plugins again.
   rmSync(binary)
   look()
   t.match(statSync(binary), { mode, size })

@@ -1,5 +1,5 @@
 /**
- * What main.ts runs in each kernel: the self-test, and then what there is to do under the policy that it allows. Tells of
+ * main.ts runs this in each kernel: the self-test, and then the checks of the policy that it allows. Tells of
  * each part into the file of the first argument; runs the arms of the conformance suite that the second one names.
  */
 import { spawnSync } from 'node:child_process'

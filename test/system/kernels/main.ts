@@ -1,6 +1,5 @@
 /**
- * `npm run test:kernels -- [WORD...]`: boots Debian's kernels under qemu, which needs no KVM; each must earn its policy, and do
- * what guest.ts does as this machine's kernel does it, but for what test/kernel/conformance/elsewhere.ts knows. WORDs choose
+ * `npm run test:kernels -- [WORD...]`: boots Debian's kernels under qemu, which needs no KVM. Each must earn its policy. Each must behave in guest.ts as this machine's kernel does, apart from what test/kernel/conformance/elsewhere.ts knows. WORDs choose
  * lines of the matrix: by suite, series or policy. Ends with a table and a line `N passed, N failed`.
  */
 import { execFileSync, spawnSync } from 'node:child_process'

@@ -26,8 +26,7 @@ void test('Envoy in the middle, for HTTP/1.1, HTTP/2, gRPC and WebSocket', async
   })
   const mesh = await Mesh.make(t, { pods: 3 })
   const [client, proxy, server] = [mesh.pod(0), mesh.pod(1), mesh.pod(2)]
-  // Envoy closes a connection of HTTP/1.1 after an answer that began before its request had come to the end, on plain
-  // TCP as well, and the next request may be under way.
+  // Envoy closes a connection of HTTP/1.1 after an answer that began before its request had come to the end. It does so on plain TCP as well. The next request may be under way.
   const echo = { host: server.address, ...SERVERS, waits: true }
   await server.script('echo-server', echo).take('ready')
   await server.script('grpc-server', { host: server.address, port: SERVERS.grpc }).take('ready')

@@ -6,7 +6,7 @@ import { Fd, Handle } from '../handle.ts'
 import { duplicate } from '../libc.ts'
 import { type Attachment, Link } from '../link.ts'
 
-/** What the kernel says of a table that is unregistered already: before, and while its map is being freed. */
+/** The kernel's answers for a table that is unregistered already: before its map is freed, and meanwhile. */
 const GONE: ReadonlySet<number> = new Set([-2, -115])
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What a test needs to see of the node on which it runs, in that node's own pid and network namespaces.
+ * A test's view of its node, from that node's own pid and network namespaces.
  * `samples PORT` prints what the agent counts, twenty times a second; `footprint SECONDS` what the agent costs;
  * `signal NAME` sends the agent a signal.
  */
