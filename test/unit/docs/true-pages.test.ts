@@ -72,10 +72,14 @@ void test('each link of a page leads to a file or a heading that is there', asyn
 })
 
 void test('each npm script that a page names is there', async (t) => {
-  const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
-  const found = named(/npm run ([\w:-]+)/g)
+  const found = named(/npm run ([\w:-]+(?: --workspace [\w/-]+)?)/g)
   t.ok(found.length > 5)
-  for (const [page, name] of found) t.ok(name in scripts, `${page}: npm run ${name}`)
+  for (const [page, line] of found) {
+    const [name = '', workspace] = line.split(' --workspace ')
+    const path = workspace === undefined ? 'package.json' : `packages/${workspace}/package.json`
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(read(path))
+    t.ok(name in scripts, `${page}: npm run ${line}`)
+  }
 })
 
 void test('each command and option that a page names is there', async (t) => {
