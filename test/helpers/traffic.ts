@@ -36,7 +36,7 @@ export class TrafficPrograms implements Disposable {
   path(name: string): string {
     let path = this.#compiled.get(name)
     if (path === undefined) {
-      const adversity = `adversity/programs/${name}.c`
+      const adversity = `kernel/adversity/programs/${name}.c`
       const source = existsSync(join(packageRoot, 'test', adversity))
         ? adversity
         : name === 'stress'
