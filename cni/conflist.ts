@@ -174,6 +174,6 @@ export function notAList(reason: string): MeshaccelError {
   return new MeshaccelError(reason, {
     code: 'BAD_CNI_CONF',
     operation: 'read a CNI configuration',
-    hint: 'Container runtimes cannot use such a file either: its owner has to mend it.',
+    hint: 'Container runtimes cannot use such a file either: its owner has to fix it.',
   })
 }

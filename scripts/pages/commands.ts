@@ -17,10 +17,11 @@ async function helpOf(...argv: readonly string[]): Promise<string> {
   return said.trim()
 }
 
-/** The commands below a command, as its help lists them. */
+/** The commands below a command, as the list before its options names them. The examples are not read. */
 function subcommands(command: string, help: string): string[] {
   const listed = new RegExp(`^ +meshaccel ${command} (\\w[\\w-]*)`, 'gm')
-  return [...help.matchAll(listed)].map(([, name = '']) => name)
+  const [list = ''] = help.split('\nOptions:')
+  return [...list.matchAll(listed)].map(([, name = '']) => name)
 }
 
 async function section(...words: string[]): Promise<string> {

@@ -41,7 +41,7 @@ export function mountMissing(findings: readonly Finding[]): Mounted {
       throw new MeshaccelError(`${found}, and it cannot be mounted: ${String(cause)}`, {
         code: 'NOT_ON_THIS_MACHINE',
         operation: 'check this machine',
-        hint: `Mend it: ${mend}`,
+        hint: `Fix it: ${mend}`,
         cause,
       })
     }

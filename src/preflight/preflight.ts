@@ -75,4 +75,4 @@ export function refuse(findings: readonly Finding[], levels: readonly Level[] = 
 
 /** The consequence of a finding, and the fix. */
 export const explain = ({ means, mend }: Finding): string =>
-  mend === undefined ? means : `${means} Mend it: ${mend}`
+  mend === undefined ? means : `${means} Fix it: ${mend}`

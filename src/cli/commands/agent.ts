@@ -56,7 +56,7 @@ const command: CommandModule<object, Args> = {
         },
         cri: {
           type: 'string',
-          describe: "The container runtime's socket [default: every known one that is there]",
+          describe: "The container runtime's socket [default: all known ones that exist]",
           requiresArg: true,
         },
         metrics: {
@@ -70,7 +70,7 @@ const command: CommandModule<object, Args> = {
         default: {
           choices: ['on', 'off'] as const,
           default: 'off' as const,
-          describe: 'Whether a pod that does not say `enabled` is',
+          describe: 'Whether pods are enrolled that have no annotation or key `enabled`',
           requiresArg: true,
         },
         cap: {
@@ -88,7 +88,7 @@ const command: CommandModule<object, Args> = {
         policy: {
           choices: requestedPolicies,
           default: 'auto' as const,
-          describe: "auto takes the self-test's; the others are for tests",
+          describe: 'auto takes the policy that the self-test finds; the others are for tests',
           requiresArg: true,
         },
         measure: {
@@ -107,32 +107,33 @@ const command: CommandModule<object, Args> = {
           type: 'string',
           default: '1s',
           describe:
-            'With --otlp: how long a slow request takes, at least: 50ms, 1s, or milliseconds',
+            'With --otlp: report requests that take at least this long: 50ms, 1s, or milliseconds',
           requiresArg: true,
         },
         'cleanup-on-exit': {
           type: 'boolean',
           default: false,
-          describe: 'At the end drain and remove everything',
+          describe: 'Drain and remove everything when the agent ends',
         },
         'log-level': {
           choices: ['debug', 'info', 'warn', 'error'] as const,
           default: 'info' as const,
-          describe: 'The least that is logged, to the standard error output',
+          describe: 'The lowest level that is logged, to the standard error output',
           requiresArg: true,
         },
       }),
       {
         usage: 'agent --pods kubernetes|file:PATH',
         about:
-          'Runs the node agent in the foreground. SIGTERM ends it and leaves its pins, so that live connections ' +
-          'stay fast until a successor adopts them.',
+          'Runs the node agent in the foreground. SIGTERM ends it and leaves its pinned BPF objects, which the next agent ' +
+          'adopts. Until then nothing new joins. Live connections stay fast under the policy strict. Under full and ' +
+          'proxies-only they are back on TCP after five seconds.',
         examples: [
           ['agent --pods kubernetes', 'on a node of a cluster'],
-          ['agent --pods file:pods.yaml', 'without one'],
+          ['agent --pods file:pods.yaml', 'without Kubernetes'],
           ['agent --pods file:pods.yaml --cleanup-on-exit', 'to try it and leave nothing behind'],
         ],
-        exit: '0 it was asked to end, 1 it could not start or not remove everything, 2 invalid command line',
+        exit: '0 ended on request, 1 could not start or could not remove everything, 2 invalid command line',
         more:
           'A pods file is YAML, re-read when it changes. The shortest one:\n' +
           'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +

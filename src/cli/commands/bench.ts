@@ -59,7 +59,7 @@ const command: CommandModule<object, Args> = {
         },
         redirect: {
           type: 'string',
-          describe: `List of how they are written: ${redirects.join(', ')} [default: the iptables that works]`,
+          describe: `List of tools that write these rules: ${redirects.join(', ')} [default: the iptables that works]`,
           requiresArg: true,
         },
         scenario: {
@@ -70,7 +70,7 @@ const command: CommandModule<object, Args> = {
         },
         modes: {
           type: 'string',
-          describe: `List of ${modes.join(', ')} [default: all but observed; quick: iptables,meshaccel,unix]`,
+          describe: `List of ${modes.join(', ')} [default: all except observed; quick: iptables,meshaccel,unix]`,
           requiresArg: true,
         },
         observe: {
@@ -105,7 +105,7 @@ const command: CommandModule<object, Args> = {
         rate: {
           type: 'number',
           describe:
-            'Measure latency at this many requests per second, too, each from the moment at which it was due',
+            'Also measure latency at this many requests per second, each from the moment at which it was due',
           requiresArg: true,
         },
         kubernetes: {
@@ -130,21 +130,25 @@ const command: CommandModule<object, Args> = {
           describe: "With --kubernetes: Istio's revision, where it injects by istio.io/rev",
           requiresArg: true,
         },
-        report: { type: 'string', describe: 'Write an HTML file, too', requiresArg: true },
+        report: {
+          type: 'string',
+          describe: 'Also write the results to this HTML file',
+          requiresArg: true,
+        },
         output: outputOption,
       }),
       {
         usage: 'bench',
         about:
-          'Two pods in network namespaces, real sidecars behind the real iptables rules, a real server and load: ' +
-          'measured with and without meshaccel. Needs no Kubernetes and leaves nothing behind. ' +
-          'Lists are separated by commas and cross.',
+          'Measures two pods with and without meshaccel. The pods are network namespaces with real sidecars behind the ' +
+          'real iptables rules, a real server and real load. Needs no Kubernetes and leaves nothing behind. ' +
+          'Lists are separated by commas. Each combination of their values is measured.',
         examples: [
           ['bench --quick', 'an impression within a minute'],
           ['bench --connections 1,16,64 --payload 81,64KiB', 'a sweep'],
           ['bench --scenario stream --report report.html', 'bulk data, with a report to hand on'],
         ],
-        exit: '0 every response was right, 1 not all were or it could not run, 2 invalid command line',
+        exit: '0 every response was right, 1 some were wrong or the bench could not run, 2 invalid command line',
       },
     ),
   handler: async (args) => {

@@ -14,12 +14,12 @@ const command: CommandModule<object, DrainArgs> = {
     withHelp(yargs.options(drainOptions), {
       usage: 'cleanup',
       about:
-        'Drains, then detaches and unpins everything of meshaccel. A running agent does it and ends; without one the ' +
-        'command does it itself. Nothing is left on the node, but for what the connections need whose readers do not read: ' +
-        'those are named, and stay as they are.',
+        'Drains, then detaches and unpins everything of meshaccel. A running agent does this and ends. Without an agent ' +
+        'the command does it. Connections whose readers do not read stay as they are, with the parts that they need. ' +
+        'The command names them.',
       examples: [
         ['cleanup', 'uninstall from this node'],
-        ['cleanup --force', 'the same, and reset the connections of those that do not read'],
+        ['cleanup --force', 'the same, and reset connections whose readers do not read'],
       ],
       exit: '0 nothing is left, 1 something is, 2 invalid command line',
     }),

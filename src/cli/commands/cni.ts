@@ -176,7 +176,7 @@ function replaced(directory: string): MeshaccelError {
 
 const uninstall: CommandModule<object, UninstallArgs> = {
   command: 'uninstall',
-  describe: 'Take the plugin out of the chain; what others made of the files since stays',
+  describe: 'Take the plugin out of the chain; later changes by others stay',
   builder: (yargs) =>
     withHelp(
       yargs.options({

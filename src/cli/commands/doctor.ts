@@ -37,16 +37,16 @@ const command: CommandModule<object, Args> = {
       {
         usage: 'doctor',
         about:
-          'Looks for what is missing or odd on this machine, and says how to mend it. Then it runs the self-test that the agent runs before it attaches anything, with real sockets in a scratch cgroup, ' +
-          'and prints the verdict on every probe and the policy that follows. Needs no agent and disturbs none.',
+          'Looks for what is missing or odd on this machine, and says how to fix it. Then it runs the self-test that the agent runs before it attaches anything, with real sockets in a scratch cgroup, ' +
+          'and prints the result of every probe and the policy that follows. Needs no agent and disturbs none.',
         examples: [
           ['doctor', 'before the first agent, or after a new kernel'],
           ['doctor -o json', 'for a report'],
         ],
         exit: '0 this kernel can accelerate, 1 it cannot, 2 invalid command line',
         more:
-          'Verdicts: ok; strict, proxies-only, refused: the policy that follows at best; fatal: an agent cannot start; ' +
-          'warning: it works, and less than you may expect; note: told for information.',
+          'Results: ok; strict, proxies-only, refused: the policy that follows at best; fatal: an agent cannot start; ' +
+          'warning: it works, and less than you may expect; note: for information.',
       },
     ),
   handler: async (args) => {
@@ -144,7 +144,7 @@ interface Entry {
 const ofFinding = ({ check, level, found, means, mend }: Finding): Entry => ({
   name: check,
   verdict: level,
-  texts: [`${found}. ${means}`, ...(mend === undefined ? [] : [`mend it: ${mend}`])],
+  texts: [`${found}. ${means}`, ...(mend === undefined ? [] : [`fix it: ${mend}`])],
 })
 
 const ofProbe = ({ name, ok, detail, hint }: Probe): Entry => ({
@@ -174,7 +174,7 @@ function nextAfter(
   findings: readonly Finding[],
 ): string {
   if (policy === 'refused' && probes.length === 0 && findings.length > 0) {
-    return 'mend what is marked fatal or refused above, and run `meshaccel doctor` again'
+    return 'fix what is marked fatal or refused above, and run `meshaccel doctor` again'
   }
   if (undecided) return 'try again when this machine is less busy, as an agent does by itself'
   return policy === 'refused'

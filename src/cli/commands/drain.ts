@@ -15,11 +15,12 @@ const command: CommandModule<object, DrainArgs> = {
       usage: 'drain',
       about:
         'Stops redirecting on this node and waits until every connection is back on TCP. No connection is closed, no ' +
-        'byte is lost. It stays so, over a restart of the agent too, until `meshaccel resume`. Works without an agent.',
+        'byte is lost. Redirecting stays off until `meshaccel resume`, also across restarts of the agent. Works without ' +
+        'an agent.',
       examples: [
-        ['drain', 'at most as long as it takes by default'],
+        ['drain', 'with the default timeout'],
         ['drain --timeout 120', 'when readers are slow'],
-        ['drain --force', 'resets the connections of those that do not read at all'],
+        ['drain --force', 'resets connections whose readers do not read at all'],
       ],
       exit: '0 drained, now or before; 1 some connections are still leaving; 2 invalid command line',
     }),

@@ -20,7 +20,7 @@ interface Args {
 
 const command: CommandModule<object, Args> = {
   command: 'explain <pod>',
-  describe: 'In words: whether a pod is accelerated, what is not, and what to do',
+  describe: 'Explain whether a pod is accelerated, what is not, and what to do',
   builder: (yargs) =>
     withHelp(
       yargs
@@ -29,7 +29,7 @@ const command: CommandModule<object, Args> = {
       {
         usage: 'explain NAMESPACE/NAME',
         about:
-          'Tells in words whether a pod of this node is enrolled or why not, how many of its connections go fast, why ' +
+          'Tells in words whether a pod of this node is enrolled or why not, how many of its connections are fast, why ' +
           'the others do not, and what to do next.',
         examples: [
           ['explain shop/cart-0', 'why cart-0 is fast or slow'],

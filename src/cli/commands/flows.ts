@@ -36,7 +36,7 @@ const command: CommandModule<object, Args> = {
         reason: {
           type: 'string',
           describe:
-            'Those with a direction that this reason holds, as `meshaccel reasons` names it',
+            'Only connections with a direction off the fast path for this reason, as `meshaccel reasons` names it',
           requiresArg: true,
         },
         path: {
@@ -60,7 +60,7 @@ const command: CommandModule<object, Args> = {
         examples: [
           ['flows --pod shop/cart-0', 'the connections of one pod'],
           ['flows --path tcp --limit 20', 'some that are not fast'],
-          ['flows --reason stream -o json', 'what one reason holds, for a program'],
+          ['flows --reason stream -o json', 'the connections of one reason, for a program'],
         ],
       },
     ),

@@ -25,7 +25,8 @@ const command: CommandModule<object, ShowArgs> = {
       usage: 'pods',
       about:
         'Lists the pods of this node: whether they are enrolled or why not, how many of their live connections are ' +
-        'engaged (redirected in at least one direction) or plain, and what these have sent and received by redirect.',
+        'engaged (redirected in at least one direction) or plain, and the bytes that these have sent or received by ' +
+        'redirect.',
       examples: [
         ['pods', 'all of them'],
         ['pods --watch', 'again every two seconds'],

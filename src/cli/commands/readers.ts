@@ -24,7 +24,7 @@ interface ForgiveArgs {
 
 const forgive: CommandModule<object, ForgiveArgs> = {
   command: 'forgive <pod> <program>',
-  describe: 'Trust a program again that is quarantined',
+  describe: 'Lift the quarantine of a program',
   builder: (yargs) =>
     withHelp(
       yargs
@@ -38,8 +38,8 @@ const forgive: CommandModule<object, ForgiveArgs> = {
       {
         usage: 'readers forgive NAMESPACE/NAME PROGRAM',
         about:
-          'Lifts the quarantine of a program in a pod, once what it did has been mended: its connections prove ' +
-          'themselves and join again.',
+          'Lifts the quarantine of a program in a pod. Fix the program first. Its connections join again once their ' +
+          'readers are proven.',
         examples: [['readers forgive shop/cart-0 /usr/sbin/nginx', 'nginx in cart-0']],
       },
     ),

@@ -18,12 +18,12 @@ const command: CommandModule<object, ShowArgs> = {
     withHelp(yargs.options(showOptions), {
       usage: 'reasons',
       about:
-        'Counts, since the data path was attached, how often each reason kept a send, a connection or an end from the ' +
-        'fast path: the most frequent first.',
+        'Shows how often each reason kept a send, a connection or an end from the fast path, the most frequent first. ' +
+        'Counting began when the data path was attached.',
       examples: [
         ['reasons', 'all of them, with what they mean'],
         ['reasons -o json --watch 10', 'a line of JSON every ten seconds'],
-        ['flows --reason stream', 'the live connections that one of them holds'],
+        ['flows --reason stream', 'the live connections of one reason'],
       ],
     }),
   handler: (args) =>

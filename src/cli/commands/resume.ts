@@ -11,7 +11,7 @@ const command: CommandModule<object, { socket: string }> = {
     withHelp(yargs.option('socket', socketOption), {
       usage: 'resume',
       about:
-        'Starts redirecting again after `meshaccel drain`. Connections join once they prove themselves.',
+        'Starts redirecting again after `meshaccel drain`. Connections join once their readers are proven.',
       examples: [['resume', 'idempotent, like all verbs']],
     }),
   handler: async (args) => {

@@ -10,15 +10,15 @@ import { show } from '../output/show.ts'
 
 const command: CommandModule<object, ShowArgs> = {
   command: 'status',
-  describe: 'Whether it accelerates, and how much',
+  describe: 'Whether this node accelerates, and how much',
   builder: (yargs) =>
     withHelp(yargs.options(showOptions), {
       usage: 'status',
       about:
-        'Tells whether this node accelerates, by which policy, and how much has gone which way.',
+        'Shows whether this node accelerates, under which policy, and how much took the fast path or TCP.',
       examples: [
         ['status', 'in short'],
-        ['status -o json', 'with how often each reason kept something from the fast path'],
+        ['status -o json', 'also shows how often each reason kept something from the fast path'],
         ['status --watch 1', 'again every second'],
       ],
       exit: '0 it accelerates, 1 it does not or no agent runs, 2 invalid command line',

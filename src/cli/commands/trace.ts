@@ -23,8 +23,8 @@ const command: CommandModule<object, Args> = {
     yargs
       .usage(
         '$0 trace\n\n' +
-          'Tells what happens to connections and readers of enrolled pods, until Ctrl-C. It is measured while somebody ' +
-          'traces; at most 100 events of a kind in a second, the others are counted.',
+          'Prints what happens to connections and readers of enrolled pods, until Ctrl-C. Slow ' +
+          'reads, fallbacks and refused sockets are measured only while somebody traces. At most 100 events of a kind are printed in a second; the others are counted.',
       )
       .options({
         socket: socketOption,

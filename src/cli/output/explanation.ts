@@ -57,7 +57,7 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
     const { means } = wordsOfTraffic(evidence ?? 'unknown')
     sentences.push(
       `${program} is quarantined, because of one of its connections: ${means}.`,
-      `  Next: once it is mended, \`meshaccel readers forgive ${name} ${shellWord(program)}\`.`,
+      `  Next: once it is fixed, \`meshaccel readers forgive ${name} ${shellWord(program)}\`.`,
     )
   }
   const counts = [...slow].map(([reason, held]): [string, number] => [reason, held.length])

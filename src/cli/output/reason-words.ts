@@ -33,20 +33,20 @@ export const ofPods: Readonly<Record<string, Words>> = {
   finished: { means: 'its containers have ended for good' },
   ambient: {
     means:
-      "it is of Istio's ambient mesh, and ztunnel does not serve it (yet), or it is ztunnel itself",
+      "it belongs to Istio's ambient mesh and ztunnel does not serve it yet, or it is ztunnel itself",
     next:
       'Pods are enrolled once istio-cni has annotated them with `ambient.istio.io/redirection: enabled`: ' +
       'see `kubectl -n NAMESPACE get pod NAME -o yaml`.',
   },
   'exclusions-invalid': {
     means:
-      'a `meshaccel.io/exclude-*` annotation of it or its namespace cannot be read or is misspelt, so all of its ' +
+      'a `meshaccel.io/exclude-*` annotation of the pod or its namespace is invalid or misspelt, so all of its ' +
       'traffic stays on TCP',
     next: '`kubectl -n NAMESPACE describe pod NAME` and `kubectl describe namespace NAMESPACE` show it.',
   },
   'annotation-unknown': {
     means:
-      'an annotation of it or its namespace looks like a `meshaccel.io/` annotation and is unknown, so all of its traffic ' +
+      'an annotation of the pod or its namespace looks like a `meshaccel.io/` annotation but is unknown, so all of its traffic ' +
       'stays on TCP',
     next:
       'Correct it or remove it: `kubectl -n NAMESPACE describe pod NAME` and ' +
@@ -54,19 +54,19 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   'netns-unknown': {
     means: 'its network namespace has not been found yet',
-    next: 'If this persists: the log names the container runtime that was asked, and `--cri` names another.',
+    next: 'If this persists, read in the log which container runtime was asked. Name another one with `--cri`.',
   },
   'duplicate-netns': {
     means: 'an earlier pod has the same network namespace',
-    next: 'Two entries name one namespace: remove the wrong one.',
+    next: 'Two entries name the same namespace: remove the wrong entry.',
   },
   'netns-gone': {
     means: 'its network namespace cannot be found',
-    next: 'Is it still running on this node? `meshaccel pods` shows what is.',
+    next: 'Check that it still runs on this node: `meshaccel pods` shows the pods that do.',
   },
   'pid-gone': {
-    means: 'the process that stands for it has ended',
-    next: 'Name a living pid, or the netns.',
+    means: 'the process whose pid names it has ended',
+    next: 'Name the pid of a running process, or the netns.',
   },
   'not-a-netns': {
     means: 'the file named as its network namespace is something else',
@@ -78,7 +78,7 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   'outside-cgroup': {
     means:
-      'its processes run outside of the cgroup that the agent watches, so nothing of them is seen',
+      'its processes run outside of the cgroup that the agent watches, so the agent does not see them',
     next:
       "Name the root of the host's cgroup v2 hierarchy with --cgroup; in a container: `docker run --cgroupns=host`. " +
       '`meshaccel doctor` shows what is visible.',
@@ -89,14 +89,14 @@ export const ofPods: Readonly<Record<string, Words>> = {
   },
   'netns-cookie-unsupported': {
     means: 'this kernel cannot tell network namespaces apart',
-    next: `It takes Linux ${oldestKernel} or newer.`,
+    next: `Boot Linux ${oldestKernel} or newer.`,
   },
   refused: {
     means: 'the self-test refuses this kernel',
     next: 'Run `meshaccel doctor`: it names the probe that failed.',
   },
   'enrol-failed': {
-    means: 'the data path could not take it, and tries again',
+    means: 'the agent failed to enrol it, and tries again',
     next: "The agent's log says why.",
   },
 }
@@ -107,7 +107,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   undrained: { means: 'bytes sent by TCP are still unread, and order comes first' },
   'blocked-reader': {
     means:
-      'its reader has slept in a receive since before it joined; it is accelerated after the next message',
+      'its reader has slept in the same receive since before the join; it is accelerated after the next message',
   },
   'cap-bytes': {
     means: 'its reader is slow: as many redirected bytes as the cap allows are unread',
@@ -125,7 +125,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   },
   'memory-budget': {
     means:
-      'its pod, or the node, has as much kernel memory in redirected and unread messages as its budget allows',
+      'redirected and unread messages use all the kernel memory that the budget of its pod or of the node allows',
     next: 'Find out what its readers wait for. `meshaccel flows` shows what is unread.',
   },
   rcvlowat: {
@@ -139,7 +139,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
     next: 'Switch it on again with `meshaccel resume`.',
   },
   'agent-stale': {
-    means: 'the agent has not run for five seconds',
+    means: 'no agent has run for some seconds',
     next: 'Start it again: it adopts the live connections.',
   },
   'peer-gone': { means: 'its other end has just closed' },
@@ -158,8 +158,8 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
     means: 'its reader started to read in a way that redirected bytes do not survive',
     next: '`meshaccel readers` names the program.',
   },
-  'join-timeout': { means: 'its ends could not join at the same time' },
-  'half-closed': { means: 'one end has closed its half' },
+  'join-timeout': { means: 'its two ends did not both join in time' },
+  'half-closed': { means: 'one end has closed its sending half (shutdown)' },
   'reader-holds-lock': {
     means:
       "its reader holds the socket's lock inside a receive, so the sender would have to wait for it",
@@ -173,14 +173,14 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
       '(in a pods file `blockingReaders: accelerate`).',
   },
   'claimed-elsewhere': {
-    means: "a socket of it is in somebody else's sockmap",
+    means: "one of its sockets is in another program's sockmap",
     next: '`meshaccel doctor` lists the sockops and sk_msg programs of others on this node; see docs/NEIGHBOURS.md.',
   },
   reset: {
     means: 'it was reset: its reader would have missed some redirected bytes',
     next: '`meshaccel readers` names the program, which is quarantined now.',
   },
-  short: { means: 'it has not taken turns often enough yet' },
+  short: { means: 'its ends have not answered each other often enough yet' },
   'remote-peer': {
     means: 'its other end is not in an enrolled pod of this node',
     next:
@@ -196,15 +196,18 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   'self-connect': { means: 'it is connected to itself' },
   'second-claim': {
     means: 'another socket claims to be the same end',
-    next: 'TCP_REPAIR or a forged handshake is at work: find out whose.',
+    next: 'Find out which program uses TCP_REPAIR or forges handshakes.',
   },
   'forged-handshake': {
     means: 'its handshake was not made by packets (TCP_REPAIR)',
     next: 'A migrated or forged socket; it stays on TCP.',
   },
   'table-full': { means: 'there are more connections than the tables hold' },
-  busy: { means: 'the kernel could not take it just then; it is tried again' },
-  'peer-unproven': { means: 'the reader at its other end has not proven itself' },
+  busy: {
+    means:
+      'the kernel could not add its socket to the sockhash at that moment; the agent tries again',
+  },
+  'peer-unproven': { means: 'the reader at its other end is not proven yet' },
   unseen: { means: 'nothing has been read from it yet' },
   waitall: { means: 'its reader waits for whole buffers (MSG_WAITALL)', next: nothingToDo },
   'truncated-read': {
@@ -212,7 +215,8 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
     next: nothingToDo,
   },
   unaccounted: {
-    means: 'its bytes leave the socket by another way than recv: splice, the kernel, or a mapping',
+    means:
+      'its bytes leave the socket without recv: by splice, by a kernel reader, or by a mapped receive',
     next: nothingToDo,
   },
   'socket-option': {
@@ -220,13 +224,13 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
       'its socket has an option that redirected bytes do not honour (time stamps, SO_PEEK_OFF, SO_OOBINLINE)',
     next: nothingToDo,
   },
-  splice: { means: 'its reader has turned to splice', next: nothingToDo },
+  splice: { means: 'its reader has started to use splice', next: nothingToDo },
   quarantined: {
     means: 'its program is quarantined',
     next: '`meshaccel readers` shows the evidence, `meshaccel readers forgive` lifts it.',
   },
   overtaken: {
-    means: 'its reader took TCP bytes before redirected ones that had been sent earlier',
+    means: 'its reader took TCP bytes before redirected bytes that were sent earlier',
     next: '`meshaccel readers` names the program.',
   },
   stuck: {

@@ -214,8 +214,8 @@ void test('one command names each cause and the next step', async (t) => {
     await host.explains(
       tt,
       'shop/stock',
-      /\/stress is quarantined, because of one of its connections: its reader has turned to splice/,
-      /Next: once it is mended, `meshaccel readers forgive shop\/stock .*\/stress`/,
+      /\/stress is quarantined, because of one of its connections: its reader has started to use splice/,
+      /Next: once it is fixed, `meshaccel readers forgive shop\/stock .*\/stress`/,
     )
     tt.match(await calling.end(), { error: '' })
     tt.match(await serving.end(), { error: '' })

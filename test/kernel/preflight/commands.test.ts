@@ -34,7 +34,7 @@ void test('the bench names a bpffs that it cannot have, before it sets anything 
     t.equal(code, 1)
     t.equal(stdout, '')
     t.match(stderr, named)
-    t.match(stderr, /Mend it: /)
+    t.match(stderr, /Fix it: /)
     t.notMatch(stderr, /round 1/)
   }
 })
@@ -113,8 +113,8 @@ void test('doctor shows what is missing in place of probes that could not run', 
   })
   const table = runBroken(meshaccel('doctor'), surroundings).stdout
   t.match(table, /^refused +btf +the kernel does not tell its types/m)
-  t.match(table, /^ +mend it: boot a kernel with CONFIG_DEBUG_INFO_BTF=y/m)
-  t.match(table, /^next: mend what is marked/m)
+  t.match(table, /^ +fix it: boot a kernel with CONFIG_DEBUG_INFO_BTF=y/m)
+  t.match(table, /^next: fix what is marked/m)
 })
 
 void test('an old Node is named before anything is loaded that needs a newer one', async (t) => {

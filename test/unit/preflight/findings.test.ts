@@ -145,7 +145,7 @@ void test('everything that is fatal is told at once', async (t) => {
   t.throws(() => refuse(findings), {
     code: 'NOT_ON_THIS_MACHINE',
     message: 'check this machine: this is Node 18.1.0',
-    hint: /Node 20 or newer is needed\. Mend it: .*\n  Also the cgroup \/nowhere does not exist/,
+    hint: /Node 20 or newer is needed\. Fix it: .*\n  Also the cgroup \/nowhere does not exist/,
   })
   t.doesNotThrow(() => refuse(examine(agent, machineWith({}))))
 })

@@ -137,7 +137,7 @@ export class Readers {
         reason: `${namespace}/${name} ${program}`,
         size: program,
         means: `of ${namespace}/${name} is quarantined; of one of its connections: ${words.traffic[evidence]?.means ?? evidence}.`,
-        next: 'Once it is mended, `meshaccel readers forgive` trusts it again.',
+        next: 'Once it is fixed, `meshaccel readers forgive` trusts it again.',
       })),
       ({ reason }) => reason,
     )
