@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* How a connection joins. Both ends become wanted. Then one end enters the sockhash, and the other
- * one follows. Then the verdict may redirect.
+ * one follows. Then the verdict may redirect. R1 to R7 are the rules in verdict.bpf.c.
  */
 #ifndef MESHACCEL_SCAN_JOIN_H
 #define MESHACCEL_SCAN_JOIN_H
@@ -12,7 +12,7 @@
 
 /* The kernel's answer for a socket that has another sk_msg program. */
 #define EBUSY 16
-/* Why a socket is barred from the sockhash, whatever its readers do. */
+/* Why a socket must not enter the sockhash, regardless of its readers. */
 static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -25,8 +25,8 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 	if (sk->sk_rcvlowat > 1)
 		return REASON_RCVLOWAT;
 	/* Redirected bytes have no time stamps and no mark of an urgent byte, and a peek at them
-	 * ignores SO_PEEK_OFF. They also lack TCP_INQ. gRPC sets that on every connection, and
-	 * works without it. */
+	 * ignores SO_PEEK_OFF. They do not report TCP_INQ either. That is no obstacle: gRPC sets
+	 * TCP_INQ on every connection, and works without it. */
 	if (sk->sk_tsflags || sk->sk_peek_off >= 0 ||
 	    sk->__sk_common.skc_flags &
 		(1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCVTSTAMP) |
@@ -43,8 +43,8 @@ static __always_inline __u32 gid_of(const struct tcp_sock *tp)
 	return socket ? BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_gid.val) : NO_GID;
 }
 
-/* Whether the pod's sidecar opened the socket. A sidecar that runs as root is told from other root
- * processes by its gid. */
+/* Whether the pod's sidecar opened the socket. If the sidecar runs as root, its gid
+ * distinguishes it from other root processes. */
 static __always_inline bool is_proxy(const struct tcp_sock *tp, const struct end *end)
 {
 	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
@@ -118,7 +118,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 	attend(conn, slot);
 }
 
-/* R3: pays for the memory that both directions may hold without asking. */
+/* R3: charges the pod for the memory that both directions may hold without a further charge. */
 static __always_inline bool pay_for_join(struct conn *conn)
 {
 	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, ROLES * DIRECTION_BYTES))
@@ -128,7 +128,8 @@ static __always_inline bool pay_for_join(struct conn *conn)
 	return true;
 }
 
-/* Joining stops at a lower bound than the verdict, so that connections do not go back and forth. */
+/* The bound for joins is lower than the bound of the verdict. So connections do not go back and
+ * forth. */
 static __always_inline bool tcp_memory_is_short(const struct tcp_sock *tp,
 						const struct config *config)
 {
@@ -148,8 +149,8 @@ struct books {
 	__u32 pad;
 };
 
-/* Whether both ends' receives account now for all that left their queues. A splice after the last
- * receive would show. */
+/* Whether the receives of both ends account for all bytes that left their queues. A splice since
+ * the last receive leaves a difference. */
 static long both_balance(__u32 index, struct books *books)
 {
 	books->balance = books->conn && books_balance(books->conn, ROLE_CLIENT) &&
@@ -165,7 +166,7 @@ static __always_inline bool books_of_both_balance(struct conn *conn)
 	return books.balance;
 }
 
-/* Why the connection of this end does not begin to join now. */
+/* Why the connection of this end may not begin to join now. */
 static __always_inline enum reason not_joining(const struct tcp_sock *tp, const struct end *end,
 					       const struct config *config)
 {

@@ -20,8 +20,8 @@ static __always_inline bool tcp_unread(const struct conn_end *reader)
 					 peek(struct tcp_sock, reader->sk, copied_seq);
 }
 
-/* Requests that the agent walks over the pod's sockets and wakes this end's reader. The next scan
- * passes the request on. */
+/* Asks the agent to walk over the pod's sockets and to wake this end's reader. The next scan hands
+ * this request to the agent. */
 static __always_inline void kick(struct conn *conn, __u32 slot, int role)
 {
 	__sync_fetch_and_or(&conn->kick, 1U << role);
@@ -49,8 +49,7 @@ static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
 	bpf_map_delete_elem(&meshaccel_members, &key);
 	forget_socket(end, slot, role);
 	end->member = 0;
-	/* An edge-triggered reader may mistake its last redirected bytes for the end of the
-	 * available bytes.
+	/* An edge-triggered reader may take its last redirected bytes for the last bytes available.
 	 */
 	if (tcp_unread(end))
 		kick(conn, slot, role);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Finds the two ends of a connection by their claims on its identity, and gives the connection a
  * slot. Only the scan makes and deletes claims and slots. A close only sets a mark (closed.bpf.h),
- * so it cannot race with them.
+ * so a close does not race with the scan.
  */
 #ifndef MESHACCEL_SCAN_PAIR_H
 #define MESHACCEL_SCAN_PAIR_H
@@ -12,8 +12,8 @@
 #include "memory.bpf.h"
 #include "peek.bpf.h"
 
-/* The end is wanted again after some more turns. Their number doubles each time, up to the limit.
- */
+/* Takes the end off the list of wanted ends until it has taken more turns. Their number doubles
+ * each time, up to a limit. */
 static __always_inline void postpone(struct end *end, enum reason why)
 {
 	end->why = why;

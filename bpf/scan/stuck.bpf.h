@@ -9,7 +9,7 @@
 #include "scan/pair.bpf.h"
 #include "scan/tend.bpf.h"
 
-/* Limit for the waiting threads of one socket that a sweep looks at. */
+/* A sweep looks at this many waiting threads of one socket at most. */
 #define WAITERS_MAX 16
 /* Number of sweeps from one check for a closed socket to the next. */
 #define GONE_SWEEPS 4
@@ -17,7 +17,7 @@
 extern const void woken_wake_function __ksym __weak;
 
 /* A thread that sleeps in a receive or a splice of the socket, or NULL. A thread that sleeps in a
- * send waits in the same way. While there is one, the answer is NULL. */
+ * send looks the same in the list. So the answer is NULL while any thread waits in a send. */
 static __noinline struct task_struct *sleeping_reader(__u64 sk)
 {
 	struct wait_queue_head *head = &peek(struct sock, sk, sk_wq)->wait;
@@ -39,7 +39,7 @@ static __noinline struct task_struct *sleeping_reader(__u64 sk)
 	return NULL;
 }
 
-/* Counts how often in a row a sweep found something. */
+/* Counts in how many sweeps in a row something was so. */
 static __always_inline __u8 in_a_row(__u8 count, bool is_so)
 {
 	return !is_so ? 0 : count < 0xff ? count + 1 : count;
@@ -89,7 +89,7 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 	reader->swept_received = received;
 }
 
-/* Finds changes of a member that no program has seen. */
+/* Finds changes of a member that no BPF program has seen. */
 static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *end = &conn->ends[role & 1];
@@ -107,7 +107,7 @@ static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role
 		stop(conn, slot, REASON_BLOCKING_READER);
 }
 
-/* Finds a closed socket: both programs may have missed the close. */
+/* Finds a closed socket. Both programs that report a close may have missed it (closed.bpf.h). */
 static __always_inline void find_closed(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *end = &conn->ends[role & 1];
@@ -131,8 +131,7 @@ static long sweep(__u32 slot, struct pass *pass)
 	state = state_of(conn);
 	if (state == CONN_FREE)
 		return 0;
-	/* A reader that starts to splice sees no redirected byte, and waits for more without end.
-	 */
+	/* A reader that starts to splice sees no redirected bytes, and would wait forever. */
 	if (is_member_state(state))
 		pass->watch = 1;
 	turn = !((slot + config->sweep) % GONE_SWEEPS);
@@ -154,7 +153,7 @@ static long sweep(__u32 slot, struct pass *pass)
 	return 0;
 }
 
-/* Finds watched sockets whose close no program has reported. Each sweep looks at a part of the
+/* Finds watched sockets whose close no BPF program has reported. Each sweep looks at a part of the
  * table, so that WATCHED_SWEEPS of them cover all of it. */
 static long sweep_watched(__u32 index, const __u32 *first)
 {
@@ -185,8 +184,8 @@ static __always_inline void sweep_a_part(const struct config *config)
 	bpf_loop(count, sweep_watched, &first, 0);
 }
 
-/* Drops one claim that no second end shares. Its socket has closed, or does not return to it. The
- * queue holds claims in the order of their age. */
+/* Drops one claim that is still without a second end. Its first socket has closed, or no longer
+ * renews its claim. The queue holds claims in the order of their age. */
 static long give_up_claim(__u32 index, void *unused)
 {
 	struct due_claim due;

@@ -8,8 +8,9 @@
 #include "quarantine.bpf.h"
 #include "scan/leave.bpf.h"
 
-/* A flag beside the netns cookie, which the kernel counts up from 1. The agent may give new members
- * their settings later.
+/* A flag in the netns cookies that a scan writes. The kernel counts cookies up from 1, so this bit
+ * is free. It says that no reader waits there: the agent may give the new members their settings
+ * later.
  */
 #define SETTINGS_ONLY (1ULL << 63)
 
@@ -17,7 +18,7 @@
 struct pass {
 	struct seq_file *seq;
 	const struct config *config;
-	/* The scan has more to do soon. */
+	/* The next scan should come soon. */
 	__u32 busy;
 	/* The splice watch is needed. */
 	__u32 watch;
@@ -25,8 +26,8 @@ struct pass {
 
 /* Whether the end has read all that was redirected to it, or never will. The program of a closed
  * socket may still read bytes that the socket holds. The kernel takes a closed socket out of the
- * sockhash by itself. After that our removal changes nothing for these bytes. The psock lives on
- * while a thread is inside a receive, even if that thread does not run for long. */
+ * sockhash by itself. After that our removal does not affect these bytes. The psock lives on while
+ * a thread is inside a receive, even if that thread does not get the CPU for a long time. */
 static __always_inline bool may_leave(struct conn *conn, int role)
 {
 	const struct conn_end *end = &conn->ends[role & 1];
@@ -65,8 +66,8 @@ static __always_inline enum reason must_leave(const struct conn *conn, const str
 }
 
 /* Handles TCP bytes that lie unread on a member. Its reader may have asked FIONREAD, which reported
- * 0. Such a reader advances only with each kick, so progress between two kicks is no excuse.
- * Returns whether such bytes exist. */
+ * 0. Such a reader advances only with each kick, so progress between two kicks does not reset the
+ * count. Returns whether such bytes exist. */
 static __always_inline bool wake_reader(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *reader = &conn->ends[role & 1];
@@ -97,8 +98,7 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 		stop(conn, slot, reason);
 		return true;
 	}
-	/* The connection is over: the other end follows, or was reset. TCP serves its reader
-	 * better. */
+	/* One end has closed, so the connection is over. Its other end is better off on TCP. */
 	if (is_closed(&conn->ends[ROLE_CLIENT]) || is_closed(&conn->ends[ROLE_SERVER])) {
 		seal(conn, slot, REASON_NONE);
 		return true;

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Decides for each send of a member whether it goes straight to the peer's queue or takes TCP. The
- * rules are R1 to R7.
+ * rules:
+ *
+ *	R1	A direction changes its path only when its reader has read all earlier bytes.
+ *	R2	The reader must be able to see redirected bytes: must_stop() and tcp_drained().
+ *	R3	Redirected and unread bytes are bounded. Over a cap the direction becomes mixed.
+ *	R4	A stream of small sends makes its connection leave.
+ *	R5	A connection that is leaving takes TCP. If redirecting is off, all take TCP.
+ *	R6	Only a socket in ESTABLISHED or CLOSE_WAIT redirects.
+ *	R7	Without an agent a direction returns to TCP, unless the policy is strict.
  *
  * They rest on two facts. tcp_bpf_recvmsg drains the redirected queue (psock->ingress_msg) before
  * the TCP queue. A reader that is already blocked in the plain tcp_recvmsg sees only the TCP queue.
  *
  * The verdict runs under the lock of the sending socket, so a direction has one writer. The kernel
- * drops that lock between the verdict and the peer's queue. So a redirect may be under way while a
- * scan looks. Hence the order in redirect(): announce the bytes, then check whether the connection
- * is sealed. The scan does the reverse: it seals, then reads what is announced. So one of the two
- * sees the other. Once the connection is sealed, all that is under way is announced.
+ * drops that lock between the verdict and the peer's queue. A redirect may be under way while a
+ * scan looks. Therefore redirect() first announces the bytes (`sent`), then checks whether the
+ * connection is sealed. The scan first seals, then reads what is announced. So at least one of the
+ * two sees the other. Once the connection is sealed, all bytes that are under way are announced.
  *
  * The verdict reads the peer through the kernel address that the scan noted. The address may be
  * stale, because the peer can close at any time. The redirect comes last and finds the peer by its
@@ -19,9 +27,9 @@
 #include "drained.bpf.h"
 #include "memory.bpf.h"
 
-/* An upper bound of the bytes that one end has redirected to the other and that are unread. The
- * caller's own sendmsg holds one reference. If no other thread is inside, an empty queue decides.
- */
+/* An upper bound of the bytes that one end has redirected to the other and that are unread. Newer
+ * kernels keep this number in the psock. On others an empty queue means 0, if no other thread than
+ * the caller is in sendmsg. The caller itself holds one reference to the psock. */
 GLOBAL_FUNCTION __u32 unread_bytes(struct conn *conn, __u32 role)
 {
 	const struct conn_end *reader;
@@ -57,7 +65,8 @@ static long count_one(__u32 index, struct counting *counting)
 	return 0;
 }
 
-/* R3. The list may change meanwhile. That affects only the estimate. */
+/* R3. Counts the messages in the redirected queue. The list may change meanwhile. That affects only
+ * the estimate. */
 GLOBAL_FUNCTION __u32 count_messages(__u64 psock)
 {
 	struct counting counting = {
@@ -101,7 +110,7 @@ static __noinline int ask_for_watch(void)
 	return 0;
 }
 
-/* R3: whether this many bytes more may wait in the peer's queue. The queue belongs to the other
+/* R3: whether this many more bytes may wait in the peer's queue. The queue belongs to the other
  * processor, so the verdict rarely looks at it. It does so when the bytes redirected since the last
  * look may exceed what the direction may hold. */
 static __always_inline enum reason bounded(const struct tcp_sock *tp, struct conn *conn, __u32 role,
@@ -156,7 +165,7 @@ static __always_inline bool is_stream(const struct end *end, struct direction *d
 	       direction->run_bytes / STREAM_MESSAGE_BYTES < direction->run_messages;
 }
 
-/* R2, R5, R7: why a direction returns to TCP at its next drained point. */
+/* R2, R5, R7: why a direction returns to TCP as soon as its redirected bytes are read. */
 static __always_inline enum reason must_stop(const struct conn *conn, const struct config *config,
 					     const struct conn_end *reader)
 {
@@ -209,9 +218,9 @@ GLOBAL_FUNCTION int pass(struct conn *conn, __u32 slot, __u32 role, __u32 reason
 	return SK_PASS;
 }
 
-/* A connection that is leaving takes TCP even while redirected bytes are unread: recv reads those
- * first. Splice does not read them first. New bytes must not reach it, so the connection is reset.
- */
+/* A connection that is leaving takes TCP even while redirected bytes are unread, because recv reads
+ * those first. Splice does not read them first. A reader that splices must not get the new bytes,
+ * so the connection is reset. */
 GLOBAL_FUNCTION int leave_by_tcp(struct conn *conn, __u32 slot, __u32 role, __u32 reason)
 {
 	if (!conn)
