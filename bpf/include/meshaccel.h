@@ -51,15 +51,15 @@
 /* Another agent has put a socket of the connection into its sockmap: the next attempt comes after
  * this time. */
 #define CLAIMED_NS (60 * SEC_NS)
-/* A connection that left of its own accord joins again after this time. The time doubles with each
- * leave, up to the limit. */
+/* A connection that has left may join again after this time. The time doubles with each leave, up
+ * to the limit. It does not apply after some reasons: see back_off(). */
 #define BACKOFF_NS  (100 * MSEC)
 #define BACKOFF_MAX 5
 /* A member is kicked if its TCP bytes lie unread from one scan to the next. After this many such
  * scans it leaves. */
 #define STUCK_SCANS 5
-/* A thread sleeps in a receive that does not see redirected bytes. If bytes lie unread over this
- * many sweeps in a row meanwhile, they will never be read. */
+/* A thread sleeps in a receive that does not see redirected bytes. If redirected bytes lie unread
+ * during this many sweeps in a row, they will never be read. */
 #define SWEEP_NS     (200 * MSEC)
 #define STUCK_SWEEPS 3
 /* A reader that holds its socket's lock over this many sweeps in a row makes its peer wait in send.

@@ -9,7 +9,7 @@ import { examine, explain, refuse } from '../preflight/preflight.ts'
 import type { NetnsLookup } from '../reconcile/netns-cache.ts'
 
 /**
- * Throws NOT_ON_THIS_MACHINE if the agent cannot run here. Logs other oddities and mounts what is missing. The mounts
+ * Throws NOT_ON_THIS_MACHINE if the agent cannot run here. Logs the other findings and mounts what is missing. The mounts
  * stay, because pins live on them.
  */
 export function prepareMachine(

@@ -134,7 +134,7 @@ export class Observer implements Disposable {
   }
 }
 
-/** The least value that is not 0; 0 if all are. */
+/** The smallest value above 0, or 0 if there is none. */
 const least = (thresholds: readonly number[]): number => {
   const wanted = thresholds.filter((threshold) => threshold > 0)
   return wanted.length === 0 ? 0 : Math.min(...wanted)

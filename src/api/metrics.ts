@@ -37,7 +37,7 @@ export class Metrics {
   )
   readonly #events = this.#counter(
     'events_total',
-    'What was told at once: quarantines and resets; the others while somebody traces.',
+    'Events, by kind. Quarantines and resets always count, the others only while somebody traces.',
     'kind',
   )
   readonly #connections = this.#gauge('connections', 'Open connections of enrolled pods.', 'state')
@@ -51,13 +51,13 @@ export class Metrics {
   )
   readonly #synced = this.#gauge(
     'source_synced',
-    '1 once all pods of the source were acted upon.',
+    '1 once the agent has handled all pods of the source.',
     'source',
   )
   readonly #build = this.#gauge('build_info', 'Always 1.', 'version', 'kernel')
   readonly #reconciled = new Histogram({
     name: 'meshaccel_reconcile_seconds',
-    help: "From the sources' pods to the maps.",
+    help: 'From a report of pods by the sources to the maps.',
     buckets: [0.0001, 0.001, 0.01, 0.1, 1, 10],
     registers: [this.#registry],
   })

@@ -224,7 +224,7 @@ export class KernelDatapath implements Datapath {
       // The members stay redirected, and no agent will be running to attach the splice watch when a member needs it.
       this.#spliceWatch.need()
       await this.#settingsWalks.walkNow()
-      // Where members stay redirected without an agent, the higher cap applies from now on.
+      // Members stay redirected without an agent, so the hard cap applies from now on.
       setConfig(this.#programs, { heartbeatNs: 0n })
     }
     this.#spliceWatch[Symbol.dispose]()

@@ -270,7 +270,7 @@ export async function cleanupKernelDatapath(pinDir: string, options: DrainOption
         {
           code: 'UNKNOWN_PINS',
           operation: `remove ${pinDir}`,
-          hint: 'All else was removed. Run `meshaccel cleanup` of the version that made it, or remove it by hand.',
+          hint: 'Everything else was removed. Run `meshaccel cleanup` of the version that made it, or remove it by hand.',
         },
       )
     },

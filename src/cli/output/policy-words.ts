@@ -1,8 +1,7 @@
 const ofPolicies: Readonly<Record<string, string>> = {
-  full: 'every reader that proves itself is accelerated',
-  strict:
-    'every reader that proves itself is accelerated; a connection that falls back to TCP leaves at once',
-  'proxies-only': 'only what sidecars read is accelerated',
+  full: 'every proven reader is accelerated',
+  strict: 'every proven reader is accelerated; a connection that falls back to TCP leaves at once',
+  'proxies-only': 'only bytes that sidecars read are accelerated',
   refused: 'nothing is accelerated; all traffic takes the normal stack',
 }
 

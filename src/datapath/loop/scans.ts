@@ -169,8 +169,8 @@ export async function drainAll(
     code: DRAIN_TIMEOUT,
     operation: 'drain',
     hint: force
-      ? 'All else is back on TCP. These are reset, but still open: end the processes that hold them, and try again.'
-      : 'All else is back on TCP, and these follow once they have been read or closed: try again then. ' +
+      ? 'All other connections are back on TCP. These are reset, but still open: end the processes that hold them, and try again.'
+      : 'All other connections are back on TCP. These follow once they are read or closed: try again then. ' +
         '`--force` resets them.',
     retryable: true,
   })

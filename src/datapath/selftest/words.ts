@@ -23,12 +23,12 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   },
   'receive-accounting': {
     ok: 'redirected bytes are charged to the reader',
-    failed: 'redirected bytes are charged to nobody: a slow reader has no bound',
+    failed: 'redirected bytes are not charged to the reader, so nothing bounds a slow reader',
   },
   'fionread-redirected': {
     ok: 'FIONREAD counts redirected bytes',
     failed: 'FIONREAD does not count redirected bytes',
-    hint: 'Only sidecars, which do not ask, get redirected bytes. Newer kernels are right: 6.12.117, 7.2.12.',
+    hint: 'Only sidecars get redirected bytes, because they do not use FIONREAD. Newer kernels count them: 6.12.117, 7.2.12.',
   },
   splice: {
     ok: 'splice finds redirected bytes',
@@ -36,9 +36,9 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
     hint: 'Connections whose reader splices never join.',
   },
   'splice-watch': {
-    ok: 'a reader that turns to splice is seen in time',
-    failed: 'a reader that turns to splice is not seen',
-    hint: 'It takes the tracepoint syscalls/sys_enter_splice (CONFIG_FTRACE_SYSCALLS). Only sidecars get redirected bytes.',
+    ok: 'a reader that starts to use splice is seen in time',
+    failed: 'a reader that starts to use splice is not seen',
+    hint: 'This needs the tracepoint syscalls/sys_enter_splice (CONFIG_FTRACE_SYSCALLS). Without it only sidecars get redirected bytes.',
   },
   ordering: {
     ok: 'bytes keep their order over changes of the path',
@@ -47,11 +47,11 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-tcp': {
     ok: "FIONREAD counts a member's TCP bytes",
     failed: "FIONREAD does not count a member's TCP bytes",
-    hint: 'So members do not stay on TCP: they leave at once. Newer kernels are right: 6.12.117, 7.2.12.',
+    hint: 'A connection that falls back to TCP leaves the fast path at once. Newer kernels count them: 6.12.117, 7.2.12.',
   },
   'half-close': {
-    ok: 'redirected bytes come before the end',
-    failed: 'the end comes too early',
+    ok: 'a half-closed connection delivers its redirected bytes before the end',
+    failed: 'a half-closed connection ends before its redirected bytes are read',
   },
   reset: {
     ok: 'a reset is seen',
@@ -64,6 +64,6 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'foreign-programs': {
     ok: 'no other sockops or sk_msg program',
     failed: 'there are other sockops or sk_msg programs',
-    hint: 'A socket in the sockmap of another program cannot join; `bpftool prog show` tells more.',
+    hint: 'A socket in the sockmap of another program cannot join; `bpftool prog show` shows these programs.',
   },
 }

@@ -120,7 +120,7 @@ void test('the page in Chromium', async (whole) => {
       /^odd-reader of accounts\/profile-\w+ is quarantined/,
     )
     await sees(t, tab.locator('#proven'), /^\d+ of \d+ receiving ends have proven/)
-    await sees(t, tab.locator('#policy'), /^Policy strict: every reader that proves itself/)
+    await sees(t, tab.locator('#policy'), /^Policy strict: every proven reader/)
     const failed = tab.locator('#probes-failed li')
     t.equal(await failed.count(), 2)
     await sees(t, failed.first(), /^For information: splice does not find .*never join\.splice$/)

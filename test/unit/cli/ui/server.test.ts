@@ -118,7 +118,7 @@ void test('an answer is the state of the agent, with words; several tabs share o
       hops: [{ ends: { client: /^shop\/frontend/, server: /^shop\/catalogue/ }, engaged: 40 }],
       moreHops: 0,
     },
-    policyMeans: /^every reader that proves itself/,
+    policyMeans: /^every proven reader/,
     words: {
       traffic: { stream: { means: /small messages/ }, waitall: { means: /MSG_WAITALL/ } },
       pods: { disabled: { next: /meshaccel\.io\/enabled/ } },
