@@ -85,7 +85,7 @@ async function parse(environment: CliEnvironment): Promise<string> {
     .strictCommands()
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      // Yargs throws YErrors for what is wrong with the command line; all else comes from a command.
+      // Yargs throws YErrors for what is wrong with the command line; all other errors come from a command.
       if (error && error.name !== 'YError') throw error
       throw new UsageError(message ?? error?.message ?? 'usage')
     })

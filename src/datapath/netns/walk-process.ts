@@ -111,7 +111,7 @@ export class WalkProcess implements Walker {
     this.#ended ??= new MeshaccelError(why instanceof Error ? why.message : String(why), {
       code: 'WALKER_ENDED',
       operation: `run ${this.#process.spawnfile}`,
-      hint: 'The next walk starts it anew. If the file is missing, build it with `npm run setup`.',
+      hint: 'The next walk starts it again. If the file is missing, build it with `npm run setup`.',
       retryable: true,
       ...(why instanceof Error && { cause: why }),
     })

@@ -13,7 +13,7 @@ export class SelfTest {
     const { policy, kernel, version, source } = overview.status
     setProse(
       byId('policy'),
-      `Policy \`${policy}\`: ${policyMeans}. \`meshaccel doctor\` runs it anew.`,
+      `Policy \`${policy}\`: ${policyMeans}. \`meshaccel doctor\` runs it again.`,
     )
     const pods = source.synced ? `pods from ${source.name}` : `waiting for ${source.name}`
     setText(byId('kernel'), `Linux ${kernel}, meshaccel ${version}, ${pods}.`)
