@@ -3,12 +3,13 @@
  * rules:
  *
  *	R1	A direction changes its path only when its reader has read all earlier bytes.
- *	R2	The reader must be able to see redirected bytes: must_stop() and tcp_drained().
+ *	R2	Both ends are members. A connection that is leaving takes TCP.
  *	R3	Redirected and unread bytes are bounded. Over a cap the direction becomes mixed.
  *	R4	A stream of small sends makes its connection leave.
- *	R5	A connection that is leaving takes TCP. If redirecting is off, all take TCP.
+ *	R5	The reader must be able to see redirected bytes: must_stop() and tcp_drained().
  *	R6	Only a socket in ESTABLISHED or CLOSE_WAIT redirects.
- *	R7	Without an agent a direction returns to TCP, unless the policy is strict.
+ *	R7	If redirecting is off, all take TCP. Without an agent they do so, too, unless the
+ *		policy is strict.
  *
  * They rest on two facts. tcp_bpf_recvmsg drains the redirected queue (psock->ingress_msg) before
  * the TCP queue. A reader that is already blocked in the plain tcp_recvmsg sees only the TCP queue.
@@ -184,7 +185,7 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 	return REASON_NONE;
 }
 
-/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP. R2: a reader that may
+/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP. R5: a reader that may
  * have been blocked in tcp_recvmsg when it became a member has returned since. */
 static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 					       const struct direction *direction,
