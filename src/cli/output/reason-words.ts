@@ -221,7 +221,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   },
   'socket-option': {
     means:
-      'its socket has an option that redirected bytes do not honour (time stamps, SO_PEEK_OFF, SO_OOBINLINE)',
+      'its socket has an option that redirected bytes do not honour (time stamps, SO_PEEK_OFF, SO_OOBINLINE), or is bound to a device',
     next: nothingToDo,
   },
   splice: { means: 'its reader has started to use splice', next: nothingToDo },

@@ -34,7 +34,7 @@ void test('the document tells why a case stayed on TCP, and what nobody has expl
   const cases = compareAll(plain, { joined: kept, mid: kept, trusted: other })
   const text = renderDocument(kernel, cases, {}, [])
   t.match(text, '| [one](#one) | same (waitall) | same (waitall) | differs |')
-  t.match(text, 'Nobody has explained this yet.')
+  t.match(text, 'This has no explanation yet.')
   t.match(text, '1 cases; 0 differ, 1 more')
 })
 

@@ -37,6 +37,6 @@ ${table(ofTraffic)}
 
 void test('docs/REASONS.md says what the commands say', (t) => {
   if (process.env['MESHACCEL_REASONS'] === 'write') writeFileSync(path, page)
-  t.equal(readFileSync(path, 'utf8'), page, 'run `npm run reasons` to write it anew')
+  t.equal(readFileSync(path, 'utf8'), page, 'run `npm run reasons` to write it again')
   t.end()
 })

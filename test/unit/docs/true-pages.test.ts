@@ -86,7 +86,7 @@ void test('each command and option that a page names is there', async (t) => {
   const help = read('docs/COMMANDS.md')
   const known = new Set(matches(help, /^#+ meshaccel (.+)$/gm).map((name) => name.split(' ')[0]))
   const options = new Set(matches(help, /(--[a-z][\w-]*)/g))
-  const lines = named(/^(?:sudo )?(?:[\w./]*\/)?(meshaccel [a-z].*)$/g)
+  const lines = named(/^(?:sudo |npx |[A-Z_]+=\S+ )*(?:[\w./]*\/)?(meshaccel [a-z].*)$/g)
   t.ok(lines.length > 20)
   for (const [page, line] of lines) {
     const [, command = ''] = line.split(' ')
