@@ -12,6 +12,11 @@ is_there() { # is_there PROOF
 	fi
 }
 
+# The whole answer is read first: a closed pipe would make `pipefail` say no.
+has_candidate() { # has_candidate PACKAGE: whether apt could install it
+	[[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]
+}
+
 who=$1
 shift
 missing=()
@@ -28,9 +33,9 @@ fi
 echo "$who: installing ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-if [[ " ${missing[*]} " == *' bpftool '* ]] && ! apt-cache policy bpftool | grep -q 'Candidate: [^(]'; then
+if [[ " ${missing[*]} " == *' bpftool '* ]] && ! has_candidate bpftool; then
 	tools=linux-tools-$(uname -r)
-	apt-cache policy "$tools" | grep -q 'Candidate: [^(]' || tools=linux-tools-generic
+	has_candidate "$tools" || tools=linux-tools-generic
 	missing=("${missing[@]/#bpftool/linux-tools-common $tools}")
 fi
 # Tests start their own servers, so Debian's must not start. An existing policy stays.
