@@ -8,7 +8,7 @@ dir=${1:-.}
 
 write() { # write FILE bpf2ts-ARGUMENTS
 	mkdir -p "$(dirname "$dir/$1")"
-	node --import=tsx packages/libbpf/bin/bpf2ts.ts "${@:2}" >"$dir/$1.new"
+	node --import=tsx packages/libbpf/src/bin/bpf2ts.ts "${@:2}" >"$dir/$1.new"
 	mv "$dir/$1.new" "$dir/$1"
 }
 

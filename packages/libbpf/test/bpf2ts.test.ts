@@ -14,7 +14,7 @@ import {
 import { compileFixture, loadWith } from './fixture.ts'
 import { requireRoot } from './requirements.ts'
 
-const command = new URL('../bin/bpf2ts.ts', import.meta.url).pathname
+const command = new URL('../src/bin/bpf2ts.ts', import.meta.url).pathname
 const library = new URL('../', import.meta.url).pathname
 
 type Shape = Record<string, unknown>

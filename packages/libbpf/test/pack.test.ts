@@ -82,6 +82,9 @@ if (requireRoot(tap)) {
     const own = new RegExp(`^ *${process.pid} +\\d+ \\S`, 'm')
     t.match(output, own, 'an example runs by plain node, and lists this process')
 
+    const command = join(project, 'node_modules/.bin/bpf2ts')
+    t.match(execFileSync(command, ['--help'], { encoding: 'utf8' }), /^bpf2ts OBJECT /)
+
     const readme = readFileSync(join(installed, 'README.md'), 'utf8')
     const shown = /```ts\n(import [^]*?)```/.exec(readme)?.[1] ?? 'the README shows nothing'
     writeFileSync(join(project, 'readme.ts'), shown)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { bpf2ts, LibbpfError } from '../src/index.ts'
+import { bpf2ts, LibbpfError } from '../index.ts'
 
 const usage = `bpf2ts OBJECT [--struct NAME...] [--enum NAME...] [--map NAME...] [--be FIELD...] [--bytes FIELD...] > FILE
 
