@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Builds all that a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, the walk
-# over pods' sockets, the used part of client-node, and dist/. A target is rebuilt only when one of its inputs is
-# newer.
+# Builds all that a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, the walk over pods'
+# sockets, and the JavaScript (build-js.sh). A target is rebuilt only when one of its inputs is newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,14 +26,6 @@ if stale "$walk" src/datapath/netns/walk.c; then
 	mv "$walk.new" "$walk"
 fi
 
-bundle=build/kube-config.js
-if stale $bundle scripts/bundle-{kube-config,options}.mjs node_modules/@kubernetes/client-node/package.json; then
-	node scripts/bundle-kube-config.mjs $bundle.new
-	mv $bundle.new $bundle
-fi
-
-mapfile -d '' typescript < <(find src cni bench packages/*/src -name '*.ts' -print0)
-if stale dist/.built scripts/bundle-{cli,options}.mjs package.json src/api/*.proto "${typescript[@]}"; then
-	node scripts/bundle-cli.mjs
-	touch dist/.built
-fi
+# It takes the lock itself.
+exec 9>&-
+bash scripts/build-js.sh

@@ -1,4 +1,4 @@
-/** @type {import('esbuild').BuildOptions} The options of both bundles. */
+/** @type {import('esbuild').BuildOptions} The options of all bundles. */
 export const bundleOptions = {
   bundle: true,
   platform: 'node',

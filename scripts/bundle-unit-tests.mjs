@@ -1,9 +1,10 @@
 // bundle-unit-tests.mjs: bundles the tests of test/unit into a few files of build/test/unit, because each file that tap runs
-// costs three seconds of CPU time. It also bundles the command that some of them start. The tests need only `npm ci`.
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+// costs three seconds of CPU time. Some of them start the
+// command: build-js.sh bundles it. The tests need only `npm ci`.
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
+import { bundleOptions } from './bundle-options.mjs'
 
 process.chdir(new URL('..', import.meta.url).pathname)
 const top = 'test/unit'
@@ -20,27 +21,15 @@ for (const file of files) {
   groups.set(group, [...(groups.get(group) ?? []), file])
 }
 
-const run = (script, ...args) => {
-  execFileSync(process.execPath, [join('scripts', script), ...args], { stdio: 'inherit' })
-}
-mkdirSync('build', { recursive: true })
-// This bundle takes ten seconds, and changes only with the packages. `npm run build` checks whether it is up to date.
-if (!existsSync('build/kube-config.js')) run('bundle-kube-config.mjs', 'build/kube-config.js')
-run('bundle-cli.mjs')
-
 rmSync(out, { recursive: true, force: true })
 await build({
+  ...bundleOptions,
   entryPoints: [...groups.keys()].map((name) => ({ in: `group:${name}`, out: `${name}.test` })),
   outdir: out,
   outExtension: { '.js': '.mjs' },
-  bundle: true,
   splitting: true,
   chunkNames: 'chunks/[hash]',
   sourcemap: 'inline',
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
   plugins: [
     {
       name: 'a group imports its files; packages stay outside, apart from those of this repository',

@@ -1,20 +1,11 @@
-import { commandNames, runCli } from '../../src/cli/run.ts'
+import { commandNames } from '../../src/cli/run.ts'
+import { runCommand } from '../../test/helpers/cli-run.ts'
 import type { GeneratedPage } from './generated-page.ts'
 
 /** Resolves to the help of a command line, as a terminal of 100 columns shows it. */
 async function helpOf(...argv: readonly string[]): Promise<string> {
-  let said = ''
-  await runCli({
-    argv: [...argv, '--help'],
-    stdin: { setRawMode: () => {}, on: () => {}, off: () => {}, pause: () => {} },
-    stdout: { write: (text) => (said += text), columns: 100 },
-    stderr: { write: (text) => (said += text) },
-    env: {},
-    uid: 0,
-    endSignal: () => new AbortController().signal,
-    exitCode: 0,
-  })
-  return said.trim()
+  const { stdout } = await runCommand([...argv, '--help'], { terminalColumns: 100 })
+  return stdout.trim()
 }
 
 /** The commands below a command, as the list before its options names them. The examples are not read. */
