@@ -1,12 +1,11 @@
 /** A reader of BTF, the kernel's type format (Documentation/bpf/btf.rst): only what layouts and globals need. */
-import { endianness } from 'node:os'
 import { LibbpfError } from './base-error.ts'
 import type { CMember, CType } from './c-type.ts'
 import type { Layout } from './codec.ts'
+import { LITTLE } from './constants.ts'
 import { checkPointer } from './error.ts'
 import * as ffi from './ffi.ts'
 
-const LITTLE = endianness() === 'LE'
 const MAGIC = 0xeb9f
 
 const INT = 1

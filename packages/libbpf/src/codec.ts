@@ -1,6 +1,6 @@
 /** How a value of a map or of a global lies in memory, in the byte order of the machine unless the name says `Be`. */
 
-import { endianness } from 'node:os'
+import { LITTLE } from './constants.ts'
 
 /** Writes and reads values of one fixed-size C type. */
 export interface Codec<T> {
@@ -16,8 +16,6 @@ export interface Codec<T> {
 
 /** The type that a codec stands for. */
 export type Decoded<C> = C extends Codec<infer T> ? T : never
-
-const LITTLE = endianness() === 'LE'
 
 function number(
   size: 1 | 2 | 4,

@@ -1,5 +1,7 @@
 /** Numbers of linux/bpf.h that this binding passes to the kernel; they never change. */
 
+import { endianness } from 'node:os'
+
 export const BPF_CGROUP_SOCK_OPS = 3
 export const BPF_SK_MSG_VERDICT = 7
 export const BPF_TRACE_ITER = 28
@@ -70,3 +72,6 @@ export const AF_INET6 = 10
 export const SOCK_STREAM = 1
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
+
+/** Whether this machine is little-endian, as a DataView takes it: structs of the kernel have its byte order. */
+export const LITTLE: boolean = endianness() === 'LE'

@@ -1,13 +1,15 @@
 /** The kernel's facts about a descriptor: BPF_OBJ_GET_INFO_BY_FD, the members that every kernel since 5.15 has. */
-import { endianness } from 'node:os'
 import { text } from './codec.ts'
-import { BPF_CGROUP_SOCK_OPS, BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE } from './constants.ts'
+import {
+  BPF_CGROUP_SOCK_OPS,
+  BPF_F_ALLOW_MULTI,
+  BPF_F_ALLOW_OVERRIDE,
+  LITTLE,
+} from './constants.ts'
 import { check } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
 import { openFd } from './libc.ts'
-
-const LITTLE = endianness() === 'LE'
 
 /** The kernel's facts about a map: struct bpf_map_info. Linux 4.15. */
 export interface MapInfo {

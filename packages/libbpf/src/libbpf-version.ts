@@ -1,4 +1,4 @@
-/** Which libbpf.so.1 is loaded. */
+/** The version of the loaded libbpf.so.1. */
 import { LibbpfError } from './base-error.ts'
 import * as ffi from './ffi.ts'
 

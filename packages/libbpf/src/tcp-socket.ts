@@ -1,7 +1,6 @@
 /** TCP sockets on loopback with the calls that Node hides: FIONREAD, SO_MEMINFO, splice, a reset. They never block. */
-import { endianness } from 'node:os'
 import { closeSync } from 'node:fs'
-import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
+import { AF_INET, LITTLE, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
 import { BpfError, checkLibc } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
@@ -20,7 +19,6 @@ const SOCKADDR_SIZE = 16
 const EAGAIN = 11
 const EINPROGRESS = 115
 const ETIMEDOUT = 110
-const LITTLE = endianness() === 'LE'
 const WAIT_MS = 1000
 
 /** IPPROTO_MPTCP, Linux 5.6. */

@@ -14,12 +14,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { build, type BuildOptions } from 'esbuild'
 import { packageRoot } from '../../../src/lib/package.ts'
 import { compile } from '../../helpers/compile.ts'
 import { compileForeign } from './foreign.ts'
 import type { Check } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
+import { bundleForGuest } from '../../system/kernels/bundle.ts'
 import { SkippingVersion } from './skipping-version.ts'
 
 export interface ToldScenario {
@@ -77,28 +77,7 @@ async function makeReady(names: readonly string[]): Promise<void> {
   }
   compile('traffic/stress', 'stress', guest)
   compileForeign(guest)
-  const bundled: BuildOptions = {
-    bundle: true,
-    splitting: true,
-    entryNames: '[name]',
-    outExtension: { '.js': '.mjs' },
-    // It has native parts. The guests have no Kubernetes.
-    external: ['koffi', '#kube-config'],
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'warning',
-    // For the CommonJS packages in it; one of them looks for a file beside itself.
-    define: {
-      __dirname: JSON.stringify(join(packageRoot, 'node_modules/grpc-health-check/build/src')),
-    },
-    banner: {
-      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-    },
-  }
-  const product = ['src/cli.ts', 'src/datapath/selftest/self-test-process.ts']
-  const entryPoints = product.map((file) => join(packageRoot, file))
-  await build({ ...bundled, entryPoints: [join(here, 'guest.ts'), ...entryPoints], outdir: guest })
+  await bundleForGuest(join(here, 'guest.ts'), guest)
   for (const name of names) {
     const skips = scenarios[name]?.skips
     if (!skips) continue

@@ -5,10 +5,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { build } from 'esbuild'
 import { packageRoot } from '../../../src/lib/package.ts'
 import { documentedVerdicts } from '../../kernel/conformance/documented.ts'
 import { compile } from '../../helpers/compile.ts'
+import { bundleForGuest } from './bundle.ts'
 import { judge, summary } from './judge.ts'
 import { type Entry, matrix } from './matrix.ts'
 import type { Told } from './told.ts'
@@ -27,32 +27,7 @@ rmSync(programs, { recursive: true, force: true })
 mkdirSync(programs, { recursive: true })
 compile('kernel/conformance/probe', 'probe', programs)
 compile('traffic/stress', 'stress', programs)
-// Finding modules takes a guest ten seconds for each process, and compiling them the same again.
-await build({
-  entryPoints: [
-    join(here, 'guest.ts'),
-    join(packageRoot, 'src/cli.ts'),
-    join(packageRoot, 'src/datapath/selftest/self-test-process.ts'),
-  ],
-  entryNames: '[name]',
-  outdir: programs,
-  outExtension: { '.js': '.mjs' },
-  bundle: true,
-  splitting: true,
-  // It has native parts. The guests have no Kubernetes.
-  external: ['koffi', '#kube-config'],
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
-  // For the CommonJS packages in it; one of them looks for a file beside itself.
-  define: {
-    __dirname: JSON.stringify(join(packageRoot, 'node_modules/grpc-health-check/build/src')),
-  },
-  banner: {
-    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-  },
-})
+await bundleForGuest(join(here, 'guest.ts'), programs)
 
 console.log(`not run in the guests: the arm trusted of the conformance suite`)
 const words = process.argv.slice(2)

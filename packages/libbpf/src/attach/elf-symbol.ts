@@ -1,10 +1,9 @@
 /** Where a function lies in an ELF file: all of ELF that a uprobe needs (elf(5)). */
 import { readFileSync } from 'node:fs'
-import { endianness } from 'node:os'
 import { LibbpfError } from '../base-error.ts'
+import { LITTLE } from '../constants.ts'
 import { checkNode } from '../error.ts'
 
-const LITTLE = endianness() === 'LE'
 const ELF64 = 2
 const SHT_SYMTAB = 2
 const SHT_DYNSYM = 11

@@ -16,7 +16,7 @@ const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { auto: 0, generic: 2, nati
 /** Packets that arrive, or those that leave. */
 export type TcxDirection = 'ingress' | 'egress'
 
-/** Which packets a netfilter program sees: `enum nf_inet_hooks`, in lower case. */
+/** The point at which a netfilter program sees packets: `enum nf_inet_hooks`, in lower case. */
 export type NetfilterHook = 'pre-routing' | 'local-in' | 'forward' | 'local-out' | 'post-routing'
 
 const HOOKS: Readonly<Record<NetfilterHook, number>> = {

@@ -1,14 +1,14 @@
 /** Events of perf_event_open(2) that programs are linked to: tracepoints, probes, and a clock. */
 import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
-import { endianness, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BPF_PERF_EVENT } from '../constants.ts'
+import { BPF_PERF_EVENT, LITTLE } from '../constants.ts'
 import { checkLibc, checkNode, type Hint } from '../error.ts'
 import * as ffi from '../ffi.ts'
 import { Fd } from '../handle.ts'
+import { mountFileSystem, unmountFileSystem } from '../libc.ts'
 import { createLink, type HasFd, type Link } from '../link.ts'
 
-const LITTLE = endianness() === 'LE'
 const SYS_PERF_EVENT_OPEN: Readonly<Partial<Record<NodeJS.Architecture, number>>> = {
   x64: 298,
   arm64: 241,
@@ -23,7 +23,6 @@ const PERF_FLAG_FD_CLOEXEC = 8
 const FREQUENCY = 1n << 10n
 /** struct perf_event_attr up to config2, which every kernel takes. */
 const ATTR_BYTES = 72
-const MNT_DETACH = 2
 const DEVICES = '/sys/bus/event_source/devices'
 
 interface Event {
@@ -167,11 +166,11 @@ function inTracefs<T>(look: (root: string) => T): T {
   if (mounted !== undefined) return look(mounted)
   const root = mkdtempSync(join(tmpdir(), 'tracefs-'))
   try {
-    checkLibc('mount tracefs', () => ffi.mount('tracefs', root, 'tracefs', 0, null))
+    mountFileSystem('tracefs', root)
     try {
       return look(root)
     } finally {
-      checkLibc('unmount tracefs', () => ffi.umount2(root, MNT_DETACH))
+      unmountFileSystem(root)
     }
   } finally {
     rmdirSync(root)
