@@ -24,17 +24,62 @@ static __always_inline __u64 tcp_bytes_of(const struct tcp_sock *tp, const struc
 	return tp->bytes_received - end->bytes_before - fin;
 }
 
-/* Requests a visit of the end after the next scan. Idempotent. */
-static __always_inline void want(__u32 index, __u64 netns_cookie)
+/* The word of the list of wanted ends that holds this index. */
+static __always_inline __u64 *wanted_word(__u32 index)
 {
-	bpf_map_update_elem(&meshaccel_wanted, &index, &netns_cookie, BPF_NOEXIST);
+	struct wanted *wanted = bpf_map_lookup_elem(&meshaccel_wanted, &zero);
+
+	return wanted ? &wanted->words[index / WANTED_BITS % (MAX_WATCHED / WANTED_BITS)] : NULL;
+}
+
+static __always_inline bool is_wanted(__u32 index)
+{
+	const __u64 *word = wanted_word(index);
+
+	return word && READ_ONCE(*word) >> index % WANTED_BITS & 1;
+}
+
+/* Requests a visit of the end after the next scan. Idempotent. */
+static __always_inline void want(__u32 index)
+{
+	__u64 *word = wanted_word(index);
+
+	if (word && !is_wanted(index))
+		__sync_fetch_and_or(word, 1ULL << index % WANTED_BITS);
+}
+
+/* A visit may clear the bit of a record that another socket has just taken. That socket's next
+ * receive sets it again. */
+static __always_inline void unwant_index(__u32 index)
+{
+	__u64 *word = wanted_word(index);
+
+	if (word)
+		__sync_fetch_and_and(word, ~(1ULL << index % WANTED_BITS));
 }
 
 static __always_inline void unwant(const struct end *end)
 {
-	__u32 index = end->index;
+	unwant_index(end->index);
+}
 
-	bpf_map_delete_elem(&meshaccel_wanted, &index);
+/* The distance from this index to the next wanted end, or to the next word if this word holds none.
+ */
+static __always_inline __u32 until_wanted(__u32 index)
+{
+	const __u64 *word = wanted_word(index);
+	__u64 bits = word ? READ_ONCE(*word) >> index % WANTED_BITS : 0;
+	__u32 distance = 0, half;
+
+	if (!bits)
+		return WANTED_BITS - index % WANTED_BITS;
+	for (half = WANTED_BITS / 2; half; half /= 2) {
+		if (bits << (WANTED_BITS - half))
+			continue;
+		bits >>= half;
+		distance += half;
+	}
+	return distance;
 }
 
 static __always_inline __u32 *watched_used(void)
@@ -80,7 +125,7 @@ static __always_inline void unlist(__u32 index, __u64 cookie)
 
 	if (!watched || !cookie || READ_ONCE(watched->cookie) != cookie)
 		return;
-	bpf_map_delete_elem(&meshaccel_wanted, &index);
+	unwant_index(index);
 	if (__sync_val_compare_and_swap(&watched->cookie, cookie, 0) != cookie)
 		return;
 	/* This program may interrupt one that holds the queue's lock. The sweep tries again. */

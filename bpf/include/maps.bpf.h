@@ -80,14 +80,14 @@ struct {
 	__type(value, struct cursor);
 } meshaccel_cursor __weak SEC(".maps");
 
-/* The ends that are worth joining. The next scan names their namespaces for a visit. Key: the index
- * in watched. Value: the netns cookie. */
+/* The ends that are worth joining, one bit for each index in watched. The next scan names their
+ * namespaces for a visit. A hash map would cost each scan milliseconds, because a walk over it
+ * looks at every bucket. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ROLES *MAX_CONNS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct wanted);
 } meshaccel_wanted __weak SEC(".maps");
 
 /* Identities that at least one end claims. */

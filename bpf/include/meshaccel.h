@@ -339,6 +339,12 @@ struct watched {
 	__u64 netns_cookie;
 };
 
+/* The ends that are worth joining, by their index in watched. */
+#define WANTED_BITS 64
+struct wanted {
+	__u64 words[MAX_WATCHED / WANTED_BITS];
+};
+
 /* The index in watched at which the flow table continues. */
 struct cursor {
 	__u32 next;

@@ -63,16 +63,50 @@ static long tend_next(__u32 index, struct pass *pass)
 	return 0;
 }
 
-/* May write a namespace twice. The agent removes duplicates. */
-static long tell_wanted(struct bpf_map *map, __u32 *index, __u64 *netns_cookie, struct pass *pass)
-{
-	__u64 visit = *netns_cookie | VISIT;
+struct telling {
+	struct pass *pass;
+	__u64 last;
+	__u32 next;
+	__u32 used;
+};
 
+/* Looks at one wanted end, or skips to the next. May write a namespace twice. The agent removes
+ * duplicates. */
+static long tell_next(__u32 step, struct telling *telling)
+{
+	__u32 index = telling->next, distance;
+	struct pass *pass = telling->pass;
+	const struct watched *watched;
+	__u64 visit;
+
+	if (index >= telling->used)
+		return 1;
+	distance = until_wanted(index);
+	telling->next += distance ?: 1;
+	if (distance)
+		return 0;
+	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
+	if (!watched || !watched->cookie) {
+		unwant_index(index);
+		return 0;
+	}
 	pass->busy = 1;
 	/* The splice watch is attached before the first connection joins. */
 	pass->watch = 1;
+	visit = watched->netns_cookie | VISIT;
+	if (visit == telling->last)
+		return 0;
+	telling->last = visit;
 	bpf_seq_write(pass->seq, &visit, sizeof(visit));
 	return pass->seq->count > VISITS_OUTPUT_MAX;
+}
+
+static __always_inline void tell_wanted(struct pass *pass)
+{
+	const __u32 *used = watched_used();
+	struct telling telling = {.pass = pass, .used = used ? *used : 0};
+
+	bpf_loop(MAX_WATCHED, tell_next, &telling, 0);
 }
 
 SEC("iter/task")
@@ -84,7 +118,7 @@ int meshaccel_scan(struct bpf_iter__task *ctx)
 
 	if (ctx->task || !config)
 		return 0;
-	bpf_for_each_map_elem(&meshaccel_wanted, tell_wanted, &pass, 0);
+	tell_wanted(&pass);
 	config->scan++;
 	if (bpf_ktime_get_ns() - config->swept_ns > SWEEP_NS) {
 		config->swept_ns = bpf_ktime_get_ns();

@@ -101,7 +101,7 @@ static long survey_end(__u32 index, struct gauge *gauge)
 	gauge->tcp_bytes += tcp_bytes_by(&open);
 	gauge->unread_bytes += unread_by(&open, conn);
 	if (is_worth_joining(&open.end) && !(conn && conn->excluded))
-		want(index, open.end.netns_cookie);
+		want(index);
 	return 0;
 }
 

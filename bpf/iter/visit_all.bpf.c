@@ -28,11 +28,11 @@ int meshaccel_visit_all(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!end)
 		return 0;
 	index = end->index;
-	if (!bpf_map_lookup_elem(&meshaccel_wanted, &index))
+	if (!is_wanted(index))
 		return 0;
 	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
 	if (!watched || watched->cookie != end->cookie)
-		bpf_map_delete_elem(&meshaccel_wanted, &index);
+		unwant_index(index);
 	else if (visit((struct bpf_sock *)sk, tp, end, config))
 		bpf_seq_write(ctx->meta->seq, &at_once, sizeof(at_once));
 	return 0;

@@ -69,7 +69,7 @@ static __always_inline void received_by_tcp(struct sock *sk, struct end *end, st
 	if (sk->__sk_common.skc_bound_dev_if)
 		end->barred = REASON_SOCKET_OPTION;
 	else
-		want(end->index, end->netns_cookie);
+		want(end->index);
 }
 
 /* Since Linux 6.3. Runs after each recv, read, readv, recvmsg and their io_uring counterparts, for

@@ -15,6 +15,8 @@ struct visit {
 	struct __sk_buff *skb;
 	struct config *config;
 	__u64 netns_cookie;
+	__u32 next;
+	__u32 used;
 	__u32 at_once;
 	__u32 pad;
 };
@@ -45,20 +47,27 @@ static __always_inline struct bpf_sock *look_up(struct __sk_buff *skb, __u64 sk)
 	return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
 }
 
-static long visit_one(struct bpf_map *map, __u32 *key, __u64 *netns_cookie, struct visit *all)
+/* Visits one wanted end, or skips to the next. */
+static long visit_next(__u32 step, struct visit *all)
 {
+	__u32 index = all->next, distance;
 	const struct watched *watched;
 	const struct tcp_sock *tp;
 	struct bpf_sock *sk;
 	struct end *end;
-	__u32 index = *key;
 
-	if (*netns_cookie != all->netns_cookie || !all->config)
+	if (index >= all->used)
+		return 1;
+	distance = until_wanted(index);
+	all->next += distance ?: 1;
+	if (distance)
 		return 0;
 	watched = bpf_map_lookup_elem(&meshaccel_watched, &index);
-	sk = watched && watched->cookie ? look_up(all->skb, watched->sk) : NULL;
+	if (!watched || watched->netns_cookie != all->netns_cookie || !all->config)
+		return 0;
+	sk = watched->cookie ? look_up(all->skb, watched->sk) : NULL;
 	if (!sk) {
-		bpf_map_delete_elem(&meshaccel_wanted, &index);
+		unwant_index(index);
 		return 0;
 	}
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -66,7 +75,7 @@ static long visit_one(struct bpf_map *map, __u32 *key, __u64 *netns_cookie, stru
 	if (tp && end && end->index == index && end->cookie == watched->cookie)
 		all->at_once |= visit(sk, tp, end, all->config);
 	else
-		bpf_map_delete_elem(&meshaccel_wanted, &index);
+		unwant_index(index);
 	bpf_sk_release(sk);
 	return 0;
 }
@@ -74,13 +83,15 @@ static long visit_one(struct bpf_map *map, __u32 *key, __u64 *netns_cookie, stru
 SEC("tc")
 int meshaccel_visit(struct __sk_buff *skb)
 {
+	const __u32 *used = watched_used();
 	struct visit all = {
 	    .skb = skb,
+	    .used = used ? *used : 0,
 	    .config = config_get(),
 	    .netns_cookie = skb->cb[0] | (__u64)skb->cb[1] << 32,
 	};
 
-	bpf_for_each_map_elem(&meshaccel_wanted, visit_one, &all, 0);
+	bpf_loop(MAX_WATCHED, visit_next, &all, 0);
 	return all.at_once;
 }
 
