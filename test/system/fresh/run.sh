@@ -17,7 +17,7 @@ suites=("$@")
 roots=${MESHACCEL_FRESH_ROOTS:-/var/tmp/meshaccel-fresh}
 where=${MESHACCEL_FRESH_WHERE:-/root/meshaccel}
 steps=${MESHACCEL_FRESH_STEPS:-bench test}
-tests=${MESHACCEL_FRESH_TESTS:-test/libbpf/features.test.ts test/unit/lib/cgroup.test.ts test/kernel/bpf/toggle.test.ts}
+tests=${MESHACCEL_FRESH_TESTS:-packages/libbpf/test/features.test.ts test/unit/lib/cgroup.test.ts test/kernel/bpf/toggle.test.ts}
 
 if ((EUID)); then
 	say 'run it as root: it makes roots and mounts in them'
