@@ -39,7 +39,8 @@ compile() { # compile OUT SOURCE: one BPF object file
 	mv "$1.new" "$1"
 }
 
-headers=("$dir/vmlinux.h" bpf/include/*.h bpf/scan/*.h)
+# The verdict is compiled twice: verdict_by_probe.bpf.c includes it.
+headers=("$dir/vmlinux.h" bpf/include/*.h bpf/scan/*.h bpf/sk_msg/verdict.bpf.c)
 parts=()
 for source in bpf/{iter,observe,sk_msg,sockops,tc}/*.bpf.c; do
 	part=$dir/bpf/$(basename "${source%.bpf.c}").o

@@ -14,7 +14,7 @@
 /* Since Linux 6.2. This is no call: the verifier turns the cast into a move, and each field into a
  * load. With probes the verdict takes half as long again. Only one object may use it: libbpf 1.1
  * cannot link two objects that declare the same kernel function. */
-extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym;
+extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym __weak;
 
 #define as_struct(type, address)                                                                   \
 	((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))

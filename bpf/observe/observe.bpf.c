@@ -72,11 +72,8 @@ static __always_inline void received_by_tcp(struct sock *sk, struct end *end, st
 		want(end->index);
 }
 
-/* Since Linux 6.3. Runs after each recv, read, readv, recvmsg and their io_uring counterparts, for
- * any protocol.
- */
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
+/* Runs after each recv, read, readv, recvmsg and their io_uring counterparts, for any protocol. */
+static __always_inline int received(struct sock *sk, int ret, int flags)
 {
 	struct conn *conn;
 	struct end *end;
@@ -105,6 +102,29 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	else if (!end->barred)
 		received_by_tcp(sk, end, conn, join, flags);
 	return 0;
+}
+
+/* Since Linux 6.3. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
+{
+	return received(sk, ret, flags);
+}
+
+/* The same on kernels without that tracepoint. Each receive goes through one of these functions. A
+ * thread that slept in there while the program was attached is not counted. */
+SEC("?fexit/inet_recvmsg")
+int BPF_PROG(meshaccel_received_v4, struct socket *socket, struct msghdr *message, size_t size,
+	     int flags, int ret)
+{
+	return received(socket->sk, ret, flags);
+}
+
+SEC("?fexit/inet6_recvmsg")
+int BPF_PROG(meshaccel_received_v6, struct socket *socket, struct msghdr *message, size_t size,
+	     int flags, int ret)
+{
+	return received(socket->sk, ret, flags);
 }
 
 /* The socket behind a descriptor of the current process, 0 if it is something else. */

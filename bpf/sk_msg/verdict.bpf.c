@@ -24,9 +24,17 @@
  * stale, because the peer can close at any time. The redirect comes last and finds the peer by its
  * key. So a stale read can only cause a miss, and the message then takes TCP.
  */
+#ifndef VERDICT
 #define PEEK_BY_CAST
+#define VERDICT meshaccel_verdict
+#endif
 #include "drained.bpf.h"
 #include "memory.bpf.h"
+
+#define unread_bytes   GLOBAL(meshaccel_unread_bytes)
+#define count_messages GLOBAL(meshaccel_count_messages)
+#define pass	       GLOBAL(meshaccel_pass)
+#define leave_by_tcp   GLOBAL(meshaccel_leave_by_tcp)
 
 /* An upper bound of the bytes that one end has redirected to the other and that are unread. Newer
  * kernels keep this number in the psock. On others an empty queue means 0, if no other thread than
@@ -326,7 +334,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 }
 
 SEC("sk_msg")
-int meshaccel_verdict(struct sk_msg_md *msg)
+int VERDICT(struct sk_msg_md *msg)
 {
 	struct bpf_sock *sk = msg->sk;
 	struct conn *conn;

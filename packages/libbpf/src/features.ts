@@ -3,9 +3,13 @@ import { closeSync, existsSync } from 'node:fs'
 import { text, u32 } from './codec.ts'
 import { BPF_SK_MSG_VERDICT, MAP_TYPES, PROGRAM_TYPES } from './constants.ts'
 import { LibbpfError } from './base-error.ts'
-import { BpfError, check, errnoName } from './error.ts'
+import { BpfError, check, checkPointer, errnoName } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
+
+const KERNEL_BTF = '/sys/kernel/btf/vmlinux'
+const BTF_KIND_TYPEDEF = 8
+const BTF_KIND_FUNC = 12
 
 /** A name of `enum bpf_prog_type` without its prefix: `SK_MSG`. */
 export type ProgramType = keyof typeof PROGRAM_TYPES
@@ -82,7 +86,31 @@ export function probeBpf(): string | undefined {
 
 /** CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF). */
 export function hasKernelBtf(): boolean {
-  return existsSync('/sys/kernel/btf/vmlinux')
+  return existsSync(KERNEL_BTF)
+}
+
+/**
+ * Which of these functions the kernel's BTF describes, so that fentry and fexit may attach to them or, if it is a kfunc, programs may call them. Throws a BpfError when the kernel has no BTF.
+ */
+export function kernelFunctions(names: readonly string[]): ReadonlySet<string> {
+  return inKernelBtf(names, BTF_KIND_FUNC, '')
+}
+
+/**
+ * Which of these tracepoints the kernel's BTF describes, so that tp_btf may attach to them. Throws a BpfError when the
+ * kernel has no BTF.
+ */
+export function kernelTracepoints(names: readonly string[]): ReadonlySet<string> {
+  return inKernelBtf(names, BTF_KIND_TYPEDEF, 'btf_trace_')
+}
+
+function inKernelBtf(names: readonly string[], kind: number, prefix: string): ReadonlySet<string> {
+  const btf = checkPointer("read the kernel's BTF", () => ffi.btf__parse(KERNEL_BTF, null))
+  try {
+    return new Set(names.filter((name) => ffi.btf__find_by_name_kind(btf, prefix + name, kind) > 0))
+  } finally {
+    ffi.btf__free(btf)
+  }
 }
 
 /** Whether a sk_msg program is put on a sockmap by a link, which can be pinned. Linux 6.10. */

@@ -484,6 +484,9 @@ export const ring_buffer__epoll_fd: (ring: Ptr<'ring_buffer'>) => Fd = bpf(
 export const btf__parse: (path: string, ext: null) => Ptr<'btf'> | null = bpf(
   'void *btf__parse(const char *path, void *ext)',
 )
+export const btf__find_by_name_kind: (btf: Ptr<'btf'>, name: string, kind: number) => number = bpf(
+  'int btf__find_by_name_kind(void *btf, const char *name, uint32_t kind)',
+)
 export const btf__free: (btf: Ptr<'btf'>) => void = bpf('void btf__free(void *btf)')
 /** Borrowed from the BTF. */
 export const btf__raw_data: (btf: Ptr<'btf'>, size: Uint32Array) => Ptr<'data'> | null = bpf(

@@ -49,6 +49,8 @@ export {
   hasSockmapLink,
   type HelperProgramType,
   type MapType,
+  kernelFunctions,
+  kernelTracepoints,
   probeBpf,
   type ProgramType,
 } from './features.ts'

@@ -159,6 +159,11 @@ export class LoadedObject extends ObjectHandle {
     return new AnyMap(name, this.#mapFd(name))
   }
 
+  /** Whether the program was loaded: `setAutoload` may have left it out. */
+  isLoaded(program: string): boolean {
+    return ffi.bpf_program__fd(this.findProgram(program)) >= 0
+  }
+
   /** A program. It ends with the object. */
   program(name: string): Program {
     const pointer = this.findProgram(name)

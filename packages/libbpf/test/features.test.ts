@@ -6,6 +6,8 @@ import {
   hasMapType,
   hasProgramType,
   hasSockmapLink,
+  kernelFunctions,
+  kernelTracepoints,
 } from '../src/index.ts'
 import { requireRoot } from './requirements.ts'
 
@@ -29,6 +31,12 @@ if (requireRoot(tap)) {
     t.ok(hasHelper('SK_MSG', BPF_FUNC_map_lookup_elem))
     t.ok(hasHelper('SK_MSG', BPF_FUNC_msg_redirect_hash))
     t.notOk(hasHelper('SOCKET_FILTER', BPF_FUNC_msg_redirect_hash), 'and what none has is not')
+  })
+
+  void tap.test('what the BTF of the kernel describes', async (t) => {
+    t.same([...kernelFunctions(['inet_recvmsg', 'no_such_function'])], ['inet_recvmsg'])
+    t.same([...kernelTracepoints(['inet_sock_set_state', 'no_such'])], ['inet_sock_set_state'])
+    t.same([...kernelTracepoints(['inet_recvmsg'])], [], 'a function is no tracepoint')
   })
 
   void tap.test('links to sockmaps', async (t) => {

@@ -2,22 +2,47 @@
 
 import { BpfError } from 'libbpf'
 import type { Attachment, Link, LoadedObject, Program } from 'libbpf'
+import { RECEIVED, VERDICTS } from './load.ts'
 
-type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
+/** Returns what is to be pinned, or undefined if there is nothing to attach. */
+type Attach = (object: LoadedObject, cgroupPath: string) => Pinnable | undefined
+
+export type Pinnable = Pick<Attachment, 'pin'> & Disposable
 
 /**
  * The attachments, in their order. Receive accounting comes before the first connection is watched. Watching comes
  * before any socket may join.
  */
 export const ATTACHMENTS: Readonly<Record<string, Attach>> = {
-  received: (object) => object.program('meshaccel_received').attachTracing(),
-  closed: (object) => object.program('meshaccel_closed').attachTracing(),
+  received: tracing(RECEIVED.tracepoint),
+  received_v4: tracing(RECEIVED.v4),
+  received_v6: tracing(RECEIVED.v6),
+  closed: tracing('meshaccel_closed'),
   splice: attachSpliceKprobe,
   splice_call: attachSpliceTracepoint,
-  verdict: (object) =>
-    object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
+  verdict: attachVerdict,
   watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
+
+/** Attaches the program to what its section names, if this kernel has that and the program was loaded. */
+function tracing(program: string): Attach {
+  return (object) =>
+    object.isLoaded(program) ? object.program(program).attachTracing() : undefined
+}
+
+/**
+ * Attaches the verdict to the sockhash. Before Linux 6.10 the sockhash itself holds it, for as long as it exists. Then the
+ * program is pinned in place of the link.
+ */
+function attachVerdict(object: LoadedObject): Pinnable {
+  const name = object.isLoaded(VERDICTS.byCast) ? VERDICTS.byCast : VERDICTS.byProbe
+  const program = object.program(name)
+  const attachment = program.attachSkMsg(object.anyMap('meshaccel_members'))
+  if (attachment.pinnable) return attachment
+  attachment.disconnect()
+  return program
+}
+
 /**
  * Attaches the splice watch as a kprobe, which costs nothing while no process splices. Returns undefined if the kernel
  * has no kprobes.

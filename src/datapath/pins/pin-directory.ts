@@ -213,7 +213,8 @@ function pinOf(path: string): 'map' | 'program' | 'link' | undefined {
 function removePins(directory: string): void {
   assertOurs(directory)
   const names = list(directory)
-  const first = ['watch', 'verdict', 'splice', 'splice_call', 'received', 'closed']
+  const receives = ['received', 'received_v4', 'received_v6']
+  const first = ['watch', 'verdict', 'splice', 'splice_call', ...receives, 'closed']
   const order = [
     ...first.filter((name) => names.includes(name)),
     ...names.filter((name) => !first.includes(name)),

@@ -12,11 +12,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Disposables } from '../../lib/disposables.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
-import { AnyMap, BpfMap, BpfObject, bytes, hasKernelBtf, IterLink, Program, u32, u64 } from 'libbpf'
-import type { LoadedObject } from 'libbpf'
-import { oldestKernel } from '../../lib/oldest-kernel.ts'
-import { packageRoot } from '../../lib/package.ts'
+import { AnyMap, BpfMap, bytes, IterLink, Program, u32, u64 } from 'libbpf'
 import { ATTACHMENTS } from './attachments.ts'
+import { loadDataPath, OBJECT_PATH, VISITS } from './load.ts'
 import {
   type ConfigRecord,
   type CountersRecord,
@@ -33,8 +31,6 @@ import {
   type QuarantineRecord,
 } from '../maps/generated.ts'
 import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
-
-const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 
 /** The init process of the pid namespace, which every process can name. */
 const ANY_TASK = 1
@@ -73,12 +69,8 @@ export const pinnedMaps = [
 /** Exactly one of these two is pinned. It depends on the kernel, and on whether the watch is needed now. */
 const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
 
-/**
- * Exactly one of these two is pinned; it makes wanted ends join. `visit` runs inside one network namespace; Linux 7.3
- * refuses it. `visit_all` iterates over the records of all ends; some machines refuse iterators over the elements of
- * maps.
- */
-const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as const
+/** Either the first of these is pinned, or the others, as far as the kernel has their functions. */
+const RECEIVES: readonly string[] = ['received', 'received_v4', 'received_v6']
 
 const EVERY_PIN: readonly string[] = [
   pinnedMaps,
@@ -229,12 +221,13 @@ export function currentPins(pinDir: string): string {
 
 /** Whether the directory holds all pins that an agent needs to adopt it. */
 export function isComplete(directory: string): boolean {
-  const alternatives = [...SPLICE_WATCHES, ...Object.keys(VISITS)]
+  const visits = Object.keys(VISITS)
+  const alternatives = [...SPLICE_WATCHES, ...RECEIVES, ...visits]
   return (
     holdsPins(
       directory,
       EVERY_PIN.filter((name) => !alternatives.includes(name)),
-    ) && Object.keys(VISITS).some((name) => holdsPins(directory, [name]))
+    ) && [RECEIVES, visits].every((one) => one.some((name) => holdsPins(directory, [name])))
   )
 }
 
@@ -250,8 +243,7 @@ export function install(
   const partial = makePartial(pinDir)
   try {
     using stack = new Disposables()
-    const { object, visits } = load()
-    stack.use(object)
+    const object = stack.use(loadDataPath())
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of pinnedMaps) map(name).pin(join(partial, name))
     prepare(meshaccelConfigMap.of(object))
@@ -261,9 +253,12 @@ export function install(
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
     object.program(SPLICE_PROGRAM).pin(join(partial, 'splice_program'))
-    const visit = object.program(VISITS[visits])
-    if (visits === 'visit') visit.pin(join(partial, visits))
-    else stack.use(visit.attachIter(map('ends'))).pin(join(partial, visits))
+    if (object.isLoaded(VISITS.visit)) {
+      object.program(VISITS.visit).pin(join(partial, 'visit'))
+    } else {
+      const visits = object.program(VISITS.visit_all).attachIter(map('ends'))
+      stack.use(visits).pin(join(partial, 'visit_all'))
+    }
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue
       const attachment = attach(object, cgroupPath)
@@ -274,33 +269,6 @@ export function install(
     removePartial(pinDir)
     throw error
   }
-}
-
-/** Tries both variants, because only a load tells what the kernel lacks. */
-function load(): { readonly object: LoadedObject; readonly visits: keyof typeof VISITS } {
-  try {
-    return { object: loadWith('visit'), visits: 'visit' }
-  } catch (cause) {
-    try {
-      return { object: loadWith('visit_all'), visits: 'visit_all' }
-    } catch {
-      // Reports the first refusal: the second one may be specific to this machine.
-      throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
-        code: 'KERNEL_REFUSED',
-        operation: 'load the data path',
-        hint: hasKernelBtf()
-          ? `meshaccel needs Linux ${oldestKernel} or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.`
-          : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
-        cause,
-      })
-    }
-  }
-}
-
-function loadWith(visits: keyof typeof VISITS): LoadedObject {
-  using open = BpfObject.open(OBJECT_PATH)
-  for (const [name, source] of Object.entries(VISITS)) open.setAutoload(source, name === visits)
-  return open.load()
 }
 
 function readObject(): Buffer {

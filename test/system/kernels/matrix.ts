@@ -11,17 +11,18 @@ export interface Entry {
 
 const right = 'FIONREAD is right everywhere'
 const hidesTcp = "FIONREAD hides a member's TCP bytes"
+const hidesRedirected = 'FIONREAD hides redirected bytes'
 
 export const matrix: readonly Entry[] = [
   { suite: 'bullseye', series: '5.10', policy: 'refused', why: 'it has no netns cookies' },
-  { suite: 'bookworm', series: '6.1', policy: 'refused', why: 'it has no `sock_recv_length`' },
+  { suite: 'bookworm', series: '6.1', policy: 'proxies-only', why: hidesRedirected },
   { suite: 'bookworm-backports', series: '6.12', policy: 'strict', why: `${hidesTcp} (6.12.95)` },
   { suite: 'trixie', series: '6.12', policy: 'full', why: `${right} (6.12.117)` },
   {
     suite: 'trixie-backports',
     series: '6.17',
     policy: 'proxies-only',
-    why: 'FIONREAD hides redirected bytes',
+    why: hidesRedirected,
   },
   { suite: 'trixie-backports', series: '6.18', policy: 'strict', why: hidesTcp },
   { suite: 'sid', series: '7.2', policy: 'full', why: `${right} (7.2.13)` },
