@@ -40,8 +40,8 @@ export interface Ended {
 }
 
 export const defaultLimits: Limits = {
-  cpuSeconds: 30,
-  wallMs: 60_000,
+  cpuSeconds: 20,
+  wallMs: 120_000,
   memoryBytes: 1 << 30,
   processes: 4,
   diskBytes: 64 << 20,

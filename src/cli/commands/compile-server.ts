@@ -45,7 +45,7 @@ const command: CommandModule<object, Args> = {
         },
         queue: {
           type: 'number',
-          default: 64,
+          default: 32,
           describe: 'How many more may wait; others are asked to come back',
           requiresArg: true,
         },
