@@ -18,7 +18,7 @@ if stale $bundle scripts/bundle-{kube-config,options}.mjs node_modules/@kubernet
 fi
 
 mapfile -d '' typescript < <(find src cni bench packages/*/src -name '*.ts' -print0)
-if stale dist/.built scripts/bundle-{cli,options}.mjs package.json src/api/*.proto "${typescript[@]}"; then
+if stale dist/.built scripts/bundle-{cli,options}.mjs package.json src/*/*.proto "${typescript[@]}"; then
 	node scripts/bundle-cli.mjs
 	touch dist/.built
 fi

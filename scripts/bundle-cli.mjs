@@ -7,7 +7,12 @@ import { bundleOptions } from './bundle-options.mjs'
 
 const { outputFiles } = await build({
   ...bundleOptions,
-  entryPoints: ['src/cli.ts', 'src/datapath/selftest/self-test-process.ts'],
+  entryPoints: [
+    'src/cli.ts',
+    'src/datapath/selftest/self-test-process.ts',
+    // The compile service runs it in a sandbox.
+    'packages/libbpf/src/bin/bpf2ts.ts',
+  ],
   outdir: 'dist',
   outbase: '.',
   splitting: true,

@@ -115,3 +115,27 @@ export const showOptions: {
       'Show it again until Ctrl-C, every 2 seconds or as often as named: 500ms, 5s, 1m, or seconds',
   },
 }
+
+/** The certificates of one side of mutual TLS. */
+export interface IdentityArgs {
+  readonly cert: string
+  readonly key: string
+  readonly ca: string
+}
+
+const pemOption = (
+  describe: string,
+): Options & { readonly type: 'string'; readonly demandOption: true } => ({
+  type: 'string',
+  demandOption: true,
+  describe,
+  requiresArg: true,
+})
+
+export const identityOptions: Readonly<
+  Record<'cert' | 'key' | 'ca', ReturnType<typeof pemOption>>
+> = {
+  cert: pemOption('The certificate of this side, in PEM'),
+  key: pemOption('Its private key, in PEM'),
+  ca: pemOption('The authority that signs the certificates of the other side, in PEM'),
+}

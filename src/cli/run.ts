@@ -37,6 +37,8 @@ const commands: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   resume: async (add) => add((await import('./commands/resume.ts')).default),
   cleanup: async (add) => add((await import('./commands/cleanup.ts')).default),
   cni: async (add) => add((await import('./commands/cni.ts')).default),
+  compile: async (add) => add((await import('./commands/compile.ts')).default),
+  'compile-server': async (add) => add((await import('./commands/compile-server.ts')).default),
   manifests: async (add) => add((await import('./commands/manifests.ts')).default),
   'mount-bpffs': async (add) => add((await import('./commands/mount-bpffs.ts')).default),
 }

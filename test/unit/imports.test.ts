@@ -80,6 +80,8 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/sources/', [pods, lib]],
   // The snapshot for the wire is made of what the data path and the reconciler tell.
   ['src/api/', [theInterface, theNames, theTotals, 'src/reconcile/desired.ts', pods, lib]],
+  // Errors cross both services in the same way.
+  ['src/compile/', ['src/api/error-metadata.ts', lib]],
   [
     'src/agent/',
     ['src/api/', 'src/datapath/', 'src/preflight/', 'src/reconcile/', 'src/sources/', pods, lib],
@@ -87,6 +89,14 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/cli/commands/agent.ts', ['src/agent/start.ts', 'src/api/', 'src/cli/', lib]],
   ['src/cli/check-machine.ts', ['src/preflight/', 'src/cli/', lib]],
   ['src/cli/commands/cni.ts', ['cni/', 'src/cli/', lib]],
+  [
+    'src/cli/commands/compile.ts',
+    ['client', 'tls', 'wire'].map((name) => `src/compile/${name}.ts`).concat('src/cli/', lib),
+  ],
+  [
+    'src/cli/commands/compile-server.ts',
+    ['src/compile/start.ts', 'src/compile/tls.ts', 'src/cli/', lib],
+  ],
   ['src/cli/commands/mount-bpffs.ts', ['src/datapath/pins/bpffs.ts', 'src/cli/', lib]],
   [
     'src/cli/commands/bench.ts',
@@ -132,9 +142,9 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'bench/',
   ],
   // The container runtime also uses gRPC.
-  '@grpc/grpc-js': ['src/api/', 'src/sources/netns/cri.ts'],
-  '@grpc/proto-loader': ['src/api/', 'src/sources/netns/cri.ts'],
-  'grpc-health-check': ['src/api/'],
+  '@grpc/grpc-js': ['src/api/', 'src/compile/', 'src/sources/netns/cri.ts'],
+  '@grpc/proto-loader': ['src/api/', 'src/compile/', 'src/sources/netns/cri.ts'],
+  'grpc-health-check': ['src/api/', 'src/compile/'],
   'prom-client': ['src/api/'],
   // @kubernetes/client-node, bundled by scripts/build.sh.
   '#kube-config': ['src/sources/kubernetes/'],
