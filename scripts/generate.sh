@@ -20,4 +20,4 @@ write src/datapath/maps/generated.ts build/bpf/layout.bpf.o \
 	--map meshaccel_{config,pods,counters,gauge,quarantine,cursor} \
 	--bytes cidr.address cidr.mask
 write src/datapath/measure/generated.ts build/bpf/measure.bpf.o \
-	--map meshaccel_{measured,groups,measure,told}
+	--map meshaccel_{measured,groups,measure,told,trial}

@@ -1,6 +1,6 @@
 import type { Spread } from '../measure/statistics.ts'
 import { formatShort } from './format.ts'
-import { markup, type Markup } from './markup.ts'
+import { markup, type Markup } from '../../src/lib/markup.ts'
 import { linearScale } from './scale.ts'
 
 /** One bar: the median, the spread of the rounds, and each round. */

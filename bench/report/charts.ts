@@ -6,7 +6,7 @@ import { median, type Spread, spread } from '../measure/statistics.ts'
 import { type Bar, barChart } from './bars.ts'
 import { formatNumber, formatTime } from './format.ts'
 import { type Line, linePlot, plotArea } from './lines.ts'
-import type { Markup } from './markup.ts'
+import type { Markup } from '../../src/lib/markup.ts'
 import { logScale, ninesScale } from './scale.ts'
 import { ratioOf } from './text.ts'
 

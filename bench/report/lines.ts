@@ -1,4 +1,4 @@
-import { markup, type Markup } from './markup.ts'
+import { markup, type Markup } from '../../src/lib/markup.ts'
 import type { Scale } from './scale.ts'
 
 /** One line of a plot, for one mode. */

@@ -3,7 +3,7 @@ import { type Cell, formatSize, modes } from '../options.ts'
 import type { Report } from '../report.ts'
 import { counted, formatShort } from './format.ts'
 import { type Line, linePlot, plotArea } from './lines.ts'
-import type { Markup } from './markup.ts'
+import type { Markup } from '../../src/lib/markup.ts'
 import { linearScale, ordinalScale } from './scale.ts'
 import { ratioOf } from './text.ts'
 

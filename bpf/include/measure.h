@@ -18,6 +18,9 @@ enum histogram {
 	TIME_FIRST_BITS = 10,
 	SIZE_BUCKETS = 16,
 	SIZE_FIRST_BITS = 6,
+	/* Times of a trial, from 2^10 ns on: each power of two has 16 buckets of one width. */
+	TRIAL_STEP_BITS = 4,
+	TRIAL_BUCKETS = 24 << TRIAL_STEP_BITS,
 };
 
 /* Pods are measured in groups that the agent numbers: each is a namespace or a single pod. */
@@ -61,6 +64,22 @@ struct pair {
 	__u32 groups[ROLES];
 };
 
+/* Pods of a trial are measured more finely. Each has two records: for its programs, and for its
+ * proxy. */
+struct trial_key {
+	__u64 netns_cookie;
+	/* Whether the pod's sidecar opened or accepted the sockets. */
+	__u32 is_proxy;
+	__u32 pad;
+};
+
+struct trial_sums {
+	/* Bytes sent, by enum measured_path. */
+	__u64 sent_bytes[MEASURED_PATHS];
+	/* Requests that the pod made as a client, by their time. */
+	__u64 requests[TRIAL_BUCKETS];
+};
+
 struct measure_settings {
 	/* Durations from this value on are reported; 0 reports none. */
 	__u64 slow_read_ns;
@@ -69,6 +88,9 @@ struct measure_settings {
 	__u32 histograms;
 	/* Whether fallbacks and refused sockets are reported. */
 	__u32 changes;
+	/* Whether there is a trial. */
+	__u32 trial;
+	__u32 pad;
 };
 
 /* Events of one kind that were reported in the second that began then, and all that ever were
@@ -98,7 +120,9 @@ struct flow_event {
 };
 
 _Static_assert(sizeof(struct measured) == 1840, "layout");
-_Static_assert(sizeof(struct measure_settings) == 24, "layout");
+_Static_assert(sizeof(struct trial_key) == 16, "layout");
+_Static_assert(sizeof(struct trial_sums) == 3088, "layout");
+_Static_assert(sizeof(struct measure_settings) == 32, "layout");
 _Static_assert(sizeof(struct told) == 24, "layout");
 _Static_assert(sizeof(struct flow_event) == 104, "layout");
 

@@ -14,6 +14,7 @@
 #include "address.bpf.h"
 #include "ends.bpf.h"
 #include "measure.h"
+#include "proxy.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
@@ -114,6 +115,15 @@ struct {
 	__type(value, struct told);
 } meshaccel_told SEC(".maps");
 
+/* The pods of a trial. The agent makes the records, and the programs only count in them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * MAX_PODS);
+	__type(key, struct trial_key);
+	__type(value, struct trial_sums);
+} meshaccel_trial SEC(".maps");
+
 static const struct measured nothing_measured;
 
 static __always_inline const struct measure_settings *settings_get(void)
@@ -186,10 +196,37 @@ static __always_inline void add_time(struct times *times, __u64 ns)
 	times->buckets[bucket_of(ns, TIME_FIRST_BITS, TIME_BUCKETS)]++;
 }
 
+/* Each power of two has 2^TRIAL_STEP_BITS buckets. The first ones are rarely used. */
+static __always_inline __u32 trial_bucket_of(__u64 ns)
+{
+	__u32 power = bucket_of(ns, TIME_FIRST_BITS, TIME_BUCKETS), step;
+
+	if (!power)
+		return 0;
+	/* 2^(shift + TRIAL_STEP_BITS) is the power's lower bound. */
+	step = ((ns - 1) >> (power - 1 + TIME_FIRST_BITS - TRIAL_STEP_BITS)) &
+	       ((1U << TRIAL_STEP_BITS) - 1);
+	power = ((power - 1) << TRIAL_STEP_BITS) + step;
+	return power < TRIAL_BUCKETS ? power : TRIAL_BUCKETS - 1;
+}
+
 static __always_inline void add_size(struct sizes *sizes, __u32 bytes)
 {
 	sizes->sum_bytes += bytes;
 	sizes->buckets[bucket_of(bytes, SIZE_FIRST_BITS, SIZE_BUCKETS)]++;
+}
+
+/* The record of the socket's pod, if the pod is in a trial. */
+static __always_inline struct trial_sums *trial_get(const struct tcp_sock *tp,
+						    const struct end *end,
+						    const struct measure_settings *settings)
+{
+	struct trial_key key = {.netns_cookie = end->netns_cookie};
+
+	if (!settings->trial)
+		return NULL;
+	key.is_proxy = is_proxy(tp, end);
+	return bpf_map_lookup_elem(&meshaccel_trial, &key);
 }
 
 /* Reports an event of a socket, unless there were too many of its kind within this second. */
@@ -326,6 +363,7 @@ int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
 	struct crossing *crossing;
 	struct measured *measured;
 	const struct tcp_sock *tp;
+	struct trial_sums *trial;
 	struct timing *timing;
 	struct conn *conn;
 	struct end *end;
@@ -355,6 +393,9 @@ int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
 	measured = measured_get(timing, settings);
 	if (measured)
 		add_size(&measured->directions[role].sent[timing->path & 1], ret);
+	trial = trial_get(tp, end, settings);
+	if (trial)
+		trial->sent_bytes[timing->path & 1] += ret;
 
 	out = tp->write_seq + (direction ? direction->sent : 0);
 	if (!timing->counted) {
@@ -400,9 +441,11 @@ static __always_inline void read_redirected(struct sock *sk, struct timing *timi
 
 /* The first byte of the answer ends the client's turn. */
 static __always_inline void answer(struct sock *sk, struct timing *timing,
+				   const struct tcp_sock *tp, const struct end *end,
 				   struct measured *measured,
 				   const struct measure_settings *settings)
 {
+	struct trial_sums *trial;
 	__u64 duration_ns;
 
 	if (!timing->turn_ns)
@@ -411,6 +454,9 @@ static __always_inline void answer(struct sock *sk, struct timing *timing,
 	timing->turn_ns = 0;
 	if (measured)
 		add_time(&measured->requests[timing->path & 1], duration_ns);
+	trial = trial_get(tp, end, settings);
+	if (trial)
+		trial->requests[trial_bucket_of(duration_ns)]++;
 	if (settings->slow_request_ns && duration_ns >= settings->slow_request_ns)
 		tell_flow(sk, timing, EVENT_SLOW_REQUEST, REASON_NONE, duration_ns);
 }
@@ -443,7 +489,7 @@ int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
 		tell_changes(sk, timing, end, NULL);
 	measured = measured_get(timing, settings);
 	if (end->role == ROLE_CLIENT) {
-		answer(sk, timing, measured, settings);
+		answer(sk, timing, tp, end, measured, settings);
 		timing->answered = tp->write_seq + (conn ? conn->directions[ROLE_CLIENT].sent : 0);
 		timing->counted = 1;
 	}

@@ -6,6 +6,7 @@
 #define MESHACCEL_SCAN_JOIN_H
 
 #include "exclude.bpf.h"
+#include "proxy.bpf.h"
 #include "quarantine.bpf.h"
 #include "scan/leave.bpf.h"
 #include "scan/pair.bpf.h"
@@ -33,25 +34,6 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 		 1UL << bpf_core_enum_value(enum sock_flags, SOCK_URGINLINE)))
 		return REASON_SOCKET_OPTION;
 	return REASON_NONE;
-}
-
-/* The gid of the program that opened or accepted the socket; NO_GID if it has no file. */
-static __always_inline __u32 gid_of(const struct tcp_sock *tp)
-{
-	struct socket *socket = peek(struct sock, (__u64)tp, sk_socket);
-
-	return socket ? BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_gid.val) : NO_GID;
-}
-
-/* Whether the pod's sidecar opened the socket. If the sidecar runs as root, its gid
- * distinguishes it from other root processes. */
-static __always_inline bool is_proxy(const struct tcp_sock *tp, const struct end *end)
-{
-	const struct pod *pod = bpf_map_lookup_elem(&meshaccel_pods, &end->netns_cookie);
-
-	if (!pod || tp->inet_conn.icsk_inet.sk.sk_uid.val != pod->proxy_uid)
-		return false;
-	return pod->proxy_uid || (pod->proxy_gid != NO_GID && gid_of(tp) == pod->proxy_gid);
 }
 
 /* Puts the socket into the sockhash. */

@@ -1,5 +1,6 @@
 import { release } from 'node:os'
 import type { Observer } from './observer.ts'
+import type { Trials } from './trial/trials.ts'
 import { FlowsOfPair, PairTally, PairMeter } from '../api/pod-pairs.ts'
 import {
   agentState,
@@ -24,6 +25,7 @@ export interface ControlledAgent {
   readonly datapath: Datapath
   readonly seen: () => readonly SeenPod[]
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
+  readonly trials: Pick<Trials, 'run' | 'running'>
   /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
   /** Removes everything. The agent ends after it has answered the caller. */
@@ -39,6 +41,7 @@ export function agentControl({
   datapath,
   seen,
   observer,
+  trials,
   source,
   cleanup,
 }: ControlledAgent): Control {
@@ -85,6 +88,7 @@ export function agentControl({
         reasons,
         ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
         source: { name, synced, ...(error === undefined ? {} : { error }) },
+        ...(trials.running ? { trial: trials.running } : {}),
       }
     },
     pods: async () => {
@@ -101,6 +105,7 @@ export function agentControl({
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
+    trial: (request, signal) => trials.run(request, signal),
     drain: async (request) => {
       const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true

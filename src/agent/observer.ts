@@ -27,6 +27,7 @@ export class Observer implements Disposable {
   readonly #ears: Disposable
   #pods = new Map<bigint, string>()
   #untold = 0n
+  #trial: readonly bigint[] = []
   #refused = false
 
   /** If the kernel refuses the programs, nothing is measured and the log says so. */
@@ -78,6 +79,12 @@ export class Observer implements Disposable {
     this.#start()
   }
 
+  /** Counts the pods of a trial; no pods end it. Throws if the kernel refuses to measure. */
+  countTrial(netnsCookies: readonly bigint[]): void {
+    this.#trial = netnsCookies
+    this.#apply()
+  }
+
   [Symbol.dispose](): void {
     this.#watchers.clear()
     this.#ears[Symbol.dispose]()
@@ -102,6 +109,7 @@ export class Observer implements Disposable {
       slowReadMs: least(watchers.map(({ slowReadMs }) => slowReadMs)),
       slowRequestMs: least(watchers.map(({ slowRequestMs }) => slowRequestMs)),
       changes: watchers.some(({ changes }) => changes),
+      trial: this.#trial,
     })
     this.#untold = datapath.untold()
   }

@@ -3,13 +3,15 @@ import { agentControl, probePages } from './control.ts'
 import { lockAgent } from './lock.ts'
 import { prepareMachine, watchedNetns } from './machine.ts'
 import { Observer } from './observer.ts'
+import { countCpu, podCgroups } from './trial/pod-cpu.ts'
+import { Trials } from './trial/trials.ts'
 import { listenToCni, openSource, SourceFollower } from './follow-source.ts'
 import { HttpServer } from '../api/http.ts'
 import { Metrics } from '../api/metrics.ts'
 import { ControlServer } from '../api/server.ts'
 import type { DrainRequest } from '../api/views.ts'
 import { defaults, type AgentConfig } from '../lib/config.ts'
-import { cgroup2Directory } from '../lib/cgroup.ts'
+import { cgroup2Directory, findCgroup2 } from '../lib/cgroup.ts'
 import { AsyncDisposables } from '../lib/disposables.ts'
 import type { Datapath, DrainOptions } from '../datapath/datapath.ts'
 import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from '../datapath/open.ts'
@@ -138,10 +140,19 @@ async function start(
     await parts.cleanupDatapath(config.pinDir, request)
   }
   const ending = new Ending(outer, log)
+  const trials = new Trials({
+    datapath,
+    reconciler,
+    observer,
+    countCpu: (pods) => countCpu(podCgroups(pods, findCgroup2())),
+    tell: (reason, message) => source.warnOfNode?.(reason, message),
+    log,
+  })
   const control = agentControl({
     datapath,
     seen: () => reconciler.seen,
     observer,
+    trials,
     source: followed,
     cleanup: async (request) => {
       await control.drain(request)

@@ -2,7 +2,15 @@ import { Client, credentials } from '@grpc/grpc-js'
 import { createConnection } from 'node:net'
 import { MeshaccelError } from '../lib/errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
-import type { ControlMethods, FlowFilter, FlowView, TraceEventView, TraceRequest } from './views.ts'
+import type {
+  ControlMethods,
+  FlowFilter,
+  FlowView,
+  TraceEventView,
+  TraceRequest,
+  TrialEventView,
+  TrialRequest,
+} from './views.ts'
 import { loadControlService } from './wire.ts'
 
 /** A connection to the agent of this node. Methods throw MeshaccelErrors, including the agent's own. */
@@ -64,11 +72,28 @@ export class ControlClient implements Disposable {
     signal: AbortSignal,
     onHeard: () => void,
   ): AsyncGenerator<TraceEventView> {
-    const { path, requestSerialize, responseDeserialize } = this.#method('Trace')
-    const stream = this.#client.makeServerStreamRequest<TraceRequest, TraceEventView>(
+    yield* this.#events<TraceRequest, TraceEventView>('Trace', request, signal, onHeard)
+  }
+
+  /**
+   * Runs a trial. Yields its events until it is complete, the signal aborts or the agent ends. Once the stream has
+   * ended, the agent puts everything back as it was.
+   */
+  async *trial(request: TrialRequest, signal: AbortSignal): AsyncGenerator<TrialEventView> {
+    yield* this.#events<TrialRequest, TrialEventView>('Trial', request, signal)
+  }
+
+  async *#events<Request extends object, Event extends object>(
+    name: string,
+    request: Request,
+    signal: AbortSignal,
+    onHeard: () => void = () => undefined,
+  ): AsyncGenerator<Event> {
+    const { path, requestSerialize, responseDeserialize } = this.#method(name)
+    const stream = this.#client.makeServerStreamRequest<Request, Event>(
       path,
-      requestSerialize,
-      responseDeserialize,
+      requestSerialize as (request: Request) => Buffer,
+      responseDeserialize as (bytes: Buffer) => Event,
       request,
     )
     stream.once('metadata', onHeard)
@@ -76,12 +101,12 @@ export class ControlClient implements Disposable {
     signal.addEventListener('abort', cancel)
     try {
       for await (const event of stream) {
-        const typed: TraceEventView = event
+        const typed: Event = event
         yield typed
         if (signal.aborted) return
       }
     } catch (error) {
-      if (!signal.aborted) throw errorFromStatus(error, 'Trace')
+      if (!signal.aborted) throw errorFromStatus(error, name)
     } finally {
       signal.removeEventListener('abort', cancel)
       stream.cancel()

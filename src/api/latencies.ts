@@ -36,7 +36,7 @@ function latencyOf(histogram: Histogram): LatencyView {
  * Estimates a quantile as Prometheus does: values are spread evenly within a bucket. In the last bucket the result is
  * its lower bound.
  */
-function quantile({ bounds, counts, count }: Histogram, share: number): number {
+export function quantile({ bounds, counts, count }: Omit<Histogram, 'sum'>, share: number): number {
   const rank = share * count
   let below = 0
   for (const [index, inBucket] of counts.entries()) {

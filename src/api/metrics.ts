@@ -54,6 +54,11 @@ export class Metrics {
     '1 once the agent has handled all pods of the source.',
     'source',
   )
+  readonly #trial = this.#gauge(
+    'trial',
+    '1 while a trial switches the acceleration of this namespace on and off.',
+    'namespace',
+  )
   readonly #build = this.#gauge('build_info', 'Always 1.', 'version', 'kernel')
   readonly #reconciled = new Histogram({
     name: 'meshaccel_reconcile_seconds',
@@ -144,6 +149,8 @@ export class Metrics {
     for (const [probe, ok] of Object.entries(status.selfTest)) {
       this.#selfTest.set({ probe }, ok ? 1 : 0)
     }
+    this.#trial.reset()
+    if (status.trial) this.#trial.set({ namespace: status.trial.namespace }, 1)
     this.#synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
     this.#build.set({ version: status.version, kernel: status.kernel }, 1)
   }

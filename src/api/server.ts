@@ -25,6 +25,8 @@ import type {
   FlowView,
   TraceEventView,
   TraceRequest,
+  TrialEventView,
+  TrialRequest,
 } from './views.ts'
 import { controlService, loadControlService } from './wire.ts'
 
@@ -90,6 +92,11 @@ function implementation(
       call.emit('error', toStatus(error, log))
     }
   }
+  const trial: handleServerStreamingCall<TrialRequest, TrialEventView> = (call) => {
+    streamTrial(control, call, ending).catch((error: unknown) =>
+      call.emit('error', toStatus(error, log)),
+    )
+  }
   return {
     Status: unary<'Status'>(log, () => control.status()),
     Pods: unary<'Pods'>(log, async () => ({ pods: await control.pods() })),
@@ -97,6 +104,7 @@ function implementation(
     Forgive: unary<'Forgive'>(log, (reader) => ({ forgiven: control.forgive(reader) })),
     Flows: flows,
     Trace: trace,
+    Trial: trial,
     Reasons: unary<'Reasons'>(log, async () => ({ reasons: await control.reasons() })),
     Overview: unary<'Overview'>(log, () => control.overview()),
     HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
@@ -174,6 +182,24 @@ function streamEvents(
   }
   ending.addEventListener('abort', end)
   call.on('cancelled', end)
+}
+
+/** Runs a trial until it is complete, the client is gone or the agent ends. */
+async function streamTrial(
+  control: Control,
+  call: ServerWritableStream<TrialRequest, TrialEventView>,
+  ending: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController()
+  const end = (): void => stop.abort()
+  ending.addEventListener('abort', end)
+  call.on('cancelled', end)
+  try {
+    for await (const event of control.trial(call.request, stop.signal)) call.write(event)
+  } finally {
+    ending.removeEventListener('abort', end)
+  }
+  call.end()
 }
 
 function toStatus(error: unknown, log: Log): { code: number; details: string } {

@@ -31,6 +31,13 @@ export interface StatusView {
   /** The error in the pods file. Its last good content applies. */
   readonly podsFileError?: string
   readonly source: SourceView
+  readonly trial?: TrialRunningView
+}
+
+/** The trial that runs now, and whether its namespace is accelerated at the moment. */
+export interface TrialRunningView {
+  readonly namespace: string
+  readonly on: boolean
 }
 
 /** The source of pods. */
@@ -129,6 +136,57 @@ export interface TraceEventView {
 export interface TraceRequest {
   /** 0: no slow reads. */
   readonly slowReadMs: number
+}
+
+export interface TrialRequest {
+  readonly namespace: string
+  /** Of each window. The first `settleMs` do not count. */
+  readonly windowMs: number
+  readonly settleMs: number
+  readonly pairs: number
+  /** Of the order of the windows. */
+  readonly seed: number
+}
+
+/** First `begun`, then each window once it has ended. */
+export interface TrialEventView {
+  readonly begun?: TrialBegunView
+  readonly window?: TrialWindowView
+}
+
+export interface TrialBegunView {
+  /** `namespace/name` of the pods that take part. */
+  readonly pods: readonly string[]
+  readonly leftOut: readonly { readonly pod: string; readonly reason: string }[]
+  /** How requests were measured before. */
+  readonly measuring: string
+}
+
+export interface TrialWindowView {
+  /** Counts from 1. */
+  readonly pair: number
+  /** Whether the namespace was accelerated. */
+  readonly on: boolean
+  /** Since the trial began. */
+  readonly startMs: bigint
+  readonly durationMs: bigint
+  /** Requests that the pods' own programs made, and those that their sidecars made. */
+  readonly programs: TrialRequestsView
+  readonly proxies: TrialRequestsView
+  /** Sent by the pods. */
+  readonly redirectedBytes: bigint
+  readonly tcpBytes: bigint
+  /** Processor time of all pods. Absent if their cgroups are unknown. */
+  readonly cpuUs?: bigint
+  readonly cpu: readonly { readonly pod: string; readonly cpuUs: bigint }[]
+}
+
+export interface TrialRequestsView {
+  readonly count: bigint
+  /** 0 without requests. */
+  readonly p50Us: number
+  readonly p90Us: number
+  readonly p99Us: number
 }
 
 /** Selects connections. An empty field or 0 matches everything. */
@@ -255,6 +313,8 @@ export interface Control {
   reasons(): Promise<Readonly<Record<string, bigint>>>
   /** Reports events until disposed of. */
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
+  /** Runs a trial until its last window or the signal. Then everything is as before. */
+  trial(request: TrialRequest, signal: AbortSignal): AsyncIterable<TrialEventView>
   overview(): Promise<OverviewView>
   /** At most `limit` connections of one pair, those with the most bytes first. */
   hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>

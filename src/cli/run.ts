@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   readers: async (add) => add((await import('./commands/readers.ts')).default),
   explain: async (add) => add((await import('./commands/explain.ts')).default),
   trace: async (add) => add((await import('./commands/trace.ts')).default),
+  trial: async (add) => add((await import('./commands/trial.ts')).default),
   ui: async (add) => add((await import('./commands/ui.ts')).default),
   doctor: async (add) => add((await import('./commands/doctor.ts')).default),
   drain: async (add) => add((await import('./commands/drain.ts')).default),

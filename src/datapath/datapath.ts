@@ -114,6 +114,18 @@ export interface MeasureSettings {
   readonly slowRequestMs: number
   /** Whether to report that a direction fell back to TCP, or that a socket was refused. */
   readonly changes: boolean
+  /** Netns cookies of the pods that `trial()` counts. */
+  readonly trial: readonly bigint[]
+}
+
+/** The counts of a pod in a trial since it entered the trial: those of its programs, or those of its sidecar. */
+export interface TrialCounts {
+  readonly netnsCookie: bigint
+  readonly isProxy: boolean
+  readonly redirectedBytes: bigint
+  readonly tcpBytes: bigint
+  /** The time of each request that it made as a client. */
+  readonly requestSeconds: Omit<Histogram, 'sum'>
 }
 
 export interface Histogram {
@@ -211,6 +223,7 @@ export interface Datapath {
   /** Sets the label under which a pod is measured, until the pod is withdrawn. */
   label(netnsCookie: bigint, label: string): void
   measured(): Measurement[]
+  trial(): TrialCounts[]
   /** The number of events that were dropped because there were too many, since measuring began. */
   untold(): bigint
   /** Calls `listener` for every event until the result is disposed of. */

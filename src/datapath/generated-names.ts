@@ -90,10 +90,12 @@ export type MeasuredPath = (typeof measuredPathNames)[number]
 
 /** enum histogram: its constants. */
 export const histogramValues = {
+  'trial-step-bits': 4,
   'size-first-bits': 6,
   'time-first-bits': 10,
   'size-buckets': 16,
   'time-buckets': 26,
+  'trial-buckets': 384,
 } as const
 export type Histogram = keyof typeof histogramValues
 

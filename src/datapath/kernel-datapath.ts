@@ -14,6 +14,7 @@ import type {
   Policy,
   Quarantined,
   Survey,
+  TrialCounts,
 } from './datapath.ts'
 import { Events } from './loop/events.ts'
 import { describeStalledReaders } from './loop/stalled-readers.ts'
@@ -202,6 +203,10 @@ export class KernelDatapath implements Datapath {
 
   measured(): Measurement[] {
     return this.#measurements.read()
+  }
+
+  trial(): TrialCounts[] {
+    return this.#measurements.trial()
   }
 
   untold(): bigint {

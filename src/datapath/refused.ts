@@ -1,7 +1,7 @@
 /**
  * The data path for a kernel that the self-test refused. Nothing is attached, and all traffic takes the normal stack.
  */
-import type { Datapath, Measurement, Quarantined, Survey } from './datapath.ts'
+import type { Datapath, Measurement, Quarantined, Survey, TrialCounts } from './datapath.ts'
 
 export class RefusedDatapath implements Datapath {
   readonly policy = 'refused'
@@ -57,6 +57,10 @@ export class RefusedDatapath implements Datapath {
   label(): void {}
 
   measured(): Measurement[] {
+    return []
+  }
+
+  trial(): TrialCounts[] {
     return []
   }
 

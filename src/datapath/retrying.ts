@@ -16,6 +16,7 @@ import type {
   Policy,
   Quarantined,
   Survey,
+  TrialCounts,
 } from './datapath.ts'
 
 const FIRST_PAUSE_MS = 5_000
@@ -112,6 +113,10 @@ export class RetryingDatapath implements Datapath {
 
   measured(): Measurement[] {
     return this.#now.measured()
+  }
+
+  trial(): TrialCounts[] {
+    return this.#now.trial()
   }
 
   untold(): bigint {

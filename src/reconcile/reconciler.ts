@@ -6,6 +6,7 @@ import { podKey, type ObservedPod } from '../pods/observed-pod.ts'
 import { desiredState, notEnrolledBecause, type SeenPod } from './desired.ts'
 import { NetnsCache, reasonOf, type NetnsLookup } from './netns-cache.ts'
 import { plan } from './plan.ts'
+import { inTrial, type TrialState } from './trial.ts'
 
 /** Calls `run` after `delayMs`, unless disposed of before. */
 export type Timer = (delayMs: number, run: () => void) => Disposable
@@ -41,6 +42,7 @@ export class Reconciler implements Disposable {
   readonly #netns: NetnsCache
   #pods: readonly ObservedPod[] = []
   #seen: readonly SeenPod[] = []
+  #trial: TrialState | undefined
   /** The enrolments that this agent wrote. They supply what the maps do not hold. */
   readonly #applied = new Map<bigint, PodNetns>()
   /** The last log message about each pod, so that it is logged once. */
@@ -70,6 +72,17 @@ export class Reconciler implements Disposable {
     return this.#request()
   }
 
+  /** The network namespaces that this agent has enrolled, by netns cookie. */
+  get applied(): ReadonlyMap<bigint, PodNetns> {
+    return this.#applied
+  }
+
+  /** Overrides the settings of a namespace until the next call. Resolves once the maps follow. */
+  override(trial: TrialState | undefined): Promise<void> {
+    this.#trial = trial
+    return this.#request()
+  }
+
   /** Stops the runs. The maps stay as they are. */
   [Symbol.dispose](): void {
     this.#closed = true
@@ -78,9 +91,10 @@ export class Reconciler implements Disposable {
   }
 
   #request(): Promise<void> {
+    if (this.#closed) return Promise.resolve()
     this.#settled ??= new Signal()
     const { promise } = this.#settled
-    if (!this.#queued && !this.#closed) {
+    if (!this.#queued) {
       this.#queued = true
       setImmediate(() => this.#run())
     }
@@ -112,7 +126,9 @@ export class Reconciler implements Disposable {
     const { datapath, defaultEnabled, log } = this.#options
     const refused = datapath.policy === 'refused'
     this.#lookUp()
-    const desired = desiredState(this.#pods, this.#netns, { defaultEnabled, refused })
+    const trial = this.#trial
+    const pods = trial ? this.#pods.map((pod) => inTrial(pod, trial)) : this.#pods
+    const desired = desiredState(pods, this.#netns, { defaultEnabled, refused })
     this.#seen = desired.seen
     if (refused) return this.#sayWhatChanged()
 

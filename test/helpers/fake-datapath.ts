@@ -10,6 +10,7 @@ import type {
   Policy,
   Quarantined,
   Survey,
+  TrialCounts,
 } from '../../src/datapath/datapath.ts'
 
 /** A data path of plain objects. It returns what tests set. */
@@ -39,6 +40,8 @@ export class FakeDatapath implements Datapath {
   measureError: Error | undefined
   readonly labels: Map<bigint, string> = new Map<bigint, string>()
   measurements: Measurement[] = []
+  /** What `trial()` returns. */
+  trialCounts: () => TrialCounts[] = () => []
   dropped = 0n
   readonly #listeners = new Set<(event: DatapathEvent) => void>()
   closed = 0
@@ -104,6 +107,10 @@ export class FakeDatapath implements Datapath {
 
   measured(): Measurement[] {
     return this.measurements
+  }
+
+  trial(): TrialCounts[] {
+    return this.trialCounts()
   }
 
   untold(): bigint {

@@ -52,6 +52,7 @@ export class Mesh implements AsyncDisposable {
   cli: string = cli
   readonly #programs = new TrafficPrograms()
   readonly #netns: string[] = []
+  /** The pods file says nothing about a pod that is missing here. */
   readonly #enabled = new Map<string, boolean>()
   readonly #exclude = new Map<string, string>()
   #meshName = 'istio'
@@ -59,7 +60,7 @@ export class Mesh implements AsyncDisposable {
   #blockingReaders: BlockingReaders = 'accelerate'
 
   /**
-   * Creates the pods. `enabled` selects the pods that the pods file enrols at first; by default all. Connections with
+   * Creates the pods. `enabled` says whether the pods file enrols the pods at first; by default it does. Connections with
    * blocking readers also join, unless `blockingReaders` sets the product's default.
    */
   static async make(
@@ -71,7 +72,7 @@ export class Mesh implements AsyncDisposable {
       blockingReaders = 'accelerate',
     }: {
       pods?: number
-      enabled?: boolean
+      enabled?: boolean | 'unset'
       name?: 'istio' | 'ambient'
       blockingReaders?: BlockingReaders
     } = {},
@@ -155,7 +156,7 @@ export class Mesh implements AsyncDisposable {
     return name
   }
 
-  #addPod(bridge: string, index: number, enabled: boolean): void {
+  #addPod(bridge: string, index: number, enabled: boolean | 'unset'): void {
     const name = `pod-${index}`
     const netnsName = this.#addNetns(name)
     const netns = `/run/netns/${netnsName}`
@@ -172,7 +173,7 @@ export class Mesh implements AsyncDisposable {
     ip('-n', netnsName, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
     ip('-n', netnsName, 'addr', 'add', `${address6}/64`, 'dev', 'eth0', 'nodad')
     ip('-n', netnsName, 'link', 'set', 'eth0', 'up')
-    this.#enabled.set(name, enabled)
+    if (enabled !== 'unset') this.#enabled.set(name, enabled)
     this.pods.push({
       name,
       netns,
@@ -197,7 +198,8 @@ export class Mesh implements AsyncDisposable {
     const lines = this.pods.map(
       ({ name, netns }) =>
         `  - {namespace: shop, name: ${name}, netns: ${netns}, mesh: ${this.#meshName}, ` +
-        `exclude: {${this.#exclude.get(name) ?? ''}}, enabled: ${this.#enabled.get(name)}, ` +
+        `exclude: {${this.#exclude.get(name) ?? ''}}, ` +
+        (this.#enabled.has(name) ? `enabled: ${this.#enabled.get(name)}, ` : '') +
         `blockingReaders: ${this.#blockingReaders}}\n`,
     )
     writeFileSync(this.podsFile, `pods:\n${lines.join('')}`)

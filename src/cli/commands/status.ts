@@ -77,6 +77,10 @@ function describe(status: StatusView, environment: CliEnvironment): string {
     ],
     ['by TCP', `${formatBytes(totals.tcpBytes)}, ${totals.tcpMessages} messages of members`],
   )
+  if (status.trial) {
+    const { namespace, on } = status.trial
+    lines.push(['trial', `of namespace ${plain(namespace)}, ${on ? 'accelerated' : 'by TCP'} now`])
+  }
   if (status.podsFileError !== undefined) {
     lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
   } else if (source.error !== undefined) {

@@ -1,6 +1,6 @@
 // Generated from BTF, by
 //     bpf2ts build/bpf/measure.bpf.o --map meshaccel_measured meshaccel_groups meshaccel_measure
-//       meshaccel_told
+//       meshaccel_told meshaccel_trial
 // Do not edit it: change the C source, build the object and run the command again.
 
 import { array, type DescribedMap, describeMap, struct, type StructCodec, u32, u64 } from 'libbpf'
@@ -69,18 +69,20 @@ export const meshaccelGroupsMap: DescribedMap<bigint, number> = describeMap({
   value: u32,
 })
 
-/** struct measure_settings, 24 bytes */
+/** struct measure_settings, 32 bytes */
 export interface MeasureSettingsRecord {
   slowReadNs: bigint
   slowRequestNs: bigint
   histograms: number
   changes: number
+  trial: number
 }
 export const measureSettings: StructCodec<MeasureSettingsRecord> = struct({
   slowReadNs: u64,
   slowRequestNs: u64,
   histograms: u32,
   changes: u32,
+  trial: u32,
 })
 
 export const meshaccelMeasureMap: DescribedMap<number, MeasureSettingsRecord> = describeMap({
@@ -109,4 +111,32 @@ export const meshaccelToldMap: DescribedMap<number, ToldRecord> = describeMap({
   maxEntries: 7,
   key: u32,
   value: told,
+})
+
+/** struct trial_key, 16 bytes */
+export interface TrialKeyRecord {
+  netnsCookie: bigint
+  isProxy: number
+}
+export const trialKey: StructCodec<TrialKeyRecord> = struct({
+  netnsCookie: u64,
+  isProxy: u32,
+})
+
+/** struct trial_sums, 3088 bytes */
+export interface TrialSumsRecord {
+  sentBytes: bigint[]
+  requests: bigint[]
+}
+export const trialSums: StructCodec<TrialSumsRecord> = struct({
+  sentBytes: array(u64, 2),
+  requests: array(u64, 384),
+})
+
+export const meshaccelTrialMap: DescribedMap<TrialKeyRecord, TrialSumsRecord> = describeMap({
+  name: 'meshaccel_trial',
+  type: 'PERCPU_HASH',
+  maxEntries: 8192,
+  key: trialKey,
+  value: trialSums,
 })

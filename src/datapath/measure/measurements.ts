@@ -11,7 +11,13 @@ import {
   u64,
 } from 'libbpf'
 import { packageRoot } from '../../lib/package.ts'
-import { eventKinds, type Measurement, type MeasureSettings } from '../datapath.ts'
+import {
+  eventKinds,
+  type Measurement,
+  type MeasureSettings,
+  type TrialCounts,
+} from '../datapath.ts'
+import { trialCounts, trialKeys } from './trial-counts.ts'
 import { groupValues } from '../generated-names.ts'
 import { addUp, type MeasuredPair } from './add-up.ts'
 import {
@@ -21,9 +27,13 @@ import {
   meshaccelMeasuredMap,
   meshaccelMeasureMap,
   meshaccelToldMap,
+  meshaccelTrialMap,
   pair,
   type PairRecord,
   type ToldRecord,
+  trialKey,
+  type TrialKeyRecord,
+  trialSums,
 } from './generated.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/measure.bpf.o')
@@ -31,10 +41,10 @@ const PROGRAMS = ['sent', 'answered', 'arrived', 'read']
 /**
  * The maps of the measuring object itself. All other maps that it declares are the data path's pinned ones, or unused.
  */
-const OWN_MAPS = ['timings', 'met', 'crossings', 'measured', 'groups', 'measure', 'told']
+const OWN_MAPS = ['timings', 'met', 'crossings', 'measured', 'groups', 'measure', 'told', 'trial']
 
 /** The maps of the data path that the programs read. */
-const WATCHED_MAPS = ['ends', 'conns', 'events'] as const
+const WATCHED_MAPS = ['ends', 'conns', 'events', 'pods'] as const
 export type WatchedMaps = Readonly<Record<(typeof WATCHED_MAPS)[number], AnyMap>>
 
 export class Measurements implements Disposable {
@@ -51,17 +61,20 @@ export class Measurements implements Disposable {
 
   /** Replaces the settings. Existing counts stay until all measuring is off. */
   set(wanted: MeasureSettings): void {
-    const { histograms, slowReadMs, slowRequestMs, changes } = wanted
-    if (!histograms && !changes && slowReadMs === 0 && slowRequestMs === 0) {
+    const { histograms, slowReadMs, slowRequestMs, changes, trial } = wanted
+    const isIdle = !histograms && !changes && slowReadMs === 0 && slowRequestMs === 0
+    if (isIdle && trial.length === 0) {
       this[Symbol.dispose]()
       return
     }
     const running = (this.#running ??= this.#start())
+    running.count(trial)
     running.settings.update(0, {
       slowReadNs: BigInt(Math.round(slowReadMs * 1e6)),
       slowRequestNs: BigInt(Math.round(slowRequestMs * 1e6)),
       histograms: histograms ? 1 : 0,
       changes: changes ? 1 : 0,
+      trial: trial.length > 0 ? 1 : 0,
     })
   }
 
@@ -80,6 +93,11 @@ export class Measurements implements Disposable {
     const labelOf = (group: number): string =>
       group === groupValues.other ? 'other' : (this.#groups[group] ?? 'unknown')
     return addUp(this.#running?.read() ?? [], labelOf)
+  }
+
+  /** The counts of the pods in the trial. */
+  trial(): TrialCounts[] {
+    return this.#running?.trial() ?? []
   }
 
   /** The number of events that were dropped because there were too many, since measuring began. */
@@ -112,6 +130,7 @@ class Running implements Disposable {
   readonly #links: Attachment[]
   readonly #measured: BpfMap<PairRecord, Uint8Array>
   readonly #told: BpfMap<number, ToldRecord>
+  readonly #trial: BpfMap<TrialKeyRecord, Uint8Array>
   readonly groups: BpfMap<bigint, number>
   readonly settings: BpfMap<number, MeasureSettingsRecord>
 
@@ -123,6 +142,7 @@ class Running implements Disposable {
       this.settings = meshaccelMeasureMap.of(object)
       this.#told = meshaccelToldMap.of(object)
       this.#measured = object.map(meshaccelMeasuredMap.name, pair, bytes(measured.size))
+      this.#trial = object.map(meshaccelTrialMap.name, trialKey, bytes(trialSums.size))
       this.#measured.update({ groups: [groupValues.other, groupValues.other] }, new Uint8Array())
       for (const name of PROGRAMS) links.push(object.program(`meshaccel_${name}`).attachTracing())
     } catch (error) {
@@ -138,7 +158,30 @@ class Running implements Disposable {
   read(): MeasuredPair[] {
     return [...this.#measured.keys()].flatMap((key) => {
       const perCpu = this.#measured.lookupPerCpu(key)
-      return perCpu === undefined ? [] : [{ groups: key.groups, sums: sum(perCpu) }]
+      if (perCpu === undefined) return []
+      return [{ groups: key.groups, sums: measured.decode(sum(perCpu, measured.size), 0) }]
+    })
+  }
+
+  /** Makes the records of these pods, and removes all others. */
+  count(netnsCookies: readonly bigint[]): void {
+    const empty = new Uint8Array(trialSums.size)
+    const counted = new Set<bigint>()
+    for (const key of this.#trial.keys()) {
+      if (netnsCookies.includes(key.netnsCookie)) counted.add(key.netnsCookie)
+      else this.#trial.delete(key)
+    }
+    for (const cookie of netnsCookies) {
+      if (counted.has(cookie)) continue
+      for (const key of trialKeys(cookie)) this.#trial.update(key, empty)
+    }
+  }
+
+  trial(): TrialCounts[] {
+    return [...this.#trial.keys()].flatMap((key) => {
+      const perCpu = this.#trial.lookupPerCpu(key)
+      if (perCpu === undefined) return []
+      return [trialCounts(key, trialSums.decode(sum(perCpu, trialSums.size), 0))]
     })
   }
 
@@ -155,16 +198,16 @@ class Running implements Disposable {
   }
 }
 
-/** Adds up structs measured field by field. They consist of 64-bit numbers only. */
-function sum(perCpu: readonly Uint8Array[]): MeasuredPair['sums'] {
-  const total = new BigUint64Array(measured.size / u64.size)
+/** Adds up structs field by field. They consist of 64-bit numbers only. */
+function sum(perCpu: readonly Uint8Array[], size: number): DataView {
+  const total = new BigUint64Array(size / u64.size)
   for (const value of perCpu) {
     const numbers = new BigUint64Array(value.buffer)
     for (const [index, number] of numbers.entries()) {
       total[index] = (total[index] ?? 0n) + number
     }
   }
-  return measured.decode(new DataView(total.buffer), 0)
+  return new DataView(total.buffer)
 }
 
 function load(watched: WatchedMaps): LoadedObject {

@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { ControlClient } from '../../../src/api/client.ts'
 import { ControlServer } from '../../../src/api/server.ts'
-import type { Control, FlowView, HopEnds, HopView } from '../../../src/api/views.ts'
+import type {
+  Control,
+  FlowView,
+  HopEnds,
+  HopView,
+  TrialEventView,
+  TrialWindowView,
+} from '../../../src/api/views.ts'
 import { MeshaccelError } from '../../../src/lib/errors.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { until } from '../../helpers/retry.ts'
@@ -39,6 +46,22 @@ const hop: HopView = {
 
 const latency = { requests: huge, meanUs: 0.25, medianUs: 1e6, p99Us: 1 / 3 }
 
+const requests = { count: 3n, p50Us: 0.5, p90Us: 1 / 3, p99Us: 1e6 }
+
+const trialWindow: TrialWindowView = {
+  pair: 1,
+  on: false,
+  startMs: 0n,
+  durationMs: 17_000n,
+  programs: requests,
+  proxies: { ...requests, count: 0n },
+  redirectedBytes: huge,
+  tcpBytes: 0n,
+  cpu: [{ pod: 'a/b', cpuUs: huge }],
+}
+
+const trialRequest = { namespace: 'a', windowMs: 1000, settleMs: 100, pairs: 6, seed: 2 ** 32 - 1 }
+
 const control: Control = {
   status: async () => ({
     state: 'accelerating',
@@ -52,6 +75,7 @@ const control: Control = {
     selfTest: { splice: false },
     reasons: { 'no-peer': huge, stream: 0n },
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
+    trial: { namespace: 'a', on: false },
   }),
   pods: async () => [
     {
@@ -99,6 +123,12 @@ const control: Control = {
       { source: 'a/b', destination: 'a/c', redirect: latency, tcp: { ...latency, requests: 1n } },
     ],
   }),
+  trial: async function* () {
+    yield {
+      begun: { pods: ['a/b'], leftOut: [{ pod: 'a/c', reason: 'disabled' }], measuring: 'off' },
+    }
+    yield { window: trialWindow }
+  },
   hopFlows: async () => [flow(1)],
   drain: async () => true,
   resume: () => {
@@ -163,6 +193,45 @@ void test('the connections of a hop are asked for by its ends, and in bounds', a
     [{ client: '' }, 100],
     [{}, 1000],
   ])
+})
+
+void test('a trial arrives as it was sent', async (t) => {
+  const client = await serving(t)
+  const events: TrialEventView[] = []
+  const { signal } = new AbortController()
+  for await (const event of client.trial(trialRequest, signal)) events.push(event)
+  const sent: TrialEventView[] = []
+  for await (const event of control.trial(trialRequest, signal)) sent.push(event)
+  t.strictSame(events, sent)
+})
+
+void test('a trial ends when its client goes, and when the agent ends', async (t) => {
+  const ends: string[] = []
+  /** Runs until its signal. */
+  const trial: Control['trial'] = async function* ({ namespace }, signal) {
+    yield { window: trialWindow }
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    ends.push(namespace)
+  }
+  const socket = join(shortDirectory(t), 'agent.sock')
+  const server = await ControlServer.listen(socket, { ...control, trial }, createLog('silent'))
+  const begin = async (namespace: string): Promise<[ControlClient, AsyncGenerator<object>]> => {
+    const client = await ControlClient.connect(socket)
+    const events = client.trial({ ...trialRequest, namespace }, new AbortController().signal)
+    t.strictSame((await events.next()).value, { window: trialWindow })
+    return [client, events]
+  }
+  const [gone, cut] = await begin('gone')
+  const rest = cut.next().catch(() => undefined)
+  gone[Symbol.dispose]()
+  await cut.return(undefined).catch(() => undefined)
+  await rest
+  await until('the trial of the client that went has ended', () => ends.includes('gone'))
+  const [client, events] = await begin('agent')
+  await server.close()
+  t.match(await events.next(), { done: true })
+  t.strictSame(ends, ['gone', 'agent'])
+  client[Symbol.dispose]()
 })
 
 async function* inChunks(flows: readonly FlowView[]): AsyncGenerator<readonly FlowView[]> {
