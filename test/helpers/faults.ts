@@ -1,9 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Test } from 'tap'
+import { cleanupKernelDatapath } from '../../src/datapath/open.ts'
 import { cli } from './agent-process.ts'
 import type { Mesh } from './mesh.ts'
+import { until } from './retry.ts'
 
 const source = new URL('../faults/preload.c', import.meta.url).pathname
 
@@ -101,5 +104,16 @@ export function stepsToFail(names: readonly string[], how: How): Step[] {
   return names.flatMap((name, i) => {
     const nth = names.slice(0, i + 1).filter((each) => each === name).length
     return isWanted(verbs[i] ?? '', i, nth) ? [{ name, nth }] : []
+  })
+}
+
+/** Checks that the next cleanup leaves nothing. */
+export async function cleanUp(t: Test, { pinDir, cgroup }: Mesh, what: string): Promise<void> {
+  await cleanupKernelDatapath(pinDir, { timeoutMs: 10_000 })
+  if (existsSync(pinDir)) t.fail(`${what}: pins are left: ${readdirSync(pinDir).join(', ')}`)
+  // The kernel frees the objects a little later.
+  await until(`${what}: nothing is attached`, () => {
+    const { stdout } = spawnSync('bpftool', ['-j', 'cgroup', 'show', cgroup], { encoding: 'utf8' })
+    return !stdout.includes('meshaccel')
   })
 }
