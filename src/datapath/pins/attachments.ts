@@ -3,7 +3,10 @@
 import { BpfError } from 'libbpf'
 import type { Attachment, Link, LoadedObject, Program } from 'libbpf'
 
-type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefined
+/** Returns what is to be pinned, or undefined if there is nothing to attach. */
+type Attach = (object: LoadedObject, cgroupPath: string) => Pinnable | undefined
+
+export type Pinnable = Pick<Attachment, 'pin'> & Disposable
 
 /**
  * The attachments, in their order. Receive accounting comes before the first connection is watched. Watching comes
@@ -14,10 +17,22 @@ export const ATTACHMENTS: Readonly<Record<string, Attach>> = {
   closed: (object) => object.program('meshaccel_closed').attachTracing(),
   splice: attachSpliceKprobe,
   splice_call: attachSpliceTracepoint,
-  verdict: (object) =>
-    object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
+  verdict: attachVerdict,
   watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
+
+/**
+ * Attaches the verdict to the sockhash. Before Linux 6.10 the sockhash itself holds it, for as long as it exists. Then the
+ * program is pinned in place of the link.
+ */
+function attachVerdict(object: LoadedObject): Pinnable {
+  const program = object.program('meshaccel_verdict')
+  const attachment = program.attachSkMsg(object.anyMap('meshaccel_members'))
+  if (attachment.pinnable) return attachment
+  attachment.disconnect()
+  return program
+}
+
 /**
  * Attaches the splice watch as a kprobe, which costs nothing while no process splices. Returns undefined if the kernel
  * has no kprobes.
