@@ -15,7 +15,7 @@ export const ready: string | undefined = process.env['MESHACCEL_PROGRAMS'] || un
  * Compiles a C program below test/ into `directory` and returns its path. `source` is a file, or a directory whose
  * files make one program.
  */
-export function compile(source: string, name: string, directory: string): string {
+export function compile(source: string, name: string, directory: string, compiler = 'gcc'): string {
   if (ready !== undefined) return join(ready, name)
   const from = join(packageRoot, 'test', source)
   const files = source.endsWith('.c')
@@ -24,6 +24,6 @@ export function compile(source: string, name: string, directory: string): string
         .filter((file) => file.endsWith('.c'))
         .map((file) => join(from, file))
   const program = join(directory, name)
-  execFileSync('gcc', [...flags, '-Werror', '-pthread', '-o', program, ...files, '-lm'])
+  execFileSync(compiler, [...flags, '-Werror', '-pthread', '-o', program, ...files, '-lm'])
   return program
 }

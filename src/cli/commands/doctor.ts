@@ -3,6 +3,7 @@ import type { CommandModule } from 'yargs'
 import { type ChainState, readChainState } from '../../lib/cni-chain-state.ts'
 import { cgroup2Directory } from '../../lib/cgroup.ts'
 import type { Probe, SelfTestResult } from '../../datapath/selftest/policy.ts'
+import { accelerating } from '../../datapath/selftest/distributions.ts'
 import { refusedBy, selfTest } from '../../datapath/selftest/self-test.ts'
 import type { Finding } from '../../preflight/finding.ts'
 import { mountMissing } from '../../preflight/mount-missing.ts'
@@ -69,7 +70,15 @@ const command: CommandModule<object, Args> = {
     print(
       environment,
       args.output,
-      { kernel: release(), policy, ...because, machine, ...(cni && { cni }), probes },
+      {
+        kernel: release(),
+        policy,
+        ...because,
+        ...(isKernelRefused(result) && { kernelsThatWork: accelerating }),
+        machine,
+        ...(cni && { cni }),
+        probes,
+      },
       () => describe(result, findings, environment) + describeChain(cni, widthOf(environment)),
     )
     if (policy === 'refused') environment.exitCode = 1
@@ -127,12 +136,28 @@ function describe(
   })
   const width = widthOf(environment)
   const painted = paint(policy === 'refused' ? 'red' : 'green', policy, environment)
+  const others = kernelsThatWork(result)
   return `${[
     ...fold(`kernel ${release()}, policy ${painted}: ${wordsOfPolicy(policy)}`, width, '  '),
     ...(refusedBecause === undefined ? [] : fold(`because ${plain(refusedBecause)}`, width, '  ')),
     ...lines,
     ...fold(`next: ${nextAfter(result, findings)}`, width, '  '),
+    ...(others === '' ? [] : fold(others, width, '  ')),
   ].join('\n')}\n`
+}
+
+/** Whether another kernel would help: this one has answered, and the answer is no. */
+function isKernelRefused({ policy, undecided, probes }: SelfTestResult): boolean {
+  return policy === 'refused' && !undecided && probes.length > 0
+}
+
+/** The kernels to boot in place of a refused one, in words; empty for others. */
+export function kernelsThatWork(result: SelfTestResult): string {
+  if (!isKernelRefused(result)) return ''
+  const names = accelerating.map(({ name, kernel, policies }) => {
+    return `${name}: ${kernel} (${policies.join(' or ')})`
+  })
+  return `kernels that accelerate (docs/KERNELS.md): ${names.join(', ')}`
 }
 
 interface Entry {

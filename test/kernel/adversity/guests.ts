@@ -1,6 +1,6 @@
 /**
- * `npx tsx test/kernel/adversity/guests.ts SUITE SERIES [SCENARIO...]`: runs scenarios in a Debian kernel under qemu, as
- * test/system/kernels does. `soak:MINUTES` is a scenario, too. Ends with a line `N passed, N failed`.
+ * `npx tsx test/kernel/adversity/guests.ts SUITE SERIES[,FLAVOUR] [SCENARIO...]`: runs scenarios in a kernel of Debian or Ubuntu
+ * under qemu, as test/system/kernels does. FLAVOUR is `cloud`, unless `generic` is asked for. `soak:MINUTES` is a scenario, too. Ends with a line `N passed, N failed`.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
@@ -44,7 +44,7 @@ async function main([suite = '', series = '', ...asked]: string[]): Promise<void
   }
   const names = asked.length === 0 ? Object.keys(scenarios) : asked
   await makeReady(names)
-  const fetched = execFileSync('bash', [join(kernels, 'fetch.sh'), suite, series], {
+  const fetched = execFileSync('bash', [join(kernels, 'fetch.sh'), suite, ...series.split(',')], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -91,7 +91,7 @@ function boot(kernel: string, names: readonly string[]): ToldScenario[] {
   const toldFile = `${kernel}.adversity`
   writeFileSync(toldFile, '')
   const screen = openSync(`${kernel}.adversity-console`, 'w')
-  const run = [process.execPath, join(guest, 'guest.mjs'), '/dev/ttyS1', ...names]
+  const run = [process.execPath, join(guest, 'guest.mjs'), '/dev/told', ...names]
   spawnSync('bash', [join(kernels, 'boot.sh'), kernel, toldFile, ...run], {
     cwd: packageRoot,
     stdio: ['ignore', screen, screen],

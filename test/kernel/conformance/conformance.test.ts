@@ -5,7 +5,7 @@ import { format, resolveConfig } from 'prettier'
 import { test, type Test } from 'tap'
 import { packageRoot } from '../../../src/lib/package.ts'
 import { Mesh } from '../../helpers/mesh.ts'
-import { matrix } from '../../system/kernels/matrix.ts'
+import { bootedKernels } from '../../../src/datapath/selftest/booted-kernels.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { type ComparedCase, diff } from './comparison.ts'
 import { differences } from './differences.ts'
@@ -43,7 +43,7 @@ void test('what applications see is what docs/SEMANTICS.md says', async (t) => {
   t.strictSame(explained, [], 'no difference is explained that is none')
 
   const options = await resolveConfig(documentPath)
-  const document = renderDocument(kernel, cases, differences, elsewhere, matrix)
+  const document = renderDocument(kernel, cases, differences, elsewhere, bootedKernels)
   const rendered = await format(document, { ...options, parser: 'markdown' })
   if (writes) writeFileSync(documentPath, rendered)
   const stale = diff((writes ? rendered : committed).split('\n'), rendered.split('\n')).filter(

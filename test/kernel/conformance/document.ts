@@ -3,7 +3,7 @@ import type { Compared, ComparedCase, JoinedArm } from './comparison.ts'
 import { joinedArms } from './comparison.ts'
 import type { Explanation } from './differences.ts'
 import type { Elsewhere, Kernel } from './elsewhere.ts'
-import type { Entry } from '../../system/kernels/matrix.ts'
+import type { BootedKernel } from '../../../src/datapath/selftest/booted-kernels.ts'
 
 const titles: Readonly<Record<JoinedArm, string>> = {
   joined: 'joined before',
@@ -40,7 +40,7 @@ export function renderDocument(
   cases: readonly ComparedCase[],
   explanations: Readonly<Record<string, Explanation>>,
   others: readonly Elsewhere[],
-  kernels: readonly Entry[] = [],
+  kernels: readonly BootedKernel[] = [],
 ): string {
   const differing = cases.filter(differs)
   const byDefault = differing.filter(differsByDefault)
@@ -59,14 +59,16 @@ export function renderDocument(
   ].join('\n')
 }
 
-function renderKernels(kernels: readonly Entry[]): string[] {
+function renderKernels(kernels: readonly BootedKernel[]): string[] {
   if (kernels.length === 0) return []
   return [
     '## Kernels\n',
     '`npm run test:kernels` boots these kernels. Each has to earn its policy:\n',
-    row(['kernel', "Debian's", 'policy', 'why']),
-    row(['---', '---', '---', '---']),
-    ...kernels.map(({ suite, series, policy, why }) => row([series, suite, `\`${policy}\``, why])),
+    row(['kernel', 'suite', 'flavour', 'machine', 'policy', 'why']),
+    row(['---', '---', '---', '---', '---', '---']),
+    ...kernels.map(({ suite, series, flavour, machine, policy, why }) =>
+      row([series, suite, flavour, machine, `\`${policy}\``, why]),
+    ),
     '',
   ]
 }

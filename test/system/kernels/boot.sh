@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# boot.sh KERNEL TOLD COMMAND...: boots a Debian kernel under qemu (no KVM) and runs COMMAND there in the current directory.
-# This machine's root is read-only below an overlay in memory. Output to /dev/ttyS1 goes into the file TOLD, free of kernel
-# messages. The exit code is that of COMMAND. KERNEL is a directory that fetch.sh has unpacked.
+# boot.sh KERNEL TOLD COMMAND...: boots a kernel under qemu (no KVM) and runs COMMAND there in the current directory. This
+# machine's root is read-only below an overlay in memory. A kernel for arm64 has the root of arm64-root.sh instead, with the
+# checkout in its place and its own builds (arm64-programs.sh) over those of this machine. Output to /dev/told goes into the
+# file TOLD, free of kernel messages. The exit code is that of COMMAND. KERNEL is a directory that fetch.sh has unpacked.
 set -euo pipefail
+shopt -s extglob
 
 kernel=$(realpath "$1")
 told=$2
@@ -11,13 +13,22 @@ release=$(basename "$kernel"/lib/modules/*)
 # Since 7.0 the image lies beside the modules.
 image=$kernel/lib/modules/$release/vmlinuz
 [[ -e $image ]] || image=$kernel/boot/vmlinuz-$release
+machine=x86_64
+[[ $release == *-arm64 ]] && machine=aarch64
+lower=/lower
+busybox=$(command -v busybox)
+if [[ $machine == aarch64 ]]; then
+	arm64=$PWD/build/kernels/root-arm64
+	lower=/lower$arm64
+	busybox=$arm64/bin/busybox
+fi
 scratch=$(mktemp -d)
 fs_pid=
 trap '[[ -z $fs_pid ]] || kill "$fs_pid" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 # The initramfs: busybox, the modules that mount the root, and an init that switches to it.
 mkdir -p "$scratch"/init/{bin,proc,sys,dev,lower,rw,root,modules}
-cp "$(command -v busybox)" "$scratch/init/bin/busybox"
+cp "$busybox" "$scratch/init/bin/busybox"
 order=()
 [[ -e $kernel/lib/modules/$release/modules.dep.bin ]] || depmod -b "$kernel" "$release"
 for module in virtio_pci virtiofs overlay; do
@@ -25,10 +36,11 @@ for module in virtio_pci virtiofs overlay; do
 	lines=$(modprobe -d "$kernel" -S "$release" --show-depends "$module")
 	while read -r how path _; do
 		[[ $how == insmod ]] || continue
-		name=$(basename "${path%.xz}")
+		name=$(basename "${path%.@(xz|zst)}")
 		[[ " ${order[*]-} " == *" $name "* ]] && continue
 		case $path in
 		*.xz) xz -dc "$path" >"$scratch/init/modules/$name" ;;
+		*.zst) zstd -qdc "$path" >"$scratch/init/modules/$name" ;;
 		*) cp "$path" "$scratch/init/modules/$name" ;;
 		esac
 		order+=("$name")
@@ -43,7 +55,14 @@ for module in ${order[*]-}; do /bin/busybox insmod /modules/\$module; done
 /bin/busybox mount -t virtiofs -o ro host /lower
 /bin/busybox mount -t tmpfs tmpfs /rw
 /bin/busybox mkdir /rw/upper /rw/work
-/bin/busybox mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work overlay /root
+/bin/busybox mount -t overlay -o lowerdir=$lower,upperdir=/rw/upper,workdir=/rw/work overlay /root
+if [ $lower != /lower ]; then
+	/bin/busybox mkdir -p /root$PWD
+	/bin/busybox mount -o bind /lower$PWD /root$PWD
+	for part in bpf cni netns; do
+		/bin/busybox mount -o bind /lower$PWD/build/kernels/arm64/\$part /root$PWD/build/\$part
+	done
+fi
 /bin/busybox cp /run.sh /root/run.sh
 exec /bin/busybox switch_root /root /bin/bash /run.sh
 INIT
@@ -60,7 +79,8 @@ mount -t bpf bpf /sys/fs/bpf
 mkdir -p /lib/modules
 [[ -e /lib/modules/$release ]] || ln -s $kernel/lib/modules/$release /lib/modules/$release
 ip link set lo up
-stty -F /dev/ttyS1 raw
+for told in /dev/ttyS1 /dev/hvc0; do [[ ! -e \$told ]] || ln -sf \$told /dev/told; done
+stty -F /dev/told raw
 export PATH=$PATH HOME=/root MESHACCEL_PROGRAMS=${MESHACCEL_PROGRAMS:-} MESHACCEL_PATIENCE=${MESHACCEL_PATIENCE:-1}
 cd $PWD
 $(cat "$scratch/command")
@@ -84,11 +104,19 @@ cpu=max
 [[ $release == 6.12.* ]] && cpu+=,-cx16
 # Timers that expire between ticks cost the emulator most. A busy host makes the kernel's timer check fail.
 append='mitigations=off no_timer_check no5lvl highres=off'
+emulator=(qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -serial stdio -serial file:"$told")
+console=ttyS0
+memory=(-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory)
+if [[ $machine == aarch64 ]]; then
+	# The machine has one serial port. Without pointer authentication, which costs the emulator most, it is twice as fast.
+	emulator=(qemu-system-aarch64 -M virt,gic-version=3 -accel tcg,thread=multi -cpu max,pauth=off -serial stdio
+		-device virtio-serial-pci -chardev file,id=told,path="$told" -device virtconsole,chardev=told)
+	console=ttyAMA0
+fi
 # Half an hour is enough for a guest that does not hang.
-timeout 1800 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
-	-serial file:"$told" \
-	-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory \
+timeout "${MESHACCEL_GUEST_SECONDS:-1800}" "${emulator[@]}" -smp 2 -m 3G -nographic -no-reboot -nodefaults \
+	"${memory[@]}" \
 	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \
 	-kernel "$image" -initrd "$scratch/initramfs" \
-	-append "console=ttyS0 quiet panic=-1 $append" </dev/null | stdbuf -oL tr -d '\r' | tee "$scratch/output"
+	-append "console=$console quiet panic=-1 $append" </dev/null | stdbuf -oL tr -d '\r' | tee "$scratch/output"
 exit "$(sed -n 's/^exit-code \([0-9]*\)$/\1/p' "$scratch/output" | grep . || echo 1)"

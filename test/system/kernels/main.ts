@@ -1,40 +1,40 @@
 /**
- * `npm run test:kernels -- [WORD...]`: boots Debian's kernels under qemu, which needs no KVM. Each must earn its policy. Each must behave in guest.ts as this machine's kernel does, apart from what test/kernel/conformance/elsewhere.ts knows. WORDs choose
- * lines of the matrix: by suite, series or policy. Ends with a table and a line `N passed, N failed`.
+ * `npm run test:kernels -- [WORD...]`: boots kernels of Debian and Ubuntu under qemu, which needs no KVM. Each must earn its
+ * policy. Each must behave in guest.ts as this machine's kernel does, apart from what test/kernel/conformance/elsewhere.ts
+ * knows. WORDs choose kernels: by distribution, suite, series, flavour, machine or policy. `6.12,arm64` takes those that
+ * both words fit. Ends with a table and a line `N passed, N failed`.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { type BootedKernel, bootedKernels } from '../../../src/datapath/selftest/booted-kernels.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
 import { documentedVerdicts } from '../../kernel/conformance/documented.ts'
 import { compile } from '../../helpers/compile.ts'
 import { bundleForGuest } from './bundle.ts'
 import { judge, summary } from './judge.ts'
-import { type Entry, matrix } from './matrix.ts'
 import type { Told } from './told.ts'
 
 /** Leaves out `trusted`: it tests what the proof protects from, and that code is the same on every kernel. */
 const ARMS = 'joined,mid'
 /** The slowdown of an emulated processor and of tests beside it. */
-const PATIENCE = '5'
+const patience = { amd64: '5', arm64: '20' } as const
+const compilers = { amd64: 'gcc', arm64: 'aarch64-linux-gnu-gcc' } as const
+/** arm64-root.sh puts it there. */
+const NODE_OF_ARM64 = '/usr/local/bin/node'
 
 const here = join(packageRoot, 'test/system/kernels')
-const programs = join(packageRoot, 'build/kernels/guest')
 const documented = documentedVerdicts(readFileSync(join(packageRoot, 'docs/SEMANTICS.md'), 'utf8'))
+const words = process.argv.slice(2)
+const chosen = bootedKernels.filter(
+  (kernel) => words.length === 0 || words.some((word) => fits(kernel, word)),
+)
+const machines = new Set(chosen.map(({ machine }) => machine))
 
-execFileSync('bash', [join(here, 'setup.sh')], { stdio: 'inherit' })
-rmSync(programs, { recursive: true, force: true })
-mkdirSync(programs, { recursive: true })
-compile('kernel/conformance/probe', 'probe', programs)
-compile('traffic/stress', 'stress', programs)
-await bundleForGuest(join(here, 'guest.ts'), programs)
+execFileSync('bash', [join(here, 'setup.sh'), ...machines], { stdio: 'inherit' })
+for (const machine of machines) await makePrograms(machine)
 
 console.log(`not run in the guests: the arm trusted of the conformance suite`)
-const words = process.argv.slice(2)
-const chosen = matrix.filter(
-  ({ suite, series, policy }) =>
-    words.length === 0 || words.some((word) => [suite, series, policy].includes(word)),
-)
 const table: string[] = []
 const counts = { passed: 0, failed: 0 }
 for (const entry of chosen) test(entry)
@@ -42,17 +42,38 @@ console.log(table.join('\n'))
 console.log(`${counts.passed} passed, ${counts.failed} failed`)
 process.exitCode = counts.failed > 0 || chosen.length === 0 ? 1 : 0
 
-function test(entry: Entry): void {
-  const { suite, series, policy } = entry
-  const fetched = spawnSync('bash', [join(here, 'fetch.sh'), suite, series], {
+function fits(kernel: BootedKernel, word: string): boolean {
+  const known: readonly string[] = Object.values({ ...kernel, why: '' })
+  return word.split(',').every((part) => known.includes(part))
+}
+
+function programsOf(machine: BootedKernel['machine']): string {
+  return join(packageRoot, 'build/kernels', `guest-${machine}`)
+}
+
+/** Builds what a guest runs: it would take minutes there. */
+async function makePrograms(machine: BootedKernel['machine']): Promise<void> {
+  const programs = programsOf(machine)
+  rmSync(programs, { recursive: true, force: true })
+  mkdirSync(programs, { recursive: true })
+  const compiler = compilers[machine]
+  compile('kernel/conformance/probe', 'probe', programs, compiler)
+  compile('traffic/stress', 'stress', programs, compiler)
+  await bundleForGuest(join(here, 'guest.ts'), programs)
+}
+
+function test({ suite, series, flavour, machine, policy }: BootedKernel): void {
+  const fetched = spawnSync('bash', [join(here, 'fetch.sh'), suite, series, flavour, machine], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  if (fetched.status !== 0) return report(`${suite}: a kernel ${series} to boot`, false)
+  if (fetched.status !== 0) {
+    return report(`${suite}: a kernel ${series} ${flavour} for ${machine} to boot`, false)
+  }
   const kernel = fetched.stdout.trim()
   const release = basename(kernel)
   const begin = performance.now()
-  const { told, output } = boot(kernel)
+  const { told, output } = boot(kernel, machine)
   const seconds = Math.round((performance.now() - begin) / 1000)
   const checks = judge({ release, policy }, told, documented)
   for (const { name, ok, detail } of checks) report(`${release}: ${name}`, ok, detail)
@@ -63,16 +84,18 @@ function test(entry: Entry): void {
 }
 
 /** The guest's report and its console; build/kernels keeps both. */
-function boot(kernel: string): { told: Told[]; output: string } {
+function boot(kernel: string, machine: BootedKernel['machine']): { told: Told[]; output: string } {
   const toldFile = `${kernel}.told`
   const consoleFile = `${kernel}.console`
   writeFileSync(toldFile, '')
   const screen = openSync(consoleFile, 'w')
-  const guest = [process.execPath, join(programs, 'guest.mjs'), '/dev/ttyS1', ARMS]
+  const programs = programsOf(machine)
+  const node = machine === 'arm64' ? NODE_OF_ARM64 : process.execPath
+  const guest = [node, join(programs, 'guest.mjs'), '/dev/told', ARMS]
   spawnSync('bash', [join(here, 'boot.sh'), kernel, toldFile, ...guest], {
     cwd: packageRoot,
     stdio: ['ignore', screen, screen],
-    env: { ...process.env, MESHACCEL_PROGRAMS: programs, MESHACCEL_PATIENCE: PATIENCE },
+    env: { ...process.env, MESHACCEL_PROGRAMS: programs, MESHACCEL_PATIENCE: patience[machine] },
   })
   closeSync(screen)
   const lines = readFileSync(toldFile, 'utf8').split('\n')

@@ -73,6 +73,12 @@ void watch_for_hang(void);
 #define SAW(call) saw(#call, (long)(call))
 #define GOT(call) got(#call, (call), buffer)
 
+/* arm64 lacks these. Its C library makes the newer calls instead. */
+#ifndef SYS_poll
+#define SYS_poll       SYS_ppoll
+#define SYS_epoll_wait SYS_epoll_pwait
+#endif
+
 /* task.c: threads of a case. The report of a thread is printed when it is finished. */
 struct task *start(void (*run)(void));
 /* Waits until the task sleeps in the system call, or has ended. */
