@@ -12,19 +12,29 @@ type Attach = (object: LoadedObject, cgroupPath: string) => Attachment | undefin
 export const ATTACHMENTS: Readonly<Record<string, Attach>> = {
   received: (object) => object.program('meshaccel_received').attachTracing(),
   closed: (object) => object.program('meshaccel_closed').attachTracing(),
-  splice: attachSpliceKprobe,
+  splice: (object) => attachKprobe(object, 'meshaccel_splice', 'tcp_splice_read'),
   splice_call: attachSpliceTracepoint,
+  fionread: (object) => attachKprobe(object, 'meshaccel_fionread', 'tcp_ioctl'),
+  // Some kernels have a function of its own for members.
+  fionread_member: (object) => attachKprobe(object, 'meshaccel_fionread', 'tcp_bpf_ioctl'),
   verdict: (object) =>
     object.program('meshaccel_verdict').attachSkMsg(object.anyMap('meshaccel_members'), 'link'),
   watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
+/** The attachments of the FIONREAD watch. Kernels whose answers are right do not need them. */
+export const FIONREAD_WATCH: readonly string[] = ['fionread', 'fionread_member']
+
 /**
- * Attaches the splice watch as a kprobe, which costs nothing while no process splices. Returns undefined if the kernel
- * has no kprobes.
+ * Attaches a watch as a kprobe, which costs nothing while no process has the habit. Returns undefined if the kernel has
+ * no kprobes, or no such function.
  */
-function attachSpliceKprobe(object: LoadedObject): Attachment | undefined {
+function attachKprobe(
+  object: LoadedObject,
+  program: string,
+  symbol: string,
+): Attachment | undefined {
   try {
-    return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
+    return object.program(program).attachKprobe(symbol)
   } catch (error) {
     if (!(error instanceof BpfError)) throw error
     return undefined
@@ -47,3 +57,6 @@ function attachSpliceTracepoint(object: LoadedObject, _cgroup: string): Attachme
 
 export const attachSpliceCall = (program: Program): Link =>
   program.attachTracepoint('syscalls', 'sys_enter_splice')
+
+export const attachIoctlCall = (program: Program): Link =>
+  program.attachTracepoint('syscalls', 'sys_enter_ioctl')

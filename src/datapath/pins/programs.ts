@@ -16,7 +16,7 @@ import { AnyMap, BpfMap, BpfObject, bytes, hasKernelBtf, IterLink, Program, u32,
 import type { LoadedObject } from 'libbpf'
 import { oldestKernel } from '../../lib/oldest-kernel.ts'
 import { packageRoot } from '../../lib/package.ts'
-import { ATTACHMENTS } from './attachments.ts'
+import { ATTACHMENTS, FIONREAD_WATCH } from './attachments.ts'
 import {
   type ConfigRecord,
   type CountersRecord,
@@ -39,8 +39,11 @@ const OBJECT_PATH = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 /** The init process of the pid namespace, which every process can name. */
 const ANY_TASK = 1
 
-/** The program that is attached only on demand. */
-const SPLICE_PROGRAM = 'meshaccel_splice_call'
+/** The programs that are attached only on demand, by the names of their pins. */
+const ON_DEMAND = {
+  splice_program: 'meshaccel_splice_call',
+  ioctl_program: 'meshaccel_ioctl_call',
+} as const
 
 /** Iterators that run once per call, and iterators that walk over the TCP sockets of a network namespace. */
 const ITERATORS = {
@@ -70,8 +73,8 @@ export const pinnedMaps = [
   'shares',
 ] as const
 
-/** Exactly one of these two is pinned. It depends on the kernel, and on whether the watch is needed now. */
-const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
+/** Which of these are pinned depends on the kernel, and on whether the watch is needed now. */
+const WATCHES: readonly string[] = ['splice', 'splice_call', 'ioctl_call', ...FIONREAD_WATCH]
 
 /**
  * Exactly one of these two is pinned; it makes wanted ends join. `visit` runs inside one network namespace; Linux 7.3
@@ -83,9 +86,10 @@ const VISITS = { visit: 'meshaccel_visit', visit_all: 'meshaccel_visit_all' } as
 const EVERY_PIN: readonly string[] = [
   pinnedMaps,
   Object.keys(ITERATORS),
-  'splice_program',
+  Object.keys(ON_DEMAND),
   Object.keys(VISITS),
   Object.keys(ATTACHMENTS),
+  'ioctl_call',
 ].flat()
 
 /**
@@ -179,6 +183,7 @@ export class Programs extends Pins {
   /** Has all wanted ends join. */
   readonly visitAll: IterLink | undefined
   readonly spliceProgram: Program
+  readonly ioctlProgram: Program
   readonly directory: string
   readonly sightWatched: IterLink
   /** Paths of pins, like `kick`. */
@@ -205,6 +210,7 @@ export class Programs extends Pins {
         : undefined
       this.visit = isForAll ? undefined : this.use(Program.fromPin(join(directory, 'visit')))
       this.spliceProgram = this.use(Program.fromPin(join(directory, 'splice_program')))
+      this.ioctlProgram = this.use(Program.fromPin(join(directory, 'ioctl_program')))
       this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
       this.sight = iteratorPin(join(directory, 'sight'))
       this.adopt = iteratorPin(join(directory, 'adopt'))
@@ -229,7 +235,7 @@ export function currentPins(pinDir: string): string {
 
 /** Whether the directory holds all pins that an agent needs to adopt it. */
 export function isComplete(directory: string): boolean {
-  const alternatives = [...SPLICE_WATCHES, ...Object.keys(VISITS)]
+  const alternatives = [...WATCHES, ...Object.keys(VISITS)]
   return (
     holdsPins(
       directory,
@@ -254,18 +260,23 @@ export function install(
     stack.use(object)
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of pinnedMaps) map(name).pin(join(partial, name))
-    prepare(meshaccelConfigMap.of(object))
+    const config = meshaccelConfigMap.of(object)
+    prepare(config)
+    const watchesFionread = config.lookup(0)?.fionreadHides !== 0
 
     for (const [name, over] of Object.entries(ITERATORS)) {
       const target = over === 'once' ? { tid: ANY_TASK } : undefined
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
-    object.program(SPLICE_PROGRAM).pin(join(partial, 'splice_program'))
+    for (const [name, source] of Object.entries(ON_DEMAND)) {
+      object.program(source).pin(join(partial, name))
+    }
     const visit = object.program(VISITS[visits])
     if (visits === 'visit') visit.pin(join(partial, visits))
     else stack.use(visit.attachIter(map('ends'))).pin(join(partial, visits))
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue
+      if (FIONREAD_WATCH.includes(name) && !watchesFionread) continue
       const attachment = attach(object, cgroupPath)
       if (attachment) stack.use(attachment).pin(join(partial, name))
     }
