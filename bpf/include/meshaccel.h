@@ -73,6 +73,12 @@
  * also applies while no agent is running. */
 #define HARD_CAP_FACTOR 8
 
+/* Flaws of the kernel's FIONREAD on a member. Programs that ask it are left alone there. */
+#define FIONREAD_HIDES_REDIRECTED 1
+#define FIONREAD_HIDES_TCP	  2
+/* A reader that reads only a part of what is there, and does not ask how much is left. */
+#define READS_WITHOUT_ASKING 0xffffffff
+
 enum role {
 	ROLE_CLIENT,
 	ROLE_SERVER,
@@ -133,6 +139,8 @@ enum reason {
 	REASON_TRUNCATED_READ,
 	REASON_UNACCOUNTED,
 	REASON_SPLICE,
+	/* Its program asks FIONREAD, to which the kernel gives a wrong answer for members. */
+	REASON_ASKS_FIONREAD,
 	REASON_QUARANTINED,
 	/* The reader sleeps in a receive that does not see redirected bytes. */
 	REASON_STUCK,
@@ -270,7 +278,9 @@ struct config {
 	__u32 splice_watched;
 	/* Number of the last sweep. */
 	__u32 sweep;
-	__u32 pad;
+	/* The bytes that FIONREAD hides from a member's reader, if the FIONREAD watch is in use:
+	 * FIONREAD_HIDES_REDIRECTED, FIONREAD_HIDES_TCP. */
+	__u32 fionread_hides;
 	/* R3: kernel memory for redirected and unread messages. */
 	__u64 pod_memory_bytes;
 	__u64 node_memory_bytes;
@@ -324,9 +334,14 @@ struct end {
 	__u8 packet_flags;
 	/* The accounting was corrected, and proves nothing any more: see accounting.bpf.h. */
 	__u8 corrected;
-	__u8 pad[3];
+	/* The last receive left TCP bytes unread. */
+	__u8 left_some;
+	__u8 pad[2];
 	/* The kernel's cookie of the socket. No other socket ever has it. */
 	__u64 cookie;
+	/* The longest receive so far, or READS_WITHOUT_ASKING: fionread.bpf.h. */
+	__u32 room;
+	__u32 pad2;
 };
 
 /* A watched socket, for programs that go through all of them. */
@@ -388,6 +403,13 @@ enum conn_state {
 	CONN_SEALED,
 };
 
+enum asked {
+	NOT_ASKED,
+	ASKED,
+	/* FIONREAD hid redirected bytes that were unread. */
+	ASKED_UNREAD,
+};
+
 enum flow_path {
 	PATH_TCP,
 	PATH_REDIRECT,
@@ -447,7 +469,9 @@ struct conn_end {
 	__u8 spliced;
 	/* The receive accounting may be off: see accounting.bpf.h. */
 	__u8 resync;
-	__u8 pad[2];
+	/* Its reader has asked FIONREAD: enum asked. */
+	__u8 asked;
+	__u8 pad;
 	/* config.rules when the pod's rules were last applied. */
 	__u32 rules;
 	/* Number of the last sealed join whose redirected bytes the end has received completely. */
@@ -469,7 +493,8 @@ struct conn_end {
 	__u8 unread;
 	/* Sweeps in a row that found the reader holding the socket's lock. */
 	__u8 held;
-	__u8 pad3;
+	/* Sweeps in a row that found redirected bytes unread that FIONREAD had hidden. */
+	__u8 misled;
 	__u8 rest[CACHE_LINE - 24];
 };
 
@@ -570,7 +595,7 @@ _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");
 _Static_assert(sizeof(struct config) == 96, "layout");
-_Static_assert(sizeof(struct end) == 120, "layout");
+_Static_assert(sizeof(struct end) == 128, "layout");
 _Static_assert(sizeof(struct claim) == 80, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");
 _Static_assert(sizeof(struct conn_end) == 2 * CACHE_LINE, "layout");

@@ -40,7 +40,9 @@ static __always_inline void quarantine(struct task_struct *task, __u64 netns_coo
 		tell(&event);
 }
 
-static __always_inline bool is_quarantined(__u64 netns_cookie, __u64 exe_inode, __u32 exe_device)
+/* The evidence against a program, NULL if it is not quarantined. */
+static __always_inline const struct quarantine *evidence_against(__u64 netns_cookie,
+								 __u64 exe_inode, __u32 exe_device)
 {
 	struct program program = {
 	    .netns_cookie = netns_cookie,

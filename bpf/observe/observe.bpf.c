@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Observes how the readers of watched sockets read, and when the sockets close. */
 #include "closed.bpf.h"
+#include "descriptor.bpf.h"
 #include "drained.bpf.h"
 #include "quarantine.bpf.h"
 #include "waitall.bpf.h"
 #include <bpf/bpf_tracing.h>
-
-#define S_IFMT	 00170000
-#define S_IFSOCK 0140000
 
 /* Whether a receive may have blocked, in a pod whose user does not accept the effects of membership
  * on such a reader. */
 static __always_inline bool is_left_alone(const struct end *end, int flags)
 {
 	return !(flags & MSG_DONTWAIT) && !accepts_blocking(end->netns_cookie);
+}
+
+/* Where FIONREAD hides redirected bytes, the verdict sends a message by TCP if it is longer than
+ * any receive of its reader so far. Programs such as nginx ask FIONREAD after a receive that fills
+ * their buffer. So such a program asks about TCP bytes first, which FIONREAD counts. A reader that
+ * leaves bytes unread, and reads on without asking, has no such habit. */
+static __always_inline void learn_room(struct sock *sk, struct end *end, __u32 length)
+{
+	const struct config *config = config_get();
+	const struct tcp_sock *tp;
+
+	if (!config || !(config->fionread_hides & FIONREAD_HIDES_REDIRECTED))
+		return;
+	if (end->left_some)
+		end->room = READS_WITHOUT_ASKING;
+	else if (length > end->room)
+		end->room = length;
+	tp = bpf_skc_to_tcp_sock(sk);
+	end->left_some = tp && tp->copied_seq != tp->rcv_nxt;
 }
 
 static __always_inline void received_on_member(struct sock *sk, struct end *end, struct conn *conn,
@@ -91,8 +108,10 @@ static __always_inline int received(struct sock *sk, int ret, int flags)
 	if (!end)
 		return 0;
 
-	if (ret > 0)
+	if (ret > 0) {
 		add_ordered(&end->received, ret);
+		learn_room(sk, end, ret);
+	}
 	if (bad)
 		end->barred = bad;
 	conn = conn_of(end);
@@ -125,23 +144,6 @@ int BPF_PROG(meshaccel_received_v6, struct socket *socket, struct msghdr *messag
 	     int flags, int ret)
 {
 	return received(socket->sk, ret, flags);
-}
-
-/* The socket behind a descriptor of the current process, 0 if it is something else. */
-static __always_inline __u64 socket_of(__u32 fd)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd);
-	struct socket *socket;
-	struct file *file;
-
-	if (fd >= BPF_CORE_READ(table, max_fds) ||
-	    bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file ||
-	    (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	return (__u64)BPF_CORE_READ(socket, sk);
 }
 
 /* Splice never sees redirected bytes, and mistakes the next TCP byte for the next byte. So a member

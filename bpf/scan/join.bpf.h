@@ -88,6 +88,7 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 		conn->ends[role].asleep = 0;
 		conn->ends[role].unread = 0;
 		conn->ends[role].held = 0;
+		conn->ends[role].misled = 0;
 	}
 	/* These order the writes above before the state: see verdict(). */
 	__sync_fetch_and_add(&conn->join, 1);
@@ -190,8 +191,8 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 	struct conn_end *me = &conn->ends[end->role & 1], *peer = &conn->ends[!(end->role & 1)];
 	enum reason reason;
 
-	if (me->spliced) {
-		bar(end, REASON_SPLICE);
+	if (me->spliced || me->asked) {
+		bar(end, me->spliced ? REASON_SPLICE : REASON_ASKS_FIONREAD);
 		return false;
 	}
 	if (conn->excluded) {
@@ -269,6 +270,17 @@ static __always_inline bool go_on_joining(struct bpf_sock *sk, const struct tcp_
 	return false;
 }
 
+/* Why the program of the end's reader is kept off the fast path. */
+static __always_inline enum reason quarantined_for(const struct end *end)
+{
+	const struct quarantine *evidence =
+	    evidence_against(end->netns_cookie, end->exe_inode, end->exe_device);
+
+	if (!evidence)
+		return REASON_NONE;
+	return evidence->reason == REASON_ASKS_FIONREAD ? REASON_ASKS_FIONREAD : REASON_QUARANTINED;
+}
+
 /* Visits a wanted end. It pairs the end. Once both ends of a connection are wanted, it makes them
  * join. Returns whether the peer should be visited at once. */
 static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp, struct end *end,
@@ -285,8 +297,8 @@ static __always_inline bool visit(struct bpf_sock *sk, const struct tcp_sock *tp
 		return false;
 	}
 	reason = unsuitable(tp);
-	if (!reason && is_quarantined(end->netns_cookie, end->exe_inode, end->exe_device))
-		reason = REASON_QUARANTINED;
+	if (!reason)
+		reason = quarantined_for(end);
 	if (reason) {
 		end->barred = reason;
 		back_out(end, reason);

@@ -45,6 +45,19 @@ static __always_inline __u8 in_a_row(__u8 count, bool is_so)
 	return !is_so ? 0 : count < 0xff ? count + 1 : count;
 }
 
+/* A reader was told by FIONREAD that no byte is there, and waits for bytes that it has. No kick
+ * helps it: the kernel gives an edge for TCP bytes only. So only an error helps the users of this
+ * connection. */
+static __always_inline void sweep_asker(struct conn *conn, __u32 slot, int role)
+{
+	struct conn_end *reader = &conn->ends[role & 1];
+
+	reader->misled = in_a_row(reader->misled,
+				  reader->unread > 1 && READ_ONCE(reader->asked) == ASKED_UNREAD);
+	if (reader->misled >= STUCK_SWEEPS)
+		doom(conn, slot, role, REASON_ASKS_FIONREAD);
+}
+
 /* One direction of a member. */
 static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int sender)
 {
@@ -80,6 +93,7 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 		    !queue_empty(psock))
 			doom(conn, slot, !sender, REASON_OVERTAKEN);
 	}
+	sweep_asker(conn, slot, !sender);
 	/* A redirect waits for the reader's lock, and the sender waits with it. */
 	reader->held = in_a_row(reader->held, psock && received == reader->swept_received &&
 						  peek(struct sock, reader->sk, sk_lock.owned) &&

@@ -41,8 +41,8 @@ static __always_inline bool may_leave(struct conn *conn, int role)
 
 static __always_inline bool reader_quarantined(const struct conn_end *reader)
 {
-	return is_quarantined(reader->netns_cookie, peek_end(reader->end, exe_inode),
-			      peek_end(reader->end, exe_device));
+	return evidence_against(reader->netns_cookie, peek_end(reader->end, exe_inode),
+				peek_end(reader->end, exe_device));
 }
 
 /* Why a joined connection has to leave, even if all its bytes are being read. */
@@ -59,6 +59,8 @@ static __always_inline enum reason must_leave(const struct conn *conn, const str
 
 		if (reader->spliced)
 			return REASON_SPLICE;
+		if (reader->asked)
+			return REASON_ASKS_FIONREAD;
 		if (!is_closed(reader) && reader_quarantined(reader))
 			return REASON_QUARANTINED;
 	}

@@ -176,7 +176,7 @@ static __always_inline bool is_stream(const struct end *end, struct direction *d
 
 /* R2, R5, R7: why a direction returns to TCP as soon as its redirected bytes are read. */
 static __always_inline enum reason must_stop(const struct conn *conn, const struct config *config,
-					     const struct conn_end *reader)
+					     const struct conn_end *reader, __u32 size)
 {
 	if (state_of(conn) != CONN_JOINED)
 		return REASON_LEAVING;
@@ -188,7 +188,10 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 		return REASON_RCVLOWAT;
 	if (reader->spliced)
 		return REASON_SPLICE;
-	if (config->proxies_only && !reader->proxy)
+	if (reader->proxy)
+		return REASON_NONE;
+	if (config->proxies_only || (config->fionread_hides & FIONREAD_HIDES_REDIRECTED &&
+				     size > peek_end(reader->end, room)))
 		return REASON_UNKNOWN_READER;
 	return REASON_NONE;
 }
@@ -303,7 +306,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	if (direction->path == PATH_MIXED)
 		return leave_by_tcp(conn, slot, role, direction->reason ?: REASON_LEAVING);
 
-	reason = must_stop(conn, config, reader);
+	reason = must_stop(conn, config, reader, size);
 	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {
 		WRITE_ONCE(direction->path, PATH_TCP);
 		if (!reason)

@@ -47,6 +47,7 @@ export const reasonNames = [
   'truncated-read',
   'unaccounted',
   'splice',
+  'asks-fionread',
   'quarantined',
   'stuck',
   'overtaken',

@@ -96,7 +96,7 @@ export class KernelDatapath implements Datapath {
     setConfig(programs, {
       capBytes: options.capBytes,
       ...memoryBudgets(options.podMemoryBytes),
-      stopWhenStale: this.policy === 'strict' ? 0 : 1,
+      stopWhenStale: this.#staysWithoutAgent ? 0 : 1,
       proxiesOnly: this.policy === 'proxies-only' ? 1 : 0,
     })
     this.#older = new OlderConnections({
@@ -123,6 +123,17 @@ export class KernelDatapath implements Datapath {
       watchSplice: () => this.#spliceWatch.need(),
     })
     this.#scanLoop = new ScanLoop(() => this.#scan())
+  }
+
+  /**
+   * Whether members stay redirected while no agent runs. If FIONREAD hides a member's TCP bytes, a member must not take
+   * TCP, because no agent could let it leave.
+   */
+  get #staysWithoutAgent(): boolean {
+    return (
+      this.policy === 'strict' ||
+      (this.policy === 'full' && this.selfTest['fionread-tcp'] === false)
+    )
   }
 
   enrolled(): ReadonlySet<bigint> {
@@ -225,7 +236,7 @@ export class KernelDatapath implements Datapath {
     this.#measurements[Symbol.dispose]()
     this.#events[Symbol.dispose]()
     await this.#scans.close()
-    if (this.policy === 'strict') {
+    if (this.#staysWithoutAgent) {
       // The members stay redirected, and no agent will be running to attach the splice watch when a member needs it.
       this.#spliceWatch.need()
       await this.#settingsWalks.walkNow()
@@ -293,7 +304,7 @@ export class KernelDatapath implements Datapath {
         : 'quarantined: `meshaccel readers` names the pod and the program',
     )
     // The quarantined program may read other members, which the survey finds.
-    if (kind === 'quarantined') this.#programs.survey.run()
+    if (kind === 'quarantined') this.#surveySoon()
   }
 
   /** Forgets the paths of pods that are gone. A withdrawn pod needs its path until its connections have left. */

@@ -27,9 +27,17 @@ import {
 } from './pins/pin-directory.ts'
 import { currentPins, install, isComplete, Pins, Programs } from './pins/programs.ts'
 import { RefusedDatapath } from './refused.ts'
-import { DRAIN_TIMEOUT, drainAll, initialConfig, readConfig, Scans } from './loop/scans.ts'
-import type { SelfTestResult } from './selftest/policy.ts'
-import { probeBits, probesOf } from './selftest/probe-bits.ts'
+import {
+  DRAIN_TIMEOUT,
+  drainAll,
+  HIDES_REDIRECTED,
+  HIDES_TCP,
+  initialConfig,
+  readConfig,
+  Scans,
+} from './loop/scans.ts'
+import { judge, type ProbeName, type SelfTestResult } from './selftest/policy.ts'
+import { probeBits, probesIn, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
 import { RetryingDatapath } from './retrying.ts'
 
@@ -135,7 +143,11 @@ async function putInPlace(
   const attaches = tested && tested.policy !== 'refused'
   if (attaches) {
     install(pinDir, cgroupPath, (config) =>
-      config.update(0, { ...initialConfig(cgroupId, capBytes), ...probeBits(tested.probes) }),
+      config.update(0, {
+        ...initialConfig(cgroupId, capBytes),
+        ...probeBits(tested.probes),
+        fionreadHides: watchedFlaws(tested),
+      }),
     )
   }
   const leaving = others.filter(isLeaving)
@@ -178,9 +190,25 @@ async function testedPolicy(
   return result
 }
 
-/** The policy that the settings of running pins express. */
-const policyOf = (config: ConfigRecord): Policy =>
-  config.proxiesOnly ? 'proxies-only' : config.stopWhenStale ? 'full' : 'strict'
+/**
+ * The flaws that the FIONREAD watch looks after. Only the policy `full` relies on it. The others rely on rules that hold for
+ * every program. A policy that was set by hand says nothing about the kernel, so the watch is attached.
+ */
+function watchedFlaws({ policy, probes }: SelfTestResult): number {
+  if (policy !== 'full') return 0
+  if (probes.length === 0) return HIDES_TCP
+  const fails = (name: ProbeName): boolean =>
+    probes.some((probe) => probe.name === name && !probe.ok)
+  return (
+    (fails('fionread-redirected') ? HIDES_REDIRECTED : 0) | (fails('fionread-tcp') ? HIDES_TCP : 0)
+  )
+}
+
+/** The policy of running pins: what the self-test allowed, or what was set by hand. */
+function policyOf(config: ConfigRecord): Policy {
+  if (config.probesRun !== 0) return judge(probesIn(config)).policy
+  return config.proxiesOnly ? 'proxies-only' : config.stopWhenStale ? 'full' : 'strict'
+}
 
 /** Moves the members of a pinned version back to TCP, then removes the version from the kernel. */
 async function drainAndRemove(version: string, options: DrainOptions): Promise<void> {

@@ -144,7 +144,8 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   },
   'peer-gone': { means: 'its other end has just closed' },
   'unknown-reader': {
-    means: 'on this kernel only sidecars may read redirected bytes',
+    means:
+      'FIONREAD may hide redirected bytes from its reader on this kernel: only sidecars read them, or messages no longer than those read before',
     next: '`meshaccel doctor` says why; a newer kernel may allow more.',
   },
   stream: { means: 'it is a stream of small messages, which TCP carries faster' },
@@ -225,6 +226,10 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
     next: nothingToDo,
   },
   splice: { means: 'its reader has started to use splice', next: nothingToDo },
+  'asks-fionread': {
+    means: 'its program asks FIONREAD, which this kernel answers wrongly on the fast path',
+    next: nothingToDo,
+  },
   quarantined: {
     means: 'its program is quarantined',
     next: '`meshaccel readers` shows the evidence, `meshaccel readers forgive` lifts it.',

@@ -222,6 +222,10 @@ export function tcpMemoryPages(): number {
 
 const PAGE_BYTES = 4_096
 
+/** Values of `fionreadHides`: what FIONREAD does not count on a member (meshaccel.h). */
+export const HIDES_REDIRECTED = 1
+export const HIDES_TCP = 2
+
 /** The settings of a new data path. Redirecting is on, under the policy `strict`. */
 export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord {
   return {
@@ -241,6 +245,7 @@ export function initialConfig(cgroupId: bigint, capBytes: number): ConfigRecord 
     probesOk: 0,
     spliceWatched: 1,
     sweep: 0,
+    fionreadHides: 0,
     ...memoryBudgets(),
   }
 }

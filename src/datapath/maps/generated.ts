@@ -135,6 +135,7 @@ export interface ConfigRecord {
   probesOk: number
   spliceWatched: number
   sweep: number
+  fionreadHides: number
   podMemoryBytes: bigint
   nodeMemoryBytes: bigint
 }
@@ -155,6 +156,7 @@ export const config: StructCodec<ConfigRecord> = struct({
   probesOk: u32,
   spliceWatched: u32,
   sweep: u32,
+  fionreadHides: u32,
   podMemoryBytes: u64,
   nodeMemoryBytes: u64,
 })
@@ -223,7 +225,7 @@ export const meshaccelPodsMap: DescribedMap<bigint, PodRecord> = describeMap({
   value: pod,
 })
 
-/** struct counters, 432 bytes */
+/** struct counters, 440 bytes */
 export interface CountersRecord {
   redirectedBytes: bigint
   redirectedMessages: bigint
@@ -246,7 +248,7 @@ export const counters: StructCodec<CountersRecord> = struct({
   kicks: u64,
   watched: u64,
   closed: u64,
-  reasons: array(u64, 45),
+  reasons: array(u64, 46),
 })
 
 export const meshaccelCountersMap: DescribedMap<number, CountersRecord> = describeMap({

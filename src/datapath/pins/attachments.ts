@@ -18,11 +18,17 @@ export const ATTACHMENTS: Readonly<Record<string, Attach>> = {
   received_v4: tracing(RECEIVED.v4),
   received_v6: tracing(RECEIVED.v6),
   closed: tracing('meshaccel_closed'),
-  splice: attachSpliceKprobe,
+  splice: (object) => attachKprobe(object, 'meshaccel_splice', 'tcp_splice_read'),
   splice_call: attachSpliceTracepoint,
+  fionread: (object) => attachKprobe(object, 'meshaccel_fionread', 'tcp_ioctl'),
+  // Some kernels have a function of its own for members.
+  fionread_member: (object) => attachKprobe(object, 'meshaccel_fionread', 'tcp_bpf_ioctl'),
   verdict: attachVerdict,
   watch: (object, cgroupPath) => object.program('meshaccel_watch').attachCgroup(cgroupPath),
 }
+
+/** The attachments of the FIONREAD watch. Kernels whose answers are right do not need them. */
+export const FIONREAD_WATCH: readonly string[] = ['fionread', 'fionread_member']
 
 /** Attaches the program to what its section names, if this kernel has that and the program was loaded. */
 function tracing(program: string): Attach {
@@ -44,12 +50,16 @@ function attachVerdict(object: LoadedObject): Pinnable {
 }
 
 /**
- * Attaches the splice watch as a kprobe, which costs nothing while no process splices. Returns undefined if the kernel
- * has no kprobes.
+ * Attaches a watch as a kprobe, which costs nothing while no process has the habit. Returns undefined if the kernel has
+ * no kprobes, or no such function.
  */
-function attachSpliceKprobe(object: LoadedObject): Attachment | undefined {
+function attachKprobe(
+  object: LoadedObject,
+  program: string,
+  symbol: string,
+): Attachment | undefined {
   try {
-    return object.program('meshaccel_splice').attachKprobe('tcp_splice_read')
+    return object.program(program).attachKprobe(symbol)
   } catch (error) {
     if (!(error instanceof BpfError)) throw error
     return undefined
@@ -72,3 +82,6 @@ function attachSpliceTracepoint(object: LoadedObject, _cgroup: string): Attachme
 
 export const attachSpliceCall = (program: Program): Link =>
   program.attachTracepoint('syscalls', 'sys_enter_splice')
+
+export const attachIoctlCall = (program: Program): Link =>
+  program.attachTracepoint('syscalls', 'sys_enter_ioctl')

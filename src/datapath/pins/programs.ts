@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { Disposables } from '../../lib/disposables.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { AnyMap, BpfMap, bytes, IterLink, Program, u32, u64 } from 'libbpf'
-import { ATTACHMENTS } from './attachments.ts'
+import { ATTACHMENTS, FIONREAD_WATCH } from './attachments.ts'
 import { loadDataPath, OBJECT_PATH, VISITS } from './load.ts'
 import {
   type ConfigRecord,
@@ -35,8 +35,11 @@ import { holdsPins, makePartial, removePartial } from './pin-directory.ts'
 /** The init process of the pid namespace, which every process can name. */
 const ANY_TASK = 1
 
-/** The program that is attached only on demand. */
-const SPLICE_PROGRAM = 'meshaccel_splice_call'
+/** The programs that are attached only on demand, by the names of their pins. */
+const ON_DEMAND = {
+  splice_program: 'meshaccel_splice_call',
+  ioctl_program: 'meshaccel_ioctl_call',
+} as const
 
 /** Iterators that run once per call, and iterators that walk over the TCP sockets of a network namespace. */
 const ITERATORS = {
@@ -66,8 +69,8 @@ export const pinnedMaps = [
   'shares',
 ] as const
 
-/** Exactly one of these two is pinned. It depends on the kernel, and on whether the watch is needed now. */
-const SPLICE_WATCHES: readonly string[] = ['splice', 'splice_call']
+/** Which of these are pinned depends on the kernel, and on whether the watch is needed now. */
+const WATCHES: readonly string[] = ['splice', 'splice_call', 'ioctl_call', ...FIONREAD_WATCH]
 
 /** Either the first of these is pinned, or the others, as far as the kernel has their functions. */
 const RECEIVES: readonly string[] = ['received', 'received_v4', 'received_v6']
@@ -75,9 +78,10 @@ const RECEIVES: readonly string[] = ['received', 'received_v4', 'received_v6']
 const EVERY_PIN: readonly string[] = [
   pinnedMaps,
   Object.keys(ITERATORS),
-  'splice_program',
+  Object.keys(ON_DEMAND),
   Object.keys(VISITS),
   Object.keys(ATTACHMENTS),
+  'ioctl_call',
 ].flat()
 
 /**
@@ -171,6 +175,7 @@ export class Programs extends Pins {
   /** Has all wanted ends join. */
   readonly visitAll: IterLink | undefined
   readonly spliceProgram: Program
+  readonly ioctlProgram: Program
   readonly directory: string
   readonly sightWatched: IterLink
   /** Paths of pins, like `kick`. */
@@ -197,6 +202,7 @@ export class Programs extends Pins {
         : undefined
       this.visit = isForAll ? undefined : this.use(Program.fromPin(join(directory, 'visit')))
       this.spliceProgram = this.use(Program.fromPin(join(directory, 'splice_program')))
+      this.ioctlProgram = this.use(Program.fromPin(join(directory, 'ioctl_program')))
       this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
       this.sight = iteratorPin(join(directory, 'sight'))
       this.adopt = iteratorPin(join(directory, 'adopt'))
@@ -222,7 +228,7 @@ export function currentPins(pinDir: string): string {
 /** Whether the directory holds all pins that an agent needs to adopt it. */
 export function isComplete(directory: string): boolean {
   const visits = Object.keys(VISITS)
-  const alternatives = [...SPLICE_WATCHES, ...RECEIVES, ...visits]
+  const alternatives = [...WATCHES, ...RECEIVES, ...visits]
   return (
     holdsPins(
       directory,
@@ -246,13 +252,17 @@ export function install(
     const object = stack.use(loadDataPath())
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of pinnedMaps) map(name).pin(join(partial, name))
-    prepare(meshaccelConfigMap.of(object))
+    const config = meshaccelConfigMap.of(object)
+    prepare(config)
+    const watchesFionread = config.lookup(0)?.fionreadHides !== 0
 
     for (const [name, over] of Object.entries(ITERATORS)) {
       const target = over === 'once' ? { tid: ANY_TASK } : undefined
       stack.use(object.program(`meshaccel_${name}`).attachIter(target)).pin(join(partial, name))
     }
-    object.program(SPLICE_PROGRAM).pin(join(partial, 'splice_program'))
+    for (const [name, source] of Object.entries(ON_DEMAND)) {
+      object.program(source).pin(join(partial, name))
+    }
     if (object.isLoaded(VISITS.visit)) {
       object.program(VISITS.visit).pin(join(partial, 'visit'))
     } else {
@@ -261,6 +271,7 @@ export function install(
     }
     for (const [name, attach] of Object.entries(ATTACHMENTS)) {
       if (name === 'splice_call' && existsSync(join(partial, 'splice'))) continue
+      if (FIONREAD_WATCH.includes(name) && !watchesFionread) continue
       const attachment = attach(object, cgroupPath)
       if (attachment) stack.use(attachment).pin(join(partial, name))
     }

@@ -26,9 +26,13 @@ export type ProbeName =
   | 'reset'
   | 'mptcp'
   | 'foreign-programs'
+  | 'fionread-watch'
 
 /** `none`: the probe is informational. */
 type Consequence = Exclude<Policy, 'full'> | 'none'
+
+/** Flaws that affect only programs that ask FIONREAD. If such programs are seen, the rest need no narrower policy. */
+export const fionreadFlaws: readonly ProbeName[] = ['fionread-redirected', 'fionread-tcp']
 
 /** Every probe, in running order, and what its failure leads to. */
 export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
@@ -41,6 +45,7 @@ export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
   ['splice-watch', 'proxies-only'],
   ['ordering', 'refused'],
   ['fionread-tcp', 'strict'],
+  ['fionread-watch', 'none'],
   ['half-close', 'refused'],
   ['reset', 'refused'],
   ['mptcp', 'refused'],
@@ -55,15 +60,21 @@ export interface SelfTestResult {
   readonly probes: readonly Probe[]
 }
 
+/** Whether programs that ask FIONREAD are seen. */
+export const seesAskers = ({ probes }: Pick<SelfTestResult, 'probes'>): boolean =>
+  probes.some(({ name, ok }) => name === 'fionread-watch' && ok)
+
 /**
  * The strictest policy that follows from the probes. A probe that did not run counts as failed. If a failed probe and a
  * timeout both refuse, the failed probe gives the reason.
  */
 export function judge(probes: readonly Probe[]): SelfTestResult {
+  const excuses = seesAskers({ probes })
   const failed = (policy: Policy): { name: ProbeName; probe: Probe | undefined }[] =>
     consequences.flatMap(([name, consequence]) => {
       const probe = probes.find((each) => each.name === name)
-      return consequence === policy && !probe?.ok ? [{ name, probe }] : []
+      const isExcused = excuses && probe !== undefined && fionreadFlaws.includes(name)
+      return consequence === policy && !probe?.ok && !isExcused ? [{ name, probe }] : []
     })
   const refusing = failed('refused')
   const evidence = refusing.find(({ probe }) => probe && !probe.timedOut)

@@ -8,14 +8,17 @@ export function probeBits(probes: readonly Pick<Probe, 'name' | 'ok'>[]): Bits {
   return { probesRun: bitsOf(probes), probesOk: bitsOf(probes.filter(({ ok }) => ok)) }
 }
 
-/** By the name of the probe, those that ran. */
-export function probesOf({ probesRun: run, probesOk: ok }: Bits): Record<string, boolean> {
-  return Object.fromEntries(
-    consequences.flatMap(([name], bit) =>
-      run & (1 << bit) ? [[name, (ok & (1 << bit)) !== 0]] : [],
-    ),
+/** The probes that ran. */
+export const probesIn = (bits: Bits): Probe[] =>
+  consequences.flatMap(([name], bit) =>
+    bits.probesRun & (1 << bit)
+      ? [{ name, ok: (bits.probesOk & (1 << bit)) !== 0, detail: '' }]
+      : [],
   )
-}
+
+/** By the name of the probe, those that ran. */
+export const probesOf = (bits: Bits): Record<string, boolean> =>
+  Object.fromEntries(probesIn(bits).map(({ name, ok }) => [name, ok]))
 
 /** A probe's index in `consequences` is its bit. */
 const bitsOf = (probes: readonly Pick<Probe, 'name'>[]): number =>

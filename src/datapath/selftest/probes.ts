@@ -2,13 +2,16 @@
  * The probes: real sockets over loopback, watched by the real data path inside a scratch cgroup. Each ends by a
  * timeout. They still run in a process of their own (self-test.ts).
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { messageOf } from '../../lib/errno.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
 import { BpfError, currentNetnsCookie, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
 import { flowPieces, parseFlows } from '../loop/flow-table.ts'
 import { podRecord } from '../maps/pod-record.ts'
+import { attachIoctlCall } from '../pins/attachments.ts'
 import { install, Programs } from '../pins/programs.ts'
-import { initialConfig, setConfig } from '../loop/scans.ts'
+import { HIDES_TCP, initialConfig, setConfig } from '../loop/scans.ts'
 import { visitHere } from '../loop/visit.ts'
 import type { Probe, ProbeName } from './policy.ts'
 import { probeWords } from './words.ts'
@@ -48,7 +51,8 @@ export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Prob
   })
   let pins = ''
   const loads = ask('programs-load', () => {
-    pins = install(pinDir, cgroupPath, (config) => config.update(0, initialConfig(0n, CAP_BYTES)))
+    const settings = { ...initialConfig(0n, CAP_BYTES), fionreadHides: HIDES_TCP }
+    pins = install(pinDir, cgroupPath, (config) => config.update(0, settings))
     return { ok: true }
   })
   ask('foreign-programs', foreignPrograms)
@@ -56,6 +60,7 @@ export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Prob
 
   using programs = new Programs(pins)
   programs.pods.update(cookie, podRecord({ proxyUid: 0 }))
+  let countsRedirected = false
   const questions: readonly (readonly [ProbeName, (programs: Programs) => Answer])[] = [
     ['late-join', lateJoin],
     ['receive-accounting', receiveAccounting],
@@ -64,16 +69,18 @@ export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Prob
     ['splice-watch', spliceWatch],
     ['ordering', ordering],
     ['fionread-tcp', fionreadTcp],
+    ['fionread-watch', () => fionreadWatch(programs, countsRedirected)],
     ['half-close', halfClose],
     ['reset', reset],
     ['mptcp', mptcp],
   ]
   for (const [name, question] of questions) {
-    ask(name, () => {
+    const ok = ask(name, () => {
       // This process is the reader in all probes, so one probe's quarantine would affect the next.
-      for (const key of programs.quarantine.keys()) programs.quarantine.delete(key)
+      forgive(programs)
       return question(programs)
     })
+    if (name === 'fionread-redirected') countsRedirected = ok
   }
 }
 
@@ -193,6 +200,39 @@ const fionreadTcp = (programs: Programs): Answer =>
       setConfig(programs, { redirect: 1 })
     }
   })
+
+/**
+ * A program that asks FIONREAD, before its connection joins and as a member. Without kprobes the watch is a tracepoint.
+ * Its only gain over the policy `strict` is that more than sidecars may read redirected bytes.
+ */
+function fionreadWatch(programs: Programs, countsRedirected: boolean): Answer {
+  const hasKprobe = existsSync(join(programs.directory, 'fionread'))
+  if (!hasKprobe && countsRedirected) {
+    return { ok: false, found: 'there are no kprobes, and the policy strict costs less' }
+  }
+  using _watch = hasKprobe ? undefined : attachIoctlCall(programs.ioctlProgram)
+  const pair = TcpSocket.pair()
+  try {
+    pair.server.readable()
+  } finally {
+    close(pair)
+  }
+  if (!forgive(programs)) return { ok: false, found: 'a socket that is no member' }
+  return withJoined(programs, ({ client, server }) => {
+    server.readable()
+    if (!forgive(programs)) return { ok: false, found: 'a member' }
+    scan(programs)
+    takeTurn({ client, server })
+    return { ok: !redirects(programs) }
+  })
+}
+
+/** Empties the quarantine. Returns whether a program was in it. */
+function forgive(programs: Programs): boolean {
+  const keys = [...programs.quarantine.keys()]
+  for (const key of keys) programs.quarantine.delete(key)
+  return keys.length > 0
+}
 
 /** Informational: the proof keeps such readers out on every kernel. */
 const splice = (programs: Programs): Answer =>

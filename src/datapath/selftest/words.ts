@@ -28,7 +28,7 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-redirected': {
     ok: 'FIONREAD counts redirected bytes',
     failed: 'FIONREAD does not count redirected bytes',
-    hint: 'Only sidecars get redirected bytes, because they do not use FIONREAD. Newer kernels count them: 6.12.117, 7.2.12.',
+    hint: 'Programs that ask FIONREAD stay on TCP if the kernel lets us see them (fionread-watch). Otherwise only sidecars get redirected bytes, because they do not ask. Newer kernels count them: 6.12.117, 7.2.12.',
   },
   splice: {
     ok: 'splice finds redirected bytes',
@@ -47,7 +47,12 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-tcp': {
     ok: "FIONREAD counts a member's TCP bytes",
     failed: "FIONREAD does not count a member's TCP bytes",
-    hint: 'A connection that falls back to TCP leaves the fast path at once. Newer kernels count them: 6.12.117, 7.2.12.',
+    hint: 'Programs that ask FIONREAD stay on TCP if the kernel lets us see them (fionread-watch). Otherwise a connection that falls back to TCP leaves the fast path at once. Newer kernels count them: 6.12.117, 7.2.12.',
+  },
+  'fionread-watch': {
+    ok: 'a program that asks FIONREAD is seen',
+    failed: 'a program that asks FIONREAD is not seen',
+    hint: 'It matters only where FIONREAD is wrong. It needs kprobes (CONFIG_KPROBE_EVENTS).',
   },
   'half-close': {
     ok: 'a half-closed connection delivers its redirected bytes before the end',

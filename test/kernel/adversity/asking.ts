@@ -19,6 +19,8 @@ export interface AskingOptions {
   readonly port?: number
   /** The command that starts the server. */
   readonly through?: readonly string[]
+  /** The command that starts the client. */
+  readonly clientThrough?: readonly string[]
 }
 
 /** A client and a server that check every byte. They end at the first byte that is wrong or a minute late. */
@@ -43,16 +45,15 @@ export class Asking implements AsyncDisposable {
   static async start(
     from: Pod,
     to: Pod,
-    { connections = 8, port = 7300, through = [] }: AskingOptions = {},
+    { connections = 8, port = 7300, through = [], clientThrough = [] }: AskingOptions = {},
   ): Promise<Asking> {
     const server = to.run<Answered>('asker', ['server', String(port)], through)
     const { pid } = await server.take('ready')
-    const client = from.run<Answered>('asker', [
-      'client',
-      to.address,
-      String(port),
-      String(connections),
-    ])
+    const client = from.run<Answered>(
+      'asker',
+      ['client', to.address, String(port), String(connections)],
+      clientThrough,
+    )
     return new Asking(connections, client, server, pid)
   }
 

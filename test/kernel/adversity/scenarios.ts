@@ -1,4 +1,10 @@
 import type { Scenario } from './scenario.ts'
+import {
+  askerBeforeJoin,
+  askerTurns,
+  askerTurnsOverUnread,
+  readerByFionread,
+} from './scenarios/askers.ts'
 import { disturbedInReceive, fullDuplex } from './scenarios/blocking.ts'
 import { reconnected } from './scenarios/disconnect.ts'
 import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
@@ -65,4 +71,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   heldByWriter,
   disturbedInReceive,
   fullDuplex,
+  askerBeforeJoin,
+  askerTurns,
+  askerTurnsOverUnread,
+  readerByFionread,
 }

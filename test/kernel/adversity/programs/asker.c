@@ -11,7 +11,9 @@
  *	pid	prints the process id, so that the process can be stopped
  *
  * With ASKER_PLAIN in the environment it reads without FIONREAD. A kernel that hides a member's TCP
- * bytes hides them in another agent's sockmap, too. ASKER_NAME in the environment becomes the name
+ * bytes hides them in another agent's sockmap, too. SIGUSR2 has it ask FIONREAD from then on. With
+ * ASKER_AFTER in the environment it then asks after each full read whether more is there, as nginx
+ * does, and waits for an edge if not. ASKER_NAME in the environment becomes the name
  * of the process.
  */
 #define _GNU_SOURCE
@@ -19,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +40,9 @@
 
 static int fds[MAX], connections, epoll;
 static unsigned char partial[MAX * 2][MESSAGE], rounds[MAX * 2], filled[MAX * 2];
+static unsigned char dry[MAX * 2];
 static unsigned long slow, worst;
+static volatile sig_atomic_t asks;
 
 static void die(const char *what)
 {
@@ -70,7 +75,7 @@ static ssize_t available(int fd)
 	int there = 0;
 	ssize_t peeked;
 
-	if (getenv("ASKER_PLAIN"))
+	if (!asks || getenv("ASKER_AFTER"))
 		return MESSAGE;
 	if (ioctl(fd, FIONREAD, &there))
 		return -1;
@@ -80,6 +85,22 @@ static ssize_t available(int fd)
 	return peeked == 0 || (peeked < 0 && errno != EAGAIN) ? -1 : 0;
 }
 
+/* Whether nothing is left, for a reader that asks after a full read. */
+static unsigned char is_dry(int fd)
+{
+	int there = 1;
+
+	if (asks && getenv("ASKER_AFTER") && ioctl(fd, FIONREAD, &there))
+		die("FIONREAD");
+	return !there;
+}
+
+static void turn(int signal)
+{
+	(void)signal;
+	asks = 1;
+}
+
 /* Reads the available bytes into the message of the descriptor. Returns 1 when the message is
  * whole, -1 at the end. */
 static int take(int fd)
@@ -87,6 +108,8 @@ static int take(int fd)
 	unsigned char *message = partial[fd % (MAX * 2)];
 	unsigned char *have = &filled[fd % (MAX * 2)];
 
+	if (dry[fd % (MAX * 2)])
+		return 0;
 	while (*have < MESSAGE) {
 		ssize_t there = available(fd), more;
 
@@ -100,6 +123,7 @@ static int take(int fd)
 		*have += more;
 	}
 	*have = 0;
+	dry[fd % (MAX * 2)] = is_dry(fd);
 	return 1;
 }
 
@@ -157,6 +181,7 @@ static void serve(int port)
 				}
 				continue;
 			}
+			dry[fd % (MAX * 2)] = 0;
 			while ((whole = take(fd)) > 0) {
 				check(fd, rounds[fd % (MAX * 2)]);
 				put(fd, rounds[fd % (MAX * 2)]++);
@@ -196,6 +221,8 @@ static void ask_all(int at_once)
 	while (left) {
 		int count = epoll_wait(epoll, ready, 64, STALLED_MS);
 
+		if (count < 0 && errno == EINTR)
+			continue;
 		if (!count) {
 			fprintf(stderr, "asker: stalled: %d of %d answers are missing\n", left,
 				connections * at_once);
@@ -205,6 +232,7 @@ static void ask_all(int at_once)
 			int fd = ready[i].data.fd, whole;
 			unsigned long took = now_us() - begin;
 
+			dry[fd % (MAX * 2)] = 0;
 			while ((whole = take(fd)) > 0) {
 				check(fd, rounds[fd % (MAX * 2)]++);
 				left--;
@@ -224,6 +252,8 @@ int main(int argc, char **argv)
 
 	if (getenv("ASKER_NAME"))
 		prctl(PR_SET_NAME, getenv("ASKER_NAME"));
+	asks = !getenv("ASKER_PLAIN");
+	signal(SIGUSR2, turn);
 	epoll = epoll_create1(0);
 	if (argc == 3 && !strcmp(argv[1], "server"))
 		serve(atoi(argv[2]));

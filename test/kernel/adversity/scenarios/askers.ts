@@ -1,0 +1,131 @@
+/** Programs that ask FIONREAD, on a kernel that gives members a wrong answer. */
+import type { AgentProcess } from '../../../helpers/agent-process.ts'
+import { tally } from '../../../helpers/agent-process.ts'
+import { ready } from '../../../helpers/compile.ts'
+import { until } from '../../../helpers/retry.ts'
+import { Asking } from '../asking.ts'
+import type { Scenario, Scene } from '../scenario.ts'
+
+/**
+ * In a guest the self-test finds the flaws of the kernel. This machine has no kprobes, and its policy is `strict`. With a
+ * policy that was set by hand the watch is attached as a tracepoint.
+ */
+const startAgent = ({ mesh }: Scene): Promise<AgentProcess> =>
+  mesh.startAgent('--policy', ready === undefined ? 'full' : 'auto')
+
+const plain = ['env', 'ASKER_PLAIN=1']
+const asksAfter = ['env', 'ASKER_PLAIN=1', 'ASKER_AFTER=1']
+
+/** Whether the FIONREAD watch is in use: the kernel has a flaw, and it can be watched. */
+async function isWatched(scene: Scene, agent: AgentProcess): Promise<boolean> {
+  const { policy, selfTest } = await agent.status()
+  scene.say(`policy ${policy}: ${JSON.stringify(selfTest)}`)
+  const { ['fionread-redirected']: redirected, ['fionread-tcp']: tcp } = selfTest
+  return policy === 'full' && !(redirected && tcp)
+}
+
+const evidence = async (agent: AgentProcess): Promise<(string | undefined)[]> => {
+  const { readers } = await agent.client.call('Readers', {})
+  return readers.flatMap((reader) => (reader.quarantined ? [reader.evidence] : []))
+}
+
+/** Asks on, until every connection is on TCP for good. */
+async function allLeave(scene: Scene, agent: AgentProcess, asking: Asking): Promise<void> {
+  const left = await until('all are on TCP', async () => {
+    await asking.ask(2)
+    return (await agent.flows()).every(({ state }) => state === 'watched')
+  }).catch(() => false)
+  scene.check('all are on TCP', left, tally(await agent.flows()))
+}
+
+export const askerBeforeJoin: Scenario = {
+  name: 'a program that asks FIONREAD from the start does not join',
+  run: async (scene) => {
+    const agent = await startAgent(scene)
+    const watched = await isWatched(scene, agent)
+    await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1))
+    if (!watched) return asking.joins(agent)
+    await until('it is quarantined', async () => {
+      await asking.ask(10)
+      return (await evidence(agent)).includes('asks-fionread')
+    })
+    await allLeave(scene, agent, asking)
+    const { worstUs, slow } = await asking.ask(50)
+    scene.say(`the slowest of 50 answers took ${worstUs} us, ${slow} took more than 300 ms`)
+    await asking.renew()
+    await asking.ask(50)
+    const flows = await agent.flows()
+    scene.check(
+      'new connections do not join',
+      flows.every(({ state }) => state === 'watched'),
+      tally(flows),
+    )
+    const isTold = await until('the reason is told', async () => {
+      await asking.ask(10)
+      const { readers } = await agent.client.call('Readers', {})
+      return readers.some(({ connections }) => (connections.unproven['asks-fionread'] ?? 0) > 0)
+    }).catch(() => false)
+    scene.check('the reason is told', isTold)
+  },
+}
+
+function turning(
+  name: string,
+  through: readonly string[],
+  atOnce: number,
+  mayReset: boolean,
+): Scenario {
+  return {
+    name,
+    run: async (scene) => {
+      const agent = await startAgent(scene)
+      const watched = await isWatched(scene, agent)
+      await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), {
+        through,
+        clientThrough: plain,
+      })
+      await asking.joins(agent)
+      // A member that has several messages unread.
+      await asking.ask(5, atOnce)
+      process.kill(asking.serverPid, 'SIGUSR2')
+      const asked = await asking.ask(20, atOnce).catch((error: unknown) => String(error))
+      const { reasons } = await agent.status()
+      const { reset = 0n } = reasons
+      scene.say(typeof asked === 'string' ? asked : `the slowest answer took ${asked.worstUs} us`)
+      scene.say(`${reset} connections were reset`)
+      if (watched) {
+        await until('it is quarantined', async () =>
+          (await evidence(agent)).includes('asks-fionread'),
+        )
+      }
+      if (reset > 0n) {
+        scene.check('none is reset', mayReset, `${reset}`)
+        return
+      }
+      scene.check('no reader waits', typeof asked !== 'string', String(asked))
+      if (watched) await allLeave(scene, agent, asking)
+    },
+  }
+}
+
+export const askerTurns: Scenario = turning(
+  'a member whose reader begins to ask FIONREAD after each read goes on by TCP',
+  asksAfter,
+  1,
+  false,
+)
+
+/** Where FIONREAD hides redirected bytes, a reader that has left some unread cannot be woken. */
+export const askerTurnsOverUnread: Scenario = turning(
+  'a member whose reader begins to ask FIONREAD over unread bytes goes on, or is reset',
+  asksAfter,
+  8,
+  true,
+)
+
+export const readerByFionread: Scenario = turning(
+  'a member whose reader begins to read only what FIONREAD counts goes on, or is reset',
+  plain,
+  1,
+  true,
+)
