@@ -38,7 +38,6 @@ export function runtimeSockets(known: readonly string[] = knownSockets): readonl
   return there.length > 0 ? there : known.slice(0, 1)
 }
 
-const deadlineMs = 2_000
 /** Kubelet sets this label on each sandbox. */
 const uidLabel = 'io.kubernetes.pod.uid'
 /** The number of concurrent requests for sandbox details. */
@@ -48,11 +47,13 @@ const parallel = 8
 export class CriFinder implements NetnsFinder, Disposable {
   readonly name: string
   readonly #client: Client
+  readonly #deadlineMs: number
   readonly #service = loadService()
   /** Namespaces by sandbox ID. A sandbox keeps its namespace. */
   readonly #known = new Map<string, NetnsRef>()
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, { deadlineMs = 2_000 }: { readonly deadlineMs?: number } = {}) {
+    this.#deadlineMs = deadlineMs
     this.name = `the container runtime at ${socketPath}`
     this.#client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
       // A node with 250 pods answers with some 500 KiB.
@@ -127,7 +128,7 @@ export class CriFinder implements NetnsFinder, Disposable {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        { deadline: Date.now() + deadlineMs },
+        { deadline: Date.now() + this.#deadlineMs },
         (error, response) => {
           if (error) reject(criError(this.name, error))
           else if (response !== undefined) resolve(response)

@@ -133,6 +133,8 @@ void test('rules to keep connections on TCP follow their annotations', async (t)
   runtime.sandboxes = [{ id: 's7', uid: 'uid-cart', info: { pid: 7 } }]
   await agent.follow()
   await agent.said('"in step with its pods"')
+  // On a busy machine the runtime may answer too late the first time.
+  await until('it is enrolled', () => datapath.pods.has(7n))
   t.match(datapath.pods.get(7n)?.exclusions, {
     ports: [
       { from: 22, to: 22 },
