@@ -84,8 +84,11 @@ cpu=max
 [[ $release == 6.12.* ]] && cpu+=,-cx16
 # Timers that expire between ticks cost the emulator most. A busy host makes the kernel's timer check fail.
 append='mitigations=off no_timer_check no5lvl highres=off'
+# MESHACCEL_ICOUNT=1: the guest's clock counts instructions, one in a nanosecond. Then one thread emulates the processor.
+accel=(-accel tcg,thread=multi -smp 2)
+[[ ${MESHACCEL_ICOUNT:-} != 1 ]] || accel=(-accel tcg,thread=single -smp 1 -icount shift=0,sleep=off)
 # Half an hour is enough for a guest that does not hang.
-timeout 1800 qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -smp 2 -m 3G -nographic -no-reboot -nodefaults -serial stdio \
+timeout 1800 qemu-system-x86_64 "${accel[@]}" -cpu $cpu -m 3G -nographic -no-reboot -nodefaults -serial stdio \
 	-serial file:"$told" \
 	-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory \
 	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \

@@ -2,7 +2,7 @@
 import type { AgentProcess } from '../../../helpers/agent-process.ts'
 import { tally } from '../../../helpers/agent-process.ts'
 import { ready } from '../../../helpers/compile.ts'
-import { until } from '../../../helpers/retry.ts'
+import { patience, until } from '../../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
@@ -27,6 +27,13 @@ async function isWatched(scene: Scene, agent: AgentProcess): Promise<boolean> {
 const evidence = async (agent: AgentProcess): Promise<(string | undefined)[]> => {
   const { readers } = await agent.client.call('Readers', {})
   return readers.flatMap((reader) => (reader.quarantined ? [reader.evidence] : []))
+}
+
+async function forgiveAll(agent: AgentProcess): Promise<void> {
+  const { readers } = await agent.client.call('Readers', {})
+  for (const { namespace, name, program, quarantined } of readers) {
+    if (quarantined) await agent.client.call('Forgive', { namespace, name, program })
+  }
 }
 
 /** Asks on, until every connection is on TCP for good. */
@@ -102,7 +109,7 @@ function turning(
         scene.check('none is reset', mayReset, `${reset}`)
         return
       }
-      scene.check('no reader waits', typeof asked !== 'string', String(asked))
+      scene.check('no reader waits', typeof asked !== 'string', JSON.stringify(asked))
       if (watched) await allLeave(scene, agent, asking)
     },
   }
@@ -129,3 +136,43 @@ export const readerByFionread: Scenario = turning(
   1,
   true,
 )
+
+/** The time is bounded, because the load keeps all other work from the processors. */
+const SECONDS = 10 * Math.min(patience, 3)
+
+/**
+ * The kernel skips a kprobe's program if it interrupts or preempts certain work of other BPF programs. So each round
+ * forgives the program, and looks whether it is seen again.
+ */
+export const askersPreempted: Scenario = {
+  byNameOnly: 'it keeps every processor busy with real-time threads',
+  name: 'a program that asks FIONREAD is seen while real-time threads preempt it, and never waits',
+  run: async (scene) => {
+    const agent = await startAgent(scene)
+    const watched = await isWatched(scene, agent)
+    const all: Asking[] = []
+    try {
+      for (const port of [7300, 7301, 7302, 7303]) {
+        all.push(await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), { port, connections: 4 }))
+      }
+      await using disturbing = scene.mesh.pod(0).run<{ event: string }>('preempt', [`${SECONDS}`])
+      await disturbing.take('ready')
+      let rounds = 0
+      let seen = 0
+      while (!disturbing.over) {
+        await forgiveAll(agent)
+        await Promise.all(all.map((each) => each.ask(2)))
+        rounds += 1
+        if ((await evidence(agent)).includes('asks-fionread')) seen += 1
+      }
+      scene.say(`seen in ${seen} of ${rounds} rounds`)
+      // A tracepoint is attached only while there are members.
+      if (watched && ready !== undefined) {
+        scene.check('it is seen in every round', seen === rounds, `${seen} of ${rounds}`)
+      }
+      for (const each of all) await each.ask(20)
+    } finally {
+      for (const each of all) await each[Symbol.asyncDispose]()
+    }
+  },
+}
