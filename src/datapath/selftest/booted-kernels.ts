@@ -13,8 +13,8 @@ export interface BootedKernel {
 }
 
 const right = 'FIONREAD is right everywhere'
-const hidesTcp = "FIONREAD hides a member's TCP bytes"
-const hidesRedirected = 'FIONREAD hides redirected bytes'
+const hidesTcp = "FIONREAD hides a member's TCP bytes; programs that ask it are watched"
+const hidesRedirected = 'FIONREAD hides redirected bytes; programs that ask it are watched'
 
 type Facts = Pick<BootedKernel, 'policy' | 'why'> & Partial<BootedKernel>
 
@@ -37,13 +37,13 @@ export const bootedKernels: readonly BootedKernel[] = [
   debian('bullseye', '5.10', { policy: 'refused', why: 'it has no netns cookies' }),
   ubuntu('jammy-updates', '5.15', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
   ubuntu('jammy-updates', '5.19', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  debian('bookworm', '6.1', { policy: 'proxies-only', why: hidesRedirected }),
-  debian('bookworm', '6.1', { flavour: 'generic', policy: 'proxies-only', why: hidesRedirected }),
+  debian('bookworm', '6.1', { policy: 'full', why: hidesRedirected }),
+  debian('bookworm', '6.1', { flavour: 'generic', policy: 'full', why: hidesRedirected }),
   ubuntu('jammy-updates', '6.2', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  ubuntu('jammy-updates', '6.5', { policy: 'proxies-only', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.8', { policy: 'proxies-only', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.11', { policy: 'proxies-only', why: hidesRedirected }),
-  debian('bookworm-backports', '6.12', { policy: 'strict', why: `${hidesTcp} (6.12.95)` }),
+  ubuntu('jammy-updates', '6.5', { policy: 'full', why: hidesRedirected }),
+  ubuntu('noble-updates', '6.8', { policy: 'full', why: hidesRedirected }),
+  ubuntu('noble-updates', '6.11', { policy: 'full', why: hidesRedirected }),
+  debian('bookworm-backports', '6.12', { policy: 'full', why: `${hidesTcp} (6.12.95)` }),
   debian('trixie', '6.12', { policy: 'full', why: `${right} (6.12.117)` }),
   debian('trixie', '6.12', {
     flavour: 'generic',
@@ -55,10 +55,10 @@ export const bootedKernels: readonly BootedKernel[] = [
     policy: 'full',
     why: `${right} (6.12.117)`,
   }),
-  ubuntu('noble-updates', '6.14', { policy: 'proxies-only', why: hidesRedirected }),
-  debian('trixie-backports', '6.17', { policy: 'proxies-only', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.17', { policy: 'proxies-only', why: hidesRedirected }),
-  debian('trixie-backports', '6.18', { policy: 'strict', why: hidesTcp }),
+  ubuntu('noble-updates', '6.14', { policy: 'full', why: hidesRedirected }),
+  debian('trixie-backports', '6.17', { policy: 'full', why: hidesRedirected }),
+  ubuntu('noble-updates', '6.17', { policy: 'full', why: hidesRedirected }),
+  debian('trixie-backports', '6.18', { policy: 'full', why: hidesTcp }),
   ubuntu('noble-updates', '7.0', { policy: 'full', why: right }),
   debian('sid', '7.2', { policy: 'full', why: `${right} (7.2.13)` }),
   debian('trixie-backports', '7.3', { policy: 'full', why: right }),

@@ -1,11 +1,13 @@
 import type { Scenario } from './scenario.ts'
 import {
   askerBeforeJoin,
+  askersPreempted,
   askerTurns,
   askerTurnsOverUnread,
   readerByFionread,
 } from './scenarios/askers.ts'
 import { disturbedInReceive, fullDuplex } from './scenarios/blocking.ts'
+import { watchCost } from './scenarios/cost.ts'
 import { reconnected } from './scenarios/disconnect.ts'
 import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
 import { hoarded } from './scenarios/hoard.ts'
@@ -72,7 +74,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   disturbedInReceive,
   fullDuplex,
   askerBeforeJoin,
+  askersPreempted,
   askerTurns,
   askerTurnsOverUnread,
   readerByFionread,
+  watchCost,
 }

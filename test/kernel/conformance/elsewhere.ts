@@ -9,6 +9,8 @@ export interface Kernel {
   /** Such as 6.12. */
   readonly series: string
   readonly policy: string
+  /** Whether it answers FIONREAD wrongly about some members. */
+  readonly misleads?: boolean
 }
 
 export interface Elsewhere {
@@ -23,14 +25,14 @@ const bothSame: Verdicts = { joined: 'same', mid: 'same' }
 
 export const elsewhere: readonly Elsewhere[] = [
   {
-    where: 'policy full',
-    applies: ({ policy }) => policy === 'full',
+    where: 'FIONREAD is right',
+    applies: ({ policy, misleads }) => policy === 'full' && !misleads,
     cases: { 'ktls-after-connect': { joined: 'differs', mid: 'differs' } },
     why: 'A member does not take the keys of kTLS: EINVAL for TLS_TX and TLS_RX, though TCP_ULP has succeeded. Programs that set kTLS up late have to continue without it. A connection with TCP_ULP set before the join never joins.',
   },
   {
-    where: 'other policies',
-    applies: ({ policy }) => policy !== 'full',
+    where: 'FIONREAD is wrong',
+    applies: ({ policy, misleads }) => policy !== 'full' || misleads === true,
     cases: { 'ktls-after-connect': bothSame },
     why: 'Older kernels let a member have kTLS.',
   },

@@ -32,6 +32,7 @@ const barring: ReadonlySet<string> = new Set([
   'remote-peer',
   'reader-changed',
   'quarantined',
+  'asks-fionread',
   'blocking-reader',
 ])
 

@@ -104,17 +104,20 @@ cpu=max
 [[ $release == 6.12.* ]] && cpu+=,-cx16
 # Timers that expire between ticks cost the emulator most. A busy host makes the kernel's timer check fail.
 append='mitigations=off no_timer_check no5lvl highres=off'
-emulator=(qemu-system-x86_64 -accel tcg,thread=multi -cpu $cpu -serial stdio -serial file:"$told")
+# MESHACCEL_ICOUNT=1: the guest's clock counts instructions, one in a nanosecond. Then one thread emulates the processor.
+accel=(-accel tcg,thread=multi -smp 2)
+[[ ${MESHACCEL_ICOUNT:-} != 1 ]] || accel=(-accel tcg,thread=single -smp 1 -icount shift=0,sleep=off)
+emulator=(qemu-system-x86_64 "${accel[@]}" -cpu $cpu -serial stdio -serial file:"$told")
 console=ttyS0
 memory=(-object memory-backend-memfd,id=memory,size=3G,share=on -numa node,memdev=memory)
 if [[ $machine == aarch64 ]]; then
 	# The machine has one serial port. Without pointer authentication, which costs the emulator most, it is twice as fast.
-	emulator=(qemu-system-aarch64 -M virt,gic-version=3 -accel tcg,thread=multi -cpu max,pauth=off -serial stdio
+	emulator=(qemu-system-aarch64 -M virt,gic-version=3 "${accel[@]}" -cpu max,pauth=off -serial stdio
 		-device virtio-serial-pci -chardev file,id=told,path="$told" -device virtconsole,chardev=told)
 	console=ttyAMA0
 fi
 # Half an hour is enough for a guest that does not hang.
-timeout "${MESHACCEL_GUEST_SECONDS:-1800}" "${emulator[@]}" -smp 2 -m 3G -nographic -no-reboot -nodefaults \
+timeout "${MESHACCEL_GUEST_SECONDS:-1800}" "${emulator[@]}" -m 3G -nographic -no-reboot -nodefaults \
 	"${memory[@]}" \
 	-chardev socket,id=fs,path="$scratch/fs" -device vhost-user-fs-pci,chardev=fs,tag=host \
 	-kernel "$image" -initrd "$scratch/initramfs" \

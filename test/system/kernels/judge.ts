@@ -1,4 +1,5 @@
 /** Turns a guest's report into checks. Pure. */
+import { fionreadFlaws } from '../../../src/datapath/selftest/policy.ts'
 import type { ComparedCase } from '../../kernel/conformance/comparison.ts'
 import { differs } from '../../kernel/conformance/document.ts'
 import type { Verdicts } from '../../kernel/conformance/documented.ts'
@@ -27,6 +28,7 @@ export function judge(
 ): Check[] {
   const series = release.split('.').slice(0, 2).join('.')
   const doctor = told.find(({ part }) => part === 'doctor')
+  const misleads = fionreadFlaws.some((name) => doctor?.flaws?.includes(name))
   const checks: Check[] = [
     wellOver('doctor', doctor),
     check(`earns ${policy}`, doctor?.policy === policy, `it earns ${doctor?.policy ?? 'nothing'}`),
@@ -39,7 +41,7 @@ export function judge(
     if (found.policy !== undefined) {
       checks.push(check(`${part}: the agent's policy`, found.policy === policy, found.policy))
     }
-    checks.push(...judgeCases(found, expectedOf({ series, policy }, documented)))
+    checks.push(...judgeCases(found, expectedOf({ series, policy, misleads }, documented)))
     if (found.cases) checks.push(mostJoin(found.cases))
   }
   return checks

@@ -23,20 +23,30 @@ void test('a kernel without a flaw earns the full policy', async (t) => {
 })
 
 void test('each flaw has its consequence, and the gravest counts', async (t) => {
-  t.match(judge(found('fionread-tcp')), { policy: 'strict' })
-  t.match(judge(found('fionread-redirected')), { policy: 'proxies-only' })
-  t.match(judge(found('fionread-tcp', 'fionread-redirected')), { policy: 'proxies-only' })
+  const unseen = (...failed: ProbeName[]): Probe[] => found('fionread-watch', ...failed)
+  t.match(judge(unseen()), { policy: 'full' })
+  t.match(judge(unseen('fionread-tcp')), { policy: 'strict' })
+  t.match(judge(unseen('fionread-redirected')), { policy: 'proxies-only' })
+  t.match(judge(unseen('fionread-tcp', 'fionread-redirected')), { policy: 'proxies-only' })
   t.match(judge(found('ordering', 'fionread-tcp')), {
     policy: 'refused',
     refusedBecause: 'ordering: what ordering found',
   })
 })
 
+void test('a wrong FIONREAD narrows the policy only if nobody sees who asks', async (t) => {
+  t.match(judge(found('fionread-tcp', 'fionread-redirected')), { policy: 'full' })
+  t.match(judge(found('fionread-tcp', 'splice-watch')), { policy: 'proxies-only' })
+  const unasked = found().filter(({ name }) => name !== 'fionread-tcp')
+  t.match(judge(unasked), { policy: 'strict' }, 'a probe that did not run is not excused')
+})
+
 void test('a probe that did not run is one that failed', async (t) => {
   t.match(judge([]), { policy: 'refused' })
   for (const missing of names) {
     const { policy } = judge(found().filter(({ name }) => name !== missing))
-    t.equal(policy, judge(found(missing)).policy, missing)
+    const failed = judge(found(missing, 'fionread-watch')).policy
+    t.equal(policy, failed, missing)
   }
 })
 
