@@ -155,8 +155,12 @@ export class Sandbox {
   }
 }
 
+/** The user and group of a slot, if the server is root. */
+export const uidOf = (slot: number): number =>
+  firstUid + process.pid * slotsPerServer + (slot % slotsPerServer)
+
 function asNobody(slot: number): string[] {
-  const id = firstUid + process.pid * slotsPerServer + (slot % slotsPerServer)
+  const id = uidOf(slot)
   return [
     ...['/usr/bin/setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups'],
     ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'],
