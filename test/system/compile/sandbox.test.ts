@@ -111,7 +111,7 @@ void test('the limits of a sandbox end it, and nothing is left', async (t) => {
     'for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done',
     /Resource temporarily unavailable|fork/,
   )
-  // What runs on after its parent is ended, too.
+  // A process ends even if its parent does not wait for it.
   t.ok((await runScript('while :; do :; done & disown; exit 0')).ok)
   t.same(processesOf(uidOf(0)), [])
 })
