@@ -19,6 +19,15 @@ COPY . .
 ARG VMLINUX_H
 RUN bash scripts/build.sh && bash scripts/image-root.sh /image
 
+# The compile service (docs/COMPILE.md): docker build --target compile-server .
+FROM node:24-bookworm-slim AS compile-server
+RUN apt-get update && apt-get install --yes --no-install-recommends \
+	bubblewrap clang llvm bpftool libbpf-dev libbpf1 linux-libc-dev && rm -rf /var/lib/apt/lists/*
+COPY --from=build /image/app /app
+COPY --from=build /src/bpf /app/bpf
+COPY --from=build /src/scripts/build-bpf.sh /src/scripts/stale.sh /app/scripts/
+ENTRYPOINT ["node", "/app/dist/src/cli.js", "compile-server"]
+
 # The image has no shell and no package manager. The agent runs as root, because bpffs, namespaces and the host's CNI files
 # require it. deploy/helm drops every capability that it does not need.
 FROM scratch

@@ -23,6 +23,7 @@ import {
 export class CompileClient implements Disposable {
   readonly #address: string
   readonly #client: Client
+  readonly #service = loadCompilerService()
 
   constructor(address: string, { ca, cert, key }: Identity) {
     this.#address = address
@@ -38,7 +39,7 @@ export class CompileClient implements Disposable {
 
   /** Throws the server's own errors, or SERVER_UNREACHABLE. A source that does not compile is an answer. */
   compile(request: CompileRequest, timeoutMs: number): Promise<CompileResponse> {
-    const method = loadCompilerService()['Compile']
+    const method = this.#service['Compile']
     if (!method) throw new Error('compiler.proto has no method Compile')
     const { path, requestSerialize, responseDeserialize } = method
     const options = { deadline: Date.now() + timeoutMs }

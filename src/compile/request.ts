@@ -24,7 +24,7 @@ const sourceName = /^\w[\w.-]{0,99}\.c$/
 const headerName = /^\w[\w.-]{0,99}\.h$/
 const releaseName = /^\w[\w.+~-]{0,99}$/
 
-/** Throws BAD_REQUEST for what cannot be meant. Names become paths, so nothing but plain names passes. */
+/** Throws BAD_REQUEST for an invalid request. Names become paths, so only plain names pass. */
 export function checkRequest(request: CompileRequest, ownMachine: Machine): Job {
   const { machine, release, btf } = request.target ?? {}
   return {

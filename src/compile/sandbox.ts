@@ -1,7 +1,7 @@
 /**
- * Runs one program on data that nobody trusts. bubblewrap gives it namespaces of its own: no network, no processes but its
- * own, and no files but those of its view and its input. It holds no privileges, and limits bound what it takes. All of
- * it ends with the program, and with this process.
+ * Runs one program on data that nobody trusts, in namespaces that bubblewrap makes. The program has no network, sees no
+ * other processes, and has no files apart from its view and its input. It holds no privileges, and limits bound what it
+ * takes. Its processes end with it, and with this process.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
@@ -155,8 +155,12 @@ export class Sandbox {
   }
 }
 
+/** The user and group of a slot, if the server is root. */
+export const uidOf = (slot: number): number =>
+  firstUid + process.pid * slotsPerServer + (slot % slotsPerServer)
+
 function asNobody(slot: number): string[] {
-  const id = firstUid + process.pid * slotsPerServer + (slot % slotsPerServer)
+  const id = uidOf(slot)
   return [
     ...['/usr/bin/setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups'],
     ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'],

@@ -6,7 +6,7 @@ import { checkRequest, type Job, type Machine } from './request.ts'
 import type { Slots } from './slots.ts'
 import type { CompileRequest, CompileResponse } from './wire.ts'
 
-/** Who asks, for the log. */
+/** The client of a request, for the log. */
 export interface Client {
   readonly peer: string
   readonly name: string

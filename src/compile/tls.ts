@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { messageOf } from '../lib/errno.ts'
 import { MeshaccelError } from '../lib/errors.ts'
 
-/** What one side of mutual TLS needs, in PEM. */
+/** The files of one side of mutual TLS, in PEM. */
 export interface Identity {
   /** The authority of the other side's certificate. */
   readonly ca: Buffer

@@ -24,7 +24,7 @@ export interface View {
 /** The programs of this machine that the service uses. */
 export interface Toolchain {
   readonly bwrap: string
-  /** What clang says of its version. */
+  /** The version, as clang prints it. */
   readonly compiler: string
   /** For clang and bpftool, with the scripts and headers that they need. */
   readonly build: View
@@ -45,7 +45,7 @@ const packages: Readonly<Record<string, string>> = {
   prlimit: 'util-linux',
 }
 const always = ['prlimit', 'setpriv']
-/** What scripts/build-bpf.sh calls. */
+/** The programs that scripts/build-bpf.sh calls. */
 const builders =
   'bash clang llvm-strip bpftool basename cat cp dirname grep mkdir mv sed uname'.split(' ')
 
