@@ -144,7 +144,7 @@ async function start(
     datapath,
     reconciler,
     observer,
-    countCpu: (pods) => countCpu(podCgroups(pods, findCgroup2())),
+    countCpu: (tried) => countCpu(podCgroups(tried, findCgroup2())),
     tell: (reason, message) => source.warnOfNode?.(reason, message),
     log,
   })

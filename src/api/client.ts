@@ -72,7 +72,7 @@ export class ControlClient implements Disposable {
     signal: AbortSignal,
     onHeard: () => void,
   ): AsyncGenerator<TraceEventView> {
-    yield* this.#events<TraceRequest, TraceEventView>('Trace', request, signal, onHeard)
+    yield* this.#events<TraceEventView>('Trace', request, signal, onHeard)
   }
 
   /**
@@ -80,19 +80,19 @@ export class ControlClient implements Disposable {
    * ended, the agent puts everything back as it was.
    */
   async *trial(request: TrialRequest, signal: AbortSignal): AsyncGenerator<TrialEventView> {
-    yield* this.#events<TrialRequest, TrialEventView>('Trial', request, signal)
+    yield* this.#events<TrialEventView>('Trial', request, signal)
   }
 
-  async *#events<Request extends object, Event extends object>(
+  async *#events<Event extends object>(
     name: string,
-    request: Request,
+    request: object,
     signal: AbortSignal,
     onHeard: () => void = () => undefined,
   ): AsyncGenerator<Event> {
     const { path, requestSerialize, responseDeserialize } = this.#method(name)
-    const stream = this.#client.makeServerStreamRequest<Request, Event>(
+    const stream = this.#client.makeServerStreamRequest<object, Event>(
       path,
-      requestSerialize as (request: Request) => Buffer,
+      requestSerialize,
       responseDeserialize as (bytes: Buffer) => Event,
       request,
     )

@@ -140,11 +140,11 @@ export interface TraceRequest {
 
 export interface TrialRequest {
   readonly namespace: string
-  /** Of each window. The first `settleMs` do not count. */
+  /** The length of each window. Its first `settleMs` do not count. */
   readonly windowMs: number
   readonly settleMs: number
   readonly pairs: number
-  /** Of the order of the windows. */
+  /** The seed of the windows' order. */
   readonly seed: number
 }
 

@@ -40,7 +40,7 @@ export class FakeDatapath implements Datapath {
   measureError: Error | undefined
   readonly labels: Map<bigint, string> = new Map<bigint, string>()
   measurements: Measurement[] = []
-  /** What `trial()` returns. */
+  /** Returns the result of `trial()`. */
   trialCounts: () => TrialCounts[] = () => []
   dropped = 0n
   readonly #listeners = new Set<(event: DatapathEvent) => void>()

@@ -1,4 +1,4 @@
-/** What a trial counts in one window. */
+/** The counts of one window of a trial. */
 
 import { quantile } from '../../api/latencies.ts'
 import type { TrialRequestsView } from '../../api/views.ts'
@@ -12,12 +12,13 @@ export interface WindowCounts {
   readonly tcpBytes: bigint
 }
 
-/** What came between two readings. A pod that is not in both is left out. Pure. */
+const keyOf = ({ netnsCookie, isProxy }: TrialCounts): string => `${netnsCookie} ${isProxy}`
+
+/** Subtracts an earlier reading from a later one. A pod that is not in both is left out. Pure. */
 export function countsBetween(
   before: readonly TrialCounts[],
   after: readonly TrialCounts[],
 ): WindowCounts {
-  const keyOf = ({ netnsCookie, isProxy }: TrialCounts): string => `${netnsCookie} ${isProxy}`
   const earlier = new Map(before.map((counts) => [keyOf(counts), counts]))
   const both = after.flatMap((last) => {
     const first = earlier.get(keyOf(last))

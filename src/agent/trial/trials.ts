@@ -1,5 +1,6 @@
 /** Trials: the agent switches a namespace's acceleration on and off, and measures what that changes. */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import type {
   TrialEventView,
   TrialRequest,
@@ -171,15 +172,10 @@ function noPods(namespace: string, seen: readonly SeenPod[]): MeshaccelError {
   )
 }
 
-function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end)
-  })
+async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await pause(ms, undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
 }

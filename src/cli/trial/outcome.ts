@@ -34,7 +34,7 @@ export interface TrialRatios {
 
 export interface TrialOutcome {
   readonly namespace: string
-  /** Whose requests are compared: those of the pods' own programs, or those of their sidecars. */
+  /** The clients whose requests are compared: the pods' own programs, or their sidecars. */
   readonly requestsOf: 'programs' | 'sidecars'
   readonly windows: readonly WindowFigures[]
   readonly ratios: TrialRatios

@@ -1,4 +1,4 @@
-/** What the ratios of a trial mean. */
+/** The meaning of the ratios of a trial. */
 
 import { fewestPairs, type RatioInterval } from '../../lib/paired-ratio.ts'
 
@@ -8,6 +8,7 @@ export type Verdict = 'gains' | 'no-difference' | 'loses' | 'not-sure'
 export const decidingFigures = { p50: 0.03, p99: 0.15, cpu: 0.03 } as const
 
 type Deciding = keyof typeof decidingFigures
+const deciding: readonly Deciding[] = ['p50', 'p99', 'cpu']
 /** Less is better for each. Absent: not measured, or too few pairs. */
 export type DecidingRatios = Readonly<Partial<Record<Deciding, RatioInterval>>>
 
@@ -62,7 +63,7 @@ export function pairsNeeded(ratios: DecidingRatios): number | undefined {
 const mostPairs = 10_000
 
 const entries = (ratios: DecidingRatios): (readonly [Deciding, RatioInterval, number])[] =>
-  (Object.entries(decidingFigures) as [Deciding, number][]).flatMap(([name, tolerance]) => {
+  deciding.flatMap((name) => {
     const ratio = ratios[name]
-    return ratio ? [[name, ratio, tolerance] as const] : []
+    return ratio ? [[name, ratio, decidingFigures[name]] as const] : []
   })

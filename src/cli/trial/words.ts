@@ -7,7 +7,7 @@ import { renderTable } from '../output/table.ts'
 import type { TrialOutcome, WindowFigures } from './outcome.ts'
 import type { Verdict } from './verdict.ts'
 
-/** What the agent knew of the namespace before the trial. */
+/** The state of the namespace before the trial. */
 export interface Before {
   /** Whether any of its pods was enrolled. */
   readonly enrolled: boolean
@@ -25,7 +25,7 @@ export const headlines: Readonly<Record<Verdict, string>> = {
 /** Below this share, the fast path is not what was compared. */
 const hardlyAny = 0.05
 
-/** What to do next, in sentences. Pure. */
+/** The next steps, in sentences. Pure. */
 export function adviceOf(outcome: TrialOutcome, { enrolled, source }: Before): string[] {
   const { namespace, verdict, neededMs, redirectedShare, windows } = outcome
   const set = (value: boolean): string =>
@@ -42,26 +42,24 @@ export function adviceOf(outcome: TrialOutcome, { enrolled, source }: Before): s
           `Only ${percent(redirectedShare)} of the bytes took the fast path: \`meshaccel explain ${namespace}/POD\` says why.`,
         ]
       : []
-  switch (verdict) {
-    case 'gains':
-      return [enrolled ? 'Keep it: the namespace is enabled already.' : `Enable it: ${set(true)}`]
-    case 'loses':
-      return [
-        enrolled ? `Disable it: ${set(false)}` : 'Leave the namespace disabled.',
-        `If only some connections lose, ${exclude}.`,
-      ]
-    case 'no-difference':
-      return [...join, enrolled ? 'Nothing has to change.' : 'There is no reason to enable it.']
-    case 'not-sure':
-      if (windows.every(({ requests }) => requests === 0))
-        return ['The pods made no requests: try again under load.']
-      return [
-        ...join,
-        neededMs === undefined
-          ? 'A longer trial would not tell: try again under a steadier load.'
-          : `A trial of about ${roundedUp(neededMs)} may tell: meshaccel trial ${namespace} --for ${roundedUp(neededMs)}`,
-      ]
-  }
+  if (verdict === 'gains')
+    return [enrolled ? 'Keep it: the namespace is enabled already.' : `Enable it: ${set(true)}`]
+  if (verdict === 'loses')
+    return [
+      enrolled ? `Disable it: ${set(false)}` : 'Leave the namespace disabled.',
+      `If only some connections lose, ${exclude}.`,
+    ]
+  if (verdict === 'no-difference')
+    return [...join, enrolled ? 'Nothing has to change.' : 'There is no reason to enable it.']
+  if (windows.every(({ requests }) => requests === 0))
+    return ['The pods made no requests: try again under load.']
+  const longer = neededMs === undefined ? undefined : roundedUp(neededMs)
+  return [
+    ...join,
+    longer === undefined
+      ? 'A longer trial would not tell: try again under a steadier load.'
+      : `A trial of about ${longer} may tell: meshaccel trial ${namespace} --for ${longer}`,
+  ]
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
@@ -77,7 +75,7 @@ interface Row {
 
 const us = (value: number): string =>
   value >= 10_000 ? `${(value / 1000).toFixed(1)} ms` : `${value.toFixed(value < 100 ? 1 : 0)} us`
-const perSecond = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)}`
+const perSecond = (value: number): string => value.toFixed(value < 10 ? 1 : 0)
 const mib = (value: number): string => `${(value / 2 ** 20).toFixed(2)} MiB`
 
 const rowsOf = ({ ratios, pods }: TrialOutcome): Row[] => [

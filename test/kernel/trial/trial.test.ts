@@ -35,6 +35,10 @@ async function load(mesh: Mesh): Promise<{ end: (t: Test) => Promise<void> } & A
   }
 }
 
+/** The bytes that took the fast path, in all windows of one kind. */
+const redirectedBytes = ({ windows }: TrialOutcome, on: boolean): number =>
+  windows.filter((one) => one.on === on).reduce((sum, one) => sum + one.redirectedBytes, 0)
+
 async function untilAccelerated(agent: AgentProcess): Promise<void> {
   await until('everything is redirected', async () =>
     allRedirected(await agent.flows(), CONNECTIONS),
@@ -55,16 +59,12 @@ void test('a trial compares live traffic, and leaves everything as the pods file
 
   const { code, stdout, stderr } = await running
   t.equal(code, 0, stderr)
-  const outcome = JSON.parse(stdout) as TrialOutcome & { readonly advice: string }
+  const outcome: TrialOutcome & { readonly advice: string } = JSON.parse(stdout)
   t.match(stderr, /the agent measures requests during the trial/)
   t.equal(outcome.windows.length, 12)
   t.equal(outcome.requestsOf, 'programs')
-  const [on, off] = [true, false].map((wanted) =>
-    outcome.windows.filter((one) => one.on === wanted),
-  )
-  const redirected = (windows = on): number =>
-    windows?.reduce((sum, { redirectedBytes }) => sum + redirectedBytes, 0) ?? 0
-  t.ok(redirected(on) > redirected(off), `${redirected(on)} and ${redirected(off)} bytes`)
+  const [on, off] = [true, false].map((wanted) => redirectedBytes(outcome, wanted))
+  t.ok((on ?? 0) > (off ?? 0), `${on} and ${off} bytes`)
   for (const window of outcome.windows) {
     t.ok(window.requests > 0 && window.p50Us > 0 && window.p50Us <= window.p99Us, 'it measures')
     t.ok((window.cpuUsPerRequest ?? 0) > 0, 'the cgroup of the pods accounts for them')
@@ -74,7 +74,7 @@ void test('a trial compares live traffic, and leaves everything as the pods file
   }
   t.ok(outcome.advice.length > 0)
   t.match(readFileSync(report, 'utf8'), /Trial of namespace shop/)
-  t.comment(JSON.stringify({ ...outcome, windows: [], share: [redirected(on), redirected(off)] }))
+  t.comment(JSON.stringify({ ...outcome, windows: [], share: [on, off] }))
 
   t.equal((await agent.status()).trial, undefined)
   await untilAccelerated(agent)
@@ -145,7 +145,8 @@ void test('traffic that cannot join takes TCP in both kinds of windows', async (
   const args = ['--for', '12s', '--window', '1s', '--socket', mesh.socket, '-o', 'json']
   const { code, stdout, stderr } = await runCommand(['trial', 'shop', ...args])
   t.equal(code, 0, stderr)
-  const { windows, redirectedShare, verdict, ratios } = JSON.parse(stdout) as TrialOutcome
+  const outcome: TrialOutcome = JSON.parse(stdout)
+  const { windows, redirectedShare, verdict, ratios } = outcome
   t.equal(redirectedShare, 0)
   t.ok(windows.every(({ redirectedBytes, tcpBytes }) => redirectedBytes === 0 && tcpBytes > 0))
   t.comment(`${verdict}: ${JSON.stringify(ratios)}`)

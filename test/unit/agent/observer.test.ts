@@ -28,7 +28,7 @@ const slow = (kind: 'slow-read' | 'slow-request', ms: number): DatapathEvent => 
   },
 })
 
-const nothing = { histograms: false, slowReadMs: 0, slowRequestMs: 0, changes: false }
+const nothing = { histograms: false, slowReadMs: 0, slowRequestMs: 0, changes: false, trial: [] }
 
 /** A `meshaccel trace` in this process, and how to end it as Ctrl-C does. */
 async function tracing(

@@ -215,23 +215,27 @@ void test('a trial ends when its client goes, and when the agent ends', async (t
   }
   const socket = join(shortDirectory(t), 'agent.sock')
   const server = await ControlServer.listen(socket, { ...control, trial }, createLog('silent'))
-  const begin = async (namespace: string): Promise<[ControlClient, AsyncGenerator<object>]> => {
-    const client = await ControlClient.connect(socket)
-    const events = client.trial({ ...trialRequest, namespace }, new AbortController().signal)
+  const client = await ControlClient.connect(socket)
+  t.teardown(() => client[Symbol.dispose]())
+  const begin = async (
+    namespace: string,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<TrialEventView>> => {
+    const events = client.trial({ ...trialRequest, namespace }, signal)
     t.strictSame((await events.next()).value, { window: trialWindow })
-    return [client, events]
+    return events
   }
-  const [gone, cut] = await begin('gone')
-  const rest = cut.next().catch(() => undefined)
-  gone[Symbol.dispose]()
-  await cut.return(undefined).catch(() => undefined)
-  await rest
-  await until('the trial of the client that went has ended', () => ends.includes('gone'))
-  const [client, events] = await begin('agent')
+  const stop = new AbortController()
+  const cut = await begin('client', stop.signal)
+  const rest = cut.next()
+  stop.abort()
+  t.match(await rest, { done: true })
+  await until('the trial of the client that went has ended', () => ends.includes('client'))
+  const events = await begin('agent', new AbortController().signal)
+  const last = events.next()
   await server.close()
-  t.match(await events.next(), { done: true })
-  t.strictSame(ends, ['gone', 'agent'])
-  client[Symbol.dispose]()
+  t.match(await last, { done: true })
+  t.strictSame(ends, ['client', 'agent'])
 })
 
 async function* inChunks(flows: readonly FlowView[]): AsyncGenerator<readonly FlowView[]> {
