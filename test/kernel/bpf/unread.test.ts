@@ -64,7 +64,8 @@ async function floodOnce(child: Child<Flooded>, size: number): Promise<number> {
 function ask(flooded: Child<Flooded>, command: string): Promise<Flooded> {
   const [event = ''] = command.split(' ')
   flooded.write(`${command}\n`)
-  return flooded.take(event)
+  // A flood is some million sends, which take a busy machine minutes.
+  return flooded.take(event, 240_000)
 }
 
 /** Pages charged to TCP on this node. */

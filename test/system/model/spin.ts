@@ -7,7 +7,7 @@ import { test } from 'tap'
 
 const run = promisify(execFile)
 const models = new URL('../../../model/', import.meta.url).pathname
-/** Memory for each check. The largest one takes two thirds of it, and a quarter of that compressed. */
+/** Memory for each check. The largest one takes two thirds of it, and compressed a third of that. */
 const memoryMiB = 3000
 /** Compressing the states takes half as much time again, so it is for machines without this memory for two checks. */
 const compress = freemem() < 3 * memoryMiB * 2 ** 20 ? ['-DCOLLAPSE'] : []
