@@ -589,6 +589,9 @@ export const mount: (
 ) => number = libc(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)',
 )
+export const memfd_create: (name: string, flags: number) => Fd = libc(
+  'int memfd_create(const char *name, unsigned int flags)',
+)
 export const umount2: (target: string, flags: number) => number = libc(
   'int umount2(const char *target, int flags)',
 )

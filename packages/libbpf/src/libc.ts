@@ -1,5 +1,5 @@
 /** The few Linux calls around BPF that Node has no function for. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
 import { BpfError, checkLibc, checkNode } from './error.ts'
 import * as ffi from './ffi.ts'
@@ -11,6 +11,7 @@ const F_DUPFD_CLOEXEC = 1030
 const MNT_DETACH = 2
 const LOCK_EX = 2
 const LOCK_NB = 4
+const MFD_CLOEXEC = 1
 const AT_FDCWD = -100
 const RENAME_EXCHANGE = 2
 const ENOENT = 2
@@ -23,6 +24,21 @@ export function openFd(path: string, hint?: string): Fd {
     checkNode(`open ${path}`, () => openSync(path, 'r'), hint),
     path,
   )
+}
+
+/** A file in memory with this content, for calls that take a path: `/proc/self/fd/N`, while it is open. */
+export function memoryFile(name: string, content: Uint8Array): Fd {
+  const file = new Fd(
+    checkLibc(`create ${name} in memory`, () => ffi.memfd_create(name, MFD_CLOEXEC)),
+    name,
+  )
+  try {
+    checkNode(`write ${name}`, () => writeFileSync(file.number, content))
+  } catch (error) {
+    file[Symbol.dispose]()
+    throw error
+  }
+  return file
 }
 
 /** Takes flock(2) on an open file or directory, or says that somebody else holds it. It ends with the descriptor. */

@@ -9,6 +9,7 @@ import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
 import { readInitial, readLoaded, writeInitial } from './globals.ts'
 import type { Attachment } from './link.ts'
+import { memoryFile } from './libc.ts'
 import { startLog, takeLog } from './log.ts'
 import { AnyMap, BpfMap } from './map.ts'
 import { Program } from './program.ts'
@@ -89,6 +90,14 @@ abstract class ObjectHandle extends Handle {
  * whether it succeeds or not.
  */
 export class OpenObject extends ObjectHandle {
+  /** libbpf reads it during `load()`. */
+  readonly #btfFile: Fd | undefined
+
+  constructor(what: string, pointer: ffi.Ptr<'bpf_object'>, btfFile?: Fd) {
+    super(what, pointer)
+    this.#btfFile = btfFile
+  }
+
   /** Sets a global variable by name: `const volatile` ones get the value they keep. */
   setGlobal<T>(name: string, codec: Codec<T>, value: T): void {
     this.assertLive(`set global ${name}`)
@@ -137,6 +146,7 @@ export class OpenObject extends ObjectHandle {
     this.assertLive(operation)
     startLog()
     const result = ffi.bpf_object__load(this.pointer)
+    this.#btfFile?.[Symbol.dispose]()
     if (result < 0) {
       const log = takeLog()
       this[Symbol.dispose]()
@@ -144,6 +154,11 @@ export class OpenObject extends ObjectHandle {
     }
     this.abandon()
     return new LoadedObject(this.what, this.pointer)
+  }
+
+  protected override release(): void {
+    super.release()
+    this.#btfFile?.[Symbol.dispose]()
   }
 }
 
@@ -208,6 +223,8 @@ export interface OpenOptions {
    * are attached by BTF (tp_btf, fentry, iterators, struct_ops) need the kernel's own BTF anyway.
    */
   readonly btfPath?: string
+  /** The same from memory: the content of such a file. */
+  readonly btf?: Uint8Array
 }
 
 /** Where objects come from. */
@@ -227,19 +244,33 @@ export const BpfObject: {
             'Build it first: `clang -target bpf -O2 -g -c`.',
           )
         : source
-    const { btfPath } = options
+    const { btfPath, btf } = options
+    if (btfPath !== undefined && btf !== undefined) {
+      throw new LibbpfError('btfPath and btf are two sources', {
+        code: 'TWO_BTFS',
+        operation,
+        hint: 'Give one of them.',
+      })
+    }
     if (btfPath !== undefined) {
       const hint = 'Give a BTF file of the running kernel, for instance from BTFHub.'
       checkNode(`read BTF ${btfPath}`, () => accessSync(btfPath, fsConstants.R_OK), hint)
     }
+    const btfFile = btf === undefined ? undefined : memoryFile(`BTF for ${name}`, btf)
     const opts = {
       sz: ffi.sizeofOpts('bpf_object_open_opts'),
       object_name: name,
-      btf_custom_path: btfPath ?? null,
+      btf_custom_path:
+        btfFile === undefined ? (btfPath ?? null) : `/proc/self/fd/${btfFile.number}`,
     }
-    const pointer = checkPointer(operation, () =>
-      ffi.bpf_object__open_mem(image, image.length, opts),
-    )
-    return new OpenObject(`object ${name}`, pointer)
+    try {
+      const pointer = checkPointer(operation, () =>
+        ffi.bpf_object__open_mem(image, image.length, opts),
+      )
+      return new OpenObject(`object ${name}`, pointer, btfFile)
+    } catch (error) {
+      btfFile?.[Symbol.dispose]()
+      throw error
+    }
   },
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import tap from 'tap'
 import {
@@ -12,7 +12,7 @@ import {
   VerifierError,
 } from '../src/index.ts'
 import { requireRoot } from './requirements.ts'
-import { compileFixture, loadWith, openWith } from './fixture.ts'
+import { compileFixture, loadWith, openDescriptors, openWith } from './fixture.ts'
 
 /** The context of the fixture's `tick`: one u64, in and out. */
 function tick(object: LoadedObject, amount: bigint): bigint {
@@ -134,6 +134,23 @@ if (requireRoot(tap)) {
       if (loads) open.load()[Symbol.dispose]()
       else t.throws(() => open.load(), { message: /CO-RE relocation .* struct bpf_iter__tcp/ })
     }
+    for (const [path, loads] of [
+      [kernel, true],
+      [least, false],
+    ] as const) {
+      const before = openDescriptors()
+      const image = readFileSync(basics)
+      using open = BpfObject.open(image, { name: 'basics', btf: readFileSync(path) })
+      for (const name of open.programNames) open.setAutoload(name, name === 'listeners')
+      if (loads) open.load()[Symbol.dispose]()
+      else t.throws(() => open.load(), { message: /CO-RE relocation .* struct bpf_iter__tcp/ })
+      BpfObject.open(image, { btf: readFileSync(path) })[Symbol.dispose]()
+      t.throws(() => BpfObject.open(Buffer.from('junk'), { btf: readFileSync(path) }))
+      t.strictSame(openDescriptors(), before, 'the BTF in memory is given back')
+    }
+    t.throws(() => BpfObject.open(basics, { btfPath: kernel, btf: new Uint8Array() }), {
+      code: 'TWO_BTFS',
+    })
     t.throws(() => BpfObject.open(basics, { btfPath: '/nowhere.btf' }), {
       code: 'ENOENT',
       message: 'read BTF /nowhere.btf: ENOENT: No such file or directory',
