@@ -6,6 +6,7 @@ import { LibbpfError } from './base-error.ts'
 import { BpfError, check, errnoName } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
+import { KERNEL_BTF_PATH } from './kernel-btf.ts'
 
 /** A name of `enum bpf_prog_type` without its prefix: `SK_MSG`. */
 export type ProgramType = keyof typeof PROGRAM_TYPES
@@ -80,9 +81,12 @@ export function probeBpf(): string | undefined {
   }
 }
 
-/** CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF). */
+/**
+ * Whether /sys/kernel/btf/vmlinux is there. CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF).
+ * `kernelBtf` finds it without that file.
+ */
 export function hasKernelBtf(): boolean {
-  return existsSync('/sys/kernel/btf/vmlinux')
+  return existsSync(KERNEL_BTF_PATH)
 }
 
 /** Whether a sk_msg program is put on a sockmap by a link, which can be pinned. Linux 6.10. */

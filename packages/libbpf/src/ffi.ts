@@ -500,6 +500,12 @@ export const bpf_prog_get_fd_by_id: (id: number) => Fd = bpf(
   'int bpf_prog_get_fd_by_id(uint32_t id)',
 )
 
+export const bpf_btf_get_next_id: (id: number, next: Uint32Array) => number = bpf(
+  'int bpf_btf_get_next_id(uint32_t id, uint32_t *next)',
+)
+/** An owned descriptor. */
+export const bpf_btf_get_fd_by_id: (id: number) => Fd = bpf('int bpf_btf_get_fd_by_id(uint32_t id)')
+
 // --- libc
 /** Copies from C memory, from nowhere that koffi knows the bounds of: the caller does. */
 export const copyFrom: (to: Bytes, from: bigint, size: number) => unknown = libc(
@@ -521,6 +527,8 @@ export const if_nametoindex: (name: string) => number = libc(
   'uint32_t if_nametoindex(const char *name)',
 )
 export const setns: (fd: Fd, type: number) => number = libc('int setns(int fd, int type)')
+export const unshare: (flags: number) => number = libc('int unshare(int flags)')
+export const fchdir: (fd: Fd) => number = libc('int fchdir(int fd)')
 /** An owned descriptor. */
 export const socket: (domain: number, type: number, protocol: number) => Fd = libc(
   'int socket(int domain, int type, int protocol)',
