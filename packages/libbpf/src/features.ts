@@ -6,7 +6,7 @@ import { LibbpfError } from './base-error.ts'
 import { BpfError, check, errnoName } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
-import { KERNEL_BTF_PATH } from './kernel-btf.ts'
+import { KERNEL_BTF_PATH } from './kernel-types/kernel-btf.ts'
 
 /** A name of `enum bpf_prog_type` without its prefix: `SK_MSG`. */
 export type ProgramType = keyof typeof PROGRAM_TYPES

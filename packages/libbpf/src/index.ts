@@ -17,7 +17,7 @@ export type { NetfilterHook, NetfilterPlace, TcxDirection, XdpMode } from './att
 export { type ErrorDetails, LibbpfError } from './base-error.ts'
 export { bpf2ts, type Bpf2tsOptions } from './bpf2ts.ts'
 export { Btf, type GlobalVariable, structLayout } from './btf.ts'
-export { withKernelNumbers } from './btf-numbers.ts'
+export { withKernelNumbers } from './kernel-types/numbers.ts'
 export {
   array,
   bool,
@@ -64,7 +64,7 @@ export {
   type ProgramInfo,
 } from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
-export { kernelBtf } from './kernel-btf.ts'
+export { kernelBtf } from './kernel-types/kernel-btf.ts'
 export {
   currentNetnsCookie,
   exchangeFiles,

@@ -15,6 +15,14 @@ import { compileFixture, openDescriptors } from './fixture.ts'
 
 const SYSFS = '/sys/kernel/btf/vmlinux'
 
+/** All that a change of namespaces could leave behind. */
+const surroundings = (): unknown => [
+  readFileSync('/proc/thread-self/mountinfo', 'utf8'),
+  process.cwd(),
+  readFileSync('package.json', 'utf8'),
+  openDescriptors(),
+]
+
 if (requireRoot(tap)) {
   const cast = compileFixture(tap, 'cast')
   const least = join(dirname(cast), 'least.btf')
@@ -29,13 +37,6 @@ if (requireRoot(tap)) {
     using object = load(btf, options)
     return object.program('cast').info().tag
   }
-  const surroundings = (): unknown => [
-    readFileSync('/proc/thread-self/mountinfo', 'utf8'),
-    process.cwd(),
-    readFileSync('package.json', 'utf8'),
-    openDescriptors(),
-  ]
-
   void tap.test("the kernel's BTF without its file", async (t) => {
     const before = surroundings()
     const found = kernelBtf()

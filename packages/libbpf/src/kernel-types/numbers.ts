@@ -1,7 +1,7 @@
 /** Gives the types of a BTF file the numbers that they have in the kernel's BTF. */
-import { LibbpfError } from './base-error.ts'
-import { Btf } from './btf.ts'
-import { LITTLE } from './constants.ts'
+import { LibbpfError } from '../base-error.ts'
+import { Btf } from '../btf.ts'
+import { LITTLE } from '../constants.ts'
 
 const PTR = 2
 const ARRAY = 3
@@ -122,8 +122,9 @@ function renumbered(type: Uint8Array, numbers: ReadonlyMap<number, number>): Uin
   const kind = (info >>> 24) & 0x1f
   if (REFERS.has(kind)) replace(8)
   if (kind === ARRAY) for (const at of [0, 4]) replace(TYPE_BYTES + at)
-  const [bytes, place] = ELEMENTS[kind] ?? [0, 0]
-  for (let index = 0; bytes > 0 && index < (info & 0xffff); index++) {
+  const elements = ELEMENTS[kind]
+  for (let index = 0; elements && index < (info & 0xffff); index++) {
+    const [bytes, place] = elements
     replace(TYPE_BYTES + index * bytes + place)
   }
   return copy

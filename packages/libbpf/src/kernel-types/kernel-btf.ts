@@ -1,13 +1,13 @@
 /** The kernel's own BTF where /sys/kernel/btf/vmlinux cannot be read: from the kernel's list of BTF objects. */
 import { closeSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { LibbpfError } from './base-error.ts'
-import { text } from './codec.ts'
-import { LITTLE, PROGRAM_TYPES } from './constants.ts'
-import { BpfError, check, checkLibc, checkNode } from './error.ts'
-import * as ffi from './ffi.ts'
-import { Fd } from './handle.ts'
-import { openFd } from './libc.ts'
+import { LibbpfError } from '../base-error.ts'
+import { text } from '../codec.ts'
+import { LITTLE, PROGRAM_TYPES } from '../constants.ts'
+import { BpfError, check, checkLibc, checkNode } from '../error.ts'
+import * as ffi from '../ffi.ts'
+import { Fd } from '../handle.ts'
+import { openFd } from '../libc.ts'
 
 /** The file from which libbpf takes the kernel's types. */
 export const KERNEL_BTF_PATH = '/sys/kernel/btf/vmlinux'
