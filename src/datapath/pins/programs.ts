@@ -12,10 +12,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Disposables } from '../../lib/disposables.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
-import { AnyMap, BpfMap, BpfObject, bytes, hasKernelBtf, IterLink, Program, u32, u64 } from 'libbpf'
+import { AnyMap, BpfMap, bytes, IterLink, Program, u32, u64 } from 'libbpf'
 import type { LoadedObject } from 'libbpf'
 import { oldestKernel } from '../../lib/oldest-kernel.ts'
 import { packageRoot } from '../../lib/package.ts'
+import { type KernelTypes, kernelTypes } from '../kernel-types.ts'
 import { ATTACHMENTS } from './attachments.ts'
 import {
   type ConfigRecord,
@@ -238,19 +239,25 @@ export function isComplete(directory: string): boolean {
   )
 }
 
+export interface InstallPlace {
+  readonly pinDir: string
+  readonly cgroupPath: string
+  /** The BTF file or folder that the user named. */
+  readonly btf?: string | undefined
+}
+
 /**
  * Loads, attaches and pins everything, or nothing, in PIN/partial, and returns that path. `prepare` gets the maps
  * before anything is attached. While no pod is enrolled, this does not affect the connections of another version.
  */
 export function install(
-  pinDir: string,
-  cgroupPath: string,
+  { pinDir, cgroupPath, btf }: InstallPlace,
   prepare: (config: BpfMap<number, ConfigRecord>) => void,
 ): string {
   const partial = makePartial(pinDir)
   try {
     using stack = new Disposables()
-    const { object, visits } = load()
+    const { object, visits } = load(kernelTypes(btf))
     stack.use(object)
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of pinnedMaps) map(name).pin(join(partial, name))
@@ -277,30 +284,31 @@ export function install(
 }
 
 /** Tries both variants, because only a load tells what the kernel lacks. */
-function load(): { readonly object: LoadedObject; readonly visits: keyof typeof VISITS } {
+function load(types: KernelTypes): {
+  readonly object: LoadedObject
+  readonly visits: keyof typeof VISITS
+} {
   try {
-    return { object: loadWith('visit'), visits: 'visit' }
+    return { object: loadWith(types, 'visit'), visits: 'visit' }
   } catch (cause) {
     try {
-      return { object: loadWith('visit_all'), visits: 'visit_all' }
+      return { object: loadWith(types, 'visit_all'), visits: 'visit_all' }
     } catch {
       // Reports the first refusal: the second one may be specific to this machine.
       throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
         code: 'KERNEL_REFUSED',
         operation: 'load the data path',
-        hint: hasKernelBtf()
-          ? `meshaccel needs Linux ${oldestKernel} or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.`
-          : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
+        hint: `meshaccel needs Linux ${oldestKernel} or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.`,
         cause,
       })
     }
   }
 }
 
-function loadWith(visits: keyof typeof VISITS): LoadedObject {
-  using open = BpfObject.open(OBJECT_PATH)
+function loadWith(types: KernelTypes, visits: keyof typeof VISITS): LoadedObject {
+  using open = types.open(OBJECT_PATH)
   for (const [name, source] of Object.entries(VISITS)) open.setAutoload(source, name === visits)
-  return open.load()
+  return types.load(open)
 }
 
 function readObject(): Buffer {
