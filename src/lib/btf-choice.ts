@@ -55,7 +55,7 @@ export function chooseBtf(
 
 const BTF_MAGIC = 0xeb9f
 
-function isKernelFileVisible(): boolean {
+function seesKernelFile(): boolean {
   try {
     const file = openSync(kernelBtfPath, 'r')
     try {
@@ -76,7 +76,7 @@ const thisMachine = (): BtfSurroundings => ({
     const stats = statSync(path, { throwIfNoEntry: false })
     return stats && (stats.isDirectory() ? 'folder' : 'file')
   },
-  isKernelFileVisible,
+  isKernelFileVisible: seesKernelFile,
 })
 
 /** Where the types come from, for a person. */

@@ -42,7 +42,7 @@ export class AgentProcess implements AsyncDisposable {
     this.#place = place
     const { podsOrigin, cgroup, pinDir, socket, through = [] } = place
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    const [command = process.execPath, ...prefix] = [...through, process.execPath]
+    const [command, ...prefix] = [...through, process.execPath]
     const args = [
       ...prefix,
       ...nodeOptions,

@@ -38,12 +38,13 @@ function zboot(payload: Buffer): Buffer {
   return Buffer.concat([image, payload])
 }
 
+function found(content: Buffer): unknown {
+  const image = kernelImage(content, 'read it')
+  return { ...image, data: Buffer.from(image.data).toString('base64') }
+}
+
 void test('where the types of a kernel are', async (t) => {
   const release = '6.12.95+deb12-cloud-amd64'
-  const found = (content: Buffer): unknown => {
-    const image = kernelImage(content, 'read it')
-    return { ...image, data: Buffer.from(image.data).toString('base64') }
-  }
   const inElf = { data: elf.toString('base64'), release }
   t.strictSame(found(elf), inElf, 'a vmlinux')
   t.strictSame(found(bzImage(gzipSync(elf))), inElf, 'a bzImage of x86')

@@ -20,33 +20,39 @@ function ar(members: Readonly<Record<string, Buffer>>): Buffer {
   return Buffer.concat([Buffer.from('!<arch>\n'), ...parts])
 }
 
+const padded = (text: string): Buffer => Buffer.from(text + '\0'.repeat(-text.length & 3))
+
+const entry = (name: string, content: string): Buffer => {
+  const fields = [1, 0o100644, 0, 0, 1, 0, content.length, 0, 0, 0, 0, name.length + 1, 0]
+  const hex = fields.map((field) => field.toString(16).padStart(8, '0')).join('')
+  return Buffer.concat([padded(`070701${hex}${name}\0`), padded(content)])
+}
+
 /** The newc format of cpio. */
 function cpio(files: Readonly<Record<string, string>>): Buffer {
-  const entry = (name: string, content: string): Buffer => {
-    const fields = [1, 0o100644, 0, 0, 1, 0, content.length, 0, 0, 0, 0, name.length + 1, 0]
-    const hex = fields.map((field) => field.toString(16).padStart(8, '0')).join('')
-    const padded = (text: string): Buffer => Buffer.from(text + '\0'.repeat(-text.length & 3))
-    return Buffer.concat([padded(`070701${hex}${name}\0`), padded(content)])
-  }
   return Buffer.concat([
     ...Object.entries(files).map(([name, text]) => entry(name, text)),
     entry('TRAILER!!!', ''),
   ])
 }
 
+const header = (entries: number, store: number): Buffer => {
+  const data = Buffer.alloc(16 + entries * 16 + store)
+  data.writeUInt32BE(0x8eade801, 0)
+  data.writeUInt32BE(entries, 8)
+  data.writeUInt32BE(store, 12)
+  return data
+}
+
 /** A lead, a signature header whose length needs padding, a header, and the payload. */
 function rpm(payload: Buffer): Buffer {
-  const header = (entries: number, store: number): Buffer => {
-    const data = Buffer.alloc(16 + entries * 16 + store)
-    data.writeUInt32BE(0x8eade801, 0)
-    data.writeUInt32BE(entries, 8)
-    data.writeUInt32BE(store, 12)
-    return data
-  }
   const lead = Buffer.alloc(96)
   lead.writeUInt32BE(0xedabeedb, 0)
   return Buffer.concat([lead, header(2, 5), Buffer.alloc(3), header(3, 7), payload])
 }
+
+const found = (content: Buffer): string | undefined =>
+  kernelOfPackage(content, 'read it')?.toString()
 
 void test('a Debian package', async (t) => {
   const directory = t.testdir()
@@ -62,8 +68,6 @@ void test('a Debian package', async (t) => {
       'data.tar.gz': readFileSync(join(directory, 'data.tar.gz')),
     })
   }
-  const found = (content: Buffer): string | undefined =>
-    kernelOfPackage(content, 'read it')?.toString()
   t.equal(found(pack('./boot/config-6.1', './boot/vmlinuz-6.1')), 'content of ./boot/vmlinuz-6.1')
   t.equal(
     found(pack('./boot/vmlinuz-6.1', './usr/lib/debug/boot/vmlinux-6.1')),

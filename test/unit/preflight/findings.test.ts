@@ -132,6 +132,10 @@ void test('lockdown below confidentiality is fine', async (t) => {
   t.strictSame(examine(agent, machineWith({ files })), [])
 })
 
+const hidden = (): BtfChoice => ({ from: 'kernel' })
+const file = (given?: string): BtfChoice =>
+  given === undefined ? { from: 'sysfs' } : { from: 'file', path: given }
+
 void test('where the types of the kernel come from', async (t) => {
   const found = (btf: (given?: string) => BtfChoice, kernelBtf: boolean | string): unknown => {
     const findings = examine(
@@ -142,9 +146,6 @@ void test('where the types of the kernel come from', async (t) => {
       ({ check, level, found: what, mend }) => `${check} ${level} ${what}; ${mend ?? ''}`,
     )
   }
-  const hidden = (): BtfChoice => ({ from: 'kernel' })
-  const file = (given?: string): BtfChoice =>
-    given === undefined ? { from: 'sysfs' } : { from: 'file', path: given }
   t.strictSame(found(file, true), [
     'btf note the types are not taken from /sys/kernel/btf/vmlinux; ',
   ])

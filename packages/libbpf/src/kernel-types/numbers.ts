@@ -123,8 +123,9 @@ function renumbered(type: Uint8Array, numbers: ReadonlyMap<number, number>): Uin
   if (REFERS.has(kind)) replace(8)
   if (kind === ARRAY) for (const at of [0, 4]) replace(TYPE_BYTES + at)
   const elements = ELEMENTS[kind]
-  for (let index = 0; elements && index < (info & 0xffff); index++) {
-    const [bytes, place] = elements
+  if (!elements) return copy
+  const [bytes, place] = elements
+  for (let index = 0; index < (info & 0xffff); index++) {
     replace(TYPE_BYTES + index * bytes + place)
   }
   return copy
