@@ -13,10 +13,10 @@ import type { NetnsLookup } from '../reconcile/netns-cache.ts'
  * stay, because pins live on them.
  */
 export function prepareMachine(
-  { pinDir, cgroupPath }: Pick<AgentConfig, 'pinDir' | 'cgroupPath'>,
+  { pinDir, cgroupPath, btf }: Pick<AgentConfig, 'pinDir' | 'cgroupPath' | 'btf'>,
   log: Log,
 ): void {
-  const place: Place = { purpose: 'agent', pinDir, cgroup: cgroupPath }
+  const place: Place = { purpose: 'agent', pinDir, cgroup: cgroupPath, btf }
   const findings = examine(place)
   refuse(findings)
   for (const finding of findings) logFinding(finding, log)

@@ -35,15 +35,15 @@ export interface AgentParts {
 
 export type DatapathConfig = Pick<
   AgentConfig,
-  'cgroupPath' | 'pinDir' | 'capBytes' | 'podMemoryBytes' | 'policy'
+  'cgroupPath' | 'pinDir' | 'btf' | 'capBytes' | 'podMemoryBytes' | 'policy'
 >
 
 export const kernelParts: AgentParts = {
   openDatapath: (config, log) => {
-    const { pinDir, capBytes, podMemoryBytes, policy } = config
+    const { pinDir, btf, capBytes, podMemoryBytes, policy } = config
     prepareMachine(config, log)
     const cgroupPath = cgroup2Directory(config.cgroupPath)
-    return openKernelDatapath({ cgroupPath, pinDir, capBytes, podMemoryBytes, policy, log })
+    return openKernelDatapath({ cgroupPath, pinDir, btf, capBytes, podMemoryBytes, policy, log })
   },
   drainDatapath: drainKernelDatapath,
   cleanupDatapath: cleanupKernelDatapath,

@@ -29,6 +29,13 @@ export const pinOption: Options & { readonly type: 'string'; readonly default: s
   requiresArg: true,
 }
 
+export const btfOption: Options & { readonly type: 'string' } = {
+  type: 'string',
+  describe:
+    "A BTF file, or a folder of files from `meshaccel btf`, to fit the programs to [default: the kernel's own types]",
+  requiresArg: true,
+}
+
 export const cgroupOption: Options & { readonly type: 'string' } = {
   type: 'string',
   describe: 'The cgroup v2 directory to watch [default: the root, from mountinfo]',

@@ -34,6 +34,7 @@ const commands: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   trial: async (add) => add((await import('./commands/trial.ts')).default),
   ui: async (add) => add((await import('./commands/ui.ts')).default),
   doctor: async (add) => add((await import('./commands/doctor.ts')).default),
+  btf: async (add) => add((await import('./commands/btf.ts')).default),
   drain: async (add) => add((await import('./commands/drain.ts')).default),
   resume: async (add) => add((await import('./commands/resume.ts')).default),
   cleanup: async (add) => add((await import('./commands/cleanup.ts')).default),

@@ -49,6 +49,8 @@ const KEEPALIVE_INTERVAL_MS = 30_000
 export interface KernelDatapathOptions {
   readonly cgroupPath: string
   readonly pinDir: string
+  /** The BTF file or folder that the user named. */
+  readonly btf?: string | undefined
   readonly capBytes: number
   readonly podMemoryBytes?: number | undefined
   readonly policy: RequestedPolicy
@@ -113,7 +115,7 @@ export class KernelDatapath implements Datapath {
       this.#log.error({ err: error }, 'cannot read events'),
     )
     this.#events.listen((event) => this.#onEvent(event))
-    this.#measurements = new Measurements(programs)
+    this.#measurements = new Measurements(programs, options.btf)
     this.#scans = new Scans({
       pins: programs,
       walks: holdings.walks,

@@ -128,7 +128,7 @@ async function putInPlace(
   options: KernelDatapathOptions,
   signal?: AbortSignal,
 ): Promise<{ tested: SelfTestResult | undefined; leaving: string[] }> {
-  const { pinDir, cgroupPath, capBytes, log } = options
+  const { pinDir, cgroupPath, btf, capBytes, log } = options
   const current = currentPins(pinDir)
   const cgroupId = cgroupIdOf(cgroupPath)
   removeDeadSelfTests(pinDir)
@@ -142,7 +142,7 @@ async function putInPlace(
   signal?.throwIfAborted()
   const attaches = tested && tested.policy !== 'refused'
   if (attaches) {
-    install(pinDir, cgroupPath, (config) =>
+    install({ pinDir, cgroupPath, btf }, (config) =>
       config.update(0, {
         ...initialConfig(cgroupId, capBytes),
         ...probeBits(tested.probes),
@@ -179,12 +179,12 @@ async function drainsInTime(version: string, log: Log): Promise<boolean> {
 
 /** The policy that the self-test allows, or the requested one. */
 async function testedPolicy(
-  { policy, pinDir, cgroupPath, log }: KernelDatapathOptions,
+  { policy, pinDir, cgroupPath, btf, log }: KernelDatapathOptions,
   signal?: AbortSignal,
 ): Promise<SelfTestResult> {
   if (policy !== 'auto') return { policy, probes: [] }
   log.info('the self-test runs, before anything is attached')
-  const result = await selfTest({ cgroupPath, pinDir }, { ...(signal && { signal }) })
+  const result = await selfTest({ cgroupPath, pinDir, btf }, { ...(signal && { signal }) })
   const failed = result.probes.flatMap(({ name, ok }) => (ok ? [] : [name]))
   log.info({ policy: result.policy, failed }, 'self-test')
   return result

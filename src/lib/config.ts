@@ -5,6 +5,8 @@ export interface AgentConfig {
   readonly cgroupPath?: string | undefined
   /** The bpffs directory of the pins. */
   readonly pinDir: string
+  /** The BTF file, or the folder of such files, to fit the programs to; by default the kernel's own types. */
+  readonly btf?: string | undefined
   readonly socketPath: string
   /** Whether a pod without the `enabled` setting is enrolled. */
   readonly defaultEnabled: boolean
@@ -44,6 +46,8 @@ export const requestedPolicies: readonly RequestedPolicy[] = [
 
 export const defaults: {
   readonly pinDir: string
+  /** The folder of BTF files: btf-choice.ts. */
+  readonly btfDir: string
   readonly socketPath: string
   /** The socket where the CNI plugin looks for the agent: cni/shim/main.c. */
   readonly cniSocketPath: string
@@ -52,6 +56,7 @@ export const defaults: {
   readonly drainTimeoutMs: number
 } = {
   pinDir: '/sys/fs/bpf/meshaccel',
+  btfDir: '/var/lib/meshaccel/btf',
   socketPath: '/run/meshaccel/agent.sock',
   cniSocketPath: '/run/meshaccel/cni.sock',
   capBytes: 4 << 20,

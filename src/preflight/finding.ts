@@ -36,6 +36,8 @@ export interface Place {
   readonly pinDir: string
   /** The cgroup v2 directory to watch; by default the root of the hierarchy. */
   readonly cgroup?: string | undefined
+  /** The BTF file or folder that the user named. */
+  readonly btf?: string | undefined
   /** Whether BPF is used; by default it is. */
   readonly usesBpf?: boolean
   /** Directories that files are written to. */

@@ -9,8 +9,10 @@ import {
   realpathSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { errnoOf } from '../lib/errno.ts'
-import { type CgroupPrograms, cgroupPrograms, probeBpf, probeIpv6 } from 'libbpf'
+import { type BtfChoice, chooseBtf } from '../lib/btf-choice.ts'
+import { errnoOf, messageOf } from '../lib/errno.ts'
+import { isExplained } from '../lib/errors.ts'
+import { type CgroupPrograms, cgroupPrograms, kernelBtf, probeBpf, probeIpv6 } from 'libbpf'
 import { type Mount, parseMountinfo } from '../lib/mountinfo.ts'
 
 export interface Machine {
@@ -31,6 +33,10 @@ export interface Machine {
   readonly iptablesWork: (variant: 'nft' | 'legacy') => boolean
   /** The errno name of a minimal bpf(2) call, or NO_LIBRARY; undefined if it works. */
   readonly bpfErrno: () => string | undefined
+  /** The file from which the kernel's types are taken; `given` is a file or folder that the user named. */
+  readonly btf: (given?: string) => BtfChoice
+  /** Whether the kernel has its types in memory; the errno name if it does not tell. */
+  readonly kernelBtf: () => boolean | string
   readonly hasIpv6: () => boolean
   /** The sockops programs that are attached to a cgroup directory; undefined if the query is not permitted. */
   readonly sockops: (directory: string) => CgroupPrograms | undefined
@@ -52,6 +58,8 @@ export function thisMachine(): Machine {
       spawnSync(`iptables-${variant}-restore`, ['--test'], { input: '*nat\nCOMMIT\n' }).status ===
       0,
     bpfErrno: () => probeBpf(),
+    btf: (given) => chooseBtf(given),
+    kernelBtf: hasHiddenBtf,
     hasIpv6: () => probeIpv6(),
     sockops: (directory) => attempt(() => cgroupPrograms(directory)),
   }
@@ -80,6 +88,14 @@ function isReadOnly(path: string): boolean {
     return false
   } catch (error) {
     return errnoOf(error) === 'EROFS'
+  }
+}
+
+function hasHiddenBtf(): boolean | string {
+  try {
+    return kernelBtf() !== undefined
+  } catch (error) {
+    return isExplained(error) ? error.code : messageOf(error)
   }
 }
 

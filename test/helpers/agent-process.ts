@@ -16,7 +16,8 @@ import { patience, until } from './retry.ts'
 export const cli: string =
   ready === undefined ? join(packageRoot, 'dist/src/cli.js') : join(ready, 'cli.mjs')
 
-type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsOrigin'>
+type Place = Pick<Mesh, 'cli' | 'cgroup' | 'pinDir' | 'socket' | 'podsOrigin'> &
+  Partial<Pick<Mesh, 'through'>>
 
 export interface AgentProcessOptions {
   readonly environment?: NodeJS.ProcessEnv
@@ -39,10 +40,20 @@ export class AgentProcess implements AsyncDisposable {
     { environment = {}, nodeOptions = [] }: AgentProcessOptions = {},
   ) {
     this.#place = place
-    const { podsOrigin, cgroup, pinDir, socket } = place
+    const { podsOrigin, cgroup, pinDir, socket, through = [] } = place
     const where = ['--cgroup', cgroup, '--pin', pinDir, '--socket', socket]
-    const args = [...nodeOptions, place.cli, 'agent', '--pods', podsOrigin, ...where, ...flags]
-    this.#process = spawn(process.execPath, args, {
+    const [command, ...prefix] = [...through, process.execPath]
+    const args = [
+      ...prefix,
+      ...nodeOptions,
+      place.cli,
+      'agent',
+      '--pods',
+      podsOrigin,
+      ...where,
+      ...flags,
+    ]
+    this.#process = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...environment },
     })

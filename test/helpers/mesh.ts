@@ -50,6 +50,8 @@ export class Mesh implements AsyncDisposable {
   readonly pods: Pod[] = []
   /** The agent's command. */
   cli: string = cli
+  /** A command that starts the agent's process, such as one that hides something from it. */
+  through: readonly string[] = []
   readonly #programs = new TrafficPrograms()
   readonly #netns: string[] = []
   /** The pods file says nothing about a pod that is missing here. */

@@ -38,6 +38,7 @@ const imports = files.flatMap(importsOf)
 const lib = 'src/lib/'
 const pods = 'src/pods/'
 const theInterface = 'src/datapath/datapath.ts'
+const theTypes = 'src/datapath/kernel-types.ts'
 const theNames = 'src/datapath/generated-names.ts'
 const theTotals = 'src/datapath/totals.ts'
 
@@ -50,8 +51,9 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/datapath/datapath.ts', [theNames, theTotals, pods, lib]],
   ['src/datapath/maps/', [theInterface, theNames, pods, lib]],
   ['src/datapath/netns/', [pods, lib]],
-  ['src/datapath/pins/', ['src/datapath/maps/', lib]],
-  ['src/datapath/measure/', ['src/datapath/maps/', theInterface, theNames, lib]],
+  ['src/datapath/kernel-types.ts', [lib]],
+  ['src/datapath/pins/', ['src/datapath/maps/', theTypes, lib]],
+  ['src/datapath/measure/', ['src/datapath/maps/', theTypes, theInterface, theNames, lib]],
   [
     'src/datapath/loop/',
     [
@@ -115,6 +117,8 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
     'src/cli/output/probe-words.ts',
     ['src/datapath/selftest/policy.ts', 'src/datapath/selftest/words.ts', lib],
   ],
+  ['src/btf/', [lib]],
+  ['src/cli/commands/btf.ts', ['src/btf/', 'src/cli/', lib]],
   // These two also work without an agent. The environment carries the parts that they need.
   ...['drain', 'cleanup'].map(
     (name) =>
@@ -135,6 +139,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   libbpf: [
     'src/datapath/',
     'src/preflight/',
+    'src/btf/',
     'src/agent/',
     'src/cli/commands/doctor.ts',
     // For namespaces, and for one system call that Node lacks.

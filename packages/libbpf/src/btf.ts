@@ -61,13 +61,17 @@ export interface GlobalVariable {
 
 /** The types of a BPF object or of the kernel. */
 export class Btf {
+  /** The data as it was read. */
+  readonly data: Uint8Array
   readonly #view: DataView
-  readonly #strings: Uint8Array
+  /** The names: NUL-terminated, one after another. */
+  readonly strings: Uint8Array
   /** Where each type begins; index 0 is void. */
   readonly #offsets: number[] = [0]
 
   /** Reads `.BTF` data in the machine's byte order. */
   constructor(data: Uint8Array) {
+    this.data = data
     this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength)
     if (data.length < 24 || this.#view.getUint16(0, LITTLE) !== MAGIC) {
       throw new LibbpfError('not BTF of this machine', {
@@ -79,7 +83,7 @@ export class Btf {
     const begin = header + this.#u32(8)
     const end = begin + this.#u32(12)
     const strings = header + this.#u32(16)
-    this.#strings = data.subarray(strings, strings + this.#u32(20))
+    this.strings = data.subarray(strings, strings + this.#u32(20))
     for (let at = begin; at < end;) {
       this.#offsets.push(at)
       const info = this.#u32(at + 4)
@@ -154,6 +158,28 @@ export class Btf {
   /** The number of a struct, a union or an enum. */
   find(what: 'struct' | 'enum', name: string): number {
     return this.#find(name, what === 'enum' ? [ENUM, ENUM64] : [STRUCT, UNION])
+  }
+
+  /** The number of the last type; the first has the number 1. */
+  get typeCount(): number {
+    return this.#offsets.length - 1
+  }
+
+  /** The numbers and names of all structs and unions, those without a name included. */
+  *structs(): Generator<{ readonly id: number; readonly name: string }> {
+    for (let id = 1; id < this.#offsets.length; id++) {
+      const kind = kindOf(this.#u32((this.#offsets[id] ?? 0) + 4))
+      if (kind === STRUCT || kind === UNION) yield { id, name: this.#type(id).name }
+    }
+  }
+
+  /** The bytes of a type: a struct btf_type and what follows it. */
+  rawType(id: number): Uint8Array {
+    const begin = this.#offsets[id] ?? 0
+    const info = this.#u32(begin + 4)
+    const [fixed, each] = TRAILER[kindOf(info)] ?? [0, 0]
+    const end = begin + HEADER_BYTES + fixed + each * (info & 0xffff)
+    return new Uint8Array(this.#view.buffer, this.#view.byteOffset + begin, end - begin)
   }
 
   /** The type with this number; const, volatile and their like are those of what they qualify. */
@@ -274,8 +300,8 @@ export class Btf {
   }
 
   #string(offset: number): string {
-    const end = this.#strings.indexOf(0, offset)
-    return Buffer.from(this.#strings.subarray(offset, end)).toString('latin1')
+    const end = this.strings.indexOf(0, offset)
+    return Buffer.from(this.strings.subarray(offset, end)).toString('latin1')
   }
 }
 

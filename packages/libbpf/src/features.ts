@@ -6,8 +6,8 @@ import { LibbpfError } from './base-error.ts'
 import { BpfError, check, checkPointer, errnoName } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd } from './handle.ts'
+import { KERNEL_BTF_PATH } from './kernel-types/kernel-btf.ts'
 
-const KERNEL_BTF = '/sys/kernel/btf/vmlinux'
 const BTF_KIND_TYPEDEF = 8
 const BTF_KIND_FUNC = 12
 
@@ -84,28 +84,44 @@ export function probeBpf(): string | undefined {
   }
 }
 
-/** CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF). */
+/**
+ * Whether /sys/kernel/btf/vmlinux is there. CO-RE, tp_btf and iterators need the kernel's BTF (CONFIG_DEBUG_INFO_BTF).
+ * `kernelBtf` finds it without that file.
+ */
 export function hasKernelBtf(): boolean {
-  return existsSync(KERNEL_BTF)
+  return existsSync(KERNEL_BTF_PATH)
 }
 
 /**
- * Which of these functions the kernel's BTF describes, so that fentry and fexit may attach to them or, if it is a kfunc, programs may call them. Throws a BpfError when the kernel has no BTF.
+ * Which of these functions the kernel's BTF describes, so that fentry and fexit may attach to them. Programs may call a
+ * kfunc. `kernelBtf` is the BTF of a kernel that hides its file. Throws a BpfError if the kernel has no BTF.
  */
-export function kernelFunctions(names: readonly string[]): ReadonlySet<string> {
-  return inKernelBtf(names, BTF_KIND_FUNC, '')
+export function kernelFunctions(
+  names: readonly string[],
+  kernelBtf?: Uint8Array,
+): ReadonlySet<string> {
+  return inKernelBtf(names, BTF_KIND_FUNC, '', kernelBtf)
 }
 
-/**
- * Which of these tracepoints the kernel's BTF describes, so that tp_btf may attach to them. Throws a BpfError when the
- * kernel has no BTF.
- */
-export function kernelTracepoints(names: readonly string[]): ReadonlySet<string> {
-  return inKernelBtf(names, BTF_KIND_TYPEDEF, 'btf_trace_')
+/** Like `kernelFunctions`: which of these tracepoints the kernel's BTF describes, so that tp_btf may attach to them. */
+export function kernelTracepoints(
+  names: readonly string[],
+  kernelBtf?: Uint8Array,
+): ReadonlySet<string> {
+  return inKernelBtf(names, BTF_KIND_TYPEDEF, 'btf_trace_', kernelBtf)
 }
 
-function inKernelBtf(names: readonly string[], kind: number, prefix: string): ReadonlySet<string> {
-  const btf = checkPointer("read the kernel's BTF", () => ffi.btf__parse(KERNEL_BTF, null))
+function inKernelBtf(
+  names: readonly string[],
+  kind: number,
+  prefix: string,
+  kernelBtf: Uint8Array | undefined,
+): ReadonlySet<string> {
+  const btf = checkPointer("read the kernel's BTF", () =>
+    kernelBtf === undefined
+      ? ffi.btf__parse(KERNEL_BTF_PATH, null)
+      : ffi.btf__new(kernelBtf, kernelBtf.length),
+  )
   try {
     return new Set(names.filter((name) => ffi.btf__find_by_name_kind(btf, prefix + name, kind) > 0))
   } finally {

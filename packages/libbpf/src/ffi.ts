@@ -484,6 +484,10 @@ export const ring_buffer__epoll_fd: (ring: Ptr<'ring_buffer'>) => Fd = bpf(
 export const btf__parse: (path: string, ext: null) => Ptr<'btf'> | null = bpf(
   'void *btf__parse(const char *path, void *ext)',
 )
+/** Owned: btf__free. Copies the data. */
+export const btf__new: (data: Uint8Array, size: number) => Ptr<'btf'> | null = bpf(
+  'void *btf__new(const void *data, uint32_t size)',
+)
 export const btf__find_by_name_kind: (btf: Ptr<'btf'>, name: string, kind: number) => number = bpf(
   'int btf__find_by_name_kind(void *btf, const char *name, uint32_t kind)',
 )
@@ -502,6 +506,12 @@ export const bpf_prog_get_next_id: (id: number, next: Uint32Array) => number = b
 export const bpf_prog_get_fd_by_id: (id: number) => Fd = bpf(
   'int bpf_prog_get_fd_by_id(uint32_t id)',
 )
+
+export const bpf_btf_get_next_id: (id: number, next: Uint32Array) => number = bpf(
+  'int bpf_btf_get_next_id(uint32_t id, uint32_t *next)',
+)
+/** An owned descriptor. */
+export const bpf_btf_get_fd_by_id: (id: number) => Fd = bpf('int bpf_btf_get_fd_by_id(uint32_t id)')
 
 // --- libc
 /** Copies from C memory, from nowhere that koffi knows the bounds of: the caller does. */
@@ -524,6 +534,8 @@ export const if_nametoindex: (name: string) => number = libc(
   'uint32_t if_nametoindex(const char *name)',
 )
 export const setns: (fd: Fd, type: number) => number = libc('int setns(int fd, int type)')
+export const unshare: (flags: number) => number = libc('int unshare(int flags)')
+export const fchdir: (fd: Fd) => number = libc('int fchdir(int fd)')
 /** An owned descriptor. */
 export const socket: (domain: number, type: number, protocol: number) => Fd = libc(
   'int socket(int domain, int type, int protocol)',

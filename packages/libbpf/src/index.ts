@@ -17,6 +17,7 @@ export type { NetfilterHook, NetfilterPlace, TcxDirection, XdpMode } from './att
 export { type ErrorDetails, LibbpfError } from './base-error.ts'
 export { bpf2ts, type Bpf2tsOptions } from './bpf2ts.ts'
 export { Btf, type GlobalVariable, structLayout } from './btf.ts'
+export { withKernelNumbers } from './kernel-types/numbers.ts'
 export {
   array,
   bool,
@@ -65,6 +66,7 @@ export {
   type ProgramInfo,
 } from './info.ts'
 export { IterLink, OpenIter } from './iter.ts'
+export { kernelBtf } from './kernel-types/kernel-btf.ts'
 export {
   currentNetnsCookie,
   exchangeFiles,
@@ -80,7 +82,13 @@ export { libbpfVersion } from './libbpf-version.ts'
 export { type Attachment, type HasFd, Link, SockmapAttachment } from './link.ts'
 export { type DescribedMap, describeMap, type MapDescription } from './map-description.ts'
 export { AnyMap, BpfMap, possibleCpus, type UpdateWhen } from './map.ts'
-export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.ts'
+export {
+  BpfObject,
+  LoadedObject,
+  type LoadOptions,
+  OpenObject,
+  type OpenOptions,
+} from './object.ts'
 export { inspectPin, unpin } from './pin.ts'
 export { Program, type SockmapMode, type UprobeOptions } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'

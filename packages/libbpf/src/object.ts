@@ -7,6 +7,7 @@ import type { Codec } from './codec.ts'
 import { check, checkNode, checkPointer, loadError } from './error.ts'
 import * as ffi from './ffi.ts'
 import { Fd, Handle } from './handle.ts'
+import { withKernelBtf } from './kernel-types/kernel-btf.ts'
 import { readInitial, readLoaded, writeInitial } from './globals.ts'
 import type { Attachment } from './link.ts'
 import { memoryFile } from './libc.ts'
@@ -141,11 +142,14 @@ export class OpenObject extends ObjectHandle {
   }
 
   /** Creates the maps and loads the programs. A program that the verifier refuses throws a VerifierError. */
-  load(): LoadedObject {
+  load({ kernelBtf }: LoadOptions = {}): LoadedObject {
     const operation = `load ${this.what}`
     this.assertLive(operation)
-    startLog()
-    const result = ffi.bpf_object__load(this.pointer)
+    const load = (): number => {
+      startLog()
+      return ffi.bpf_object__load(this.pointer)
+    }
+    const result = kernelBtf === undefined ? load() : withKernelBtf(kernelBtf, load)
     this.#btfFile?.[Symbol.dispose]()
     if (result < 0) {
       const log = takeLog()
@@ -219,13 +223,23 @@ export class LoadedObject extends ObjectHandle {
   }
 }
 
+/** How an object is loaded. */
+export interface LoadOptions {
+  /**
+   * The kernel's BTF, where /sys/kernel/btf/vmlinux cannot be read: `kernelBtf()`. Programs that are attached by BTF, and
+   * kfuncs, are found in it. While the object loads, this thread has a mount namespace of its own. Needs CAP_SYS_ADMIN.
+   */
+  readonly kernelBtf?: Uint8Array
+}
+
 /** How an object is read. */
 export interface OpenOptions {
   /** The object's name; by default the file's up to its first dot. Its first 8 characters name the data maps. */
   readonly name?: string
   /**
    * A BTF file, ELF or raw, to relocate CO-RE accesses against, for kernels without /sys/kernel/btf/vmlinux. Programs that
-   * are attached by BTF (tp_btf, fentry, iterators, struct_ops) need the kernel's own BTF anyway.
+   * are attached by BTF (tp_btf, fentry, iterators, struct_ops) need the kernel's own BTF anyway: see
+   * `LoadOptions.kernelBtf`.
    */
   readonly btfPath?: string
   /** The same from memory: the content of such a file. */

@@ -14,7 +14,7 @@ import { createLog } from '../../lib/log.ts'
 import { checkMachine } from '../check-machine.ts'
 import { environmentOf } from '../environment.ts'
 import { withHelp } from '../help.ts'
-import { cgroupOption, durationMs, pinOption, socketOption } from '../options.ts'
+import { btfOption, cgroupOption, durationMs, pinOption, socketOption } from '../options.ts'
 import { requireRoot } from '../require-root.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -25,6 +25,7 @@ interface Args {
   readonly metrics: string | undefined
   readonly cgroup: string | undefined
   readonly pin: string
+  readonly btf: string | undefined
   readonly socket: string
   readonly default: 'on' | 'off'
   readonly cap: number
@@ -66,6 +67,7 @@ const command: CommandModule<object, Args> = {
         },
         cgroup: cgroupOption,
         pin: pinOption,
+        btf: btfOption,
         socket: socketOption,
         default: {
           choices: ['on', 'off'] as const,
@@ -149,6 +151,7 @@ const command: CommandModule<object, Args> = {
       purpose: 'agent',
       pinDir: args.pin,
       cgroup: args.cgroup,
+      btf: args.btf,
       writes: [dirname(args.socket)],
     })
     const log = createLog(args['log-level'], environment.stderr)
@@ -158,6 +161,7 @@ const command: CommandModule<object, Args> = {
         pods: podsOrigin(args, environment.env),
         cgroupPath: args.cgroup,
         pinDir: args.pin,
+        btf: args.btf,
         socketPath: args.socket,
         defaultEnabled: args.default === 'on',
         capBytes: args.cap,

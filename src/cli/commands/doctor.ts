@@ -1,6 +1,7 @@
 import { release } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { type ChainState, readChainState } from '../../lib/cni-chain-state.ts'
+import { chooseBtf, wordsOfBtf } from '../../lib/btf-choice.ts'
 import { cgroup2Directory } from '../../lib/cgroup.ts'
 import { type Probe, seesAskers, type SelfTestResult } from '../../datapath/selftest/policy.ts'
 import { accelerating } from '../../datapath/selftest/distributions.ts'
@@ -10,7 +11,7 @@ import { mountMissing } from '../../preflight/mount-missing.ts'
 import { examine } from '../../preflight/preflight.ts'
 import { type CliEnvironment, environmentOf } from '../environment.ts'
 import { withHelp } from '../help.ts'
-import { cgroupOption, outputOption, pinOption } from '../options.ts'
+import { btfOption, cgroupOption, outputOption, pinOption } from '../options.ts'
 import { fold, plain } from '../output/plain-text.ts'
 import { wordsOfPolicy } from '../output/policy-words.ts'
 import { print } from '../output/print.ts'
@@ -22,6 +23,7 @@ import { whileWaiting } from '../output/while-waiting.ts'
 interface Args {
   readonly cgroup: string | undefined
   readonly pin: string
+  readonly btf: string | undefined
   readonly output: 'table' | 'json'
 }
 
@@ -33,6 +35,7 @@ const command: CommandModule<object, Args> = {
       yargs.options({
         cgroup: cgroupOption,
         pin: pinOption,
+        btf: btfOption,
         output: outputOption,
       }),
       {
@@ -67,11 +70,13 @@ const command: CommandModule<object, Args> = {
     }
     const machine = findings.map(({ mounts: _, ...finding }) => finding)
     const cni = readChainState()
+    const btf = wordsOfBtf(chooseBtf(args.btf))
     print(
       environment,
       args.output,
       {
         kernel: release(),
+        btf,
         policy,
         ...because,
         ...(isKernelRefused(result) && { kernelsThatWork: accelerating }),
@@ -79,7 +84,9 @@ const command: CommandModule<object, Args> = {
         ...(cni && { cni }),
         probes,
       },
-      () => describe(result, findings, environment) + describeChain(cni, widthOf(environment)),
+      () =>
+        describe({ ...result, btf }, findings, environment) +
+        describeChain(cni, widthOf(environment)),
     )
     if (policy === 'refused') environment.exitCode = 1
   },
@@ -89,15 +96,15 @@ export default command
 
 /** Mounts what is missing for the time of the self-test, which does not run where it could not. */
 async function examineAndTest(
-  { cgroup, pin }: Args,
+  { cgroup, pin, btf }: Args,
   signal: AbortSignal,
 ): Promise<{ findings: readonly Finding[]; result: SelfTestResult }> {
-  const findings = examine({ purpose: 'doctor', pinDir: pin, cgroup })
+  const findings = examine({ purpose: 'doctor', pinDir: pin, cgroup, btf })
   const blocked = findings.find(({ level }) => level === 'fatal' || level === 'refused')
   if (blocked) return { findings, result: refusedBy(blocked) }
   const { undo } = mountMissing(findings)
   try {
-    const place = { cgroupPath: cgroup2Directory(cgroup), pinDir: pin }
+    const place = { cgroupPath: cgroup2Directory(cgroup), pinDir: pin, btf }
     const result = await selfTest(place, { signal })
     return { findings, result }
   } finally {
@@ -116,11 +123,11 @@ const colours = {
 } as const
 
 function describe(
-  result: SelfTestResult,
+  result: SelfTestResult & { readonly btf: string },
   findings: readonly Finding[],
   environment: CliEnvironment,
 ): string {
-  const { policy, refusedBecause, probes } = result
+  const { policy, refusedBecause, probes, btf } = result
   const entries = [
     ...findings.map(ofFinding),
     ...probes.map((probe) => ofProbe(probe, seesAskers(result))),
@@ -143,6 +150,7 @@ function describe(
   return `${[
     ...fold(`kernel ${release()}, policy ${painted}: ${wordsOfPolicy(policy)}`, width, '  '),
     ...(refusedBecause === undefined ? [] : fold(`because ${plain(refusedBecause)}`, width, '  ')),
+    ...fold(`types (BTF) from ${plain(btf)}`, width, '  '),
     ...lines,
     ...fold(`next: ${nextAfter(result, findings)}`, width, '  '),
     ...(others === '' ? [] : fold(others, width, '  ')),

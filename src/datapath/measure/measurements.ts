@@ -1,15 +1,7 @@
 /** The measuring programs. They are loaded and attached only while something is measured, and end with this process. */
 
 import { join } from 'node:path'
-import {
-  type AnyMap,
-  type Attachment,
-  type BpfMap,
-  BpfObject,
-  bytes,
-  type LoadedObject,
-  u64,
-} from 'libbpf'
+import { type AnyMap, type Attachment, type BpfMap, bytes, type LoadedObject, u64 } from 'libbpf'
 import { packageRoot } from '../../lib/package.ts'
 import {
   eventKinds,
@@ -19,6 +11,7 @@ import {
 } from '../datapath.ts'
 import { trialCounts, trialKeys } from './trial-counts.ts'
 import { groupValues } from '../generated-names.ts'
+import { kernelTypes } from '../kernel-types.ts'
 import { addUp, type MeasuredPair } from './add-up.ts'
 import {
   measured,
@@ -49,14 +42,17 @@ export type WatchedMaps = Readonly<Record<(typeof WATCHED_MAPS)[number], AnyMap>
 
 export class Measurements implements Disposable {
   readonly #watched: WatchedMaps
+  readonly #btf: string | undefined
   /** Labels of the pods, by netns cookie. */
   readonly #labels = new Map<bigint, string>()
   /** A label's index is its group number. */
   readonly #groups = ['unknown']
   #running: Running | undefined
 
-  constructor(watched: WatchedMaps) {
+  /** `btf` is the BTF file or folder that the user named. */
+  constructor(watched: WatchedMaps, btf?: string) {
     this.#watched = watched
+    this.#btf = btf
   }
 
   /** Replaces the settings. Existing counts stay until all measuring is off. */
@@ -111,7 +107,7 @@ export class Measurements implements Disposable {
   }
 
   #start(): Running {
-    const running = new Running(this.#watched)
+    const running = new Running(this.#watched, this.#btf)
     for (const [cookie, label] of this.#labels) {
       running.groups.update(cookie, this.#groupOf(label))
     }
@@ -134,8 +130,8 @@ class Running implements Disposable {
   readonly groups: BpfMap<bigint, number>
   readonly settings: BpfMap<number, MeasureSettingsRecord>
 
-  constructor(watched: WatchedMaps) {
-    const object = load(watched)
+  constructor(watched: WatchedMaps, btf: string | undefined) {
+    const object = load(watched, btf)
     const links: Attachment[] = []
     try {
       this.groups = meshaccelGroupsMap.of(object)
@@ -210,15 +206,16 @@ function sum(perCpu: readonly Uint8Array[], size: number): DataView {
   return new DataView(total.buffer)
 }
 
-function load(watched: WatchedMaps): LoadedObject {
-  const open = BpfObject.open(OBJECT_PATH)
+function load(watched: WatchedMaps, btf: string | undefined): LoadedObject {
+  const types = kernelTypes(btf)
+  const open = types.open(OBJECT_PATH)
   try {
     for (const name of open.mapNames) {
       const used = [...OWN_MAPS, ...WATCHED_MAPS].some((one) => name === `meshaccel_${one}`)
       if (!used && !name.endsWith('.rodata')) open.setAutocreate(name, false)
     }
     for (const name of WATCHED_MAPS) open.reuseMap(`meshaccel_${name}`, watched[name])
-    return open.load()
+    return types.load(open)
   } finally {
     open[Symbol.dispose]()
   }

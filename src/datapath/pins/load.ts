@@ -3,11 +3,11 @@
  * loaded. The abilities of the kernel decide, never its version.
  */
 import { join } from 'node:path'
-import { BpfObject, hasKernelBtf, kernelFunctions, kernelTracepoints } from 'libbpf'
 import type { LoadedObject } from 'libbpf'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { oldestKernel } from '../../lib/oldest-kernel.ts'
 import { packageRoot } from '../../lib/package.ts'
+import type { KernelTypes } from '../kernel-types.ts'
 
 export const OBJECT_PATH: string = join(packageRoot, 'build/bpf/meshaccel.bpf.o')
 
@@ -33,36 +33,34 @@ export const RECEIVED = {
 } as const
 
 /** Tries both kinds of visits, because only a load tells whether the kernel takes one. */
-export function loadDataPath(): LoadedObject {
+export function loadDataPath(types: KernelTypes): LoadedObject {
   try {
-    return loadWith('visit')
+    return loadWith(types, 'visit')
   } catch (cause) {
     try {
-      return loadWith('visit_all')
+      return loadWith(types, 'visit_all')
     } catch {
       // Reports the first refusal: the second one may be specific to this machine.
       throw new MeshaccelError(cause instanceof Error ? cause.message : String(cause), {
         code: 'KERNEL_REFUSED',
         operation: 'load the data path',
-        hint: hasKernelBtf()
-          ? `meshaccel needs Linux ${oldestKernel} or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.`
-          : 'This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF.',
+        hint: `meshaccel needs Linux ${oldestKernel} or newer, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN.`,
         cause,
       })
     }
   }
 }
 
-function loadWith(visits: Visits): LoadedObject {
-  using open = BpfObject.open(OBJECT_PATH)
+function loadWith(types: KernelTypes, visits: Visits): LoadedObject {
+  using open = types.open(OBJECT_PATH)
   for (const [name, source] of Object.entries(VISITS)) open.setAutoload(source, name === visits)
-  const functions = kernelFunctions(['bpf_rdonly_cast', 'inet_recvmsg', 'inet6_recvmsg'])
+  const functions = types.functions(['bpf_rdonly_cast', 'inet_recvmsg', 'inet6_recvmsg'])
   const casts = functions.has('bpf_rdonly_cast')
   open.setAutoload(VERDICTS.byCast, casts)
   open.setAutoload(VERDICTS.byProbe, !casts)
-  const traces = kernelTracepoints(['sock_recv_length']).size > 0
+  const traces = types.tracepoints(['sock_recv_length']).size > 0
   open.setAutoload(RECEIVED.tracepoint, traces)
   open.setAutoload(RECEIVED.v4, !traces)
   open.setAutoload(RECEIVED.v6, !traces && functions.has('inet6_recvmsg'))
-  return open.load()
+  return types.load(open)
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { Disposables } from '../../lib/disposables.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import { AnyMap, BpfMap, bytes, IterLink, Program, u32, u64 } from 'libbpf'
+import { kernelTypes } from '../kernel-types.ts'
 import { ATTACHMENTS, FIONREAD_WATCH } from './attachments.ts'
 import { loadDataPath, OBJECT_PATH, VISITS } from './load.ts'
 import {
@@ -237,19 +238,25 @@ export function isComplete(directory: string): boolean {
   )
 }
 
+export interface InstallPlace {
+  readonly pinDir: string
+  readonly cgroupPath: string
+  /** The BTF file or folder that the user named. */
+  readonly btf?: string | undefined
+}
+
 /**
  * Loads, attaches and pins everything, or nothing, in PIN/partial, and returns that path. `prepare` gets the maps
  * before anything is attached. While no pod is enrolled, this does not affect the connections of another version.
  */
 export function install(
-  pinDir: string,
-  cgroupPath: string,
+  { pinDir, cgroupPath, btf }: InstallPlace,
   prepare: (config: BpfMap<number, ConfigRecord>) => void,
 ): string {
   const partial = makePartial(pinDir)
   try {
     using stack = new Disposables()
-    const object = stack.use(loadDataPath())
+    const object = stack.use(loadDataPath(kernelTypes(btf)))
     const map = (name: string): AnyMap => object.anyMap(`meshaccel_${name}`)
     for (const name of pinnedMaps) map(name).pin(join(partial, name))
     const config = meshaccelConfigMap.of(object)

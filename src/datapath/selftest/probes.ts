@@ -10,7 +10,7 @@ import { BpfError, currentNetnsCookie, loadedPrograms, MPTCP, TcpSocket } from '
 import { flowPieces, parseFlows } from '../loop/flow-table.ts'
 import { podRecord } from '../maps/pod-record.ts'
 import { attachIoctlCall } from '../pins/attachments.ts'
-import { install, Programs } from '../pins/programs.ts'
+import { install, type InstallPlace, Programs } from '../pins/programs.ts'
 import { HIDES_TCP, initialConfig, setConfig } from '../loop/scans.ts'
 import { visitHere } from '../loop/visit.ts'
 import type { Probe, ProbeName } from './policy.ts'
@@ -38,7 +38,7 @@ type Pair = ReturnType<typeof TcpSocket.pair>
  * Runs one probe after another and reports each answer. If the data path does not load, the probes that need it are
  * left out.
  */
-export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Probe) => void): void {
+export function runProbes(place: InstallPlace, tell: (probe: Probe) => void): void {
   const ask = (name: ProbeName, question: () => Answer): boolean => {
     const answer = attempt(name, question)
     tell({ name, ...answer })
@@ -52,7 +52,7 @@ export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Prob
   let pins = ''
   const loads = ask('programs-load', () => {
     const settings = { ...initialConfig(0n, CAP_BYTES), fionreadHides: HIDES_TCP }
-    pins = install(pinDir, cgroupPath, (config) => config.update(0, settings))
+    pins = install(place, (config) => config.update(0, settings))
     return { ok: true }
   })
   ask('foreign-programs', foreignPrograms)

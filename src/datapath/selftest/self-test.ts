@@ -25,6 +25,8 @@ export interface SelfTestPlace {
   readonly cgroupPath: string
   /** The agent's pins: the scratch pins go beside them. */
   readonly pinDir: string
+  /** The BTF file or folder that the user named. */
+  readonly btf?: string | undefined
 }
 
 export interface SelfTestOptions {
@@ -39,11 +41,12 @@ export async function selfTest(
   place: SelfTestPlace,
   options: SelfTestOptions = {},
 ): Promise<SelfTestResult> {
-  const { cgroupPath, pinDir: agentPins } = place
+  const { cgroupPath, pinDir: agentPins, btf } = place
   const [blocked] = examine({
     purpose: 'self-test',
     pinDir: agentPins,
     cgroup: cgroupPath,
+    btf,
   }).filter(({ level }) => level === 'fatal' || level === 'refused')
   // A retry is worthwhile: a user may fix this.
   if (blocked) return { ...refusedBy(blocked), undecided: true }
@@ -52,7 +55,7 @@ export async function selfTest(
     const pinDir = makeSelfTestPins(agentPins)
     try {
       mkdirSync(cgroup)
-      return await ask(cgroup, pinDir, options)
+      return await ask({ cgroupPath: cgroup, pinDir, btf }, options)
     } finally {
       // Removes programs before their cgroup. The kernel releases an ended process a little later, so removal needs
       // retries.
@@ -75,16 +78,19 @@ export const refusedBy = (finding: Finding): SelfTestResult => ({
 
 /** Judges the output of the probe process, until it ends or is killed after too long a silence. */
 async function ask(
-  cgroup: string,
-  pinDir: string,
+  { cgroupPath, pinDir, btf }: SelfTestPlace,
   { silenceMs = SILENCE_MS, signal }: SelfTestOptions,
 ): Promise<SelfTestResult> {
   const program = programFile('datapath/selftest/self-test-process')
-  const child = spawn(process.execPath, [...process.execArgv, program, cgroup, pinDir], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    killSignal: 'SIGKILL',
-    ...(signal && { signal }),
-  })
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, program, cgroupPath, pinDir, ...(btf === undefined ? [] : [btf])],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      killSignal: 'SIGKILL',
+      ...(signal && { signal }),
+    },
+  )
   const probes: Probe[] = []
   let isSilent = false
   const silence = setTimeout(() => {

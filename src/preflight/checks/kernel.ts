@@ -1,18 +1,50 @@
 import { hasCapability } from '../capabilities.ts'
-import type { Check } from '../finding.ts'
+import { kernelBtfPath, missingBtf, wordsOfBtf } from '../../lib/btf-choice.ts'
+import type { Check, Finding } from '../finding.ts'
 
-export const btf: Check = (machine, { purpose }) => {
-  if (purpose === 'cleanup' || machine.exists('/sys/kernel/btf/vmlinux')) return undefined
+export const btf: Check = (machine, { purpose, btf: given }) => {
+  if (purpose === 'cleanup') return undefined
+  const choice = machine.btf(given)
+  if (choice.from === 'missing') {
+    const means = 'The programs are fitted to the kernel by this file.'
+    return { check: 'btf', level: 'fatal', means, ...missingBtf(choice.path) }
+  }
+  const isVisible = machine.btf().from === 'sysfs'
+  if (isVisible && choice.from !== 'file') return undefined
+  const kernels = isVisible || machine.kernelBtf()
+  if (kernels === true) {
+    const fitted = `The programs are fitted to the types in ${wordsOfBtf(choice)}.`
+    return {
+      check: 'btf',
+      level: 'note',
+      found: isVisible
+        ? `the types are not taken from ${kernelBtfPath}`
+        : `the kernel hides its types: there is no ${kernelBtfPath}`,
+      means: isVisible
+        ? fitted
+        : `${fitted} The kernel has the numbers of its functions in memory, and those are read there.`,
+    }
+  }
+  if (kernels === false) return noBtf
   return {
     check: 'btf',
     level: 'refused',
-    found: 'the kernel does not tell its types: there is no /sys/kernel/btf/vmlinux',
-    means:
-      'Programs are fitted to the running kernel by its BTF, and the kernel checks them against it.',
-    mend:
-      'boot a kernel with CONFIG_DEBUG_INFO_BTF=y: those of Debian 12, Ubuntu 22.04, Fedora and RHEL 9 have it ' +
-      '(grep BTF /boot/config-$(uname -r))',
+    found: `there is no ${kernelBtfPath}, and the kernel does not show its types to this process (${kernels})`,
+    means: 'Programs are attached by the numbers that functions have in these types.',
+    mend: 'mount -t sysfs sysfs /sys; or run it with CAP_SYS_ADMIN, and docker run --cap-add=SYS_ADMIN',
   }
+}
+
+/** A BTF file does not help there: the kernel itself looks up what a program is attached to. */
+const noBtf: Finding = {
+  check: 'btf',
+  level: 'refused',
+  found: `the kernel has no types: there is no ${kernelBtfPath}, and none in its memory`,
+  means:
+    'The kernel attaches iterators and tracing programs by its own types. A file from `meshaccel btf` cannot stand for them.',
+  mend:
+    'boot a kernel with CONFIG_DEBUG_INFO_BTF=y: those of Debian 12, Ubuntu 22.04, Fedora and RHEL 9 have it ' +
+    '(grep BTF /boot/config-$(uname -r))',
 }
 
 /** Checks the lockdown mode. In the mode `integrity` BPF may still read kernel memory. */

@@ -103,17 +103,23 @@ void test('cleanup and drain name what keeps them from pins', async (t) => {
 
 void test('doctor shows what is missing in place of probes that could not run', async (t) => {
   if (!requireRoot(t)) return
-  const surroundings = { broken: breakings.noBtf }
+  const surroundings = { broken: breakings.lockdown }
   const { code, stdout } = runBroken(meshaccel('doctor', '-o', 'json'), surroundings)
   t.equal(code, 1)
   const told: unknown = JSON.parse(stdout)
-  t.match(told, { policy: 'refused', refusedBecause: /^btf: .*CONFIG_DEBUG_INFO_BTF/, probes: [] })
   t.match(told, {
-    machine: [{ check: 'btf', level: 'refused', found: String, means: String, mend: String }],
+    policy: 'refused',
+    refusedBecause: /^lockdown: .*lockdown=integrity/,
+    probes: [],
+  })
+  t.match(told, {
+    btf: '/sys/kernel/btf/vmlinux',
+    machine: [{ check: 'lockdown', level: 'refused', found: String, means: String, mend: String }],
   })
   const table = runBroken(meshaccel('doctor'), surroundings).stdout
-  t.match(table, /^refused +btf +the kernel does not tell its types/m)
-  t.match(table, /^ +fix it: boot a kernel with CONFIG_DEBUG_INFO_BTF=y/m)
+  t.match(table, /^refused +lockdown +kernel lockdown is in the mode confidentiality/m)
+  t.match(table, /^types \(BTF\) from \/sys\/kernel\/btf\/vmlinux$/m)
+  t.match(table, /^ +fix it: boot with lockdown=integrity/m)
   t.match(table, /^next: fix what is marked/m)
 })
 

@@ -9,6 +9,7 @@ import { brokenCases, PODS, Suite } from '../../kernel/conformance/suite.ts'
 import { cli } from '../../helpers/agent-process.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { soak } from '../soak/soak.ts'
+import { hiddenBtf } from './hidden-btf.ts'
 import { refusedAgent } from './refused.ts'
 import type { Finding, Told } from './told.ts'
 
@@ -20,6 +21,7 @@ const policy = await tell('doctor', doctor)
 if (policy === 'refused') {
   await tell('agent', () => inMesh(2, refusedAgent))
 } else if (policy !== undefined) {
+  await tell('btf', () => inMesh(2, hiddenBtf))
   await tell('conformance', () => inMesh(PODS, conformance))
   await tell('stress', () => inMesh(2, stress))
 }

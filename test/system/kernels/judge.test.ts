@@ -25,16 +25,17 @@ const conformance: Told = {
     found('ktls', 'not here', 'no TLS in the kernel'),
   ],
 }
+const btf: Told = { part: 'btf', seconds: 20 }
 const stress: Told = { part: 'stress', seconds: 30 }
 const failed = (told: readonly Told[], kernel = booted): string[] =>
   judge(kernel, told, documented).flatMap(({ name, ok }) => (ok ? [] : [name]))
 
 void test('a kernel that answers as the document says passes', async (t) => {
-  t.strictSame(failed([doctor, conformance, stress]), [])
-  t.equal(judge(booted, [doctor, conformance, stress], documented).length, 10)
+  t.strictSame(failed([doctor, btf, conformance, stress]), [])
+  t.equal(judge(booted, [doctor, btf, conformance, stress], documented).length, 11)
   t.equal(
-    summary(booted, [doctor, conformance, stress]),
-    '0.1.2+deb0-cloud-amd64 | full | doctor 5 s, conformance 100 s, stress 30 s | 2 cases, 1 differ',
+    summary(booted, [doctor, btf, conformance, stress]),
+    '0.1.2+deb0-cloud-amd64 | full | doctor 5 s, btf 20 s, conformance 100 s, stress 30 s | 2 cases, 1 differ',
   )
 })
 
@@ -42,14 +43,15 @@ void test('every part that fails, or is not reached, fails', async (t) => {
   t.strictSame(failed([]), [
     'doctor comes to its end',
     'earns full',
+    'btf comes to its end',
     'conformance comes to its end',
     'stress comes to its end',
   ])
-  t.strictSame(failed([doctor, { ...conformance, error: 'it hangs' }, stress]), [
+  t.strictSame(failed([doctor, btf, { ...conformance, error: 'it hangs' }, stress]), [
     'conformance comes to its end',
   ])
-  t.strictSame(failed([{ ...doctor, policy: 'strict' }, conformance, stress]), ['earns full'])
-  t.strictSame(failed([doctor, { ...conformance, policy: 'strict' }, stress]), [
+  t.strictSame(failed([{ ...doctor, policy: 'strict' }, btf, conformance, stress]), ['earns full'])
+  t.strictSame(failed([doctor, btf, { ...conformance, policy: 'strict' }, stress]), [
     "conformance: the agent's policy",
   ])
   const apart = conformance.cases?.map(({ name, arms }) => {
@@ -57,12 +59,12 @@ void test('every part that fails, or is not reached, fails', async (t) => {
     return { name, arms: { joined: arm, mid: arm } }
   })
   const unjoined = { ...conformance, cases: apart?.slice(0, 2) ?? [] }
-  t.strictSame(failed([doctor, unjoined, stress]), ['most cases join'])
+  t.strictSame(failed([doctor, btf, unjoined, stress]), ['most cases join'])
 })
 
 void test('a verdict that is another one fails, whether worse or better', async (t) => {
   const cases = [found('poll', 'differs'), found('tcp-cork', 'same'), found('new', 'same')]
-  const wrong = judge(booted, [doctor, { ...conformance, cases }, stress], documented).filter(
+  const wrong = judge(booted, [doctor, btf, { ...conformance, cases }, stress], documented).filter(
     ({ ok }) => !ok,
   )
   t.strictSame(
@@ -80,7 +82,7 @@ void test('a verdict that is another one fails, whether worse or better', async 
 })
 
 void test('a case that fails on plain TCP proves nothing', async (t) => {
-  t.strictSame(failed([doctor, { ...conformance, broken: ['poll'] }, stress]), [
+  t.strictSame(failed([doctor, btf, { ...conformance, broken: ['poll'] }, stress]), [
     'poll, on plain TCP',
   ])
 })

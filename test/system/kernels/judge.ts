@@ -33,7 +33,8 @@ export function judge(
     wellOver('doctor', doctor),
     check(`earns ${policy}`, doctor?.policy === policy, `it earns ${doctor?.policy ?? 'nothing'}`),
   ]
-  const parts = policy === 'refused' ? (['agent'] as const) : (['conformance', 'stress'] as const)
+  const parts =
+    policy === 'refused' ? (['agent'] as const) : (['btf', 'conformance', 'stress'] as const)
   for (const part of parts) {
     const found = told.find((each) => each.part === part)
     checks.push(wellOver(part, found))

@@ -2,7 +2,7 @@
 import type { ComparedCase } from '../../kernel/conformance/comparison.ts'
 
 export interface Told {
-  readonly part: 'doctor' | 'agent' | 'conformance' | 'stress'
+  readonly part: 'doctor' | 'agent' | 'btf' | 'conformance' | 'stress'
   readonly seconds: number
   /** The error that ended it. Then there is nothing else. */
   readonly error?: string

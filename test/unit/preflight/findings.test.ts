@@ -1,5 +1,6 @@
 /** The checks on machines that a test cannot create here, as pure functions of their input. */
 import { test } from 'tap'
+import type { BtfChoice } from '../../../src/lib/btf-choice.ts'
 import { parseMountinfo } from '../../../src/lib/mountinfo.ts'
 import type { Place } from '../../../src/preflight/finding.ts'
 import type { Machine } from '../../../src/preflight/machine.ts'
@@ -9,7 +10,6 @@ const soundFiles: Readonly<Record<string, string>> = {
   '/proc/self/status': 'CapEff:\t000001ffffffffff\nSeccomp:\t0\n',
   '/proc/filesystems': 'nodev\tsysfs\nnodev\tcgroup2\nnodev\tbpf\n\text4\n',
   '/proc/sys/kernel/osrelease': '6.12.0\n',
-  '/sys/kernel/btf/vmlinux': '',
   '/sys/fs/bpf': '',
 }
 const soundLinks: Readonly<Record<string, string>> = {
@@ -48,6 +48,8 @@ function machineWith(odd: Odd): Machine {
     hasCommand: () => true,
     iptablesWork: () => true,
     bpfErrno: () => undefined,
+    btf: () => ({ from: 'sysfs' }),
+    kernelBtf: () => true,
     hasIpv6: () => true,
     sockops: () => ({ mode: 'multi', programs: [] }),
     ...odd.machine,
@@ -130,11 +132,44 @@ void test('lockdown below confidentiality is fine', async (t) => {
   t.strictSame(examine(agent, machineWith({ files })), [])
 })
 
+const hidden = (): BtfChoice => ({ from: 'kernel' })
+const file = (given?: string): BtfChoice =>
+  given === undefined ? { from: 'sysfs' } : { from: 'file', path: given }
+
+void test('where the types of the kernel come from', async (t) => {
+  const found = (btf: (given?: string) => BtfChoice, kernelBtf: boolean | string): unknown => {
+    const findings = examine(
+      { ...agent, btf: '/b' },
+      machineWith({ machine: { btf, kernelBtf: () => kernelBtf } }),
+    )
+    return findings.map(
+      ({ check, level, found: what, mend }) => `${check} ${level} ${what}; ${mend ?? ''}`,
+    )
+  }
+  t.strictSame(found(file, true), [
+    'btf note the types are not taken from /sys/kernel/btf/vmlinux; ',
+  ])
+  t.match(found(hidden, true), [/^btf note the kernel hides its types/])
+  t.match(found(hidden, 'EPERM'), [
+    /^btf refused .*\(EPERM\); mount -t sysfs .*--cap-add=SYS_ADMIN/,
+  ])
+  t.match(found(hidden, false), [
+    /^btf refused the kernel has no types.*CONFIG_DEBUG_INFO_BTF=y.*Debian 12/,
+  ])
+  t.match(
+    found(() => ({ from: 'missing', path: '/b' }), true),
+    [/^btf fatal there is no BTF file \/b; meshaccel btf SOURCE --dir DIR makes/],
+  )
+})
+
 void test('without BPF its state does not matter', async (t) => {
   const place: Place = { ...agent, purpose: 'bench', usesBpf: false }
   const mounts = sound.split('\n').slice(0, 3).join('\n')
   t.strictSame(
-    examine(place, machineWith({ mounts, files: { '/sys/kernel/btf/vmlinux': undefined } })),
+    examine(
+      place,
+      machineWith({ mounts, machine: { btf: () => ({ from: 'kernel' }), kernelBtf: () => false } }),
+    ),
     [],
   )
 })
