@@ -84,4 +84,4 @@ export { BpfObject, LoadedObject, OpenObject, type OpenOptions } from './object.
 export { inspectPin, unpin } from './pin.ts'
 export { Program, type SockmapMode, type UprobeOptions } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'
-export { MPTCP, TcpSocket } from './tcp-socket.ts'
+export { type EdgeWatch, MPTCP, TcpSocket } from './tcp-socket.ts'

@@ -22,6 +22,7 @@ export type ProbeName =
   | 'splice-watch'
   | 'ordering'
   | 'fionread-tcp'
+  | 'wake'
   | 'half-close'
   | 'reset'
   | 'mptcp'
@@ -41,6 +42,7 @@ export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
   ['splice-watch', 'proxies-only'],
   ['ordering', 'refused'],
   ['fionread-tcp', 'strict'],
+  ['wake', 'refused'],
   ['half-close', 'refused'],
   ['reset', 'refused'],
   ['mptcp', 'refused'],

@@ -4,7 +4,7 @@
  */
 import { messageOf } from '../../lib/errno.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
-import { BpfError, currentNetnsCookie, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
+import { BpfError, currentNetnsCookie, IterLink, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
 import { flowPieces, parseFlows } from '../loop/flow-table.ts'
 import { podRecord } from '../maps/pod-record.ts'
 import { install, Programs } from '../pins/programs.ts'
@@ -64,6 +64,7 @@ export function runProbes(pinDir: string, cgroupPath: string, tell: (probe: Prob
     ['splice-watch', spliceWatch],
     ['ordering', ordering],
     ['fionread-tcp', fionreadTcp],
+    ['wake', wake],
     ['half-close', halfClose],
     ['reset', reset],
     ['mptcp', mptcp],
@@ -225,6 +226,27 @@ const ordering = (programs: Programs): Answer =>
         if (Buffer.compare(got, data) !== 0) throw new Error('bytes are lost or reordered')
       }
       return { ok: true }
+    } finally {
+      setConfig(programs, { redirect: 1 })
+    }
+  })
+
+/** A connection leaves with unread TCP bytes, of which an edge-triggered reader already knows. */
+const wake = (programs: Programs): Answer =>
+  withJoined(programs, ({ client, server }) => {
+    using edges = server.edges()
+    setConfig(programs, { redirect: 0 })
+    try {
+      client.send(new Uint8Array(1000))
+      server.awaitReadable()
+      for (let round = 0; round < ROUNDS && programs.countMembers() > 0; round += 1) {
+        programs.survey.run()
+        scan(programs)
+      }
+      edges.next()
+      using kick = IterLink.fromPin(programs.kick)
+      kick.run()
+      return { ok: edges.next() }
     } finally {
       setConfig(programs, { redirect: 1 })
     }

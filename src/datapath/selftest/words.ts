@@ -49,6 +49,12 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
     failed: "FIONREAD does not count a member's TCP bytes",
     hint: 'A connection that falls back to TCP leaves the fast path at once. Newer kernels count them: 6.12.117, 7.2.12.',
   },
+  wake: {
+    ok: 'the agent can wake a reader that waits for an edge',
+    failed:
+      'the agent cannot wake a reader that waits for an edge: setting SO_RCVLOWAT wakes nobody',
+    hint: 'Linux 6.1 can do so.',
+  },
   'half-close': {
     ok: 'a half-closed connection delivers its redirected bytes before the end',
     failed: 'a half-closed connection ends before its redirected bytes are read',
