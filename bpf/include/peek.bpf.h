@@ -43,6 +43,12 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym __weak;
 		value;                                                                             \
 	})
 
+/* Newer kernels keep the number of redirected bytes that are unread. The kernel whose types this is
+ * built from may be older. */
+struct sk_psock___counting {
+	__u32 msg_tot_len;
+} __attribute__((preserve_access_index));
+
 /* Whether the address still belongs to the socket with this cookie: the kernel reuses the memory of
  * sockets. */
 static __always_inline bool is_socket(__u64 sk, __u64 cookie)

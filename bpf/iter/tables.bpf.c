@@ -36,8 +36,8 @@ static __noinline __u32 unread_by(const struct open_end *open, const struct conn
 
 	if (!conn || !is_member_state(state_of(conn)) || !psock || queue_empty(psock))
 		return 0;
-	if (bpf_core_field_exists(((struct sk_psock *)0)->msg_tot_len))
-		return peek(struct sk_psock, psock, msg_tot_len);
+	if (bpf_core_field_exists(((struct sk_psock___counting *)0)->msg_tot_len))
+		return peek(struct sk_psock___counting, psock, msg_tot_len);
 	unread = conn->directions[!(end->role & 1)].sent -
 		 received_beyond_tcp(end->received, peek(struct tcp_sock, open->sk, copied_seq),
 				     end->base);

@@ -353,10 +353,8 @@ static __always_inline void note_arrival(struct crossing *crossing, __u32 role, 
 	*(volatile __u64 *)&crossing->arrived[role] = bpf_ktime_get_ns() >> 10 << 32 | first;
 }
 
-/* Since Linux 6.3. Runs after each send, sendmsg, write, writev, sendfile and their io_uring
- * counterparts. */
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
+/* Runs after each send, sendmsg, write, writev, sendfile and their io_uring counterparts. */
+static __always_inline int sent(struct sock *sk, int ret)
 {
 	const struct measure_settings *settings;
 	struct direction *direction = NULL;
@@ -409,15 +407,45 @@ int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
+/* Since Linux 6.3. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(meshaccel_sent, struct sock *sk, int ret, int flags)
+{
+	return sent(sk, ret);
+}
+
+/* The same on kernels without that tracepoint. They send the pages of sendfile by a function of
+ * its own. */
+SEC("?fexit/inet_sendmsg")
+int BPF_PROG(meshaccel_sent_v4, struct socket *socket, struct msghdr *message, size_t size, int ret)
+{
+	return sent(socket->sk, ret);
+}
+
+SEC("?fexit/inet6_sendmsg")
+int BPF_PROG(meshaccel_sent_v6, struct socket *socket, struct msghdr *message, size_t size, int ret)
+{
+	return sent(socket->sk, ret);
+}
+
+SEC("?fexit/inet_sendpage")
+int BPF_PROG(meshaccel_sent_page, struct socket *socket, struct page *page, int offset, size_t size,
+	     int flags, ssize_t ret)
+{
+	return sent(socket->sk, ret);
+}
+
 /* Updates the redirected bytes that the end has read. Takes a sample if the oldest one was among
  * the bytes just read. */
 static __always_inline void read_redirected(struct sock *sk, struct timing *timing,
 					    const struct end *end, const struct tcp_sock *tp,
 					    struct crossing *crossing, struct measured *measured,
-					    const struct measure_settings *settings)
+					    const struct measure_settings *settings,
+					    __u32 uncounted)
 {
 	__u32 sender = !(end->role & 1), before = crossing->read[sender];
-	__u32 read = received_beyond_tcp(end->received, tp->copied_seq, end->base);
+	__u32 received = end->received + uncounted;
+	__u32 read = received_beyond_tcp(received, tp->copied_seq, end->base);
 	__u64 arrived, delay_ns;
 
 	if (read == before)
@@ -461,9 +489,8 @@ static __always_inline void answer(struct sock *sk, struct timing *timing,
 		tell_flow(sk, timing, EVENT_SLOW_REQUEST, REASON_NONE, duration_ns);
 }
 
-/* Attached after meshaccel_received, so it runs after it: the receive has been counted. */
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
+/* `uncounted` is how many of the received bytes end->received lacks as yet. */
+static __always_inline int answered(struct sock *sk, int ret, int flags, __u32 uncounted)
 {
 	const struct measure_settings *settings;
 	struct crossing *crossing;
@@ -494,8 +521,31 @@ int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
 		timing->counted = 1;
 	}
 	if (crossing)
-		read_redirected(sk, timing, end, tp, crossing, measured, settings);
+		read_redirected(sk, timing, end, tp, crossing, measured, settings, uncounted);
 	return 0;
+}
+
+/* Attached after meshaccel_received, so it runs after it: the receive has been counted. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(meshaccel_answered, struct sock *sk, int ret, int flags)
+{
+	return answered(sk, ret, flags, 0);
+}
+
+/* The same on kernels without that tracepoint. A trampoline runs the program that was attached last
+ * first (bpf_trampoline_link_prog()). So the receive has not been counted. */
+SEC("?fexit/inet_recvmsg")
+int BPF_PROG(meshaccel_answered_v4, struct socket *socket, struct msghdr *message, size_t size,
+	     int flags, int ret)
+{
+	return answered(socket->sk, ret, flags, ret > 0 ? ret : 0);
+}
+
+SEC("?fexit/inet6_recvmsg")
+int BPF_PROG(meshaccel_answered_v6, struct socket *socket, struct msghdr *message, size_t size,
+	     int flags, int ret)
+{
+	return answered(socket->sk, ret, flags, ret > 0 ? ret : 0);
 }
 
 /* A segment has arrived. Runs under the socket's lock, as the receive does. */

@@ -42,14 +42,12 @@
 GLOBAL_FUNCTION __u32 unread_bytes(struct conn *conn, __u32 role)
 {
 	const struct conn_end *reader;
-	struct sk_psock *psock;
 
 	if (!conn)
 		return 0;
 	reader = &conn->ends[~role & 1];
-	psock = (void *)reader->psock;
-	if (bpf_core_field_exists(psock->msg_tot_len))
-		return peek(struct sk_psock, psock, msg_tot_len);
+	if (bpf_core_field_exists(((struct sk_psock___counting *)0)->msg_tot_len))
+		return peek(struct sk_psock___counting, reader->psock, msg_tot_len);
 	if (queue_drained(conn, role, 1))
 		return 0;
 	return conn->directions[role & 1].sent -

@@ -11,6 +11,9 @@
 #include "scan/leave.bpf.h"
 #include "scan/pair.bpf.h"
 
+/* BPF_F_CURRENT_NETNS, which the types of older kernels lack. */
+#define CURRENT_NETNS (-1L)
+
 struct visit {
 	struct __sk_buff *skb;
 	struct config *config;
@@ -38,13 +41,13 @@ static __always_inline struct bpf_sock *look_up(struct __sk_buff *skb, __u64 sk)
 		__builtin_memcpy(tuple.ipv6.daddr, &local, sizeof(local));
 		tuple.ipv6.sport = sport;
 		tuple.ipv6.dport = dport;
-		return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+		return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), CURRENT_NETNS, 0);
 	}
 	tuple.ipv4.saddr = peek(struct sock, sk, __sk_common.skc_daddr);
 	tuple.ipv4.daddr = peek(struct sock, sk, __sk_common.skc_rcv_saddr);
 	tuple.ipv4.sport = sport;
 	tuple.ipv4.dport = dport;
-	return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), CURRENT_NETNS, 0);
 }
 
 /* Visits one wanted end, or skips to the next. */

@@ -579,6 +579,15 @@ export const shutdown: (fd: Fd, how: number) => number = libc('int shutdown(int 
 export const poll: (fds: Bytes, count: number, timeoutMs: number) => number = libc(
   'int poll(void *fds, unsigned long count, int timeout)',
 )
+/** An owned descriptor. */
+export const epoll_create1: (flags: number) => Fd = libc('int epoll_create1(int flags)')
+/** `event` is a struct epoll_event. */
+export const epoll_ctl: (epoll: Fd, operation: number, fd: Fd, event: Bytes) => number = libc(
+  'int epoll_ctl(int epoll, int operation, int fd, void *event)',
+)
+/** `events` takes `count` of struct epoll_event. */
+export const epoll_wait: (epoll: Fd, events: Bytes, count: number, timeoutMs: number) => number =
+  libc('int epoll_wait(int epoll, void *events, int count, int timeout)')
 /** `fds` takes two owned descriptors: to read from, to write to. */
 export const pipe2: (fds: Int32Array, flags: number) => number = libc(
   'int pipe2(int *fds, int flags)',

@@ -16,6 +16,11 @@ const SHUT_WR = 1
 const MSG_NOSIGNAL = 0x4000
 const SPLICE_F_NONBLOCK = 2
 const SOCKADDR_SIZE = 16
+const EPOLL_CTL_ADD = 1
+const EPOLLIN = 1
+const EPOLLET = 1 << 31
+/** struct epoll_event is packed to 12 bytes on some machines. */
+const EPOLL_EVENT_SIZE = 16
 const EAGAIN = 11
 const EINPROGRESS = 115
 const ETIMEDOUT = 110
@@ -41,6 +46,36 @@ function ready(fd: Fd, events: number): boolean {
   return (
     checkLibc(`wait for ${fd.what}`, () => ffi.poll(new Uint8Array(view.buffer), 1, WAIT_MS)) === 1
   )
+}
+
+/** An edge-triggered watch of one socket: epoll with EPOLLIN and EPOLLET. */
+export class EdgeWatch extends Handle {
+  readonly #epoll: Fd
+
+  /** Borrows the socket. */
+  constructor(socket: Fd) {
+    super(`edges of ${socket.what}`)
+    this.#epoll = new Fd(
+      checkLibc('make an epoll', () => ffi.epoll_create1(SOCK_CLOEXEC)),
+      'epoll',
+    )
+    const event = new Uint8Array(EPOLL_EVENT_SIZE)
+    new DataView(event.buffer).setUint32(0, (EPOLLIN | EPOLLET) >>> 0, LITTLE)
+    checkLibc(`watch ${socket.what}`, () =>
+      ffi.epoll_ctl(this.#epoll.number, EPOLL_CTL_ADD, socket.number, event),
+    )
+  }
+
+  /** Whether the kernel has reported input since the last call. Does not wait. */
+  next(): boolean {
+    this.assertLive()
+    const event = new Uint8Array(EPOLL_EVENT_SIZE)
+    return checkLibc(`ask ${this.what}`, () => ffi.epoll_wait(this.#epoll.number, event, 1, 0)) > 0
+  }
+
+  protected override release(): void {
+    this.#epoll[Symbol.dispose]()
+  }
 }
 
 /** One end of a connection over loopback. */
@@ -115,6 +150,12 @@ export class TcpSocket extends Handle {
   /** Waits until there is something to read, or the end. Throws ETIMEDOUT after a second. */
   awaitReadable(): void {
     if (!ready(this.#fd, POLLIN)) throw new BpfError(`wait for ${this.what}`, ETIMEDOUT)
+  }
+
+  /** Watches for input as an edge-triggered reader does. */
+  edges(): EdgeWatch {
+    this.assertLive()
+    return new EdgeWatch(this.#fd)
   }
 
   /** FIONREAD: what the kernel says that a receive would find. */

@@ -11,7 +11,7 @@ import {
 } from '../datapath.ts'
 import { trialCounts, trialKeys } from './trial-counts.ts'
 import { groupValues } from '../generated-names.ts'
-import { kernelTypes } from '../kernel-types.ts'
+import { type KernelTypes, kernelTypes } from '../kernel-types.ts'
 import { addUp, type MeasuredPair } from './add-up.ts'
 import {
   measured,
@@ -30,7 +30,21 @@ import {
 } from './generated.ts'
 
 const OBJECT_PATH = join(packageRoot, 'build/bpf/measure.bpf.o')
-const PROGRAMS = ['sent', 'answered', 'arrived', 'read']
+/** Every kernel has their tracepoints. */
+const PROGRAMS = ['meshaccel_arrived', 'meshaccel_read']
+/** Since Linux 6.3 the kernel has tracepoints for sends and receives. */
+const TRACEPOINTS = new Map([
+  ['meshaccel_sent', 'sock_send_length'],
+  ['meshaccel_answered', 'sock_recv_length'],
+])
+/** Without those tracepoints, programs run at the return of these functions, as far as the kernel has them. */
+const FUNCTIONS = new Map([
+  ['meshaccel_sent_v4', 'inet_sendmsg'],
+  ['meshaccel_sent_v6', 'inet6_sendmsg'],
+  ['meshaccel_sent_page', 'inet_sendpage'],
+  ['meshaccel_answered_v4', 'inet_recvmsg'],
+  ['meshaccel_answered_v6', 'inet6_recvmsg'],
+])
 /**
  * The maps of the measuring object itself. All other maps that it declares are the data path's pinned ones, or unused.
  */
@@ -140,7 +154,9 @@ class Running implements Disposable {
       this.#measured = object.map(meshaccelMeasuredMap.name, pair, bytes(measured.size))
       this.#trial = object.map(meshaccelTrialMap.name, trialKey, bytes(trialSums.size))
       this.#measured.update({ groups: [groupValues.other, groupValues.other] }, new Uint8Array())
-      for (const name of PROGRAMS) links.push(object.program(`meshaccel_${name}`).attachTracing())
+      for (const name of object.programNames) {
+        if (object.isLoaded(name)) links.push(object.program(name).attachTracing())
+      }
     } catch (error) {
       for (const link of links) link[Symbol.dispose]()
       object[Symbol.dispose]()
@@ -215,8 +231,18 @@ function load(watched: WatchedMaps, btf: string | undefined): LoadedObject {
       if (!used && !name.endsWith('.rodata')) open.setAutocreate(name, false)
     }
     for (const name of WATCHED_MAPS) open.reuseMap(`meshaccel_${name}`, watched[name])
+    const programs = [...PROGRAMS, ...programsForMessages(types)]
+    for (const name of open.programNames) open.setAutoload(name, programs.includes(name))
     return types.load(open)
   } finally {
     open[Symbol.dispose]()
   }
+}
+
+/** The programs that see sends and receives on this kernel. */
+function programsForMessages(types: KernelTypes): string[] {
+  const tracepoints = types.tracepoints([...TRACEPOINTS.values()])
+  if (tracepoints.size === TRACEPOINTS.size) return [...TRACEPOINTS.keys()]
+  const functions = types.functions([...FUNCTIONS.values()])
+  return [...FUNCTIONS].flatMap(([name, at]) => (functions.has(at) ? [name] : []))
 }

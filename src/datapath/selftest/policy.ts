@@ -22,6 +22,7 @@ export type ProbeName =
   | 'splice-watch'
   | 'ordering'
   | 'fionread-tcp'
+  | 'wake'
   | 'half-close'
   | 'reset'
   | 'mptcp'
@@ -46,6 +47,7 @@ export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
   ['ordering', 'refused'],
   ['fionread-tcp', 'strict'],
   ['fionread-watch', 'none'],
+  ['wake', 'refused'],
   ['half-close', 'refused'],
   ['reset', 'refused'],
   ['mptcp', 'refused'],

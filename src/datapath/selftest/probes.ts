@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../lib/errno.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
-import { BpfError, currentNetnsCookie, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
+import { BpfError, currentNetnsCookie, IterLink, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
 import { flowPieces, parseFlows } from '../loop/flow-table.ts'
 import { podRecord } from '../maps/pod-record.ts'
 import { attachIoctlCall } from '../pins/attachments.ts'
@@ -70,6 +70,7 @@ export function runProbes(place: InstallPlace, tell: (probe: Probe) => void): vo
     ['ordering', ordering],
     ['fionread-tcp', fionreadTcp],
     ['fionread-watch', () => fionreadWatch(programs, countsRedirected)],
+    ['wake', wake],
     ['half-close', halfClose],
     ['reset', reset],
     ['mptcp', mptcp],
@@ -265,6 +266,27 @@ const ordering = (programs: Programs): Answer =>
         if (Buffer.compare(got, data) !== 0) throw new Error('bytes are lost or reordered')
       }
       return { ok: true }
+    } finally {
+      setConfig(programs, { redirect: 1 })
+    }
+  })
+
+/** A connection leaves with unread TCP bytes, of which an edge-triggered reader already knows. */
+const wake = (programs: Programs): Answer =>
+  withJoined(programs, ({ client, server }) => {
+    using edges = server.edges()
+    setConfig(programs, { redirect: 0 })
+    try {
+      client.send(new Uint8Array(1000))
+      server.awaitReadable()
+      for (let round = 0; round < ROUNDS && programs.countMembers() > 0; round += 1) {
+        programs.survey.run()
+        scan(programs)
+      }
+      edges.next()
+      using kick = IterLink.fromPin(programs.kick)
+      kick.run()
+      return { ok: edges.next() }
     } finally {
       setConfig(programs, { redirect: 1 })
     }

@@ -54,6 +54,12 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
     failed: 'a program that asks FIONREAD is not seen',
     hint: 'It matters only where FIONREAD is wrong. It needs kprobes (CONFIG_KPROBE_EVENTS).',
   },
+  wake: {
+    ok: 'the agent can wake a reader that waits for an edge',
+    failed:
+      'the agent cannot wake a reader that waits for an edge: setting SO_RCVLOWAT wakes nobody',
+    hint: 'Linux 6.1 can do so.',
+  },
   'half-close': {
     ok: 'a half-closed connection delivers its redirected bytes before the end',
     failed: 'a half-closed connection ends before its redirected bytes are read',

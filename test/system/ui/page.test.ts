@@ -287,7 +287,7 @@ void test('the page in Chromium', async (whole) => {
       ({ datapath }) =>
         Object.assign(datapath, {
           policy: 'refused',
-          refusedBecause: 'the kernel is older than 6.3',
+          refusedBecause: 'the kernel is older than 6.1',
         }),
       /^Refused on this kernel: everything takes TCP$/,
       /^Because the kernel is older than 6\.3\. meshaccel doctor shows/,
