@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../lib/errno.ts'
+import { Disposables } from '../../lib/disposables.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
 import { BpfError, currentNetnsCookie, IterLink, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
 import { flowPieces, parseFlows } from '../loop/flow-table.ts'
@@ -211,7 +212,8 @@ function fionreadWatch(programs: Programs, countsRedirected: boolean): Answer {
   if (!hasKprobe && countsRedirected) {
     return { ok: false, found: 'there are no kprobes, and the policy strict costs less' }
   }
-  using _watch = hasKprobe ? undefined : attachIoctlCall(programs.ioctlProgram)
+  using stack = new Disposables()
+  if (!hasKprobe) stack.use(attachIoctlCall(programs.ioctlProgram))
   const pair = TcpSocket.pair()
   try {
     pair.server.readable()
