@@ -1,8 +1,8 @@
 import {
   Client,
   credentials,
-  type Metadata,
   status as grpcStatus,
+  type ServiceError,
   type VerifyOptions,
 } from '@grpc/grpc-js'
 import { isIP } from 'node:net'
@@ -62,8 +62,9 @@ export class CompileClient implements Disposable {
     this.#client.close()
   }
 
-  #explain(error: Error & { readonly code: number; readonly metadata?: Metadata }): MeshaccelError {
-    if (error.metadata?.get('meshaccel-operation').length) return errorFromStatus(error, 'Compile')
+  #explain(error: ServiceError): MeshaccelError {
+    if (error.metadata.get('meshaccel-operation').length > 0)
+      return errorFromStatus(error, 'Compile')
     const isAway = error.code === grpcStatus.UNAVAILABLE
     return new MeshaccelError(messageOf(error).replace(/^\d+ [A-Z_]+: /, ''), {
       code: isAway ? 'SERVER_UNREACHABLE' : 'SERVER_FAILED',

@@ -27,7 +27,6 @@ export interface Run {
   readonly command: readonly string[]
   /** The input: absolute paths, and their content. */
   readonly files: ReadonlyMap<string, Uint8Array>
-  readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface Ended {
@@ -123,32 +122,54 @@ export class Sandbox {
     for (const child of this.#running) child.kill('SIGKILL')
   }
 
-  #args({ view, command, files, environment = {} }: Run, limits: Limits, slot: number): string[] {
+  #args({ view, command, files }: Run, limits: Limits, slot: number): string[] {
     const inside = [...view.files.keys(), ...view.links.keys(), ...files.keys()]
     const namespaces = this.#asRoot
       ? ['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try']
       : ['--unshare-user', '--unshare-all', '--disable-userns', '--cap-drop', 'ALL']
     return [
       ...namespaces,
-      ...['--die-with-parent', '--new-session', '--json-status-fd', '3'],
+      '--die-with-parent',
+      '--new-session',
+      '--json-status-fd',
+      '3',
       // bubblewrap would make the parents of files for root alone.
       ...parents(inside).flatMap((directory) => ['--dir', directory]),
       ...[...view.files].flatMap(([path, from]) => ['--ro-bind', from, path]),
       ...[...view.links].flatMap(([path, to]) => ['--symlink', to, path]),
       ...[...files.keys()].flatMap((path, index) => [
-        ...['--perms', '0444'],
-        ...['--ro-bind-data', String(4 + index), path],
+        '--perms',
+        '0444',
+        '--ro-bind-data',
+        String(4 + index),
+        path,
       ]),
-      ...['--perms', '1777', '--size', String(limits.diskBytes), '--tmpfs', '/tmp'],
-      ...['--remount-ro', '/'],
-      ...['--chdir', dirname(files.keys().next().value ?? '/x')],
-      ...Object.entries({ PATH: '/usr/bin', LC_ALL: 'C', ...environment }).flatMap(
-        ([name, value]) => ['--setenv', name, value],
-      ),
+      '--perms',
+      '1777',
+      '--size',
+      String(limits.diskBytes),
+      '--tmpfs',
+      '/tmp',
+      '--remount-ro',
+      '/',
+      '--chdir',
+      dirname(files.keys().next().value ?? '/x'),
+      ...Object.entries({ PATH: '/usr/bin', LC_ALL: 'C' }).flatMap(([name, value]) => [
+        '--setenv',
+        name,
+        value,
+      ]),
       '--',
-      ...['/usr/bin/prlimit', `--cpu=${limits.cpuSeconds}`, `--data=${limits.memoryBytes}`],
-      ...[`--nproc=${limits.processes}`, `--fsize=${limits.diskBytes}`, '--nofile=128', '--core=0'],
-      ...['--memlock=0', '--msgqueue=0', '--sigpending=128'],
+      '/usr/bin/prlimit',
+      `--cpu=${limits.cpuSeconds}`,
+      `--data=${limits.memoryBytes}`,
+      `--nproc=${limits.processes}`,
+      `--fsize=${limits.diskBytes}`,
+      '--nofile=128',
+      '--core=0',
+      '--memlock=0',
+      '--msgqueue=0',
+      '--sigpending=128',
       ...(this.#asRoot ? asNobody(slot) : []),
       ...command,
     ]
@@ -162,8 +183,13 @@ export const uidOf = (slot: number): number =>
 function asNobody(slot: number): string[] {
   const id = uidOf(slot)
   return [
-    ...['/usr/bin/setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups'],
-    ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'],
+    '/usr/bin/setpriv',
+    `--reuid=${id}`,
+    `--regid=${id}`,
+    '--clear-groups',
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--no-new-privs',
   ]
 }
 

@@ -113,13 +113,14 @@ function refuseNonsense({ listen, jobs = 1, queue, cache }: Args): string {
   if (!/^(?:\[[\da-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(listen)) {
     throw new UsageError(`--listen must be HOST:PORT, not ${listen}`)
   }
-  const whole = (name: string, value: number, least: number, most: number): void => {
-    if (Number.isInteger(value) && value >= least && value <= most) return
-    throw new UsageError(`--${name} must be a whole number from ${least} to ${most}`)
-  }
   // Each job that runs has a user id of its own, of 16.
   whole('jobs', jobs, 1, 16)
   whole('queue', queue, 0, 10_000)
   whole('cache', cache, 0, 2 ** 36)
   return listen
+}
+
+function whole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw new UsageError(`--${name} must be a whole number from ${least} to ${most}`)
 }

@@ -110,7 +110,10 @@ void test('only clients of the authority get in', async (t) => {
           request('int x;', 'x.c'),
           new Metadata(),
           { deadline: Date.now() + 30_000 },
-          (error, response) => (error ? reject(error) : resolve(response)),
+          (error, response) => {
+            if (error) reject(error)
+            else resolve(response)
+          },
         )
       })
     } finally {
@@ -175,12 +178,13 @@ void test('a stop lets open requests end', async (t) => {
   await t.rejects(serving.compile('int x;'), { code: 'SERVER_UNREACHABLE' })
 })
 
+const start = (...args: readonly string[]): ReturnType<typeof runCommand> =>
+  runCommand(['compile-server', ...args])
+
 void test('a server that cannot start says why', async (t) => {
-  const { directory } = { directory: t.testdir() }
+  const directory = t.testdir()
   createCertificates(directory, ['localhost', 'other'])
   const { ca, cert, key } = filesIn(directory, 'localhost')
-  const start = (...args: readonly string[]): ReturnType<typeof runCommand> =>
-    runCommand(['compile-server', ...args])
   t.match(await start('--cert', cert, '--key', key), { code: 2, stderr: /Missing.*: ca/ })
   const identity = ['--ca', ca, '--cert', cert, '--key']
   t.match(await start(...identity, filesIn(directory, 'other').key), {

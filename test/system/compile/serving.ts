@@ -34,7 +34,7 @@ export class Serving implements AsyncDisposable {
       },
       createLog('silent'),
     )
-    return new Serving(directory, server.port, server.stop)
+    return new Serving(directory, server.port, (graceMs) => server.stop(graceMs))
   }
 
   get address(): string {
