@@ -19,7 +19,7 @@ export interface RatioInterval {
 /** Fewer pairs say nothing: with five, one pair in 16 times all point the same way by chance. */
 export const fewestPairs = 6
 
-const resamples = 1_000
+const resamples = 600
 /** Neighbours of longer lists count as one value, their mean: the work grows with the square of the values. */
 const mostValues = 30
 

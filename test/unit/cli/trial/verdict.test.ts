@@ -37,10 +37,12 @@ void test('the estimate grows with the square of the width', async (t) => {
   t.equal(pairsNeeded({}), 6)
 })
 
-/** Verdicts of 200 trials whose true ratios are `truth`, on a machine with noise and drift. */
+const TRIALS = 50
+
+/** The verdicts of trials whose true ratios are `truth`, on a machine with noise and drift. */
 function verdicts(truth: number, noise: number): Record<string, number> {
   const found: Record<string, number> = {}
-  for (let seed = 1; seed <= 200; seed += 1) {
+  for (let seed = 1; seed <= TRIALS; seed += 1) {
     const random = seededRandom(seed)
     const slow = (pair: number, share: number): number =>
       Math.exp(0.01 * pair + share * noise * (random() + random() + random() + random() - 2))
@@ -67,8 +69,8 @@ void test('a difference of 20 % is found, and none is not invented', async (t) =
     verdicts(1, 0.15),
   ]
   t.comment(JSON.stringify({ gains, loses, none, noisy }))
-  t.ok((gains['gains'] ?? 0) >= 195)
-  t.ok((loses['loses'] ?? 0) >= 195)
-  t.ok((none['no-difference'] ?? 0) >= 195)
-  t.ok((noisy['gains'] ?? 0) + (noisy['loses'] ?? 0) <= 4, 'noise is no verdict')
+  t.ok((gains['gains'] ?? 0) >= 48)
+  t.ok((loses['loses'] ?? 0) >= 48)
+  t.ok((none['no-difference'] ?? 0) >= 48)
+  t.ok((noisy['gains'] ?? 0) + (noisy['loses'] ?? 0) <= 1, 'noise is no verdict')
 })
