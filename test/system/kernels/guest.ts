@@ -20,8 +20,8 @@ const policy = await tell('doctor', doctor)
 if (policy === 'refused') {
   await tell('agent', () => inMesh(2, refusedAgent))
 } else if (policy !== undefined) {
-  await tell('conformance', () => inMesh(PODS, conformance))
   await tell('stress', () => inMesh(2, stress))
+  await tell('conformance', () => inMesh(PODS, conformance))
 }
 
 /** Resolves to the policy that the part has found. */
