@@ -10,11 +10,16 @@ export interface BootedKernel {
   readonly machine: 'amd64' | 'arm64'
   readonly policy: Policy
   readonly why: string
+  /** The checks that have run there so far, by default all. Where none has, the policy is what the source says. */
+  readonly ran?: 'nothing' | 'self-test'
 }
 
 const right = 'FIONREAD is right everywhere'
 const hidesTcp = "FIONREAD hides a member's TCP bytes"
 const hidesRedirected = 'FIONREAD hides redirected bytes'
+
+const notCharged = 'redirected bytes are not charged to the reader'
+const noLengths = 'it has no `sock_recv_length`'
 
 type Facts = Pick<BootedKernel, 'policy' | 'why'> & Partial<BootedKernel>
 
@@ -35,36 +40,45 @@ const ubuntu = (suite: string, series: string, facts: Facts): BootedKernel => ({
 
 export const bootedKernels: readonly BootedKernel[] = [
   debian('bullseye', '5.10', { policy: 'refused', why: 'it has no netns cookies' }),
-  ubuntu('jammy-updates', '5.15', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  ubuntu('jammy-updates', '5.19', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  debian('bookworm', '6.1', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
+  ubuntu('jammy-updates', '5.15', { policy: 'refused', why: noLengths, ran: 'nothing' }),
+  ubuntu('jammy-updates', '5.19', { policy: 'refused', why: noLengths, ran: 'nothing' }),
+  debian('bookworm', '6.1', { policy: 'refused', why: noLengths }),
   debian('bookworm', '6.1', {
     flavour: 'generic',
     policy: 'refused',
-    why: 'it has no `sock_recv_length`',
+    why: noLengths,
+    ran: 'nothing',
   }),
-  ubuntu('jammy-updates', '6.2', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  ubuntu('jammy-updates', '6.5', { policy: 'proxies-only', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.8', { policy: 'proxies-only', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.11', { policy: 'proxies-only', why: hidesRedirected }),
+  ubuntu('jammy-updates', '6.2', { policy: 'refused', why: noLengths, ran: 'nothing' }),
+  ubuntu('jammy-updates', '6.5', {
+    policy: 'refused',
+    why: `${notCharged} (6.5.0-45)`,
+    ran: 'self-test',
+  }),
+  ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)`, ran: 'self-test' }),
+  ubuntu('noble-updates', '6.11', { policy: 'proxies-only', why: hidesRedirected, ran: 'nothing' }),
   debian('bookworm-backports', '6.12', { policy: 'strict', why: `${hidesTcp} (6.12.95)` }),
   debian('trixie', '6.12', { policy: 'full', why: `${right} (6.12.117)` }),
   debian('trixie', '6.12', {
     flavour: 'generic',
     policy: 'full',
     why: `${right} (6.12.117)`,
+    ran: 'nothing',
   }),
   debian('trixie', '6.12', {
     machine: 'arm64',
     policy: 'full',
     why: `${right} (6.12.117)`,
+    ran: 'self-test',
   }),
-  ubuntu('noble-updates', '6.14', { policy: 'proxies-only', why: hidesRedirected }),
   debian('trixie-backports', '6.17', { policy: 'proxies-only', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.17', { policy: 'proxies-only', why: hidesRedirected }),
   debian('trixie-backports', '6.18', { policy: 'strict', why: hidesTcp }),
-  ubuntu('noble-updates', '7.0', { policy: 'full', why: right }),
   debian('sid', '7.2', { policy: 'full', why: `${right} (7.2.13)` }),
   debian('trixie-backports', '7.3', { policy: 'full', why: right }),
-  debian('trixie-backports', '7.3', { machine: 'arm64', policy: 'full', why: right }),
+  debian('trixie-backports', '7.3', {
+    machine: 'arm64',
+    policy: 'full',
+    why: right,
+    ran: 'nothing',
+  }),
 ]
