@@ -169,8 +169,9 @@ function isHeld(text: string, name: string): boolean {
   return new RegExp(`\\b${name}\\s+\\w`).test(text)
 }
 
+const isEmpty = (text: string): boolean => /^(?:struct|union) \w+ \{\s*\};?$/.test(text)
+
 function write(all: readonly Definition[], texts: ReadonlyMap<Definition, string>): string {
-  const isEmpty = (text: string): boolean => /^(?:struct|union) \w+ \{\s*\};?$/.test(text)
   const held = [...texts.values()].join('\n')
   const kept = all.flatMap((definition) => {
     const text = texts.get(definition)
