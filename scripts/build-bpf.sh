@@ -22,7 +22,7 @@ compile() { # compile OUT SOURCE: one BPF object file
 	mv "$1.new" "$1"
 }
 
-headers=(bpf/include/*.h bpf/registers.h bpf/scan/*.h)
+headers=(bpf/include/*.h bpf/scan/*.h)
 parts=()
 for source in bpf/{iter,observe,sk_msg,sockops,tc}/*.bpf.c; do
 	part=$dir/bpf/$(basename "${source%.bpf.c}").o
