@@ -1,10 +1,8 @@
 # syntax=docker/dockerfile:1
 # docker buildx build --platform linux/amd64,linux/arm64 --tag ghcr.io/meshaccel/meshaccel:VERSION .
 #
-# The BPF objects are portable between kernels (CO-RE). Their types come from the kernel of the machine that builds, which
-# is 6.3 or newer with BTF. It may have the other architecture (scripts/build-bpf.sh). At load time the types are relocated
-# to those of the node's kernel. To build without such a kernel, put the output of `bpftool btf dump file
-# /sys/kernel/btf/vmlinux format c` into the checkout and name it: --build-arg VMLINUX_H=FILE
+# The BPF objects are portable between kernels (CO-RE). Their types come from bpf/include/vmlinux.h, so the kernel and the
+# architecture of the machine that builds do not matter. At load time the types are relocated to those of the node's kernel.
 FROM node:24-bookworm AS build
 # The image has files of this stage, and no list of their packages.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
@@ -16,7 +14,6 @@ COPY packages/libbpf/package.json packages/libbpf/
 COPY bench/package.json bench/
 RUN npm ci --no-audit --no-fund
 COPY . .
-ARG VMLINUX_H
 RUN bash scripts/build.sh && bash scripts/image-root.sh /image
 
 # The compile service (docs/COMPILE.md): docker build --target compile-server .

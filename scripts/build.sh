@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds all that a checkout runs: vmlinux.h of the running kernel, the BPF objects, the CNI plugin, the walk over pods'
+# Builds all that a checkout runs: the BPF objects, the CNI plugin, the walk over pods'
 # sockets, and the JavaScript (build-js.sh). A target is rebuilt only when one of its inputs is newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -10,11 +10,17 @@ export interface BootedKernel {
   readonly machine: 'amd64' | 'arm64'
   readonly policy: Policy
   readonly why: string
+  /** The checks that have run there so far, by default all. Where none has, the policy is what the source says. */
+  readonly ran?: 'nothing' | 'self-test'
 }
 
 const right = 'FIONREAD is right everywhere'
 const hidesTcp = "FIONREAD hides a member's TCP bytes; programs that ask it are watched"
 const hidesRedirected = 'FIONREAD hides redirected bytes; programs that ask it are watched'
+
+const notCharged = 'redirected bytes are not charged to the reader'
+const noLoop = 'it has no `bpf_loop`'
+const noTask = 'its task iterator cannot be limited to one task'
 
 type Facts = Pick<BootedKernel, 'policy' | 'why'> & Partial<BootedKernel>
 
@@ -35,32 +41,49 @@ const ubuntu = (suite: string, series: string, facts: Facts): BootedKernel => ({
 
 export const bootedKernels: readonly BootedKernel[] = [
   debian('bullseye', '5.10', { policy: 'refused', why: 'it has no netns cookies' }),
-  ubuntu('jammy-updates', '5.15', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  ubuntu('jammy-updates', '5.19', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  debian('bookworm', '6.1', { policy: 'full', why: hidesRedirected }),
-  debian('bookworm', '6.1', { flavour: 'generic', policy: 'full', why: hidesRedirected }),
-  ubuntu('jammy-updates', '6.2', { policy: 'refused', why: 'it has no `sock_recv_length`' }),
-  ubuntu('jammy-updates', '6.5', { policy: 'full', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.8', { policy: 'full', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.11', { policy: 'full', why: hidesRedirected }),
-  debian('bookworm-backports', '6.12', { policy: 'full', why: `${hidesTcp} (6.12.95)` }),
+  ubuntu('jammy-updates', '5.15', { policy: 'refused', why: noLoop, ran: 'nothing' }),
+  ubuntu('jammy-updates', '5.19', { policy: 'refused', why: noTask, ran: 'nothing' }),
+  debian('bookworm', '6.1', { policy: 'full', why: hidesRedirected, ran: 'self-test' }),
+  debian('bookworm', '6.1', {
+    flavour: 'generic',
+    policy: 'full',
+    why: hidesRedirected,
+    ran: 'nothing',
+  }),
+  ubuntu('jammy-updates', '6.2', { policy: 'refused', why: notCharged, ran: 'nothing' }),
+  ubuntu('jammy-updates', '6.5', {
+    policy: 'refused',
+    why: `${notCharged} (6.5.0-45)`,
+    ran: 'self-test',
+  }),
+  ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)`, ran: 'self-test' }),
+  ubuntu('noble-updates', '6.11', { policy: 'full', why: hidesRedirected, ran: 'nothing' }),
+  debian('bookworm-backports', '6.12', {
+    policy: 'full',
+    why: `${hidesTcp} (6.12.95)`,
+    ran: 'nothing',
+  }),
   debian('trixie', '6.12', { policy: 'full', why: `${right} (6.12.117)` }),
   debian('trixie', '6.12', {
     flavour: 'generic',
     policy: 'full',
     why: `${right} (6.12.117)`,
+    ran: 'nothing',
   }),
   debian('trixie', '6.12', {
     machine: 'arm64',
     policy: 'full',
     why: `${right} (6.12.117)`,
+    ran: 'self-test',
   }),
-  ubuntu('noble-updates', '6.14', { policy: 'full', why: hidesRedirected }),
-  debian('trixie-backports', '6.17', { policy: 'full', why: hidesRedirected }),
-  ubuntu('noble-updates', '6.17', { policy: 'full', why: hidesRedirected }),
-  debian('trixie-backports', '6.18', { policy: 'full', why: hidesTcp }),
-  ubuntu('noble-updates', '7.0', { policy: 'full', why: right }),
+  debian('trixie-backports', '6.17', { policy: 'full', why: hidesRedirected, ran: 'self-test' }),
+  debian('trixie-backports', '6.18', { policy: 'full', why: hidesTcp, ran: 'nothing' }),
   debian('sid', '7.2', { policy: 'full', why: `${right} (7.2.13)` }),
   debian('trixie-backports', '7.3', { policy: 'full', why: right }),
-  debian('trixie-backports', '7.3', { machine: 'arm64', policy: 'full', why: right }),
+  debian('trixie-backports', '7.3', {
+    machine: 'arm64',
+    policy: 'full',
+    why: right,
+    ran: 'nothing',
+  }),
 ]

@@ -18,6 +18,7 @@ const of =
     kernel.distribution === distribution && kernel.suite === suite && kernel.series === series
 
 const BACKPORTS = 'It has parts of newer kernels, so its number says little.'
+const BETWEEN = 'We booted 6.5, which is refused, and 6.8, which is not.'
 const HAS_MENDED = 'The later its patch level, the likelier `full`.'
 
 const lines: readonly Line[] = [
@@ -37,24 +38,24 @@ const lines: readonly Line[] = [
   { name: 'Ubuntu 22.04', kernel: '5.15', booted: of('Ubuntu', 'jammy-updates', '5.15') },
   { name: 'Ubuntu 22.04, HWE', kernel: '6.8', like: ['6.8'] },
   { name: 'Ubuntu 24.04', kernel: '6.8', booted: of('Ubuntu', 'noble-updates', '6.8') },
-  { name: 'Ubuntu 24.04, HWE', kernel: '7.0', booted: of('Ubuntu', 'noble-updates', '7.0') },
-  { name: 'Ubuntu 26.04', kernel: '7.0', like: ['7.0'] },
+  { name: 'Ubuntu 24.04, HWE', kernel: '6.17', note: BACKPORTS },
+  { name: 'Ubuntu 26.04', kernel: '7.0', note: BACKPORTS },
   { name: 'RHEL 9, Rocky 9, Alma 9', kernel: '5.14', note: BACKPORTS },
   { name: 'RHEL 10, Rocky 10, Alma 10', kernel: '6.12', note: BACKPORTS },
   { name: 'Amazon Linux 2023', kernel: '6.1', like: ['6.1'] },
   { name: 'Amazon Linux 2023', kernel: '6.12', like: ['6.12'], note: HAS_MENDED },
   { name: 'Container-Optimized OS 113', kernel: '6.1', like: ['6.1'] },
-  { name: 'Container-Optimized OS 117, 121', kernel: '6.6', like: ['6.5', '6.8'] },
+  { name: 'Container-Optimized OS 117, 121', kernel: '6.6', note: BETWEEN },
   { name: 'Container-Optimized OS 125', kernel: '6.12', like: ['6.12'], note: HAS_MENDED },
   { name: 'Bottlerocket', kernel: '6.1', like: ['6.1'] },
   { name: 'Bottlerocket', kernel: '6.12', like: ['6.12'], note: HAS_MENDED },
-  { name: 'Azure Linux 3', kernel: '6.6', like: ['6.5', '6.8'] },
+  { name: 'Azure Linux 3', kernel: '6.6', note: BETWEEN },
   { name: 'openEuler 24.03', kernel: '6.6', note: BACKPORTS },
   { name: 'Anolis 23, Alibaba Cloud Linux 4', kernel: '6.6', note: BACKPORTS },
   { name: 'Alibaba Cloud Linux 3', kernel: '5.10', note: BACKPORTS },
   { name: 'Talos 1.9 to 1.11', kernel: '6.12', like: ['6.12'], note: HAS_MENDED },
   { name: 'Talos 1.12', kernel: '6.18', like: ['6.18'] },
-  { name: 'Flatcar 4230', kernel: '6.6', like: ['6.5', '6.8'] },
+  { name: 'Flatcar 4230', kernel: '6.6', note: BETWEEN },
   { name: 'Flatcar 4459', kernel: '6.12', like: ['6.12'], note: HAS_MENDED },
 ]
 
@@ -72,18 +73,27 @@ export interface Distribution {
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
 
+const knownBy = (
+  seen: readonly BootedKernel[],
+  all: readonly BootedKernel[],
+): Distribution['known'] => {
+  if (seen.length > 0) return 'booted here'
+  return all.length > 0 ? 'argued from source' : 'not tested'
+}
+
 export const distributions: readonly Distribution[] = lines.map(
   ({ name, kernel, booted, like, note }) => {
     const kernels = bootedKernels.filter(
       (each) => booted?.(each) ?? like?.includes(each.series) ?? false,
     )
+    const seen = kernels.filter(({ ran }) => ran !== 'nothing')
     const refused = kernels.filter(({ policy }) => policy === 'refused').map(({ why }) => why)
     return {
       name,
       kernel,
       policies: unique(kernels.map(({ policy }) => policy)),
-      machines: booted ? unique(kernels.map(({ machine }) => machine)) : [],
-      known: booted ? 'booted here' : like ? 'argued from source' : 'not tested',
+      machines: booted ? unique(seen.map(({ machine }) => machine)) : [],
+      known: knownBy(booted ? seen : [], kernels),
       notes: unique([...refused, ...(note === undefined ? [] : [note])]),
     }
   },

@@ -50,7 +50,7 @@ export class SkippingVersion implements Disposable {
     mkdirSync(this.directory, { recursive: true })
     const options = { recursive: true, preserveTimestamps: true }
     for (const part of copied) cpSync(join(packageRoot, part), join(this.directory, part), options)
-    for (const file of ['vmlinux.h', 'vmlinux.release', 'kube-config.js', 'netns/meshaccel-walk']) {
+    for (const file of ['kube-config.js', 'netns/meshaccel-walk']) {
       const from = join(packageRoot, 'build', file)
       if (existsSync(from)) cpSync(from, join(this.directory, 'build', file), options)
     }

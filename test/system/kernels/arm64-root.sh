@@ -23,6 +23,7 @@ if [[ ! -d $root ]]; then
 	for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
 		ln -s xtables-nft-multi "$root.new/usr/sbin/$name"
 	done
+	ln -s bash "$root.new/usr/bin/sh"
 	ln -s gawk "$root.new/usr/bin/awk"
 	printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' >"$root.new/etc/passwd"
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root.new/etc/group"

@@ -21,9 +21,9 @@ const policy = await tell('doctor', doctor)
 if (policy === 'refused') {
   await tell('agent', () => inMesh(2, refusedAgent))
 } else if (policy !== undefined) {
-  await tell('btf', () => inMesh(2, hiddenBtf))
-  await tell('conformance', () => inMesh(PODS, conformance))
   await tell('stress', () => inMesh(2, stress))
+  await tell('conformance', () => inMesh(PODS, conformance))
+  await tell('btf', () => inMesh(2, hiddenBtf))
 }
 
 /** Resolves to the policy that the part has found. */

@@ -43,7 +43,8 @@ console.log(`${counts.passed} passed, ${counts.failed} failed`)
 process.exitCode = counts.failed > 0 || chosen.length === 0 ? 1 : 0
 
 function fits(kernel: BootedKernel, word: string): boolean {
-  const known: readonly string[] = Object.values({ ...kernel, why: '' })
+  const { distribution, suite, series, flavour, machine, policy } = kernel
+  const known: readonly string[] = [distribution, suite, series, flavour, machine, policy]
   return word.split(',').every((part) => known.includes(part))
 }
 

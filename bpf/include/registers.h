@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The registers of the target machine, as asm/ptrace.h defines them for user space. Needed when the
- * kernel types come from a machine of another kind: see scripts/build-bpf.sh.
- */
+/* The registers of the target machine, as asm/ptrace.h defines them for user space. vmlinux.h
+ * includes them: it is the same file for all machines. */
 #if defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
 	unsigned long long regs[31];
