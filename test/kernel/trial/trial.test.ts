@@ -36,7 +36,7 @@ async function load(mesh: Mesh): Promise<{ end: (t: Test) => Promise<void> } & A
 }
 
 /** The bytes that took the fast path, in all windows of one kind. */
-const redirectedBytes = ({ windows }: TrialOutcome, on: boolean): number =>
+const redirectedIn = ({ windows }: TrialOutcome, on: boolean): number =>
   windows.filter((one) => one.on === on).reduce((sum, one) => sum + one.redirectedBytes, 0)
 
 async function untilAccelerated(agent: AgentProcess): Promise<void> {
@@ -63,7 +63,7 @@ void test('a trial compares live traffic, and leaves everything as the pods file
   t.match(stderr, /the agent measures requests during the trial/)
   t.equal(outcome.windows.length, 12)
   t.equal(outcome.requestsOf, 'programs')
-  const [on, off] = [true, false].map((wanted) => redirectedBytes(outcome, wanted))
+  const [on, off] = [true, false].map((wanted) => redirectedIn(outcome, wanted))
   t.ok((on ?? 0) > (off ?? 0), `${on} and ${off} bytes`)
   for (const window of outcome.windows) {
     t.ok(window.requests > 0 && window.p50Us > 0 && window.p50Us <= window.p99Us, 'it measures')
