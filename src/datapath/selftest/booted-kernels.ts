@@ -56,7 +56,11 @@ export const bootedKernels: readonly BootedKernel[] = [
     ran: 'self-test',
   }),
   ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)`, ran: 'self-test' }),
-  ubuntu('noble-updates', '6.11', { policy: 'proxies-only', why: hidesRedirected, ran: 'nothing' }),
+  ubuntu('noble-updates', '6.11', {
+    policy: 'proxies-only',
+    why: `${hidesRedirected} (6.11.0-29)`,
+    ran: 'self-test',
+  }),
   debian('bookworm-backports', '6.12', { policy: 'strict', why: `${hidesTcp} (6.12.95)` }),
   debian('trixie', '6.12', { policy: 'full', why: `${right} (6.12.117)` }),
   debian('trixie', '6.12', {
