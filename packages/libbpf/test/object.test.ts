@@ -158,6 +158,13 @@ if (requireRoot(tap)) {
     })
   })
 
+  void tap.test('an object knows which of its programs were loaded', async (t) => {
+    using object = loadWith(basics, 'tick')
+    t.ok(object.isLoaded('tick'))
+    t.notOk(object.isLoaded('listeners'))
+    t.throws(() => object.isLoaded('no_such'), { code: 'NO_SUCH_PROGRAM' })
+  })
+
   void tap.test('the ring buffer', async (t) => {
     using object = loadWith(basics, 'tick')
     const seen: bigint[] = []
