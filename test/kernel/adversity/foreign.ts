@@ -20,7 +20,15 @@ function compile(name: Name, directory: string): string {
   const object = join(directory, `${name}.bpf.o`)
   const source = join(packageRoot, `test/kernel/adversity/foreign/${name}.bpf.c`)
   const flags = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-Wall', '-Werror']
-  execFileSync('clang', [...flags, '-I', join(packageRoot, 'bpf/include'), '-c', source, '-o', object])
+  execFileSync('clang', [
+    ...flags,
+    '-I',
+    join(packageRoot, 'bpf/include'),
+    '-c',
+    source,
+    '-o',
+    object,
+  ])
   return object
 }
 
