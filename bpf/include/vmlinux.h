@@ -36,6 +36,7 @@ struct netns_bpf;
 struct netns_ipv4;
 struct netns_ipv6;
 struct ns_common;
+struct page;
 struct proto;
 struct raw_hashinfo;
 struct refcount_struct;
@@ -93,6 +94,8 @@ enum {
 	true = 1,
 };
 
+typedef long int __kernel_long_t;
+
 typedef long unsigned int __kernel_ulong_t;
 
 typedef int __kernel_pid_t;
@@ -102,6 +105,8 @@ typedef unsigned int __kernel_uid32_t;
 typedef unsigned int __kernel_gid32_t;
 
 typedef __kernel_ulong_t __kernel_size_t;
+
+typedef __kernel_long_t __kernel_ssize_t;
 
 typedef long long int __kernel_loff_t;
 
@@ -128,6 +133,8 @@ typedef __kernel_gid32_t gid_t;
 typedef __kernel_loff_t loff_t;
 
 typedef __kernel_size_t size_t;
+
+typedef __kernel_ssize_t ssize_t;
 
 typedef struct {
 	int counter;
@@ -173,6 +180,22 @@ struct task_struct {
 	pid_t tgid;
 	char comm[16];
 	struct files_struct *files;
+};
+
+typedef struct {
+	long unsigned int f;
+} memdesc_flags_t;
+
+struct page {
+	memdesc_flags_t flags;
+	union {
+		struct {
+			union {
+				long unsigned int share;
+			};
+			long unsigned int private;
+		};
+	};
 };
 
 typedef struct {
@@ -710,10 +733,6 @@ struct bpf_iter__bpf_sk_storage_map {
 	union {
 		void *value;
 	};
-};
-
-enum {
-	BPF_F_CURRENT_NETNS = -1,
 };
 
 enum {

@@ -18,6 +18,9 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+/* Programs only pass it on. */
+struct msghdr;
+
 /* Measurements of a watched socket. */
 struct timing {
 	/* When the first send without an answer ended; 0 if all are answered. */

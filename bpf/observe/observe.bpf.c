@@ -130,6 +130,9 @@ int BPF_PROG(meshaccel_received, struct sock *sk, int ret, int flags)
 	return received(sk, ret, flags);
 }
 
+/* Programs only pass it on. */
+struct msghdr;
+
 /* The same on kernels without that tracepoint. Each receive goes through one of these functions. A
  * thread that slept in there while the program was attached is not counted. */
 SEC("?fexit/inet_recvmsg")

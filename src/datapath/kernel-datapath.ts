@@ -21,11 +21,10 @@ import { describeStalledReaders } from './loop/stalled-readers.ts'
 import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './loop/survey.ts'
 import { flowPieces, flowsInTurns, parseFlows } from './loop/flow-table.ts'
-import type { ProgramRecord } from './maps/generated.ts'
-import { reasonName } from './maps/layout.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './loop/older-connections.ts'
 import { hasRules, podRecord } from './maps/pod-record.ts'
+import { quarantined } from './maps/quarantined.ts'
 import type { Programs } from './pins/programs.ts'
 import { probesOf } from './selftest/probe-bits.ts'
 import { ScanLoop } from './loop/scan-loop.ts'
@@ -185,25 +184,13 @@ export class KernelDatapath implements Datapath {
   }
 
   quarantined(): Quarantined[] {
-    return this.#quarantine().map(([, program]) => program)
+    return quarantined(this.#programs).map(([, program]) => program)
   }
 
   forgive(which: (program: Quarantined) => boolean): number {
-    const forgiven = this.#quarantine().filter(([, program]) => which(program))
+    const forgiven = quarantined(this.#programs).filter(([, program]) => which(program))
     for (const [key] of forgiven) this.#programs.quarantine.delete(key)
     return forgiven.length
-  }
-
-  #quarantine(): [ProgramRecord, Quarantined][] {
-    return [...this.#programs.quarantine.entries()].map(([key, { reason, tgid, comm }]) => [
-      key,
-      {
-        netnsCookie: key.netnsCookie,
-        readerPid: tgid,
-        readerComm: comm,
-        reason: reasonName(reason),
-      },
-    ])
   }
 
   measure(settings: MeasureSettings): void {

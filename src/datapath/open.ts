@@ -30,13 +30,12 @@ import { RefusedDatapath } from './refused.ts'
 import {
   DRAIN_TIMEOUT,
   drainAll,
-  HIDES_REDIRECTED,
   HIDES_TCP,
   initialConfig,
   readConfig,
   Scans,
 } from './loop/scans.ts'
-import { judge, type ProbeName, type SelfTestResult } from './selftest/policy.ts'
+import { judge, type SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesIn, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
 import { RetryingDatapath } from './retrying.ts'
@@ -197,11 +196,7 @@ async function testedPolicy(
 function watchedFlaws({ policy, probes }: SelfTestResult): number {
   if (policy !== 'full') return 0
   if (probes.length === 0) return HIDES_TCP
-  const fails = (name: ProbeName): boolean =>
-    probes.some((probe) => probe.name === name && !probe.ok)
-  return (
-    (fails('fionread-redirected') ? HIDES_REDIRECTED : 0) | (fails('fionread-tcp') ? HIDES_TCP : 0)
-  )
+  return probes.some(({ name, ok }) => name === 'fionread-tcp' && !ok) ? HIDES_TCP : 0
 }
 
 /** The policy of running pins: what the self-test allowed, or what was set by hand. */

@@ -16,7 +16,7 @@ export interface BootedKernel {
 
 const right = 'FIONREAD is right everywhere'
 const hidesTcp = "FIONREAD hides a member's TCP bytes; programs that ask it are watched"
-const hidesRedirected = 'FIONREAD hides redirected bytes; programs that ask it are watched'
+const hidesRedirected = 'FIONREAD hides redirected bytes'
 
 const notCharged = 'redirected bytes are not charged to the reader'
 const noLoop = 'it has no `bpf_loop`'
@@ -43,10 +43,10 @@ export const bootedKernels: readonly BootedKernel[] = [
   debian('bullseye', '5.10', { policy: 'refused', why: 'it has no netns cookies' }),
   ubuntu('jammy-updates', '5.15', { policy: 'refused', why: noLoop, ran: 'nothing' }),
   ubuntu('jammy-updates', '5.19', { policy: 'refused', why: noTask, ran: 'nothing' }),
-  debian('bookworm', '6.1', { policy: 'full', why: hidesRedirected, ran: 'self-test' }),
+  debian('bookworm', '6.1', { policy: 'proxies-only', why: hidesRedirected, ran: 'self-test' }),
   debian('bookworm', '6.1', {
     flavour: 'generic',
-    policy: 'full',
+    policy: 'proxies-only',
     why: hidesRedirected,
     ran: 'nothing',
   }),
@@ -57,7 +57,11 @@ export const bootedKernels: readonly BootedKernel[] = [
     ran: 'self-test',
   }),
   ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)`, ran: 'self-test' }),
-  ubuntu('noble-updates', '6.11', { policy: 'full', why: hidesRedirected, ran: 'nothing' }),
+  ubuntu('noble-updates', '6.11', {
+    policy: 'proxies-only',
+    why: `${hidesRedirected} (6.11.0-29)`,
+    ran: 'self-test',
+  }),
   debian('bookworm-backports', '6.12', {
     policy: 'full',
     why: `${hidesTcp} (6.12.95)`,
@@ -76,7 +80,11 @@ export const bootedKernels: readonly BootedKernel[] = [
     why: `${right} (6.12.117)`,
     ran: 'self-test',
   }),
-  debian('trixie-backports', '6.17', { policy: 'full', why: hidesRedirected, ran: 'self-test' }),
+  debian('trixie-backports', '6.17', {
+    policy: 'proxies-only',
+    why: hidesRedirected,
+    ran: 'self-test',
+  }),
   debian('trixie-backports', '6.18', { policy: 'full', why: hidesTcp, ran: 'nothing' }),
   debian('sid', '7.2', { policy: 'full', why: `${right} (7.2.13)` }),
   debian('trixie-backports', '7.3', { policy: 'full', why: right }),

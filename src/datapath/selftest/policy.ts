@@ -32,8 +32,12 @@ export type ProbeName =
 /** `none`: the probe is informational. */
 type Consequence = Exclude<Policy, 'full'> | 'none'
 
-/** Flaws that affect only programs that ask FIONREAD. If such programs are seen, the rest need no narrower policy. */
-export const fionreadFlaws: readonly ProbeName[] = ['fionread-redirected', 'fionread-tcp']
+/**
+ * Flaws that need no narrower policy if programs that ask FIONREAD are seen. A program that the watch misses is woken by
+ * the next scan. `fionread-redirected` is not among them: nothing wakes a reader over redirected bytes that the kernel
+ * hides from it.
+ */
+export const fionreadFlaws: readonly ProbeName[] = ['fionread-tcp']
 
 /** Every probe, in running order, and what its failure leads to. */
 export const consequences: readonly (readonly [ProbeName, Consequence])[] = [

@@ -6,24 +6,28 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../lib/errno.ts'
 import { Disposables } from '../../lib/disposables.ts'
-import { isExplained, MeshaccelError } from '../../lib/errors.ts'
+import { isExplained } from '../../lib/errors.ts'
 import { BpfError, currentNetnsCookie, IterLink, loadedPrograms, MPTCP, TcpSocket } from 'libbpf'
-import { flowPieces, parseFlows } from '../loop/flow-table.ts'
 import { podRecord } from '../maps/pod-record.ts'
 import { attachIoctlCall } from '../pins/attachments.ts'
 import { install, type InstallPlace, Programs } from '../pins/programs.ts'
 import { HIDES_TCP, initialConfig, setConfig } from '../loop/scans.ts'
-import { visitHere } from '../loop/visit.ts'
 import type { Probe, ProbeName } from './policy.ts'
+import {
+  close,
+  expect,
+  type Pair,
+  redirects,
+  ROUNDS,
+  scan,
+  takeTurn,
+  TIMED_OUT,
+  withJoined,
+} from './probe-connections.ts'
 import { probeWords } from './words.ts'
 
-/** More turns and scans than a join needs (TURNS and PROOF_RECEIVES of meshaccel.h). */
-const ROUNDS = 24
-/** The kernel forgets a join that is not complete by then (JOINING_NS). Turns that take longer prove nothing. */
-const JOINING_MS = 1_000
 /** The maximum number of tries on a busy machine. */
 const ASKED_AT_MOST = 3
-const TIMED_OUT = 'ETIMEDOUT'
 const CAP_BYTES = 1 << 20
 const BPF_PROG_TYPE_SOCK_OPS = 13
 const BPF_PROG_TYPE_SK_MSG = 16
@@ -33,7 +37,6 @@ interface Answer {
   /** The result, in addition to the words for the answer. */
   readonly found?: string
 }
-type Pair = ReturnType<typeof TcpSocket.pair>
 
 /**
  * Runs one probe after another and reports each answer. If the data path does not load, the probes that need it are
@@ -105,66 +108,6 @@ export function attempt(name: ProbeName, question: () => Answer): Omit<Probe, 'n
         ...(timedOut && { timedOut }),
       }
     }
-  }
-}
-
-/** Makes turns until both directions redirect. */
-function joined(programs: Programs): Pair {
-  const pair = TcpSocket.pair()
-  const begin = performance.now()
-  try {
-    for (let round = 0; round < ROUNDS; round += 1) {
-      takeTurn(pair)
-      scan(programs)
-      if (redirects(programs)) return pair
-    }
-    const tookMs = performance.now() - begin
-    throw new MeshaccelError(`it did not within ${ROUNDS} turns`, {
-      code: tookMs > JOINING_MS ? TIMED_OUT : 'NOT_JOINED',
-      operation: 'join a connection',
-    })
-  } catch (error) {
-    close(pair)
-    throw error
-  }
-}
-
-/** Scans as the agent does. All probe connections are in this network namespace. */
-function scan(programs: Programs): void {
-  programs.scan.iterate()
-  visitHere(programs, currentNetnsCookie())
-}
-
-/** Relies on only one connection being open at a time. */
-const redirects = (programs: Programs): boolean =>
-  parseFlows(...flowPieces(programs)).some(
-    ({ clientToServer, serverToClient }) =>
-      clientToServer.path === 'redirect' && serverToClient.path === 'redirect',
-  )
-
-function takeTurn({ client, server }: Pair): void {
-  expect(client, server, Uint8Array.of(1, 2, 3))
-  expect(server, client, Uint8Array.of(4, 5))
-}
-
-function expect(from: TcpSocket, to: TcpSocket, data: Uint8Array): void {
-  from.send(data)
-  const got = to.receiveAll(data.length)
-  if (Buffer.compare(got, data) !== 0) throw new Error('other bytes arrived than were sent')
-}
-
-function close({ client, server }: Pair): void {
-  client[Symbol.dispose]()
-  server[Symbol.dispose]()
-}
-
-/** Runs the probe with a redirected connection, then closes it. */
-function withJoined(programs: Programs, question: (pair: Pair) => Answer): Answer {
-  const pair = joined(programs)
-  try {
-    return question(pair)
-  } finally {
-    close(pair)
   }
 }
 

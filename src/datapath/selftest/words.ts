@@ -28,7 +28,7 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-redirected': {
     ok: 'FIONREAD counts redirected bytes',
     failed: 'FIONREAD does not count redirected bytes',
-    hint: 'Programs that ask FIONREAD stay on TCP if the kernel lets us see them (fionread-watch). Otherwise only sidecars get redirected bytes, because they do not ask. Newer kernels count them: 6.12.117, 7.2.12.',
+    hint: 'Only sidecars get redirected bytes, because they do not ask. Newer kernels count them: 6.12.117, 7.2.12.',
   },
   splice: {
     ok: 'splice finds redirected bytes',
