@@ -3,7 +3,7 @@
  *
  * Many kernels give a wrong answer for a member. Most programs never ask. So the watch finds those
  * that do, and leaves them on TCP. The rest may join. The agent attaches it only where the
- *self-test found a wrong answer (config.fionread_hides).
+ * kernel may give a wrong answer (config.fionread_hides).
  *
  * A program is quarantined when it asks about any TCP socket of an enrolled pod. Most askers do so
  * before their first connection joins. If the socket is a member, the connection is sealed before

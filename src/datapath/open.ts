@@ -190,14 +190,11 @@ async function testedPolicy(
 }
 
 /**
- * The flaws that the FIONREAD watch looks after. Only the policy `full` relies on it. The others rely on rules that hold for
- * every program. A policy that was set by hand says nothing about the kernel, so the watch is attached.
+ * The flaws that the FIONREAD watch looks after. Only a policy `full` that was set by hand relies on it: it says nothing
+ * about the kernel. The other policies have rules that hold for every program.
  */
-function watchedFlaws({ policy, probes }: SelfTestResult): number {
-  if (policy !== 'full') return 0
-  if (probes.length === 0) return HIDES_TCP
-  return probes.some(({ name, ok }) => name === 'fionread-tcp' && !ok) ? HIDES_TCP : 0
-}
+const watchedFlaws = ({ policy, probes }: SelfTestResult): number =>
+  policy === 'full' && probes.length === 0 ? HIDES_TCP : 0
 
 /** The policy of running pins: what the self-test allowed, or what was set by hand. */
 function policyOf(config: ConfigRecord): Policy {

@@ -1,18 +1,15 @@
-import { consequences, fionreadFlaws, type ProbeName } from '../../datapath/selftest/policy.ts'
+import { consequences } from '../../datapath/selftest/policy.ts'
 import { probeWords } from '../../datapath/selftest/words.ts'
 
 /** `ok`: passed. `strict`, `proxies-only`, `refused`: the best policy after this failure. `note`: informational. */
 export type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
 
-/** The consequence of a probe's answer. `seesAskers` is the answer of the probe `fionread-watch`. */
-export function verdictOn(probe: string, ok: boolean, seesAskers = false): Verdict {
+/** The consequence of a probe's answer. */
+export function verdictOn(probe: string, ok: boolean): Verdict {
   if (ok) return 'ok'
-  const [name, consequence] = consequences.find((each) => each[0] === probe) ?? noConsequence
-  const isExcused = seesAskers && name !== undefined && fionreadFlaws.includes(name)
-  return consequence === 'none' || isExcused ? 'note' : consequence
+  const consequence = consequences.find(([name]) => name === probe)?.[1] ?? 'none'
+  return consequence === 'none' ? 'note' : consequence
 }
-
-const noConsequence: readonly [ProbeName | undefined, 'none'] = [undefined, 'none']
 
 /** The meaning of a probe's answer. */
 export function wordsOfProbe(probe: string, ok: boolean): { means: string; hint?: string } {

@@ -32,13 +32,6 @@ export type ProbeName =
 /** `none`: the probe is informational. */
 type Consequence = Exclude<Policy, 'full'> | 'none'
 
-/**
- * Flaws that need no narrower policy if programs that ask FIONREAD are seen. A program that the watch misses is woken by
- * the next scan. `fionread-redirected` is not among them: nothing wakes a reader over redirected bytes that the kernel
- * hides from it.
- */
-export const fionreadFlaws: readonly ProbeName[] = ['fionread-tcp']
-
 /** Every probe, in running order, and what its failure leads to. */
 export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
   ['programs-load', 'refused'],
@@ -66,21 +59,15 @@ export interface SelfTestResult {
   readonly probes: readonly Probe[]
 }
 
-/** Whether programs that ask FIONREAD are seen. */
-export const seesAskers = ({ probes }: Pick<SelfTestResult, 'probes'>): boolean =>
-  probes.some(({ name, ok }) => name === 'fionread-watch' && ok)
-
 /**
  * The strictest policy that follows from the probes. A probe that did not run counts as failed. If a failed probe and a
  * timeout both refuse, the failed probe gives the reason.
  */
 export function judge(probes: readonly Probe[]): SelfTestResult {
-  const excuses = seesAskers({ probes })
   const failed = (policy: Policy): { name: ProbeName; probe: Probe | undefined }[] =>
     consequences.flatMap(([name, consequence]) => {
       const probe = probes.find((each) => each.name === name)
-      const isExcused = excuses && probe !== undefined && fionreadFlaws.includes(name)
-      return consequence === policy && !probe?.ok && !isExcused ? [{ name, probe }] : []
+      return consequence === policy && !probe?.ok ? [{ name, probe }] : []
     })
   const refusing = failed('refused')
   const evidence = refusing.find(({ probe }) => probe && !probe.timedOut)

@@ -47,12 +47,12 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-tcp': {
     ok: "FIONREAD counts a member's TCP bytes",
     failed: "FIONREAD does not count a member's TCP bytes",
-    hint: 'Programs that ask FIONREAD stay on TCP if the kernel lets us see them (fionread-watch). Otherwise a connection that falls back to TCP leaves the fast path at once. Newer kernels count them: 6.12.117, 7.2.12.',
+    hint: 'A connection that falls back to TCP leaves the fast path at once. Newer kernels count them: 6.12.117, 7.2.12.',
   },
   'fionread-watch': {
     ok: 'a program that asks FIONREAD is seen',
     failed: 'a program that asks FIONREAD is not seen',
-    hint: 'It matters only where FIONREAD is wrong. It needs kprobes (CONFIG_KPROBE_EVENTS).',
+    hint: 'It matters only for `--policy full` where FIONREAD is wrong. It needs kprobes (CONFIG_KPROBE_EVENTS).',
   },
   wake: {
     ok: 'the agent can wake a reader that waits for an edge',

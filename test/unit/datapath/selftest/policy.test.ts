@@ -34,14 +34,6 @@ void test('each flaw has its consequence, and the gravest counts', async (t) => 
   })
 })
 
-void test('a FIONREAD that hides TCP bytes narrows the policy only if nobody sees who asks', async (t) => {
-  t.match(judge(found('fionread-tcp')), { policy: 'full' })
-  t.match(judge(found('fionread-redirected')), { policy: 'proxies-only' }, 'nothing would wake it')
-  t.match(judge(found('fionread-tcp', 'splice-watch')), { policy: 'proxies-only' })
-  const unasked = found().filter(({ name }) => name !== 'fionread-tcp')
-  t.match(judge(unasked), { policy: 'strict' }, 'a probe that did not run is not excused')
-})
-
 void test('a probe that did not run is one that failed', async (t) => {
   t.match(judge([]), { policy: 'refused' })
   for (const missing of names) {
