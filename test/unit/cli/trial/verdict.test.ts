@@ -37,7 +37,7 @@ void test('the estimate grows with the square of the width', async (t) => {
   t.equal(pairsNeeded({}), 6)
 })
 
-const TRIALS = 50
+const TRIALS = 20
 
 /** The verdicts of trials whose true ratios are `truth`, on a machine with noise and drift. */
 function verdicts(truth: number, noise: number): Record<string, number> {
@@ -69,8 +69,8 @@ void test('a difference of 20 % is found, and none is not invented', async (t) =
     verdicts(1, 0.15),
   ]
   t.comment(JSON.stringify({ gains, loses, none, noisy }))
-  t.ok((gains['gains'] ?? 0) >= 48)
-  t.ok((loses['loses'] ?? 0) >= 48)
-  t.ok((none['no-difference'] ?? 0) >= 48)
+  t.ok((gains['gains'] ?? 0) >= TRIALS - 1)
+  t.ok((loses['loses'] ?? 0) >= TRIALS - 1)
+  t.ok((none['no-difference'] ?? 0) >= TRIALS - 1)
   t.ok((noisy['gains'] ?? 0) + (noisy['loses'] ?? 0) <= 1, 'noise is no verdict')
 })
