@@ -130,6 +130,7 @@ export class Sandbox {
     return [
       ...namespaces,
       '--die-with-parent',
+      '--clearenv',
       '--new-session',
       '--json-status-fd',
       '3',
