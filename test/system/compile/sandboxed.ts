@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { defaultLimits, type Ended, type Limits, Sandbox } from '../../../src/compile/sandbox.ts'
 import { findToolchain, type Toolchain } from '../../../src/compile/toolchain.ts'
 import { processIds } from '../../../src/lib/proc.ts'
+import { until } from '../../helpers/retry.ts'
 
 export const toolchain: Toolchain = findToolchain()
 
@@ -31,4 +32,9 @@ export function processesOf(uid: number): number[] {
       return false
     }
   })
+}
+
+/** Waits until no process of the user is left. The kernel ends those of a sandbox after bubblewrap has returned. */
+export async function noneLeft(uid: number): Promise<void> {
+  await until('no process is left', () => processesOf(uid).length === 0)
 }
