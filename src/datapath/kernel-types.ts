@@ -17,9 +17,9 @@ import { isExplained, MeshaccelError } from '../lib/errors.ts'
 export interface KernelTypes {
   open(objectPath: string): OpenObject
   load(object: OpenObject): LoadedObject
-  /** Which of these functions the kernel has. */
+  /** Returns those of the named functions that the kernel has. */
   functions(names: readonly string[]): ReadonlySet<string>
-  /** Which of these tracepoints the kernel has. */
+  /** Returns those of the named tracepoints that the kernel has. */
   tracepoints(names: readonly string[]): ReadonlySet<string>
 }
 

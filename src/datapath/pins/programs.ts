@@ -70,7 +70,7 @@ export const pinnedMaps = [
   'shares',
 ] as const
 
-/** Which of these are pinned depends on the kernel, and on whether the watch is needed now. */
+/** Some of these are pinned: the kernel decides, and whether the watch is needed now. */
 const WATCHES: readonly string[] = ['splice', 'splice_call', 'ioctl_call', ...FIONREAD_WATCH]
 
 /** Either the first of these is pinned, or the others, as far as the kernel has their functions. */
