@@ -96,7 +96,7 @@ const command: CommandModule<object, Args> = {
         },
         measure: {
           choices: ['off', 'namespaces', 'pods'] as const,
-          default: 'off' as const,
+          default: 'namespaces' as const,
           describe:
             'Measure requests, messages and read delays in the kernel, per pair of namespaces or pods',
           requiresArg: true,
