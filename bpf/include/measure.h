@@ -90,8 +90,9 @@ struct measure_settings {
 	__u32 changes;
 	/* Whether there is a trial. */
 	__u32 trial;
-	/* One slice of time in this many is measured, a power of two. Each count and sum is multiplied
-	 * by it, so they estimate the whole. 1 measures everything, which events and a trial need. */
+	/* One slice of time in this many is measured, a power of two. Each count and sum is
+	 * multiplied by it, so they estimate the whole. 1 measures everything, which events and a
+	 * trial need. */
 	__u32 one_in;
 };
 

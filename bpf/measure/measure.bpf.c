@@ -8,8 +8,8 @@
  *
  * Measuring costs time for each message. So the histograms take samples: they count what begins in
  * some slices of time (in_sample()). All programs agree on the slice, so both ends of a connection
- * measure the same messages. What has begun is measured to its end, however long it takes: samples
- * of slow and of fast requests are equally likely.
+ * measure the same messages. A turn or a read that has begun is measured to its end, however long
+ * it takes: samples of slow and of fast requests are equally likely.
  *
  * A send is seen after it has ended. Its answer may have been read before that. So the programs
  * remember in bytes what a receive has covered. A send whose bytes are already answered, or read,
@@ -381,8 +381,8 @@ static __always_inline void note_arrival(struct crossing *crossing, const struct
 	*(volatile __u64 *)&crossing->arrived[role] = bpf_ktime_get_ns() >> 10 << 32 | first;
 }
 
-/* Whether a client's send, which has just ended at byte `out`, is the first one without an answer. A
- * redirected send was counted by the verdict (is_stream()). */
+/* Whether a client's send, which has just ended at byte `out`, is the first one without an answer.
+ * A redirected send was counted by the verdict (is_stream()). */
 static __always_inline bool begins_turn(const struct timing *timing, const struct end *end,
 					const struct direction *direction, __u32 out)
 {
@@ -568,8 +568,8 @@ static __always_inline int answered(struct sock *sk, int ret, int flags, __u32 u
 	if (timing && !samples)
 		samples = ends_sample(timing);
 	/* Otherwise only a client on TCP has something to note (begins_turn()). */
-	if (!samples && (!timing || timing->role != ROLE_CLIENT ||
-			 timing->path == MEASURED_REDIRECT))
+	if (!samples &&
+	    (!timing || timing->role != ROLE_CLIENT || timing->path == MEASURED_REDIRECT))
 		return 0;
 	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(sk);

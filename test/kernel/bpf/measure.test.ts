@@ -225,7 +225,7 @@ void test('a sample of the slices of time estimates the whole', async (t) => {
   const estimated = async (name: string): Promise<number> => sum(await metricsOf(agent), name)
   // Some seconds, so some hundred slices, of which a sixteenth is measured.
   while ((await estimated('meshaccel_request_seconds_count')) < 3000) {
-    for (const until = turns + 250; turns < until; turns += 1) await ask(napper, 'turn')
+    for (const enough = turns + 250; turns < enough; turns += 1) await ask(napper, 'turn')
   }
 
   const requests = await estimated('meshaccel_request_seconds_count')
