@@ -37,8 +37,8 @@ export const elsewhere: readonly Elsewhere[] = [
     why: 'Older kernels let a member have kTLS.',
   },
   {
-    where: '6.12',
-    applies: ({ series }) => series === '6.12',
+    where: '6.12 and before',
+    applies: ({ series }) => isAtMost(series, 6, 12),
     cases: { 'send-bad-buffer': bothSame },
     why: 'Its `tcp_bpf_sendmsg` still returns the error.',
   },
@@ -56,6 +56,12 @@ export const elsewhere: readonly Elsewhere[] = [
     why: 'Bytes for programs other than sidecars go by TCP. The connections are members anyway, and effects of membership alone are as elsewhere.',
   },
 ]
+
+/** Whether a series such as 6.1 is this one or an older one. */
+function isAtMost(series: string, version: number, minor: number): boolean {
+  const [ownVersion = 0, ownMinor = 0] = series.split('.').map(Number)
+  return ownVersion < version || (ownVersion === version && ownMinor <= minor)
+}
 
 function each(names: readonly string[], verdicts: Verdicts): Record<string, Verdicts> {
   return Object.fromEntries(names.map((name) => [name, verdicts]))
