@@ -30,12 +30,13 @@ import { RefusedDatapath } from './refused.ts'
 import {
   DRAIN_TIMEOUT,
   drainAll,
+  HIDES_REDIRECTED,
   HIDES_TCP,
   initialConfig,
   readConfig,
   Scans,
 } from './loop/scans.ts'
-import { judge, type SelfTestResult } from './selftest/policy.ts'
+import { judge, needsWatch, type SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesIn, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
 import { RetryingDatapath } from './retrying.ts'
@@ -190,11 +191,13 @@ async function testedPolicy(
 }
 
 /**
- * The flaws that the FIONREAD watch looks after. Only a policy `full` that was set by hand relies on it: it says nothing
- * about the kernel. The other policies have rules that hold for every program.
+ * The flaws that the FIONREAD watch looks after. A policy `full` that was set by hand says nothing about the kernel, so it
+ * watches, too. The other policies have rules that hold for every program.
  */
-const watchedFlaws = ({ policy, probes }: SelfTestResult): number =>
-  policy === 'full' && probes.length === 0 ? HIDES_TCP : 0
+function watchedFlaws({ policy, probes }: SelfTestResult): number {
+  if (policy === 'full' && probes.length === 0) return HIDES_TCP
+  return policy !== 'proxies-only' && needsWatch({ probes }) ? HIDES_REDIRECTED : 0
+}
 
 /** The policy of running pins: what the self-test allowed, or what was set by hand. */
 function policyOf(config: ConfigRecord): Policy {

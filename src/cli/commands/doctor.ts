@@ -3,7 +3,7 @@ import type { CommandModule } from 'yargs'
 import { type ChainState, readChainState } from '../../lib/cni-chain-state.ts'
 import { chooseBtf, wordsOfBtf } from '../../lib/btf-choice.ts'
 import { cgroup2Directory } from '../../lib/cgroup.ts'
-import type { Probe, SelfTestResult } from '../../datapath/selftest/policy.ts'
+import { type Probe, seesAskers, type SelfTestResult } from '../../datapath/selftest/policy.ts'
 import { accelerating } from '../../datapath/selftest/distributions.ts'
 import { refusedBy, selfTest } from '../../datapath/selftest/self-test.ts'
 import type { Finding } from '../../preflight/finding.ts'
@@ -62,7 +62,7 @@ const command: CommandModule<object, Args> = {
     const { policy, refusedBecause, undecided } = result
     const probes = result.probes.map((probe) => ({
       ...probe,
-      verdict: verdictOn(probe.name, probe.ok),
+      verdict: verdictOn(probe.name, probe.ok, seesAskers(result)),
     }))
     const because = {
       ...(refusedBecause !== undefined && { refusedBecause }),
@@ -128,7 +128,7 @@ function describe(
   environment: CliEnvironment,
 ): string {
   const { policy, refusedBecause, probes, btf } = result
-  const entries = [...findings.map(ofFinding), ...probes.map(ofProbe)]
+  const entries = [...findings.map(ofFinding), ...probes.map((probe) => ofProbe(probe, seesAskers(result)))]
   const nameWidth = Math.max(...entries.map(({ name }) => name.length), 0)
   const verdictWidth = Math.max(...entries.map(({ verdict }) => verdict.length), 0)
   const indent = ' '.repeat(nameWidth + verdictWidth + 4)
@@ -180,9 +180,9 @@ const ofFinding = ({ check, level, found, means, mend }: Finding): Entry => ({
   texts: [`${found}. ${means}`, ...(mend === undefined ? [] : [`fix it: ${mend}`])],
 })
 
-const ofProbe = ({ name, ok, detail, hint }: Probe): Entry => ({
+const ofProbe = ({ name, ok, detail, hint }: Probe, watched: boolean): Entry => ({
   name,
-  verdict: verdictOn(name, ok),
+  verdict: verdictOn(name, ok, watched),
   texts: [detail, ...(hint === undefined ? [] : [hint])],
 })
 

@@ -1,13 +1,13 @@
-import { consequences } from '../../datapath/selftest/policy.ts'
+import { consequenceOf } from '../../datapath/selftest/policy.ts'
 import { probeWords } from '../../datapath/selftest/words.ts'
 
 /** `ok`: passed. `strict`, `proxies-only`, `refused`: the best policy after this failure. `note`: informational. */
 export type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
 
-/** The consequence of a probe's answer. */
-export function verdictOn(probe: string, ok: boolean): Verdict {
+/** The consequence of a probe's answer. `watched`: programs that ask FIONREAD are seen. */
+export function verdictOn(probe: string, ok: boolean, watched: boolean): Verdict {
   if (ok) return 'ok'
-  const consequence = consequences.find(([name]) => name === probe)?.[1] ?? 'none'
+  const consequence = consequenceOf(probe, watched)
   return consequence === 'none' ? 'note' : consequence
 }
 

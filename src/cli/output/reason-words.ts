@@ -145,7 +145,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   'peer-gone': { means: 'its other end has just closed' },
   'unknown-reader': {
     means:
-      'FIONREAD may hide redirected bytes from its reader on this kernel: only sidecars read them',
+      'FIONREAD may hide redirected bytes from its reader on this kernel: only sidecars read them, or messages no longer than those read before',
     next: '`meshaccel doctor` says why; a newer kernel may allow more.',
   },
   stream: { means: 'it is a stream of small messages, which TCP carries faster' },

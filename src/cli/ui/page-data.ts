@@ -28,7 +28,7 @@ export function pageApi(
     const policyMeans = wordsOfPolicy(policy)
     const probes = Object.entries(selfTest).map(([name, ok]) => ({
       name,
-      verdict: verdictOn(name, ok),
+      verdict: verdictOn(name, ok, selfTest['fionread-watch'] === true),
       ...wordsOfProbe(name, ok),
     }))
     const words = wordsIn(overview)

@@ -16,7 +16,7 @@ export interface BootedKernel {
 
 const right = 'FIONREAD is right everywhere'
 const hidesTcp = "FIONREAD hides a member's TCP bytes"
-const hidesRedirected = 'FIONREAD hides redirected bytes'
+const hidesRedirected = 'FIONREAD hides redirected bytes; programs that ask it are watched'
 
 const notCharged = 'redirected bytes are not charged to the reader'
 const noLoop = 'it has no `bpf_loop`'
@@ -43,10 +43,10 @@ export const bootedKernels: readonly BootedKernel[] = [
   debian('bullseye', '5.10', { policy: 'refused', why: 'it has no netns cookies' }),
   ubuntu('jammy-updates', '5.15', { policy: 'refused', why: noLoop, ran: 'nothing' }),
   ubuntu('jammy-updates', '5.19', { policy: 'refused', why: noTask, ran: 'nothing' }),
-  debian('bookworm', '6.1', { policy: 'proxies-only', why: hidesRedirected, ran: 'self-test' }),
+  debian('bookworm', '6.1', { policy: 'full', why: hidesRedirected, ran: 'self-test' }),
   debian('bookworm', '6.1', {
     flavour: 'generic',
-    policy: 'proxies-only',
+    policy: 'full',
     why: hidesRedirected,
     ran: 'nothing',
   }),
@@ -58,7 +58,7 @@ export const bootedKernels: readonly BootedKernel[] = [
   }),
   ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)`, ran: 'self-test' }),
   ubuntu('noble-updates', '6.11', {
-    policy: 'proxies-only',
+    policy: 'full',
     why: `${hidesRedirected} (6.11.0-29)`,
     ran: 'self-test',
   }),
@@ -81,7 +81,7 @@ export const bootedKernels: readonly BootedKernel[] = [
     ran: 'self-test',
   }),
   debian('trixie-backports', '6.17', {
-    policy: 'proxies-only',
+    policy: 'full',
     why: hidesRedirected,
     ran: 'self-test',
   }),

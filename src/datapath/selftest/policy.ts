@@ -32,6 +32,12 @@ export type ProbeName =
 /** `none`: the probe is informational. */
 type Consequence = Exclude<Policy, 'full'> | 'none'
 
+/**
+ * This flaw needs no narrower policy if programs that ask FIONREAD are seen: only they get the wrong answer. Where FIONREAD
+ * hides TCP bytes, `strict` stays. It accelerates programs that ask, and the watch would leave them on TCP.
+ */
+const WATCHED_FLAW: ProbeName = 'fionread-redirected'
+
 /** Every probe, in running order, and what its failure leads to. */
 export const consequences: readonly (readonly [ProbeName, Consequence])[] = [
   ['programs-load', 'refused'],
@@ -59,14 +65,30 @@ export interface SelfTestResult {
   readonly probes: readonly Probe[]
 }
 
+/** Whether programs that ask FIONREAD are seen. */
+export const seesAskers = ({ probes }: Pick<SelfTestResult, 'probes'>): boolean =>
+  probes.some(({ name, ok }) => name === 'fionread-watch' && ok)
+
+/** Whether the FIONREAD watch has to look after a kernel whose FIONREAD hides redirected bytes. */
+export const needsWatch = ({ probes }: Pick<SelfTestResult, 'probes'>): boolean =>
+  seesAskers({ probes }) && probes.some(({ name, ok }) => name === WATCHED_FLAW && !ok)
+
+/** The consequence of a probe that failed. `watched`: programs that ask FIONREAD are seen. */
+export const consequenceOf = (probe: string, watched: boolean): Consequence =>
+  watched && probe === WATCHED_FLAW
+    ? 'none'
+    : (consequences.find(([name]) => name === probe)?.[1] ?? 'none')
+
 /**
  * The strictest policy that follows from the probes. A probe that did not run counts as failed. If a failed probe and a
  * timeout both refuse, the failed probe gives the reason.
  */
 export function judge(probes: readonly Probe[]): SelfTestResult {
+  const watched = seesAskers({ probes })
   const failed = (policy: Policy): { name: ProbeName; probe: Probe | undefined }[] =>
-    consequences.flatMap(([name, consequence]) => {
+    consequences.flatMap(([name]) => {
       const probe = probes.find((each) => each.name === name)
+      const consequence = consequenceOf(name, watched && probe !== undefined)
       return consequence === policy && !probe?.ok ? [{ name, probe }] : []
     })
   const refusing = failed('refused')

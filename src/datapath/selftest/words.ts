@@ -28,7 +28,7 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-redirected': {
     ok: 'FIONREAD counts redirected bytes',
     failed: 'FIONREAD does not count redirected bytes',
-    hint: 'Only sidecars get redirected bytes, because they do not ask. Newer kernels count them: 6.12.117, 7.2.12.',
+    hint: 'Programs that ask FIONREAD stay on TCP if the kernel lets us see them (fionread-watch). Otherwise only sidecars get redirected bytes, because they do not ask. Newer kernels count them: 6.12.117, 7.2.12.',
   },
   splice: {
     ok: 'splice finds redirected bytes',
@@ -52,7 +52,7 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'fionread-watch': {
     ok: 'a program that asks FIONREAD is seen',
     failed: 'a program that asks FIONREAD is not seen',
-    hint: 'It matters only for `--policy full` where FIONREAD is wrong. It needs kprobes (CONFIG_KPROBE_EVENTS).',
+    hint: 'It matters only where FIONREAD hides redirected bytes, and for `--policy full`. It needs kprobes (CONFIG_KPROBE_EVENTS).',
   },
   wake: {
     ok: 'the agent can wake a reader that waits for an edge',

@@ -69,7 +69,11 @@ static void peek_many(void)
 
 static void peek_from_start(void)
 {
-	set_option(server, SOL_SOCKET, SO_PEEK_OFF, 0);
+	int offset = 0;
+
+	/* TCP has it since Linux 6.9. */
+	if (setsockopt(server, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)))
+		not_here("SO_PEEK_OFF of TCP");
 }
 
 static void peek_offset(void)

@@ -34,6 +34,15 @@ void test('each flaw has its consequence, and the gravest counts', async (t) => 
   })
 })
 
+void test('a FIONREAD that hides redirected bytes narrows the policy only if nobody sees who asks', async (t) => {
+  t.match(judge(found('fionread-redirected')), { policy: 'full' })
+  t.match(judge(found('fionread-tcp')), { policy: 'strict' }, 'it accelerates programs that ask')
+  t.match(judge(found('fionread-tcp', 'fionread-redirected')), { policy: 'strict' })
+  t.match(judge(found('fionread-redirected', 'splice-watch')), { policy: 'proxies-only' })
+  const unasked = found().filter(({ name }) => name !== 'fionread-redirected')
+  t.match(judge(unasked), { policy: 'proxies-only' }, 'a probe that did not run is not excused')
+})
+
 void test('a probe that did not run is one that failed', async (t) => {
   t.match(judge([]), { policy: 'refused' })
   for (const missing of names) {
