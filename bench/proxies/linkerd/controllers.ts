@@ -2,7 +2,6 @@ import {
   type handleServerStreamingCall,
   type handleUnaryCall,
   Server,
-  ServerCredentials,
   status as grpcStatus,
 } from '@grpc/grpc-js'
 import { isExplained } from '../../../src/lib/errors.ts'

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isExplained, MeshaccelError } from '../../../src/lib/errors.ts'
 import { systemCommand } from '../../system/system-command.ts'
@@ -48,6 +48,7 @@ export class IdentityIssuer {
     writeFileSync(path('token'), token)
     for (const file of ['key.p8', 'csr.der', 'token']) {
       chownSync(path(file), this.#uid, this.#uid)
+      chmodSync(path(file), 0o600)
     }
     writeFileSync(this.#extensions(name), `subjectAltName=DNS:${name}\n`)
     this.#tokens.set(name, Buffer.from(token))
