@@ -85,8 +85,8 @@ export function planBench(
   const { quick, proxy, 'proxy-binary': binary } = given
   const mesh = meshOf(given)
   const wanted = names('--scenario', given.scenario, scenarios)
-  if (wanted.includes('mtls') && proxy !== 'envoy') {
-    throw new PlanError('--scenario mtls needs --proxy envoy')
+  if (wanted.includes('mtls') && proxy === 'haproxy') {
+    throw new PlanError('--scenario mtls needs --proxy envoy or linkerd')
   }
   const ways =
     given.redirect === undefined ? [usual()] : names('--redirect', given.redirect, redirects)

@@ -5,9 +5,9 @@ import { inside, type PodNetwork } from '../../topology/network.ts'
 import { runnableBy } from '../executable.ts'
 import type { Sidecars } from '../sidecars.ts'
 import type { LinkerdBinary } from './binary.ts'
-import { controllers } from './controllers.ts'
+import { controllers, type MeshedPods } from './controllers.ts'
 import { ADMIN_PORT, proxyEnvironment } from './environment.ts'
-import { IdentityIssuer } from './identity.ts'
+import { type Identity, IdentityIssuer } from './identity.ts'
 import { serveInPods } from './serve-in-pods.ts'
 
 const READY_EVERY_MS = 50
@@ -28,23 +28,29 @@ export function linkerdSidecars(
 ): Sidecars {
   const binary = runnableBy(mesh.proxyUid, path, directory)
   const issuer = new IdentityIssuer(directory, mesh.proxyUid)
-  const ports = serveInPods(stack, pods, controllers(issuer))
-  const environments = new Map(
-    pods.map(({ name: pod, address }) => {
-      const identity = issuer.create(pod)
-      const controllersPort = ports.get(pod) ?? 0
-      const { trustAnchors } = issuer
-      const own = { pod, address, identity, trustAnchors, controllersPort }
-      return [pod, proxyEnvironment({ mesh, applicationPort, ...own })] as const
-    }),
-  )
+  const { trustAnchors } = issuer
+  const identities = new Map(pods.map(({ name }) => [name, issuer.create(name)] as const))
+  const identityOf = ({ name }: PodNetwork): Identity => known(identities.get(name))
+  const serve = (meshed: MeshedPods): ReadonlyMap<string, number> =>
+    serveInPods(stack, pods, controllers(issuer, meshed))
+  const plain = serve(new Map())
+  // With these a proxy knows the identity of the other one.
+  const mutual = serve(new Map(pods.map((pod) => [pod.address, identityOf(pod).name] as const)))
   return {
     software: 'linkerd2-proxy',
     version,
-    launch: ({ name }) => ({
+    launch: (pod, { tls }) => ({
       // It logs to stdout. The bench quotes the stderr of a process that fails.
       command: ['bash', '-c', 'exec "$0" >&2', binary],
-      env: environments.get(name) ?? {},
+      env: proxyEnvironment({
+        mesh,
+        pod: pod.name,
+        address: pod.address,
+        applicationPort,
+        identity: identityOf(pod),
+        trustAnchors,
+        controllersPort: known((tls ? mutual : plain).get(pod.name)),
+      }),
     }),
     ready: async (pod, child, waiting) => {
       await pollUntil(
@@ -61,6 +67,11 @@ export function linkerdSidecars(
       )
     },
   }
+}
+
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the pod has no stand-ins')
+  return value
 }
 
 /** Whether the proxy has its certificate. It listens before, but forwards nothing. */

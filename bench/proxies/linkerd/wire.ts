@@ -16,6 +16,22 @@ export interface CertifyResponse {
   readonly validUntil: { readonly seconds: number; readonly nanos: number }
 }
 
+/** The messages of destination.proto. */
+export interface GetDestination {
+  readonly path: string
+}
+
+export interface DestinationProfile {
+  readonly endpoint: {
+    readonly addr: { readonly ip: { readonly ipv4: number }; readonly port: number }
+    readonly weight: number
+    readonly tlsIdentity: {
+      readonly dnsLikeIdentity: { readonly name: string }
+      readonly serverName: { readonly name: string }
+    }
+  }
+}
+
 /** The services of Linkerd's control plane that a proxy calls. */
 export interface Services {
   readonly identity: ServiceDefinition

@@ -1,6 +1,6 @@
-// A client of gRPC that shares no code with the product: it has the paths, field numbers and framing of its own.
+// A client of gRPC that shares no code with the product: it has paths, field numbers and framing of its own.
 import { once } from 'node:events'
-import { connect } from 'node:http2'
+import { type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2'
 
 /** The fields of a message: numbers are varints, everything else is bytes. */
 export type Fields = readonly (readonly [number: number, value: number | Uint8Array | string])[]
@@ -13,8 +13,44 @@ export interface Answer {
   readonly message: Buffer
 }
 
-/** Calls a method at a local port, with one message. */
+/** Calls a method at a local port with one message, and waits for the end. */
 export async function call(port: number, path: string, request: Fields): Promise<Answer> {
+  return inCall(port, path, request, async (stream) => {
+    let headers: IncomingHttpHeaders = {}
+    // Without a message the status may be in the first headers.
+    stream.on('response', (first) => (headers = { ...headers, ...first }))
+    stream.on('trailers', (last) => (headers = { ...headers, ...last }))
+    const parts: Buffer[] = []
+    stream.on('data', (part: Buffer) => parts.push(part))
+    await once(stream, 'close')
+    return {
+      status: Number(headers['grpc-status']),
+      details: decodeURIComponent([headers['grpc-message'] ?? ''].flat().join()),
+      message: unframe(Buffer.concat(parts)),
+    }
+  })
+}
+
+/** The first message of a stream, and whether the call was still open after it. */
+export async function firstOf(
+  port: number,
+  path: string,
+  request: Fields,
+): Promise<{ first: Buffer; open: boolean }> {
+  return inCall(port, path, request, async (stream) => {
+    const [data]: Buffer[] = await once(stream, 'data')
+    // The end of the call would arrive before the answer to a ping.
+    await new Promise((resolve) => stream.session?.ping(resolve))
+    return { first: unframe(data ?? Buffer.alloc(0)), open: !stream.readableEnded }
+  })
+}
+
+async function inCall<T>(
+  port: number,
+  path: string,
+  request: Fields,
+  use: (stream: ClientHttp2Stream) => Promise<T>,
+): Promise<T> {
   const session = connect(`http://127.0.0.1:${port}`)
   try {
     await once(session, 'connect')
@@ -24,21 +60,8 @@ export async function call(port: number, path: string, request: Fields): Promise
       'content-type': 'application/grpc',
       te: 'trailers',
     })
-    let headers: Record<string, unknown> = {}
-    // Without a message the status may be in the first headers.
-    stream.on('response', (first) => (headers = { ...headers, ...first }))
-    stream.on('trailers', (last) => (headers = { ...headers, ...last }))
-    const parts: Buffer[] = []
-    stream.on('data', (part: Buffer) => parts.push(part))
     stream.end(frame(encode(request)))
-    await once(stream, 'close')
-    const body = Buffer.concat(parts)
-    const size = body.length === 0 ? 0 : body.readUInt32BE(1)
-    return {
-      status: Number(headers['grpc-status']),
-      details: decodeURIComponent(String(headers['grpc-message'] ?? '')),
-      message: body.subarray(5, 5 + size),
-    }
+    return await use(stream)
   } finally {
     session.destroy()
   }
@@ -49,6 +72,9 @@ function frame(message: Buffer): Buffer {
   head.writeUInt32BE(message.length, 1)
   return Buffer.concat([head, message])
 }
+
+const unframe = (body: Buffer): Buffer =>
+  body.length === 0 ? body : body.subarray(5, 5 + body.readUInt32BE(1))
 
 function varint(value: number): number[] {
   return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]
@@ -67,7 +93,7 @@ export function encode(fields: Fields): Buffer {
   )
 }
 
-/** The last value of each field. */
+/** The last value of each field: varints and fixed32 as numbers, the rest as bytes. */
 export function decode(message: Buffer): Map<number, number | Buffer> {
   const fields = new Map<number, number | Buffer>()
   let at = 0
@@ -79,18 +105,21 @@ export function decode(message: Buffer): Map<number, number | Buffer> {
       if (byte < 128) return value
     }
   }
+  const take = (size: number): Buffer => {
+    at += size
+    return message.subarray(at - size, at)
+  }
+  const readers: Readonly<Record<number, () => number | Buffer>> = {
+    0: next,
+    2: () => take(next()),
+    5: () => take(4).readUInt32LE(),
+  }
   while (at < message.length) {
     const key = next()
-    const value = next()
     const number = Math.floor(key / 8)
-    if (key % 8 === 0) {
-      fields.set(number, value)
-    } else if (key % 8 === 2) {
-      fields.set(number, message.subarray(at, at + value))
-      at += value
-    } else {
-      throw new Error(`field ${number} has wire type ${key % 8}`)
-    }
+    const read = readers[key % 8]
+    if (!read) throw new Error(`field ${number} has wire type ${key % 8}`)
+    fields.set(number, read())
   }
   return fields
 }

@@ -1,4 +1,4 @@
-// What linkerd2-proxy does at its start, as its sources have it (linkerd/linkerd2-proxy, linkerd/app/src/env.rs). Any
+// Starts as linkerd2-proxy does, according to its sources (linkerd/linkerd2-proxy, linkerd/app/src/env.rs). Any
 // difference from what it expects is an error.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'

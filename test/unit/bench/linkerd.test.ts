@@ -9,15 +9,17 @@ import { controllers } from '../../../bench/proxies/linkerd/controllers.ts'
 import { proxyEnvironment } from '../../../bench/proxies/linkerd/environment.ts'
 import { IdentityIssuer } from '../../../bench/proxies/linkerd/identity.ts'
 import { meshes } from '../../../bench/topology/mesh.ts'
-import { call, decode, encode } from '../../helpers/linkerd-proxy/grpc.ts'
+import { call, decode, encode, firstOf } from '../../helpers/linkerd-proxy/grpc.ts'
 import { discover, getCertificate, portsOf, Settings } from '../../helpers/linkerd-proxy/start.ts'
 
 const CERTIFY = '/io.linkerd.proxy.identity.Identity/Certify'
+const PROFILE = '/io.linkerd.proxy.destination.Destination/GetProfile'
 
 /** The stand-ins on a port of this host, and the variables of a proxy that uses them. */
 async function standIns(t: Test): Promise<{ port: number; environment: Record<string, string> }> {
   const issuer = new IdentityIssuer(t.testdir(), process.getuid?.() ?? 0)
-  const server = controllers(issuer)
+  const identity = issuer.create('client')
+  const server = controllers(issuer, new Map([['200.1.2.254', identity.name]]))
   const bind = promisify(server.bindAsync.bind(server))
   const port = await bind('127.0.0.1:0', ServerCredentials.createInsecure())
   t.teardown(() => server.forceShutdown())
@@ -26,7 +28,7 @@ async function standIns(t: Test): Promise<{ port: number; environment: Record<st
     pod: 'client',
     address: '10.244.1.10',
     applicationPort: 8080,
-    identity: issuer.create('client'),
+    identity,
     trustAnchors: issuer.trustAnchors,
     controllersPort: port,
   })
@@ -85,6 +87,29 @@ void test('calls for one message and for a stream are refused alike', async (t) 
     t.match(await call(port, `/io.linkerd.proxy.${path}`, []), { status }, path)
   }
 })
+
+void test('the identity of a meshed pod is told, and the call stays open', async (t) => {
+  const { port, environment } = await standIns(t)
+  const name = new Settings(environment).get('IDENTITY_LOCAL_NAME')
+  const { first, open } = await firstOf(port, PROFILE, [[2, '200.1.2.254:8080']])
+  t.ok(open)
+  const endpoint = fieldOf(first, 6)
+  const address = fieldOf(endpoint, 1)
+  t.equal(decode(address).get(2), 8080)
+  t.equal(decode(fieldOf(address, 1)).get(1), 200 * 2 ** 24 + 2 ** 16 + 2 * 2 ** 8 + 254)
+  t.equal(decode(endpoint).get(3), 1)
+  const tls = fieldOf(endpoint, 5)
+  for (const field of [1, 4]) t.equal(String(fieldOf(fieldOf(tls, field), 1)), name)
+  for (const other of ['200.1.2.25:8080', '200.1.2.254', 'web.shop.svc.cluster.local:80']) {
+    t.match(await call(port, PROFILE, [[2, other]]), { status: 3 }, other)
+  }
+})
+
+function fieldOf(message: Buffer, number: number): Buffer {
+  const value = decode(message).get(number)
+  if (Buffer.isBuffer(value)) return value
+  throw new Error(`there is no field ${number}`)
+}
 
 void test("only the proxy's user reads its key and token", async (t) => {
   const { environment } = await standIns(t)
@@ -170,10 +195,10 @@ void test("Linkerd's proxy brings its mesh, and has no Unix sockets", async (t) 
   t.same(planBench({ ...given, quick: true }).modes, ['iptables', 'meshaccel'])
   t.equal(planBench({ ...given, mesh: 'linkerd' }).mesh, 'linkerd')
   t.equal(planBench({ ...given, proxy: 'haproxy' }).mesh, 'istio')
+  t.same(planBench({ ...given, scenario: 'mtls' }).scenarios, ['mtls'])
   for (const wrong of [
     { mesh: 'istio' },
     { modes: 'iptables,unix' },
-    { scenario: 'mtls' },
     { redirect: 'nft' },
     { proxy: 'envoy', 'proxy-binary': './envoy' },
   ] as const) {
