@@ -164,7 +164,10 @@ async function measure(
     if (mode === 'naive' && cell.scenario === 'stream') return brokenByNaive(error)
     throw inContext(error, cell, mode, round)
   })
-  if (isMeshed(mode)) assertCrossed(place.rules, place.mesh, client, place.server)
+  if (isMeshed(mode)) {
+    assertCrossed(place.rules, place.mesh, client, place.server)
+    if (cell.scenario === 'mtls') place.sidecars.assertMutual?.(place.server)
+  }
   say(`round ${round}: ${describe(cell)}, ${mode}: ${speed(figures)}`)
   return { ...cell, mode, round, ...figures }
 

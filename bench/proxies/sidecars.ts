@@ -26,6 +26,8 @@ export interface Sidecars {
   launch(pod: Pod, hop: Hop): Launch
   /** Waits until a sidecar that listens can forward. Most can at once. */
   ready?(pod: Pod, child: Child, waiting: Waiting): Promise<void>
+  /** Throws if the server's sidecar has had no mutual TLS from the other one. Most cannot be configured to do without. */
+  assertMutual?(server: Pod): void
 }
 
 export function haproxySidecars(directory: string): Sidecars {

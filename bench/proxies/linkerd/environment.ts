@@ -1,8 +1,6 @@
 import type { Mesh } from '../../topology/mesh.ts'
+import { ADMIN_PORT } from './admin.ts'
 import type { Identity } from './identity.ts'
-
-/** The port of the proxy's own HTTP server. Linkerd's rules leave it alone. */
-export const ADMIN_PORT = 4191
 
 /** The settings of one proxy. */
 export interface ProxySetting {

@@ -1,12 +1,14 @@
+import { MeshaccelError } from '../../../src/lib/errors.ts'
 import { pollUntil } from '../../measure/polling.ts'
 import type { UndoStack } from '../../system/undo-stack.ts'
 import type { Mesh } from '../../topology/mesh.ts'
-import { inside, type PodNetwork } from '../../topology/network.ts'
+import type { PodNetwork } from '../../topology/network.ts'
 import { runnableBy } from '../executable.ts'
 import type { Sidecars } from '../sidecars.ts'
 import type { LinkerdBinary } from './binary.ts'
 import { controllers, type MeshedPods } from './controllers.ts'
-import { ADMIN_PORT, proxyEnvironment } from './environment.ts'
+import { isReady, mutualTlsIn, readMetrics } from './admin.ts'
+import { proxyEnvironment } from './environment.ts'
 import { type Identity, IdentityIssuer } from './identity.ts'
 import { serveInPods } from './serve-in-pods.ts'
 
@@ -66,18 +68,18 @@ export function linkerdSidecars(
         },
       )
     },
+    assertMutual: (server) => {
+      if (mutualTlsIn(readMetrics(server), applicationPort)) return
+      throw new MeshaccelError("the server's proxy counts no connection with a client's identity", {
+        code: 'NO_MUTUAL_TLS',
+        operation: 'encrypt between the two proxies',
+        hint: 'Measure this version of the proxy by `--scenario keepalive`.',
+      })
+    },
   }
 }
 
 function known<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the pod has no stand-ins')
   return value
-}
-
-/** Whether the proxy has its certificate. It listens before, but forwards nothing. */
-function isReady({ netns }: PodNetwork): boolean {
-  const request = `GET /ready HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n`
-  const script = `exec 3<>/dev/tcp/127.0.0.1/${ADMIN_PORT} && printf '${request}' >&3 && read -rt 2 line <&3 && echo "$line"`
-  const answer = inside(netns, 'bash', '-c', `(${script}) 2>/dev/null || true`)
-  return answer.startsWith('HTTP/1.1 200')
 }

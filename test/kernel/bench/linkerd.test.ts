@@ -25,8 +25,8 @@ const given: BenchArguments = {
   quick: true,
 }
 
-const bench = async (binary: string): Promise<Report> =>
-  runBench(planBench({ ...given, 'proxy-binary': binary }), {
+const bench = async (binary: string, scenario = 'keepalive'): Promise<Report> =>
+  runBench(planBench({ ...given, 'proxy-binary': binary, scenario }), {
     signal: new AbortController().signal,
     say: () => undefined,
   })
@@ -35,9 +35,8 @@ function check(t: Test, { proxy, mesh, runs, software }: Report): void {
   t.equal(proxy, 'linkerd2-proxy')
   t.equal(mesh, 'linkerd')
   t.match(software['linkerd2-proxy'], /./)
-  t.same(runs.map(({ mode }) => mode).toSorted(), ['iptables', 'meshaccel'])
-  for (const { mode, qps, errors, redirectedShare } of runs) {
-    t.ok((qps ?? 0) > 0, `${mode}: ${qps} requests/s`)
+  for (const { scenario, mode, qps, errors, redirectedShare } of runs) {
+    t.ok((qps ?? 0) > 0, `${scenario}, ${mode}: ${qps} requests/s`)
     t.equal(errors, 0)
     t.equal((redirectedShare ?? 0) > 0, mode === 'meshaccel', `${mode}: ${redirectedShare}`)
   }
@@ -51,6 +50,7 @@ void test("a proxy that starts as Linkerd's does is measured", async (t) => {
   const binary = buildLinkerdProxy(directory, meshes.linkerd.proxyUid)
   const report = await bench(binary)
   check(t, report)
+  t.same(report.runs.map(({ mode }) => mode).toSorted(), ['iptables', 'meshaccel'])
   t.equal(report.software['linkerd2-proxy'], '0.0.0-test')
 })
 
@@ -58,5 +58,8 @@ const real = process.env['MESHACCEL_LINKERD_PROXY']
 const skip = real ? false : 'MESHACCEL_LINKERD_PROXY names no linkerd2-proxy'
 
 void test("Linkerd's own proxy is measured", { skip }, async (t) => {
-  if (real !== undefined && requireRoot(t)) check(t, await bench(real))
+  if (real === undefined || !requireRoot(t)) return
+  const report = await bench(real, 'keepalive,mtls')
+  check(t, report)
+  t.equal(report.runs.length, 4)
 })

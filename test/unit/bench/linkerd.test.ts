@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { type Test, test } from 'tap'
 import { planBench } from '../../../bench/plan.ts'
+import { mutualTlsIn } from '../../../bench/proxies/linkerd/admin.ts'
 import { findLinkerd } from '../../../bench/proxies/linkerd/binary.ts'
 import { controllers } from '../../../bench/proxies/linkerd/controllers.ts'
 import { proxyEnvironment } from '../../../bench/proxies/linkerd/environment.ts'
@@ -110,6 +111,23 @@ function fieldOf(message: Buffer, number: number): Buffer {
   if (Buffer.isBuffer(value)) return value
   throw new Error(`there is no field ${number}`)
 }
+
+void test('a proxy counts its connections with mutual TLS', async (t) => {
+  const line = (labels: string, count: number): string => `tcp_open_total{${labels}} ${count}\n`
+  const server = 'direction="inbound",peer="src",target_ip="10.244.1.20",target_port="8080"'
+  const mutual = `${server},tls="true",client_id="client.bench"`
+  t.ok(mutualTlsIn(`# HELP tcp_open_total\n${line(mutual, 4)}`, 8080))
+  for (const other of [
+    line(mutual, 0),
+    line(`${server},tls="no_identity",no_tls_reason="no_tls_from_remote"`, 4),
+    line(mutual.replace('8080', '4191'), 4),
+    line(mutual.replace('src', 'dst'), 4),
+    line(mutual.replace('inbound', 'outbound'), 4),
+    '',
+  ]) {
+    t.notOk(mutualTlsIn(other, 8080), other)
+  }
+})
 
 void test("only the proxy's user reads its key and token", async (t) => {
   const { environment } = await standIns(t)
