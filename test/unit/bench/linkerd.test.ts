@@ -112,17 +112,18 @@ function fieldOf(message: Buffer, number: number): Buffer {
   throw new Error(`there is no field ${number}`)
 }
 
+const opened = (labels: string, count: number): string => `tcp_open_total{${labels}} ${count}\n`
+
 void test('a proxy counts its connections with mutual TLS', async (t) => {
-  const line = (labels: string, count: number): string => `tcp_open_total{${labels}} ${count}\n`
   const server = 'direction="inbound",peer="src",target_ip="10.244.1.20",target_port="8080"'
   const mutual = `${server},tls="true",client_id="client.bench"`
-  t.ok(mutualTlsIn(`# HELP tcp_open_total\n${line(mutual, 4)}`, 8080))
+  t.ok(mutualTlsIn(`# HELP tcp_open_total\n${opened(mutual, 4)}`, 8080))
   for (const other of [
-    line(mutual, 0),
-    line(`${server},tls="no_identity",no_tls_reason="no_tls_from_remote"`, 4),
-    line(mutual.replace('8080', '4191'), 4),
-    line(mutual.replace('src', 'dst'), 4),
-    line(mutual.replace('inbound', 'outbound'), 4),
+    opened(mutual, 0),
+    opened(`${server},tls="no_identity",no_tls_reason="no_tls_from_remote"`, 4),
+    opened(mutual.replace('8080', '4191'), 4),
+    opened(mutual.replace('src', 'dst'), 4),
+    opened(mutual.replace('inbound', 'outbound'), 4),
     '',
   ]) {
     t.notOk(mutualTlsIn(other, 8080), other)
