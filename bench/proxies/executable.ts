@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, constants, copyFileSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, statSync } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
 import { systemCommand } from '../system/system-command.ts'
 
@@ -22,7 +22,8 @@ export function runnableBy(uid: number, path: string, directory: string): string
   if (canRun(uid, path)) return path
   // The binary may be in a home directory that other users cannot enter.
   const copy = join(directory, basename(path))
-  copyFileSync(path, copy)
+  // Another sidecar may already run the copy, and then it cannot be written.
+  if (!existsSync(copy)) copyFileSync(path, copy)
   chmodSync(copy, 0o755)
   return copy
 }

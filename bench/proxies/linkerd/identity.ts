@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isExplained, MeshaccelError } from '../../../src/lib/errors.ts'
 import { systemCommand } from '../../system/system-command.ts'
@@ -24,11 +24,11 @@ export class IdentityIssuer {
   readonly #authority: Authority
   readonly #tokens = new Map<string, Buffer>()
 
-  /** Creates the authority in a directory of its own. Proxies run as the user `uid`. */
+  /** Creates the authority in a new directory below `directory`. Proxies run as the user `uid`. */
   constructor(directory: string, uid: number) {
-    this.#directory = join(directory, 'identity')
+    this.#directory = mkdtempSync(join(directory, 'identity-'))
     this.#uid = uid
-    mkdirSync(this.#directory)
+    chmodSync(this.#directory, 0o755)
     this.#authority = createAuthority(this.#directory)
     this.trustAnchors = readFileSync(this.#authority.certificate, 'utf8')
   }
