@@ -12,11 +12,14 @@ import { twoNodes } from './modes/two-nodes.ts'
 import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './options.ts'
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
+import { findLinkerd } from './proxies/linkerd/binary.ts'
+import { linkerdSidecars } from './proxies/linkerd/sidecars.ts'
 import { writePayloads } from './proxies/nginx.ts'
+import { envoySidecars, haproxySidecars, type Sidecars } from './proxies/sidecars.ts'
 import type { Waiting } from './measure/polling.ts'
 import type { Report, Run } from './report.ts'
 import { runRounds } from './measure/rounds.ts'
-import { isMeshed, type Place, startStack } from './stack.ts'
+import { APPLICATION_PORT, isMeshed, type Place, startStack } from './stack.ts'
 import { meshes } from './topology/mesh.ts'
 import { createNetwork } from './topology/network.ts'
 import type { Redirect } from './topology/rules/redirect.ts'
@@ -61,6 +64,9 @@ export async function runBench(
 
 async function inScene(options: BenchOptions, environment: BenchEnvironment): Promise<Report> {
   const { say } = environment
+  const { proxy } = options
+  // Before anything is set up, because only the user can get the binary.
+  const linkerd = proxy === 'linkerd' ? findLinkerd(options.proxyBinary) : undefined
   const startedAt = new Date().toISOString()
   using stack = new UndoStack(say)
   // Concurrent runs must not share namespaces, cgroup or pins.
@@ -74,17 +80,14 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
   const cells = cellsOf(options)
   writePayloads(directory, options.payloads)
   const mesh = meshes[options.mesh]
+  const sidecars = await startSidecars()
   const place: Shared = {
     directory,
     client: { ...network.client, cgroup: cgroup.node },
     server: { ...network.server, cgroup: cgroup.node },
     remote: { ...network.remote, cgroup: cgroup.elsewhere },
     mesh,
-    proxy: options.proxy,
-    envoy:
-      options.proxy === 'envoy'
-        ? await envoyBinary(stack, directory, mesh.proxyUid, environment)
-        : undefined,
+    sidecars,
     certificates: options.scenarios.includes('mtls')
       ? createCertificates(directory, ['client', 'server'])
       : new Map(),
@@ -101,13 +104,24 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
   return {
     startedAt,
     host: describeHost(congestionControl),
-    software: describeSoftware(options.proxy, place.envoy),
+    software: describeSoftware(sidecars),
     pace: options.pace,
-    proxy: options.proxy,
+    proxy: sidecars.software,
     mesh: options.mesh,
     runs,
     comparisons: compare(runs),
     repeatedRounds,
+  }
+
+  async function startSidecars(): Promise<Sidecars> {
+    if (linkerd) {
+      const pods = Object.values(network)
+      const applicationPort = APPLICATION_PORT
+      return linkerdSidecars(stack, linkerd, { directory, mesh, pods, applicationPort })
+    }
+    if (proxy === 'haproxy') return haproxySidecars(directory)
+    const binary = await envoyBinary(stack, directory, mesh.proxyUid, environment)
+    return envoySidecars(directory, binary)
   }
 }
 
@@ -150,7 +164,10 @@ async function measure(
     if (mode === 'naive' && cell.scenario === 'stream') return brokenByNaive(error)
     throw inContext(error, cell, mode, round)
   })
-  if (isMeshed(mode)) assertCrossed(place.rules, place.mesh, client, place.server)
+  if (isMeshed(mode)) {
+    assertCrossed(place.rules, place.mesh, client, place.server)
+    if (cell.scenario === 'mtls') place.sidecars.assertMutual?.(place.server)
+  }
   say(`round ${round}: ${describe(cell)}, ${mode}: ${speed(figures)}`)
   return { ...cell, mode, round, ...figures }
 

@@ -4,7 +4,7 @@ import type { Redirect } from './topology/rules/redirect.ts'
 
 export const scenarios = ['keepalive', 'close', 'mtls', 'stream', 'remote'] as const
 export const modes = ['iptables', 'meshaccel', 'observed', 'naive', 'unix', 'direct'] as const
-export const proxies = ['haproxy', 'envoy'] as const
+export const proxies = ['haproxy', 'envoy', 'linkerd'] as const
 /** The features that mode `observed` enables in addition to the agent's counters. */
 export const observations = ['nothing', 'measure', 'trace', 'otlp'] as const
 
@@ -16,6 +16,8 @@ export type Observation = (typeof observations)[number]
 /** The settings of a comparison. */
 export interface BenchOptions {
   readonly proxy: Proxy
+  /** The path of the proxy's binary, if it is not on the PATH. */
+  readonly proxyBinary?: string
   readonly mesh: MeshName
   /** The tools that write the rules. */
   readonly redirects: readonly Redirect[]

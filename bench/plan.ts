@@ -1,6 +1,7 @@
 import type { KubernetesOptions } from './kubernetes/bench.ts'
 import {
   type BenchOptions,
+  type Mode,
   modes,
   observations,
   parseSize,
@@ -23,7 +24,8 @@ const MAX_CONNECTIONS = 1024
 /** The command line as entered: lists are separated by commas, `duration` is in seconds. */
 export interface BenchArguments {
   readonly proxy: Proxy
-  readonly mesh: MeshName
+  readonly 'proxy-binary': string | undefined
+  readonly mesh: MeshName | undefined
   readonly redirect: string | undefined
   readonly scenario: string
   readonly modes: string | undefined
@@ -50,8 +52,8 @@ export class PlanError extends Error {
 
 /** Derives the plan of `--kubernetes`. */
 export function planKubernetes(given: BenchArguments & KubernetesArguments): KubernetesOptions {
-  const { mesh, image, node, revision, quick } = given
-  for (const option of ['proxy', 'redirect', 'modes', 'observe', 'rate'] as const) {
+  const { mesh = 'istio', image, node, revision, quick } = given
+  for (const option of ['proxy', 'proxy-binary', 'redirect', 'modes', 'observe', 'rate'] as const) {
     const value = given[option]
     if (value !== undefined && value !== 'haproxy') {
       throw new PlanError(`--${option} is for this machine; with --kubernetes the cluster decides`)
@@ -80,10 +82,11 @@ export function planBench(
   given: BenchArguments,
   usual: () => Redirect = usualRedirect,
 ): BenchOptions {
-  const { quick, proxy, mesh } = given
+  const { quick, proxy, 'proxy-binary': binary } = given
+  const mesh = meshOf(given)
   const wanted = names('--scenario', given.scenario, scenarios)
-  if (wanted.includes('mtls') && proxy !== 'envoy') {
-    throw new PlanError('--scenario mtls needs --proxy envoy')
+  if (wanted.includes('mtls') && proxy === 'haproxy') {
+    throw new PlanError('--scenario mtls needs --proxy envoy or linkerd')
   }
   const ways =
     given.redirect === undefined ? [usual()] : names('--redirect', given.redirect, redirects)
@@ -108,15 +111,13 @@ export function planBench(
   if (wanted.includes('stream') && streamSizes.some((size) => size > MAX_WRITE || size === 0)) {
     throw new PlanError(`--payload of a stream is the size of a write: 1 to ${MAX_WRITE} bytes`)
   }
-  const quickModes = 'iptables,meshaccel,unix'
-  // The cost of observing is measured only on request.
-  const allModes = modes.filter((mode) => mode !== 'observed')
   return {
     proxy,
+    ...(binary === undefined ? {} : { proxyBinary: binary }),
     mesh,
     redirects: ways,
     scenarios: wanted,
-    modes: names('--modes', given.modes ?? (quick ? quickModes : allModes.join()), modes),
+    modes: modesOf(given),
     observations: names('--observe', given.observe ?? 'measure,trace,otlp', observations),
     connections: list(
       '--connections',
@@ -130,6 +131,29 @@ export function planBench(
     ...(rate === undefined ? {} : { rate }),
     ...(quick ? { budgetMs: QUICK_BUDGET_MS } : {}),
   }
+}
+
+/** The mesh whose rules are set up. Linkerd's proxy works with those of Linkerd only. */
+function meshOf({ proxy, 'proxy-binary': binary, mesh }: BenchArguments): MeshName {
+  if (binary !== undefined && proxy !== 'linkerd') {
+    throw new PlanError('--proxy-binary is for --proxy linkerd')
+  }
+  if (proxy !== 'linkerd') return mesh ?? 'istio'
+  if (mesh === 'istio') throw new PlanError('--proxy linkerd needs --mesh linkerd')
+  return 'linkerd'
+}
+
+function modesOf({ modes: wanted, proxy, quick }: BenchArguments): readonly Mode[] {
+  if (wanted !== undefined) {
+    const found = names('--modes', wanted, modes)
+    if (proxy !== 'linkerd' || !found.includes('unix')) return found
+    throw new PlanError("--modes unix: Linkerd's proxy does not listen on Unix sockets")
+  }
+  const usual: readonly Mode[] = quick
+    ? ['iptables', 'meshaccel', 'unix']
+    : // The cost of observing is measured only on request.
+      modes.filter((mode) => mode !== 'observed')
+  return usual.filter((mode) => mode !== 'unix' || proxy !== 'linkerd')
 }
 
 function roundsOf({ rounds = 3 }: BenchArguments): number {

@@ -1,8 +1,9 @@
 import type { Host, Software } from './measure/host.ts'
 import type { Figures } from './measure/measured-run.ts'
-import type { Cell, Mode, Proxy } from './options.ts'
+import type { Cell, Mode } from './options.ts'
 import type { Pace } from './measure/pace.ts'
 import type { Spread } from './measure/statistics.ts'
+import type { ProxySoftware } from './proxies/sidecars.ts'
 import type { MeshName } from './topology/mesh.ts'
 
 /** One measured run. */
@@ -33,7 +34,7 @@ export interface Report {
   readonly host: Host
   readonly software: Software
   readonly pace: Pace
-  readonly proxy: Proxy | 'linkerd2-proxy'
+  readonly proxy: ProxySoftware
   readonly mesh: MeshName
   /** Set for a comparison inside a cluster: the node of all its pods. */
   readonly kubernetes?: { readonly node: string }

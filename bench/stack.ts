@@ -1,19 +1,18 @@
-import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Endpoint } from './system/endpoint.ts'
 import { startReceiver } from './load/stream.ts'
-import type { Mode, Proxy, Scenario } from './options.ts'
-import { envoyConfig } from './proxies/envoy.ts'
-import { haproxyConfig } from './proxies/haproxy.ts'
+import type { Mode, Scenario } from './options.ts'
 import type { Certificates, Hop } from './proxies/hop.ts'
 import { startApplication } from './proxies/nginx.ts'
+import type { Sidecars } from './proxies/sidecars.ts'
 import type { Mesh } from './topology/mesh.ts'
 import type { RuleSet } from './topology/rules/redirect.ts'
 import { listening, type Pod, startInPod } from './topology/pod.ts'
 import type { Waiting } from './measure/polling.ts'
 import type { UndoStack } from './system/undo-stack.ts'
 
-const APPLICATION_PORT = 8080
+export const APPLICATION_PORT = 8080
 
 /** The parts that all of a run shares. */
 export interface Place {
@@ -22,9 +21,7 @@ export interface Place {
   readonly server: Pod
   readonly mesh: Mesh
   readonly rules: RuleSet
-  readonly proxy: Proxy
-  /** Envoy's binary, if Envoy is the proxy. */
-  readonly envoy: string | undefined
+  readonly sidecars: Sidecars
   readonly certificates: ReadonlyMap<string, Certificates>
 }
 
@@ -102,23 +99,15 @@ async function startSidecar(
   hop: Hop,
   waiting: Waiting,
 ): Promise<void> {
-  const { directory, mesh, envoy } = place
-  const config = join(directory, `${hop.direction}.${envoy === undefined ? 'cfg' : 'json'}`)
-  writeFileSync(config, envoy === undefined ? haproxyConfig(hop) : envoyConfig(hop))
-  const command =
-    envoy === undefined ? ['haproxy', '-db', '-f', config] : envoyCommand(envoy, config, hop)
+  const { mesh, sidecars } = place
+  const { command, env } = sidecars.launch(pod, hop)
   const name = `the ${hop.direction} sidecar`
   const child = await startInPod(stack, pod, name, command, {
     uid: mesh.proxyUid,
     // IP_TRANSPARENT needs it. A sidecar has it if its mesh uses TPROXY.
     capabilities: hop.transparent ? ['net_admin'] : [],
+    ...(env ? { env } : {}),
   })
   await listening(pod, child, hop.listen, waiting)
-}
-
-function envoyCommand(envoy: string, config: string, { direction }: Hop): string[] {
-  // Two Envoys with the same base id refuse to run together.
-  const baseId = (process.pid % 16384) * 2 + (direction === 'outbound' ? 0 : 1)
-  const alone = ['--concurrency', '1', '--disable-hot-restart', '--base-id', String(baseId)]
-  return [envoy, '--config-path', config, ...alone, '--log-level', 'error']
+  await sidecars.ready?.(pod, child, waiting)
 }

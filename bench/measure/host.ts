@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package.ts'
-import type { Proxy } from '../options.ts'
 import { systemCommand } from '../system/system-command.ts'
 
 /** The machine of the measurement. */
@@ -30,19 +29,19 @@ export function describeHost(congestionControl: string): Host {
   }
 }
 
-export function describeSoftware(proxy: Proxy, envoy: string | undefined): Software {
+export function describeSoftware(proxy: { software: string; version: string }): Software {
   const { version }: { version: string } = JSON.parse(read(join(packageRoot, 'package.json')))
   return {
     meshaccel: version,
-    [proxy]: envoy === undefined ? said('haproxy', '-v') : said(envoy, '--version'),
-    nginx: said('nginx', '-v'),
-    h2load: said('h2load', '--version'),
+    [proxy.software]: proxy.version,
+    nginx: versionOf('nginx', '-v'),
+    h2load: versionOf('h2load', '--version'),
     node: process.version.slice(1),
   }
 }
 
 /** The version number from a program's output on either stream. */
-function said(program: string, option: string): string {
+export function versionOf(program: string, option: string): string {
   const output = systemCommand('bash', ['-c', '"$0" "$1" 2>&1', program, option])
   return /\d+\.\d+[\w.+~-]*/.exec(output)?.[0] ?? 'unknown'
 }

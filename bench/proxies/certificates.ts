@@ -3,6 +3,26 @@ import { join } from 'node:path'
 import { systemCommand } from '../system/system-command.ts'
 import type { Certificates } from './hop.ts'
 
+/** Paths of PEM files of a certificate authority. */
+export interface Authority {
+  readonly certificate: string
+  readonly key: string
+}
+
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+
+/** Creates an authority in the directory, valid for a day. */
+export function createAuthority(directory: string): Authority {
+  const authority = {
+    certificate: join(directory, 'authority.crt'),
+    key: join(directory, 'authority.key'),
+  }
+  const root = ['-x509', '-days', '1', '-subj', '/CN=authority']
+  const output = ['-keyout', authority.key, '-out', authority.certificate]
+  systemCommand('openssl', ['req', ...newKey, ...root, ...output])
+  return authority
+}
+
 /**
  * Creates an authority and one certificate per sidecar, valid for a day. The proxies must be able to read the files.
  */
@@ -13,11 +33,7 @@ export function createCertificates(
   const folder = join(directory, 'certificates')
   mkdirSync(folder)
   const path = (name: string, suffix: string): string => join(folder, `${name}.${suffix}`)
-  const authority = path('authority', 'crt')
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const authorityKey = path('authority', 'key')
-  const root = ['-x509', '-days', '1', '-subj', '/CN=authority']
-  systemCommand('openssl', ['req', ...newKey, ...root, '-keyout', authorityKey, '-out', authority])
+  const { certificate: authority, key: authorityKey } = createAuthority(folder)
   return new Map(
     names.map((name) => {
       const files = { authority, certificate: path(name, 'crt'), key: path(name, 'key') }

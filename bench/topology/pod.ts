@@ -11,11 +11,13 @@ export interface Pod extends PodNetwork {
   readonly cgroup: string
 }
 
-/** The user and capabilities of a process. */
+/** The user, capabilities and variables of a process. */
 interface Identity {
   readonly uid: number
   /** Additional capabilities, in setpriv's names. */
   readonly capabilities?: readonly string[]
+  /** Variables besides those of the bench. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts a process in a pod, as root or as the mesh's proxy user. */
@@ -24,7 +26,7 @@ export async function startInPod(
   pod: Pod,
   name: string,
   command: readonly string[],
-  { uid, capabilities = [] }: Identity = { uid: 0 },
+  { uid, capabilities = [], env = {} }: Identity = { uid: 0 },
 ): Promise<Child> {
   // - The proxy's user may not enter the directory that the bench was started in, such as root's home.
   // - A socket belongs to the cgroup in which its process created it, so the process moves before it starts.
@@ -40,7 +42,8 @@ export async function startInPod(
     '--',
   ]
   const called = `${name} in the ${pod.name} pod`
-  return Child.start(stack, called, ['bash', '-c', script, ...place, ...command])
+  const all = ['bash', '-c', script, ...place, ...command]
+  return Child.start(stack, called, all, { ...process.env, ...env })
 }
 
 /** Waits until the process listens at the endpoint. */

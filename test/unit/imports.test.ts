@@ -147,8 +147,19 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'bench/',
   ],
   // The container runtime also uses gRPC.
-  '@grpc/grpc-js': ['src/api/', 'src/compile/', 'src/sources/netns/cri.ts'],
-  '@grpc/proto-loader': ['src/api/', 'src/compile/', 'src/sources/netns/cri.ts'],
+  // The stand-ins of Linkerd's controllers in the bench also speak gRPC.
+  '@grpc/grpc-js': [
+    'src/api/',
+    'src/compile/',
+    'src/sources/netns/cri.ts',
+    'bench/proxies/linkerd/',
+  ],
+  '@grpc/proto-loader': [
+    'src/api/',
+    'src/compile/',
+    'src/sources/netns/cri.ts',
+    'bench/proxies/linkerd/',
+  ],
   'grpc-health-check': ['src/api/', 'src/compile/'],
   'prom-client': ['src/api/'],
   // @kubernetes/client-node, bundled by scripts/build.sh.

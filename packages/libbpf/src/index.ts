@@ -92,4 +92,4 @@ export {
 export { inspectPin, unpin } from './pin.ts'
 export { Program, type SockmapMode, type UprobeOptions } from './program.ts'
 export { RingBuffer } from './ring-buffer.ts'
-export { type EdgeWatch, MPTCP, TcpSocket } from './tcp-socket.ts'
+export { type EdgeWatch, listenOnLoopback, MPTCP, TcpSocket } from './tcp-socket.ts'

@@ -90,13 +90,7 @@ export class TcpSocket extends Handle {
   /** Two connected ends. The listener may speak another protocol, such as MPTCP. */
   static pair(listenerProtocol = 0): { readonly client: TcpSocket; readonly server: TcpSocket } {
     using listener = open('listener', listenerProtocol)
-    checkLibc('bind', () => ffi.bind(listener.number, loopback(0), SOCKADDR_SIZE))
-    checkLibc('listen', () => ffi.listen(listener.number, 1))
-    const address = new Uint8Array(SOCKADDR_SIZE)
-    checkLibc('look up the port', () =>
-      ffi.getsockname(listener.number, address, Uint32Array.of(SOCKADDR_SIZE)),
-    )
-    const port = new DataView(address.buffer).getUint16(2)
+    const port = listen(listener, 1)
     const client = open('client', 0)
     try {
       const failed = ffi.connect(client.number, loopback(port), SOCKADDR_SIZE) < 0
@@ -218,4 +212,30 @@ function open(what: string, protocol: number): Fd {
     ),
     what,
   )
+}
+
+/** Binds the socket to a free port of 127.0.0.1 and listens there. Returns the port. */
+function listen(listener: Fd, backlog: number): number {
+  checkLibc('bind', () => ffi.bind(listener.number, loopback(0), SOCKADDR_SIZE))
+  checkLibc('listen', () => ffi.listen(listener.number, backlog))
+  const address = new Uint8Array(SOCKADDR_SIZE)
+  checkLibc('look up the port', () =>
+    ffi.getsockname(listener.number, address, Uint32Array.of(SOCKADDR_SIZE)),
+  )
+  return new DataView(address.buffer).getUint16(2)
+}
+
+/**
+ * A listening socket on a free port of 127.0.0.1, in the calling thread's network namespace. The caller owns the
+ * descriptor. `net.Server.listen({ fd })` takes it over.
+ */
+export function listenOnLoopback(backlog = 128): { readonly fd: number; readonly port: number } {
+  const listener = open('listener', 0)
+  try {
+    // The handle is not disposed: its descriptor is the caller's now.
+    return { fd: listener.number, port: listen(listener, backlog) }
+  } catch (error) {
+    listener[Symbol.dispose]()
+    throw error
+  }
 }

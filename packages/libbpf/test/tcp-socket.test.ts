@@ -1,5 +1,7 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import tap from 'tap'
-import { TcpSocket } from '../src/index.ts'
+import { listenOnLoopback, TcpSocket } from '../src/index.ts'
 
 void tap.test('an edge is reported once', async (t) => {
   const pair = TcpSocket.pair()
@@ -14,4 +16,16 @@ void tap.test('an edge is reported once', async (t) => {
   client.send(Uint8Array.of(2))
   server.awaitReadable()
   t.same([...server.receiveAll(2)], [1, 2])
+})
+
+void tap.test('a server of Node takes over a listening socket', async (t) => {
+  const { fd, port } = listenOnLoopback()
+  const server = createServer((socket) => socket.end('hello'))
+  server.listen({ fd })
+  await once(server, 'listening')
+  const [data] = await once(connect(port, '127.0.0.1').setEncoding('utf8'), 'data')
+  t.equal(data, 'hello')
+  server.close()
+  await once(server, 'close')
+  t.notOk(server.listening)
 })

@@ -51,10 +51,15 @@ const command: CommandModule<object, Args> = {
           describe: 'The sidecars; Envoy is installed at its first use',
           requiresArg: true,
         },
+        'proxy-binary': {
+          type: 'string',
+          describe: 'With --proxy linkerd: your linkerd2-proxy [default: the one on the PATH]',
+          requiresArg: true,
+        },
         mesh: {
           choices: ['istio', 'linkerd'] as const,
-          default: 'istio' as const,
-          describe: 'Whose rules lead the traffic through the sidecars',
+          describe:
+            'Whose rules lead the traffic through the sidecars [default: istio; with --proxy linkerd: linkerd]',
           requiresArg: true,
         },
         redirect: {
@@ -146,6 +151,7 @@ const command: CommandModule<object, Args> = {
         examples: [
           ['bench --quick', 'an impression within a minute'],
           ['bench --connections 1,16,64 --payload 81,64KiB', 'a sweep'],
+          ['bench --proxy linkerd --proxy-binary ./linkerd2-proxy', "Linkerd's own proxy"],
           ['bench --scenario stream --report report.html', 'bulk data, with a report to hand on'],
         ],
         exit: '0 every response was right, 1 some were wrong or the bench could not run, 2 invalid command line',
@@ -184,6 +190,7 @@ function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): 
       'h2load',
       ...(usesBpf ? ['bpftool'] : []),
       ...(proxy === 'haproxy' ? [proxy] : []),
+      ...(proxy === 'linkerd' ? ['openssl'] : []),
     ],
     iptables: ways.some((way) => way !== 'nft'),
   }

@@ -14,6 +14,7 @@ import { requireRoot } from '../../helpers/requirements.ts'
 
 const given: BenchArguments = {
   proxy: 'haproxy',
+  'proxy-binary': undefined,
   mesh: 'istio',
   redirect: undefined,
   scenario: 'keepalive',

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { runH2load } from '../../../bench/load/h2load.ts'
 import { writePayloads } from '../../../bench/proxies/nginx.ts'
+import { haproxySidecars } from '../../../bench/proxies/sidecars.ts'
 import { isMeshed, type Place, startStack } from '../../../bench/stack.ts'
 import { meshes, type MeshName } from '../../../bench/topology/mesh.ts'
 import { createNetwork, inside } from '../../../bench/topology/network.ts'
@@ -36,8 +37,7 @@ function makePlace(stack: UndoStack, meshName: MeshName, redirect: Redirect): Pl
     server: { ...server, cgroup },
     mesh,
     rules: ruleSet(mesh, redirect),
-    proxy: 'haproxy',
-    envoy: undefined,
+    sidecars: haproxySidecars(directory),
     certificates: new Map(),
   }
 }

@@ -172,6 +172,7 @@ void test('options of this machine make no sense in a cluster', (t) => {
     mesh: 'istio',
     redirect: undefined,
     scenario: 'keepalive',
+    'proxy-binary': undefined,
     modes: undefined,
     observe: undefined,
     connections: undefined,
@@ -187,6 +188,7 @@ void test('options of this machine make no sense in a cluster', (t) => {
   t.match(planKubernetes(given), { connections: [1, 16], payloads: [81, 65536], rounds: 3 })
   for (const wrong of [
     { proxy: 'envoy' },
+    { 'proxy-binary': 'linkerd2-proxy' },
     { redirect: 'nft' },
     { modes: 'naive' },
     { observe: 'trace' },

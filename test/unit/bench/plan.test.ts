@@ -4,6 +4,7 @@ import { type BenchArguments, planBench } from '../../../bench/plan.ts'
 
 const given: BenchArguments = {
   proxy: 'haproxy',
+  'proxy-binary': undefined,
   mesh: 'istio',
   redirect: 'iptables-nft',
   scenario: 'keepalive',
