@@ -2,42 +2,40 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isExplained, MeshaccelError } from '../src/lib/errors.ts'
-import { compare } from './comparisons.ts'
+import type { Progress } from '../src/lib/progress.ts'
+import { askedRatios, compare } from './comparisons.ts'
 import { describeHost, describeSoftware } from './measure/host.ts'
 import { type Figures, measureRequests, measureStream } from './measure/measured-run.ts'
-import type { Accelerator } from './modes/accelerator.ts'
-import { startAgent } from './modes/agent.ts'
-import { attachNaive } from './modes/naive.ts'
-import { twoNodes } from './modes/two-nodes.ts'
-import { type BenchOptions, type Cell, cellsOf, formatSize, type Mode } from './options.ts'
+import type { Waiting } from './measure/polling.ts'
+import { endOf, type Rounds, runRounds } from './measure/rounds.ts'
+import { arePrecise } from './measure/stopping.ts'
+import { type Lane, openLanes } from './modes/lane.ts'
+import { type BenchOptions, type Cell, cellsOf, describeCell } from './options.ts'
+import { beginning, progressOf } from './progress.ts'
 import { createCertificates } from './proxies/certificates.ts'
 import { envoyBinary } from './proxies/envoy-binary.ts'
 import { writePayloads } from './proxies/nginx.ts'
-import type { Waiting } from './measure/polling.ts'
 import type { Report, Run } from './report.ts'
-import { runRounds } from './measure/rounds.ts'
 import { isMeshed, type Place, startStack } from './stack.ts'
+import { UndoStack } from './system/undo-stack.ts'
 import { meshes } from './topology/mesh.ts'
-import { createNetwork } from './topology/network.ts'
 import type { Redirect } from './topology/rules/redirect.ts'
 import { assertCrossed, ruleSet } from './topology/rules/rule-set.ts'
-import type { Pod } from './topology/pod.ts'
-import { createScratchCgroup, type ScratchCgroup } from './topology/scratch-cgroup.ts'
-import { tunePods } from './topology/sysctls.ts'
-import { UndoStack } from './system/undo-stack.ts'
 
-export type BenchEnvironment = Waiting
-
-/** The parts that all runs share. The rules differ from cell to cell. */
-interface Shared extends Omit<Place, 'rules'> {
-  /** A server on another node. */
-  readonly remote: Pod
+export interface BenchEnvironment extends Waiting {
+  readonly progress?: Pick<Progress, 'show' | 'done'>
 }
+
+/** The end of a run, the removal of the pods and the report take less. Agents and namespaces take the most of it. */
+const CLEAN_UP_MS = 7_000
+
+/** The parts that all runs share. The pods and the rules differ. */
+type Shared = Omit<Place, 'rules' | 'client' | 'server'>
 
 interface Scene {
   readonly runName: string
-  readonly place: Shared
-  readonly cgroup: ScratchCgroup
+  readonly shared: Shared
+  readonly stack: UndoStack
   readonly environment: BenchEnvironment
 }
 
@@ -62,23 +60,17 @@ export async function runBench(
 async function inScene(options: BenchOptions, environment: BenchEnvironment): Promise<Report> {
   const { say } = environment
   const startedAt = new Date().toISOString()
+  const begin = performance.now()
   using stack = new UndoStack(say)
   // Concurrent runs must not share namespaces, cgroup or pins.
   const runName = `meshbench-${process.pid}`
   const directory = mkdtempSync(join(tmpdir(), `${runName}-`))
   stack.defer(`remove ${directory}`, () => rmSync(directory, { recursive: true, force: true }))
   chmodSync(directory, 0o755)
-  const cgroup = createScratchCgroup(stack, runName)
-  const network = createNetwork(stack, runName)
-  const congestionControl = tunePods(stack, Object.values(network))
-  const cells = cellsOf(options)
   writePayloads(directory, options.payloads)
   const mesh = meshes[options.mesh]
-  const place: Shared = {
+  const shared: Shared = {
     directory,
-    client: { ...network.client, cgroup: cgroup.node },
-    server: { ...network.server, cgroup: cgroup.node },
-    remote: { ...network.remote, cgroup: cgroup.elsewhere },
     mesh,
     proxy: options.proxy,
     envoy:
@@ -89,60 +81,91 @@ async function inScene(options: BenchOptions, environment: BenchEnvironment): Pr
       ? createCertificates(directory, ['client', 'server'])
       : new Map(),
   }
-  const scene: Scene = { runName, place, cgroup, environment }
-  const { runs, repeatedRounds } = await runRounds({
-    cells,
-    modes: options.modes,
-    rounds: options.rounds,
-    ...(options.budgetMs === undefined ? {} : { budgetMs: options.budgetMs }),
-    say,
-    measure: (cell, mode, round) => measure(scene, stack, options, cell, mode, round),
-  })
+  const scene: Scene = { runName, shared, stack, environment }
+  const parts: Part[] = []
+  const groups = scenesOf(cellsOf(options))
+  for (const [index, cells] of groups.entries()) {
+    const leftMs = begin + measuringMs(options) - performance.now()
+    const partMs = leftMs / (groups.length - index)
+    parts.push(await measureScene(scene, options, cells, partMs))
+  }
+  const runs = parts.flatMap((part) => part.runs)
   return {
     startedAt,
-    host: describeHost(congestionControl),
-    software: describeSoftware(options.proxy, place.envoy),
+    host: describeHost(parts[0]?.congestionControl ?? ''),
+    software: describeSoftware(options.proxy, shared.envoy),
     pace: options.pace,
     proxy: options.proxy,
     mesh: options.mesh,
+    precision: options.precision,
     runs,
     comparisons: compare(runs),
-    repeatedRounds,
+    repeatedRounds: parts.reduce((sum, part) => sum + part.repeatedRounds, 0),
+    ended: endOf(parts),
   }
 }
 
-/** One run from scratch: first the accelerator, then fresh proxies. So no connection pool of another mode survives. */
+interface Part extends Rounds {
+  readonly congestionControl: string
+}
+
+/** Cells that differ in load only. They share pods and agents; those of another scenario find fresh ones. */
+function scenesOf(cells: readonly Cell[]): (readonly Cell[])[] {
+  const scenes = new Map<string, Cell[]>()
+  for (const cell of cells) {
+    const name = `${cell.scenario} ${cell.redirect}`
+    scenes.set(name, [...(scenes.get(name) ?? []), cell])
+  }
+  return [...scenes.values()]
+}
+
+/** The time for set-up and rounds. The rest of the limit is for the end. */
+const measuringMs = ({ timeLimitMs = Infinity }: BenchOptions): number => timeLimitMs - CLEAN_UP_MS
+
+async function measureScene(
+  scene: Scene,
+  options: BenchOptions,
+  cells: readonly Cell[],
+  partMs: number,
+): Promise<Part> {
+  const { runName, shared, environment } = scene
+  const { progress } = environment
+  const deadlineMs = performance.now() + partMs
+  const scenario = cells[0]?.scenario ?? 'keepalive'
+  const { directory, mesh } = shared
+  const { modes, observations } = options
+  using stack = scene.stack.nested()
+  progress?.show(() => beginning(cells))
+  const setting = { modes, observations, runName, directory, mesh, scenario }
+  const laneOf = await openLanes(stack, setting, environment)
+  const rounds = await runRounds({
+    ...options,
+    cells,
+    deadlineMs,
+    isPrecise: (runs, precision) => arePrecise(askedRatios(runs), precision),
+    say: environment.say,
+    progress: (state) => progress?.show(() => progressOf(state, options.rounds, deadlineMs)),
+    measure: (cell, mode, round) =>
+      measure({ ...scene, stack }, options, laneOf(mode), { cell, mode, round }),
+  })
+  return { ...rounds, congestionControl: laneOf(modes[0] ?? 'iptables').congestionControl }
+}
+
+/** One run. Its proxies are fresh: so no connection pool of another run survives. */
 async function measure(
-  { runName, place: shared, cgroup, environment }: Scene,
-  outer: UndoStack,
-  { pace, rate, observations }: BenchOptions,
-  cell: Cell,
-  mode: Mode,
-  round: number,
+  { shared, stack: outer, environment }: Scene,
+  { pace, rate }: BenchOptions,
+  { client, server, cgroup, accelerator }: Lane,
+  { cell, mode, round }: Pick<Run, 'mode' | 'round'> & { readonly cell: Cell },
 ): Promise<Run> {
   const { signal, say } = environment
   using stack = outer.nested()
-  const remote = cell.scenario === 'remote'
-  const place: Place = {
-    ...shared,
-    rules: ruleSet(shared.mesh, writtenAs(cell)),
-    ...(remote ? { server: shared.remote } : {}),
-  }
-  const accelerator = await accelerate()
+  const rules = ruleSet(shared.mesh, writtenAs(cell))
+  const place: Place = { ...shared, client, server, rules }
   const target = await startStack(stack, place, cell.scenario, mode, environment)
-  const { directory, client } = place
-  const setting = {
-    stack,
-    directory,
-    cgroup,
-    client,
-    target,
-    accelerator,
-    cell,
-    pace,
-    rate,
-    ...environment,
-  }
+  const { directory } = place
+  const subject = { stack, directory, cgroup, client, target, accelerator, cell }
+  const setting = { ...subject, pace, rate, ...environment }
   const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
     setting,
   ).catch((error: unknown): Figures => {
@@ -151,28 +174,10 @@ async function measure(
     throw inContext(error, cell, mode, round)
   })
   if (isMeshed(mode)) assertCrossed(place.rules, place.mesh, client, place.server)
-  say(`round ${round}: ${describe(cell)}, ${mode}: ${speed(figures)}`)
+  const line = `round ${round}: ${describeCell(cell)}, ${mode}: ${speed(figures)}`
+  if (environment.progress) environment.progress.done(line)
+  else say(line)
   return { ...cell, mode, round, ...figures }
-
-  async function accelerate(): Promise<Accelerator> {
-    if (mode === 'naive') return attachNaive(stack, cgroup.node)
-    if (mode !== 'meshaccel' && mode !== 'observed') return {}
-    const observed = mode === 'observed' ? observations : []
-    const start = (node: string, watched: string, pods: readonly Pod[]): Promise<Accelerator> => {
-      const apart = remote ? place : undefined
-      const { directory: files, mesh } = place
-      const where = { directory: files, runName, node, cgroup: watched, mesh, pods, apart }
-      return startAgent(stack, { ...where, observed }, environment)
-    }
-    if (!remote) return start('here', cgroup.node, [place.client, place.server])
-    const both = [
-      start('here', cgroup.node, [place.client]),
-      start('there', cgroup.elsewhere, [place.server]),
-    ] as const
-    // Both must have finished starting before the stack is undone.
-    await Promise.allSettled(both)
-    return twoNodes(await both[0], await both[1])
-  }
 }
 
 /** The rules of a cell on this machine. */
@@ -180,9 +185,6 @@ function writtenAs({ redirect }: Cell): Redirect {
   if (redirect === 'as injected') throw new Error('it is a cell of a cluster')
   return redirect
 }
-
-const describe = ({ scenario, payloadBytes, connections }: Cell): string =>
-  `${scenario} ${formatSize(payloadBytes)} x ${connections}`
 
 /** Unbounded redirection takes all TCP memory if a reader is slow. The comparison shows that as a failure. */
 const brokenByNaive = (error: unknown): Figures => ({
@@ -194,11 +196,11 @@ const brokenByNaive = (error: unknown): Figures => ({
 const speed = ({ qps, gbps, failure }: Figures): string =>
   failure ?? (qps === undefined ? `${gbps?.toFixed(2)} Gbit/s` : `${Math.round(qps)} requests/s`)
 
-function inContext(error: unknown, cell: Cell, mode: Mode, round: number): MeshaccelError {
+function inContext(error: unknown, cell: Cell, mode: Run['mode'], round: number): MeshaccelError {
   const known = isExplained(error) ? error : undefined
   return new MeshaccelError(error instanceof Error ? error.message : String(error), {
     code: known?.code ?? 'MEASUREMENT_FAILED',
-    operation: `measure ${describe(cell)} in mode ${mode}, round ${round}`,
+    operation: `measure ${describeCell(cell)} in mode ${mode}, round ${round}`,
     hint: known?.hint,
     cause: error,
   })

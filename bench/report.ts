@@ -2,7 +2,9 @@ import type { Host, Software } from './measure/host.ts'
 import type { Figures } from './measure/measured-run.ts'
 import type { Cell, Mode, Proxy } from './options.ts'
 import type { Pace } from './measure/pace.ts'
-import type { Spread } from './measure/statistics.ts'
+import type { Outcome } from './measure/intervals.ts'
+import type { Rounds } from './measure/rounds.ts'
+import type { RatioInterval } from '../src/lib/paired-ratio.ts'
 import type { MeshName } from './topology/mesh.ts'
 
 /** One measured run. */
@@ -12,18 +14,20 @@ export interface Run extends Cell, Figures {
   readonly round: number
 }
 
-/** A mode against another over all rounds. A ratio above 1 means more. */
+/** A mode against another over all rounds, with 95 % intervals. A ratio above 1 means more. */
 export interface Comparison extends Cell {
   readonly mode: Mode
   readonly baseline: Mode
-  readonly qpsRatio?: Spread
-  readonly gbpsRatio?: Spread
-  readonly p50Ratio?: Spread
-  readonly p99Ratio?: Spread
-  readonly cpuRatio?: Spread
+  readonly qpsRatio?: RatioInterval
+  readonly gbpsRatio?: RatioInterval
+  readonly p50Ratio?: RatioInterval
+  readonly p99Ratio?: RatioInterval
+  readonly cpuRatio?: RatioInterval
+  /** What the ratio of the speeds says. */
+  readonly verdict?: Outcome
   /** At a fixed rate. */
-  readonly openP50Ratio?: Spread
-  readonly openP99Ratio?: Spread
+  readonly openP50Ratio?: RatioInterval
+  readonly openP99Ratio?: RatioInterval
 }
 
 /** The output of `meshaccel bench -o json`. */
@@ -40,4 +44,8 @@ export interface Report {
   readonly runs: readonly Run[]
   readonly comparisons: readonly Comparison[]
   readonly repeatedRounds: number
+  /** The width that an interval had to reach, as a share of its ratio. */
+  readonly precision: number
+  /** The reason why no more rounds were made: their number was given, all was precise, or the time was up. */
+  readonly ended: Rounds['ended']
 }
