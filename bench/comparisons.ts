@@ -55,9 +55,7 @@ export function askedRatios(runs: readonly Run[]): (RatioInterval | undefined)[]
   const modes = modesOf(runs)
   const baseline = modes.includes('iptables') ? 'iptables' : modes[0]
   if (baseline === undefined) return []
-  return modes
-    .filter((mode) => mode !== baseline)
-    .map((mode) => speedOf(runs, mode, baseline))
+  return modes.filter((mode) => mode !== baseline).map((mode) => speedOf(runs, mode, baseline))
 }
 
 /** The speed of a mode against another, by the runs of one cell. */
@@ -65,8 +63,7 @@ export const speedOf = (
   runs: readonly Run[],
   mode: Mode,
   baseline: Mode,
-): RatioInterval | undefined =>
-  ratio(pairs(runs, mode, baseline), ({ qps, gbps }) => qps ?? gbps)
+): RatioInterval | undefined => ratio(pairs(runs, mode, baseline), ({ qps, gbps }) => qps ?? gbps)
 
 const modesOf = (runs: readonly Run[]): Mode[] => [...new Set(runs.map(({ mode }) => mode))]
 
@@ -130,5 +127,4 @@ export const sameCell = (a: Cell, b: Cell): boolean =>
 export const speedRatio = ({
   qpsRatio,
   gbpsRatio,
-}: Pick<Comparison, 'qpsRatio' | 'gbpsRatio'>): RatioInterval | undefined =>
-  qpsRatio ?? gbpsRatio
+}: Pick<Comparison, 'qpsRatio' | 'gbpsRatio'>): RatioInterval | undefined => qpsRatio ?? gbpsRatio

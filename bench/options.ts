@@ -1,4 +1,4 @@
-import type { Effort } from './measure/rounds.ts'
+import type { Effort } from './measure/stopping.ts'
 import type { Pace } from './measure/pace.ts'
 import type { MeshName } from './topology/mesh.ts'
 import type { Redirect } from './topology/rules/redirect.ts'

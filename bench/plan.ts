@@ -8,7 +8,7 @@ import {
   type Scenario,
   scenarios,
 } from './options.ts'
-import type { Effort } from './measure/rounds.ts'
+import type { Effort } from './measure/stopping.ts'
 import { fullPace, quickPace } from './measure/pace.ts'
 import type { MeshName } from './topology/mesh.ts'
 import { type Redirect, redirects } from './topology/rules/redirect.ts'
@@ -78,7 +78,7 @@ export function planKubernetes(given: BenchArguments & KubernetesArguments): Kub
     ...(revision === undefined ? {} : { revision }),
     connections: list('--connections', given.connections ?? (quick ? '16' : '1,16'), count),
     payloads: list('--payload', given.payload ?? '81,64KiB', payload),
-    // Pods take a minute to start, and an impression in a cluster takes more than one.
+    // In a cluster an impression takes more than a minute: each run starts a pod.
     ...effortOf(given, USUAL_LIMIT_MS),
     durationSeconds,
   }

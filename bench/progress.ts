@@ -25,9 +25,11 @@ export function progressOf(
   const ratio = speedOf(ofCell, 'meshaccel', 'iptables')
   const took = now - beginMs
   const limitMs = Number.isFinite(deadlineMs) ? deadlineMs - now : undefined
-  const share = rounds === undefined ? took / (deadlineMs - beginMs) : runs.length / (runsOfRound * rounds)
+  const share =
+    rounds === undefined ? took / (deadlineMs - beginMs) : runs.length / (runsOfRound * rounds)
   const restMs = rounds === undefined || share === 0 ? undefined : (took * (1 - share)) / share
-  const leftMs = restMs === undefined || limitMs === undefined ? (restMs ?? limitMs) : Math.min(restMs, limitMs)
+  const leftMs =
+    restMs === undefined || limitMs === undefined ? (restMs ?? limitMs) : Math.min(restMs, limitMs)
   return {
     what: `round ${round}${rounds === undefined ? '' : ` of ${rounds}`}, ${describeCell(cell)}, ${mode}`,
     share,

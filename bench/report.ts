@@ -3,7 +3,7 @@ import type { Figures } from './measure/measured-run.ts'
 import type { Cell, Mode, Proxy } from './options.ts'
 import type { Pace } from './measure/pace.ts'
 import type { Outcome } from './measure/intervals.ts'
-import type { Rounds } from './measure/rounds.ts'
+import type { Ended } from './measure/stopping.ts'
 import type { RatioInterval } from '../src/lib/paired-ratio.ts'
 import type { MeshName } from './topology/mesh.ts'
 
@@ -46,6 +46,5 @@ export interface Report {
   readonly repeatedRounds: number
   /** The width that an interval had to reach, as a share of its ratio. */
   readonly precision: number
-  /** The reason why no more rounds were made: their number was given, all was precise, or the time was up. */
-  readonly ended: Rounds['ended']
+  readonly ended: Ended
 }

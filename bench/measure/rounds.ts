@@ -3,19 +3,9 @@ import { MeshaccelError } from '../../src/lib/errors.ts'
 import type { Run } from '../report.ts'
 import { shuffled } from './statistics.ts'
 import { STEAL_LIMIT } from './steal.ts'
-import { isLook } from './stopping.ts'
+import { type Effort, type Ended, isLook } from './stopping.ts'
 
 const TRIES = 3
-
-/** How long a bench goes on. */
-export interface Effort {
-  /** The exact number of rounds. Without it they go on until each asked ratio is precise. */
-  readonly rounds?: number
-  /** The width of a 95 % interval, as a share of its ratio, that is narrow enough. */
-  readonly precision: number
-  /** All of it takes less: set-up, rounds and removal. */
-  readonly timeLimitMs?: number
-}
 
 export interface RoundsOptions extends Effort {
   readonly cells: readonly Cell[]
@@ -46,8 +36,7 @@ export interface RoundsState {
 export interface Rounds {
   readonly runs: readonly Run[]
   readonly repeatedRounds: number
-  /** The reason why no more rounds were made. */
-  readonly ended: 'rounds' | 'precise' | 'time'
+  readonly ended: Ended
 }
 
 /**
@@ -94,7 +83,7 @@ class Measuring {
     return this.#ofCell.get(cell) ?? []
   }
 
-  result(ended: Rounds['ended']): Rounds {
+  result(ended: Ended): Rounds {
     return { runs: this.runs, repeatedRounds: this.#repeatedRounds, ended }
   }
 
@@ -154,7 +143,7 @@ const tooShort = (): MeshaccelError =>
   })
 
 /** How a bench of several scenes has ended: for lack of time, if one of them did. */
-export function endOf(parts: readonly Rounds[]): Rounds['ended'] {
+export function endOf(parts: readonly Rounds[]): Ended {
   const ends = parts.map(({ ended }) => ended)
   return ends.find((end) => end === 'time') ?? ends[0] ?? 'rounds'
 }

@@ -104,9 +104,7 @@ function caveats(report: Report): string[] {
   return [
     ...(rounds < 2 ? ['Only 1 round: there are no intervals, so nothing is sure.'] : []),
     ...(report.ended === 'time'
-      ? [
-          `The time was up before each ratio was known to ${percentText(report.precision)}.`,
-        ]
+      ? [`The time was up before each ratio was known to ${percentText(report.precision)}.`]
       : []),
     ...broken.map((mode) => `${mode} broke in some of its runs; they have no figures.`),
     ...(report.repeatedRounds > 0

@@ -41,7 +41,12 @@ const more = [1, 2, 3, 4, 5, 6].flatMap((round) => [
   run('unix', round, 2000),
 ])
 
-const report: Report = { ...surroundings, runs: more, comparisons: compare(more), repeatedRounds: 1 }
+const report: Report = {
+  ...surroundings,
+  runs: more,
+  comparisons: compare(more),
+  repeatedRounds: 1,
+}
 
 void test('every mode is compared with every other, within its rounds', (t) => {
   t.equal(report.comparisons.length, 6)
@@ -87,7 +92,10 @@ void test('the speeds against iptables have to be precise, or those against the 
   t.match(askedRatios(more)[1], { median: 2, pairs: 6 })
   const others = more.filter(({ mode }) => mode !== 'iptables')
   t.match(askedRatios(others), { length: 1, 0: { pairs: 6 } })
-  const broken = more.map(({ qps, ...each }) => (each.mode === 'unix' ? each : { ...each, qps }))
+  const broken = more.map((each): Run => {
+    const { qps, ...rest } = each
+    return each.mode === 'unix' ? rest : each
+  })
   t.equal(askedRatios(broken)[1], undefined, 'a mode without figures asks for nothing')
   t.same(askedRatios([]), [])
   t.end()
@@ -96,7 +104,10 @@ void test('the speeds against iptables have to be precise, or those against the 
 void test('the report ends each table with a plain line', (t) => {
   const text = renderReport(report)
   t.match(text, 'keepalive: 64 KiB, 16 connections')
-  t.match(text, /meshaccel: 1.55x the requests of iptables \(1\.\d\d-1\.6\d\), 71 % of the way to Unix/)
+  t.match(
+    text,
+    /meshaccel: 1.55x the requests of iptables \(1\.\d\d-1\.6\d\), 71 % of the way to Unix/,
+  )
   t.match(text, /^iptables +1,000 +1,000 +3,000/m)
   t.match(text, 'Medians of 6 rounds')
   t.match(text, '1 round repeated')

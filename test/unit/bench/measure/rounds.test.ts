@@ -62,7 +62,10 @@ void test('a round with much stolen time is repeated, three times at most, and t
     always.runs.map(({ qps }) => qps),
     [3, 4],
   )
-  t.match(stolen.said, ['50.0 %', '10.0 %'].map((share) => new RegExp(`took ${share} .*repeating`)))
+  t.match(
+    stolen.said,
+    ['50.0 %', '10.0 %'].map((share) => new RegExp(`took ${share} .*repeating`)),
+  )
 })
 
 void test('no run begins that would not end in time, and half a round does not count', async (t) => {

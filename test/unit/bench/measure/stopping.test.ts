@@ -54,8 +54,8 @@ function bench(seed: number, truth: number, machine: string, noise: number): Ben
 }
 
 for (const machine of Object.keys(machines)) {
-  // With 0.4 % a bench stops at its first look, with 1.2 % at some later one, with 4 % never.
-  for (const noise of [0.004, 0.012, 0.04]) {
+  // With 0.4 % a bench stops at its first look, with 1.2 % at some later one, or not.
+  for (const noise of [0.004, 0.012]) {
     const title = `${machine} of ${noise * 100} %`
     void test(`the interval at the stop covers the truth in 180 to 199 of 200: ${title}`, async (t) => {
       let covered = 0
