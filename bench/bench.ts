@@ -27,7 +27,7 @@ export interface BenchEnvironment extends Waiting {
 }
 
 /** The end of a run, the removal of the pods and the report take less. Agents and namespaces take the most of it. */
-const CLEAN_UP_MS = 7_000
+const CLEAN_UP_MS = 5_000
 
 /** The parts that all runs share. The pods and the rules differ. */
 type Shared = Omit<Place, 'rules' | 'client' | 'server'>

@@ -23,7 +23,7 @@ export interface Comparison extends Cell {
   readonly p50Ratio?: RatioInterval
   readonly p99Ratio?: RatioInterval
   readonly cpuRatio?: RatioInterval
-  /** What the ratio of the speeds says. */
+  /** The meaning of the ratio of the speeds. */
   readonly verdict?: Outcome
   /** At a fixed rate. */
   readonly openP50Ratio?: RatioInterval

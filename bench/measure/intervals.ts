@@ -48,7 +48,7 @@ export const inverse = ({ median, low, high, pairs }: RatioInterval): RatioInter
   pairs,
 })
 
-/** What a ratio of speeds says. Nothing is sure without an interval, or if the interval contains 1. */
+/** The meaning of a ratio of speeds. Nothing is sure without an interval, or if the interval contains 1. */
 export type Outcome = 'faster' | 'slower' | 'not-sure'
 
 export function outcomeOf({ low, high, pairs }: RatioInterval): Outcome {

@@ -8,9 +8,9 @@ export interface ProgressOutput {
   readonly columns?: number
 }
 
-/** What a long command does now. */
+/** The present state of a long command. */
 export interface Step {
-  /** What is running: `round 3, keepalive 81 B x 16, meshaccel`. */
+  /** The part that runs: `round 3, keepalive 81 B x 16, meshaccel`. */
   readonly what: string
   /** How much is done, from 0 to 1. */
   readonly share?: number

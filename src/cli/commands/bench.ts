@@ -212,15 +212,14 @@ function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): 
   }
 }
 
+const seconds = (option: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : durationMs(option, text, { minMs: 1, maxMs: 86_400_000 }) / 1000
+
 /** Checks the command line, and returns what it asks for. */
 function prepare(
   args: Args,
   environment: CliEnvironment,
 ): (bench: BenchEnvironment) => Promise<Report> {
-  const seconds = (option: string, text: string | undefined): number | undefined =>
-    text === undefined
-      ? undefined
-      : durationMs(option, text, { minMs: 1, maxMs: 86_400_000 }) / 1000
   const given = {
     ...args,
     duration: seconds('--duration', args.duration),

@@ -93,7 +93,7 @@ void test('the speeds against iptables have to be precise, or those against the 
   const others = more.filter(({ mode }) => mode !== 'iptables')
   t.match(askedRatios(others), { length: 1, 0: { pairs: 6 } })
   const broken = more.map((each): Run => {
-    const { qps, ...rest } = each
+    const { qps: _qps, ...rest } = each
     return each.mode === 'unix' ? rest : each
   })
   t.equal(askedRatios(broken)[1], undefined, 'a mode without figures asks for nothing')

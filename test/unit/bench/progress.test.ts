@@ -6,7 +6,12 @@ import type { Run } from '../../../bench/report.ts'
 
 const cell: Cell = { scenario: 'keepalive', payloadBytes: 65536, connections: 16, redirect: 'nft' }
 const run = (mode: Mode, qps: number, connections = 16): Run => ({
-  ...{ ...cell, connections, mode, round: 1, qps, errors: 0 },
+  ...cell,
+  connections,
+  mode,
+  round: 1,
+  qps,
+  errors: 0,
 })
 
 const state: RoundsState = {
@@ -14,8 +19,12 @@ const state: RoundsState = {
   mode: 'unix',
   round: 2,
   runs: [
-    ...[run('iptables', 1000), run('meshaccel', 1500), run('unix', 1600)],
-    ...[run('iptables', 1, 1), run('meshaccel', 1, 1), run('unix', 1, 1)],
+    run('iptables', 1000),
+    run('meshaccel', 1500),
+    run('unix', 1600),
+    run('iptables', 1, 1),
+    run('meshaccel', 1, 1),
+    run('unix', 1, 1),
   ],
   runsOfRound: 6,
   beginMs: 10_000,

@@ -1,6 +1,12 @@
 import { test } from 'tap'
 import type { Run } from '../../../../bench/report.ts'
-import { endOf, type RoundsOptions, runRounds } from '../../../../bench/measure/rounds.ts'
+import {
+  endOf,
+  type Rounds,
+  type RoundsOptions,
+  runRounds,
+} from '../../../../bench/measure/rounds.ts'
+import type { Ended } from '../../../../bench/measure/stopping.ts'
 import { parseStat, stealShare } from '../../../../bench/measure/steal.ts'
 
 const cells = [
@@ -137,12 +143,9 @@ void test('each run is told before it begins', async (t) => {
   ])
 })
 
+const part = (ended: Ended): Rounds => ({ runs: [], repeatedRounds: 0, ended })
+
 void test('one scene without time decides how the bench has ended', async (t) => {
-  const part = (ended: 'rounds' | 'precise' | 'time'): Parameters<typeof endOf>[0][number] => ({
-    runs: [],
-    repeatedRounds: 0,
-    ended,
-  })
   t.equal(endOf([part('precise'), part('time'), part('precise')]), 'time')
   t.equal(endOf([part('precise'), part('precise')]), 'precise')
 })
