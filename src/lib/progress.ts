@@ -4,7 +4,7 @@
 export interface ProgressOutput {
   write(text: string): unknown
   readonly isTTY?: boolean
-  /** The width of the terminal now. */
+  /** The width of the terminal now. Some terminals do not know theirs, and say 0. */
   readonly columns?: number
 }
 
@@ -97,7 +97,7 @@ export class Progress implements Disposable {
   #draw(): void {
     if (!this.#step || !this.#timer) return
     // A line that fills the last column would wrap on some terminals, and then it cannot be erased.
-    const room = Math.max(1, (this.#output.columns ?? DEFAULT_COLUMNS) - 1)
+    const room = (this.#output.columns || DEFAULT_COLUMNS) - 1
     const now = this.#now()
     const line = this.#prefix + describeStep(this.#step, now - this.#begin, now - this.#stepAt)
     this.#output.write(eraseLine + line.slice(0, room))

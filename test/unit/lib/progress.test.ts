@@ -73,6 +73,9 @@ void test('the line is shorter than the terminal is wide, so that it can be eras
   stage.columns = 6
   progress.show(() => ({ what: 'a long step' }))
   t.equal(stage.screen()[0], 'a lon')
+  stage.columns = 0
+  progress.show(() => ({ what: 'a long step' }))
+  t.equal(stage.screen()[0], 'a long step, 0 s so far')
 })
 
 void test('the time goes on between steps', async (t) => {
