@@ -120,7 +120,7 @@ function gainLine(report: Report, cell: Cell): string | undefined {
   const ratio = ratioOf(report, cell, mode, 'iptables')
   if (!ratio) return undefined
   const what = cell.scenario === 'stream' ? 'the throughput' : 'the requests'
-  const way = removedShare(report.runs, cell, mode)
+  const way = isSure(ratio) ? removedShare(report.runs, cell, mode) : undefined
   return (
     `${mode}: ${unsure(ratio)}${ratio.median.toFixed(2)}x ${what} of iptables ${range(ratio)}` +
     (way ? `, ${wayText(way.median)}` : '')
@@ -194,8 +194,9 @@ export function ratioOf(
 export const ratioText = (ratio: RatioInterval | undefined): string =>
   ratio ? `${ratio.median.toFixed(2)} ${range(ratio)}` : ''
 
-const unsure = (ratio: RatioInterval): string =>
-  outcomeOf(ratio) === 'not-sure' ? 'not sure: ' : ''
+const isSure = (ratio: RatioInterval): boolean => outcomeOf(ratio) !== 'not-sure'
+
+const unsure = (ratio: RatioInterval): string => (isSure(ratio) ? '' : 'not sure: ')
 
 /** The interval. A single round has none. */
 export const range = ({ low, high, pairs }: RatioInterval, digits = 2): string =>
