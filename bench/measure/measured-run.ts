@@ -82,7 +82,8 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
   const [figures, requests] = await longEnough(
     setting,
     run,
-    requestsIn(pace.leadMs + pace.durationMs),
+    // The speed is a guess. A run that is too short has to be repeated, so it is aimed at some more.
+    requestsIn(pace.leadMs + 1.3 * pace.durationMs),
   )
   const openLoop = await atFixedRate(setting)
   await accelerator.check?.()
