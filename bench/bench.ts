@@ -7,7 +7,7 @@ import { askedRatios, compare } from './comparisons.ts'
 import { describeHost, describeSoftware } from './measure/host.ts'
 import { type Figures, measureRequests, measureStream } from './measure/measured-run.ts'
 import type { Waiting } from './measure/polling.ts'
-import { endOf, type Rounds, runRounds } from './measure/rounds.ts'
+import { endOf, type Rounds, runRounds, tooShort } from './measure/rounds.ts'
 import { arePrecise } from './measure/stopping.ts'
 import { type Lane, openLanes } from './modes/lane.ts'
 import { type BenchOptions, type Cell, cellsOf, describeCell } from './options.ts'
@@ -131,22 +131,33 @@ async function measureScene(
   const { runName, shared, environment } = scene
   const { progress } = environment
   const deadlineMs = performance.now() + partMs
+  const timeUp = Number.isFinite(partMs) ? AbortSignal.timeout(Math.max(0, partMs)) : undefined
+  // A machine that is suddenly slow must not stretch a run beyond the limit.
+  const signal = timeUp ? AbortSignal.any([environment.signal, timeUp]) : environment.signal
+  const bounded = { ...environment, signal }
   const scenario = cells[0]?.scenario ?? 'keepalive'
   const { directory, mesh } = shared
   const { modes, observations } = options
   using stack = scene.stack.nested()
   progress?.show(() => beginning(cells))
   const setting = { modes, observations, runName, directory, mesh, scenario }
-  const laneOf = await openLanes(stack, setting, environment)
+  const laneOf = await openLanes(stack, setting, bounded).catch((error: unknown): never => {
+    throw timeUp?.aborted && !environment.signal.aborted ? tooShort() : error
+  })
   const rounds = await runRounds({
     ...options,
     cells,
     deadlineMs,
+    ...(timeUp ? { timeUp } : {}),
     isPrecise: (runs, precision) => arePrecise(askedRatios(runs), precision),
     say: environment.say,
     progress: (state) => progress?.show(() => progressOf(state, options.rounds, deadlineMs)),
     measure: (cell, mode, round) =>
-      measure({ ...scene, stack }, options, laneOf(mode), { cell, mode, round }),
+      measure({ ...scene, stack, environment: bounded }, options, laneOf(mode), {
+        cell,
+        mode,
+        round,
+      }),
   })
   return { ...rounds, congestionControl: laneOf(modes[0] ?? 'iptables').congestionControl }
 }

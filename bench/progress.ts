@@ -4,7 +4,7 @@ import type { Step } from '../src/lib/progress.ts'
 import { sameCell, speedOf } from './comparisons.ts'
 import type { RoundsState } from './measure/rounds.ts'
 import { type Cell, describeCell } from './options.ts'
-import { ratioText } from './report/text.ts'
+import { range } from './report/text.ts'
 
 /** The set-up of a scene. */
 export const beginning = ([first]: readonly Cell[]): Step => ({
@@ -35,6 +35,6 @@ export function progressOf(
     share,
     ...(leftMs === undefined ? {} : { leftMs }),
     atMost: restMs === undefined,
-    ...(ratio ? { figures: `meshaccel ${ratioText(ratio)} times iptables` } : {}),
+    ...(ratio ? { figures: `meshaccel ${ratio.median.toFixed(2)}x ${range(ratio)}` } : {}),
   }
 }

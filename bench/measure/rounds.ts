@@ -12,6 +12,8 @@ export interface RoundsOptions extends Effort {
   readonly modes: readonly Mode[]
   /** On the clock of `now`: no run begins that would end after it. */
   readonly deadlineMs: number
+  /** Aborted at the deadline: a run that fails then was cut off. */
+  readonly timeUp?: AbortSignal
   readonly measure: (cell: Cell, mode: Mode, round: number) => Promise<Run>
   /** Whether the asked ratios of a cell are precise enough, by its runs. */
   readonly isPrecise: (runs: readonly Run[], precision: number) => boolean
@@ -111,7 +113,7 @@ class Measuring {
 
   /** Undefined if the deadline cuts it off. */
   async #once(cell: Cell, round: number): Promise<Run[] | undefined> {
-    const { modes, cells, measure, progress } = this.#options
+    const { modes, cells, measure, progress, timeUp } = this.#options
     const runs: Run[] = []
     for (const mode of shuffled(modes)) {
       if (!this.#hasTimeFor(1)) return undefined
@@ -124,7 +126,12 @@ class Measuring {
         runsOfRound: cells.length * modes.length,
         beginMs: this.#beginMs,
       })
-      runs.push(await measure(cell, mode, round))
+      try {
+        runs.push(await measure(cell, mode, round))
+      } catch (error) {
+        if (timeUp?.aborted) return undefined
+        throw error
+      }
       this.#longestMs = Math.max(this.#longestMs, this.#now() - begin)
     }
     return runs
@@ -135,7 +142,8 @@ class Measuring {
   }
 }
 
-const tooShort = (): MeshaccelError =>
+/** TIME_LIMIT */
+export const tooShort = (): MeshaccelError =>
   new MeshaccelError('the time is up before the first round is complete', {
     code: 'TIME_LIMIT',
     operation: 'measure every mode once',

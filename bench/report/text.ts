@@ -191,7 +191,7 @@ export function ratioOf(
 }
 
 /** For example `1.52 (1.48-1.60)`. */
-export const ratioText = (ratio: RatioInterval | undefined): string =>
+const ratioText = (ratio: RatioInterval | undefined): string =>
   ratio ? `${ratio.median.toFixed(2)} ${range(ratio)}` : ''
 
 const isSure = (ratio: RatioInterval): boolean => outcomeOf(ratio) !== 'not-sure'

@@ -37,7 +37,7 @@ void test('a number of rounds tells how much is done', async (t) => {
     what: 'round 2 of 3, keepalive 64 KiB x 16, unix',
     share: 6 / 18,
     atMost: false,
-    figures: 'meshaccel 1.50 (one round) times iptables',
+    figures: 'meshaccel 1.50x (one round)',
   })
   t.match(progressOf(state, 3, 50_000, 40_000), { leftMs: 10_000 }, 'the limit comes first')
   const none = progressOf({ ...state, runs: [] }, 3, Infinity, 11_000)

@@ -106,6 +106,30 @@ void test('a first round that is cut off is an error that says what to do', asyn
   })
 })
 
+void test('a run that the deadline cuts off does not count, and another failure is told', async (t) => {
+  const stop = new AbortController()
+  const { options, order } = new Machine()
+  const bounded = {
+    ...options,
+    timeUp: stop.signal,
+    measure: async (...run: Parameters<RoundsOptions['measure']>): Promise<Run> => {
+      const result = await options.measure(...run)
+      if (order.length < 4) return result
+      throw new Error('no answer')
+    },
+  }
+  await t.rejects(runRounds(bounded), { message: 'no answer' })
+  order.length = 0
+  const { runs, ended } = await runRounds({
+    ...bounded,
+    measure: (...run) => {
+      if (order.length === 3) stop.abort()
+      return bounded.measure(...run)
+    },
+  })
+  t.same([runs.length, ended], [2, 'time'])
+})
+
 void test('a cell that is precise rests, and the bench ends with the last one', async (t) => {
   const machine = new Machine()
   const { runs, ended } = await runRounds({
