@@ -131,7 +131,9 @@ async function measureScene(
   const { runName, shared, environment } = scene
   const { progress } = environment
   const deadlineMs = performance.now() + partMs
-  const timeUp = Number.isFinite(partMs) ? AbortSignal.timeout(Math.max(0, partMs)) : undefined
+  const timeUp = Number.isFinite(partMs)
+    ? AbortSignal.timeout(Math.max(0, Math.round(partMs)))
+    : undefined
   // A machine that is suddenly slow must not stretch a run beyond the limit.
   const signal = timeUp ? AbortSignal.any([environment.signal, timeUp]) : environment.signal
   const bounded = { ...environment, signal }

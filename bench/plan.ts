@@ -15,7 +15,7 @@ import { type Redirect, redirects } from './topology/rules/redirect.ts'
 import { redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
 
 // `--quick` ends within a minute, including the check of the set-up that `npm run bench` makes first.
-const QUICK_LIMIT_MS = 52_000
+const QUICK_LIMIT_MS = 50_000
 const USUAL_LIMIT_MS = 600_000
 /** Set-up, one round of a few modes, and removal. */
 const LEAST_LIMIT_MS = 20_000

@@ -10,6 +10,8 @@ import { meshes } from '../topology/mesh.ts'
 import { counted, formatNumber } from './format.ts'
 
 const GAP = '  '
+/** Bounds that are further apart than this factor are noise. */
+const TELLING = 20
 
 /** The report as text: one table per cell, each with its verdict in words. */
 export function renderReport(report: Report): string {
@@ -198,6 +200,9 @@ const isSure = (ratio: RatioInterval): boolean => outcomeOf(ratio) !== 'not-sure
 
 const unsure = (ratio: RatioInterval): string => (isSure(ratio) ? '' : 'not sure: ')
 
-/** The interval. A single round has none. */
-export const range = ({ low, high, pairs }: RatioInterval, digits = 2): string =>
-  pairs < 2 ? '(one round)' : `(${low.toFixed(digits)}-${high.toFixed(digits)})`
+/** The interval in brackets. One round has none, and that of a few rounds may be too wide to say anything. */
+export function range({ low, high, pairs }: RatioInterval, digits = 2): string {
+  if (pairs < 2) return '(one round)'
+  if (high > TELLING * low) return '(too few rounds)'
+  return `(${low.toFixed(digits)}-${high.toFixed(digits)})`
+}

@@ -113,7 +113,7 @@ const command: CommandModule<object, Args> = {
         'time-limit': {
           type: 'string',
           describe:
-            'The bench ends before this: 90s, 10m, or seconds [default: 10m; quick: 52s; none with --rounds]',
+            'The bench ends before this: 90s, 10m, or seconds [default: 10m; quick: 50s; none with --rounds]',
           requiresArg: true,
         },
         rate: {

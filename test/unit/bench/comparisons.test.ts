@@ -122,5 +122,7 @@ void test('an interval that contains 1 is not sure, and a single round has none'
   t.match(text(runs), /meshaccel: not sure: 1\.55x the requests of iptables \(0\.\d\d-/)
   const first = runs.filter(({ round }) => round === 1)
   t.match(text(first), 'meshaccel: not sure: 1.50x the requests of iptables (one round)')
+  const noisy = [...first, run('iptables', 2, 1000), run('meshaccel', 2, 500)]
+  t.match(text(noisy), 'meshaccel: not sure: 0.87x the requests of iptables (too few rounds)')
   t.end()
 })
