@@ -29,6 +29,9 @@ export interface BenchEnvironment extends Waiting {
 /** The end of a run, the removal of the pods and the report take less. Agents and namespaces take the most of it. */
 const CLEAN_UP_MS = 5_000
 
+/** The time of the programs hardly varies, and each measurement of it takes as long as a run. */
+const ROUNDS_OF_PROGRAM_TIME = 3
+
 /** The parts that all runs share. The pods and the rules differ. */
 type Shared = Omit<Place, 'rules' | 'client' | 'server'>
 
@@ -178,7 +181,13 @@ async function measure(
   const target = await startStack(stack, place, cell.scenario, mode, environment)
   const { directory } = place
   const subject = { stack, directory, cgroup, client, target, accelerator, cell }
-  const setting = { ...subject, pace, rate, ...environment }
+  const isTimed = round <= ROUNDS_OF_PROGRAM_TIME
+  const setting = {
+    ...subject,
+    pace: isTimed ? pace : { ...pace, programTimeMs: 0 },
+    rate,
+    ...environment,
+  }
   const figures = await (cell.scenario === 'stream' ? measureStream : measureRequests)(
     setting,
   ).catch((error: unknown): Figures => {
