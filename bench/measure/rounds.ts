@@ -10,7 +10,7 @@ const TRIES = 3
 export interface RoundsOptions extends Effort {
   readonly cells: readonly Cell[]
   readonly modes: readonly Mode[]
-  /** On the clock of `now`: no run begins that would end after it. */
+  /** On the clock of `now`: no run begins that would end after it, as far as is known. */
   readonly deadlineMs: number
   /** Aborted at the deadline: a run that fails then was cut off. */
   readonly timeUp?: AbortSignal
@@ -73,7 +73,8 @@ class Measuring {
   readonly #ofCell = new Map<Cell, Run[]>()
   readonly #beginMs: number
   #repeatedRounds = 0
-  #longestMs = 0
+  #measuredMs = 0
+  #measured = 0
 
   constructor(options: RoundsOptions) {
     this.#options = options
@@ -132,13 +133,16 @@ class Measuring {
         if (timeUp?.aborted) return undefined
         throw error
       }
-      this.#longestMs = Math.max(this.#longestMs, this.#now() - begin)
+      this.#measuredMs += this.#now() - begin
+      this.#measured += 1
     }
     return runs
   }
 
+  /** By the mean of the runs so far. `timeUp` cuts a longer one off. */
   #hasTimeFor(runs: number): boolean {
-    return this.#now() + runs * this.#longestMs <= this.#options.deadlineMs
+    const meanMs = this.#measured === 0 ? 0 : this.#measuredMs / this.#measured
+    return this.#now() + runs * meanMs <= this.#options.deadlineMs
   }
 }
 

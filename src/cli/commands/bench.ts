@@ -212,8 +212,8 @@ function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): 
   }
 }
 
-const seconds = (option: string, text: string | undefined): number | undefined =>
-  text === undefined ? undefined : durationMs(option, text, { minMs: 1, maxMs: 86_400_000 }) / 1000
+const seconds = (option: string, text: string | undefined, maxMs: number): number | undefined =>
+  text === undefined ? undefined : durationMs(option, text, { minMs: 1, maxMs }) / 1000
 
 /** Checks the command line, and returns what it asks for. */
 function prepare(
@@ -222,8 +222,8 @@ function prepare(
 ): (bench: BenchEnvironment) => Promise<Report> {
   const given = {
     ...args,
-    duration: seconds('--duration', args.duration),
-    timeLimit: seconds('--time-limit', args['time-limit']),
+    duration: seconds('--duration', args.duration, 3_600_000),
+    timeLimit: seconds('--time-limit', args['time-limit'], 86_400_000),
   }
   try {
     if (args.kubernetes) {

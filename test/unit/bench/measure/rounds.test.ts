@@ -84,19 +84,18 @@ void test('no run begins that would not end in time, and half a round does not c
   t.match(machine.said.at(-1), 'time is up in round 3')
 })
 
-void test('a slow run counts in all that follows', async (t) => {
+void test('a slow run makes the bench expect slower ones', async (t) => {
   const machine = new Machine()
   const { measure } = machine.options
   const { runs } = await runRounds({
     ...machine.options,
-    deadlineMs: 10_000,
+    deadlineMs: 8_500,
     measure: (cell, mode, round) => {
       machine.runMs = machine.order.length === 3 ? 4_000 : 1_000
       return measure(cell, mode, round)
     },
   })
-  t.equal(runs.length, 4)
-  t.ok(machine.timeMs <= 10_000, `${machine.timeMs}`)
+  t.equal(runs.length, 4, 'the mean is 1.75 s, and 1.5 s are left')
 })
 
 void test('a first round that is cut off is an error that says what to do', async (t) => {
