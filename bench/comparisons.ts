@@ -1,31 +1,86 @@
 import type { Cell, Mode } from './options.ts'
 import type { Comparison, Run } from './report.ts'
-import { spread, type Spread } from './measure/statistics.ts'
+import { inverse, outcomeOf, ratioInterval } from './measure/intervals.ts'
+import type { RatioInterval } from '../src/lib/paired-ratio.ts'
+
+const names = [
+  'qpsRatio',
+  'gbpsRatio',
+  'p50Ratio',
+  'p99Ratio',
+  'cpuRatio',
+  'openP50Ratio',
+  'openP99Ratio',
+] as const
+type Name = (typeof names)[number]
+
+const figures: Readonly<Record<Name, (run: Run) => number | undefined>> = {
+  qpsRatio: ({ qps }) => qps,
+  gbpsRatio: ({ gbps }) => gbps,
+  p50Ratio: ({ latencyUs }) => latencyUs?.p50,
+  p99Ratio: ({ latencyUs }) => latencyUs?.p99,
+  cpuRatio: ({ cpuUsPerRequest }) => cpuUsPerRequest,
+  openP50Ratio: ({ openLoop }) => openLoop?.latencyUs.p50,
+  openP99Ratio: ({ openLoop }) => openLoop?.latencyUs.p99,
+}
+
+type Ratios = Readonly<Partial<Record<Name, RatioInterval>>>
 
 /** Compares every mode with every other within each round: the machine changes from round to round. */
 export function compare(runs: readonly Run[]): Comparison[] {
   return cells(runs).flatMap((cell) => {
     const ofCell = runs.filter((run) => sameCell(run, cell))
-    const modes = [...new Set(ofCell.map(({ mode }) => mode))]
+    const modes = modesOf(ofCell)
+    const found = new Map<string, Ratios>()
     return modes.flatMap((mode) =>
       modes
         .filter((baseline) => baseline !== mode)
         .map((baseline) => {
-          const rounds = pairs(ofCell, mode, baseline)
-          const ratios: Record<string, Spread | undefined> = {
-            qpsRatio: ratio(rounds, ({ qps }) => qps),
-            gbpsRatio: ratio(rounds, ({ gbps }) => gbps),
-            p50Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p50),
-            p99Ratio: ratio(rounds, ({ latencyUs }) => latencyUs?.p99),
-            cpuRatio: ratio(rounds, ({ cpuUsPerRequest }) => cpuUsPerRequest),
-            openP50Ratio: ratio(rounds, ({ openLoop }) => openLoop?.latencyUs.p50),
-            openP99Ratio: ratio(rounds, ({ openLoop }) => openLoop?.latencyUs.p99),
-          }
-          const known = Object.entries(ratios).filter(([, value]) => value !== undefined)
-          return { ...cell, mode, baseline, ...Object.fromEntries(known) }
+          const opposite = found.get(`${baseline} ${mode}`)
+          const ratios = opposite ? inverses(opposite) : ratiosOf(ofCell, mode, baseline)
+          found.set(`${mode} ${baseline}`, ratios)
+          const speed = speedRatio(ratios)
+          const verdict = speed ? { verdict: outcomeOf(speed) } : {}
+          return { ...cell, mode, baseline, ...ratios, ...verdict }
         }),
     )
   })
+}
+
+/**
+ * The ratios that a bench has to measure precisely, of the runs of one cell: the speed of each mode against `iptables`,
+ * or against its first mode. Undefined where a mode has no speed, because it broke.
+ */
+export function askedRatios(runs: readonly Run[]): (RatioInterval | undefined)[] {
+  const modes = modesOf(runs)
+  const baseline = modes.includes('iptables') ? 'iptables' : modes[0]
+  if (baseline === undefined) return []
+  return modes.filter((mode) => mode !== baseline).map((mode) => speedOf(runs, mode, baseline))
+}
+
+/** The speed of a mode against another, by the runs of one cell. */
+export const speedOf = (
+  runs: readonly Run[],
+  mode: Mode,
+  baseline: Mode,
+): RatioInterval | undefined => ratio(pairs(runs, mode, baseline), ({ qps, gbps }) => qps ?? gbps)
+
+const modesOf = (runs: readonly Run[]): Mode[] => [...new Set(runs.map(({ mode }) => mode))]
+
+function ratiosOf(runs: readonly Run[], mode: Mode, baseline: Mode): Ratios {
+  const rounds = pairs(runs, mode, baseline)
+  return known((name) => ratio(rounds, figures[name]))
+}
+
+const inverses = (ratios: Ratios): Ratios =>
+  known((name) => {
+    const found = ratios[name]
+    return found && inverse(found)
+  })
+
+function known(of: (name: Name) => RatioInterval | undefined): Ratios {
+  const entries = names.map((name) => [name, of(name)] as const)
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
 type Pair = readonly [mine: Run, theirs: Run]
@@ -42,11 +97,11 @@ const pairs = (runs: readonly Run[], mode: Mode, baseline: Mode): Pair[] =>
 const ratio = (
   rounds: readonly Pair[],
   figure: (run: Run) => number | undefined,
-): Spread | undefined =>
-  spread(
+): RatioInterval | undefined =>
+  ratioInterval(
     rounds.flatMap((pair) => {
-      const [mine, theirs] = pair.map(figure)
-      return mine === undefined || theirs === undefined ? [] : [mine / theirs]
+      const [on, off] = pair.map(figure)
+      return on !== undefined && off !== undefined && on > 0 && off > 0 ? [{ on, off }] : []
     }),
   )
 
@@ -69,5 +124,7 @@ export const sameCell = (a: Cell, b: Cell): boolean =>
   a.redirect === b.redirect
 
 /** The speed ratio: of requests, or of a stream's bits. */
-export const speedRatio = ({ qpsRatio, gbpsRatio }: Comparison): Spread | undefined =>
-  qpsRatio ?? gbpsRatio
+export const speedRatio = ({
+  qpsRatio,
+  gbpsRatio,
+}: Pick<Comparison, 'qpsRatio' | 'gbpsRatio'>): RatioInterval | undefined => qpsRatio ?? gbpsRatio

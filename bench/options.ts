@@ -1,3 +1,4 @@
+import type { Effort } from './measure/stopping.ts'
 import type { Pace } from './measure/pace.ts'
 import type { MeshName } from './topology/mesh.ts'
 import type { Redirect } from './topology/rules/redirect.ts'
@@ -14,7 +15,7 @@ export type Proxy = (typeof proxies)[number]
 export type Observation = (typeof observations)[number]
 
 /** The settings of a comparison. */
-export interface BenchOptions {
+export interface BenchOptions extends Effort {
   readonly proxy: Proxy
   /** The path of the proxy's binary, if it is not on the PATH. */
   readonly proxyBinary?: string
@@ -31,9 +32,6 @@ export interface BenchOptions {
   readonly pace: Pace
   /** Requests per second of an extra run at a fixed rate. */
   readonly rate?: number
-  readonly rounds: number
-  /** The time limit since the start: no round begins that would end after it. */
-  readonly budgetMs?: number
 }
 
 /** One comparison: the settings that all its modes share. */
@@ -44,6 +42,10 @@ export interface Cell {
   /** The tool that writes the rules which lead traffic through the sidecars. */
   readonly redirect: Redirect | 'as injected'
 }
+
+/** For example `keepalive 64 KiB x 16`. */
+export const describeCell = ({ scenario, payloadBytes, connections }: Cell): string =>
+  `${scenario} ${formatSize(payloadBytes)} x ${connections}`
 
 /** Every combination of the options. */
 export function cellsOf(options: BenchOptions): Cell[] {

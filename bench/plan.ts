@@ -9,19 +9,25 @@ import {
   type Scenario,
   scenarios,
 } from './options.ts'
+import type { Effort } from './measure/stopping.ts'
 import { fullPace, quickPace } from './measure/pace.ts'
 import type { MeshName } from './topology/mesh.ts'
 import { type Redirect, redirects } from './topology/rules/redirect.ts'
 import { redirectsOf, usualRedirect } from './topology/rules/rule-set.ts'
 
-// `--quick` ends within a minute, including setup and cleanup.
-const QUICK_BUDGET_MS = 52_000
+// `--quick` ends within a minute, including the check of the set-up that `npm run bench` makes first.
+const QUICK_LIMIT_MS = 50_000
+const USUAL_LIMIT_MS = 600_000
+/** Set-up, one round of a few modes, and removal. */
+const LEAST_LIMIT_MS = 20_000
+const MOST_LIMIT_MS = 86_400_000
+const USUAL_PRECISION = '3%'
 const MAX_PAYLOAD = 1 << 30
 const MAX_WRITE = 256 << 10
 const MAX_RATE = 1_000_000
 const MAX_CONNECTIONS = 1024
 
-/** The command line as entered: lists are separated by commas, `duration` is in seconds. */
+/** The command line as entered: lists are separated by commas, `duration` and `timeLimit` are in seconds. */
 export interface BenchArguments {
   readonly proxy: Proxy
   readonly 'proxy-binary': string | undefined
@@ -34,6 +40,8 @@ export interface BenchArguments {
   readonly payload: string | undefined
   readonly duration: number | undefined
   readonly rounds: number | undefined
+  readonly precision: string | undefined
+  readonly timeLimit: number | undefined
   readonly rate: number | undefined
   readonly quick: boolean
 }
@@ -72,7 +80,8 @@ export function planKubernetes(given: BenchArguments & KubernetesArguments): Kub
     ...(revision === undefined ? {} : { revision }),
     connections: list('--connections', given.connections ?? (quick ? '16' : '1,16'), count),
     payloads: list('--payload', given.payload ?? '81,64KiB', payload),
-    rounds: roundsOf(given),
+    // In a cluster an impression takes more than a minute: each run starts a pod.
+    ...effortOf(given, USUAL_LIMIT_MS),
     durationSeconds,
   }
 }
@@ -96,7 +105,7 @@ export function planBench(
       `--mesh ${mesh} writes its rules with ${redirectsOf[mesh].join(' or ')}, not as ${strange}`,
     )
   }
-  const seconds = given.duration ?? (quick ? 1 : 2)
+  const seconds = given.duration ?? (quick ? 0.5 : 1)
   if (!(seconds > 0 && seconds <= 3600))
     throw new PlanError('--duration must be above 0s and at most 1h, such as 500ms, 2s or 2m')
   if (given.observe !== undefined && !given.modes?.includes('observed')) {
@@ -127,9 +136,8 @@ export function planBench(
     payloads: sizes ?? [81, 65536],
     streamPayloads: streamSizes,
     pace: quick ? quickPace(seconds * 1000) : fullPace(seconds * 1000),
-    rounds: roundsOf(given),
     ...(rate === undefined ? {} : { rate }),
-    ...(quick ? { budgetMs: QUICK_BUDGET_MS } : {}),
+    ...effortOf(given, quick ? QUICK_LIMIT_MS : USUAL_LIMIT_MS),
   }
 }
 
@@ -156,9 +164,34 @@ function modesOf({ modes: wanted, proxy, quick }: BenchArguments): readonly Mode
   return usual.filter((mode) => mode !== 'unix' || proxy !== 'linkerd')
 }
 
-function roundsOf({ rounds = 3 }: BenchArguments): number {
-  if (Number.isInteger(rounds) && rounds >= 1) return rounds
-  throw new PlanError('--rounds is not a count')
+/** A number of rounds is exact, and takes the time it takes, except with --quick. */
+function effortOf(
+  { rounds, precision, timeLimit, quick }: BenchArguments,
+  usualLimitMs: number,
+): Effort {
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1)) {
+    throw new PlanError('--rounds is not a count')
+  }
+  if (rounds !== undefined && precision !== undefined) {
+    throw new PlanError('--rounds is an exact number of rounds: leave out --precision')
+  }
+  const limitMs = timeLimit === undefined ? undefined : timeLimit * 1000
+  if (limitMs !== undefined && !(limitMs >= LEAST_LIMIT_MS && limitMs <= MOST_LIMIT_MS)) {
+    throw new PlanError('--time-limit must be from 20s to 24h, such as 90s or 10m')
+  }
+  const timeLimitMs = limitMs ?? (rounds === undefined || quick ? usualLimitMs : undefined)
+  return {
+    ...(rounds === undefined ? {} : { rounds }),
+    precision: share(precision ?? USUAL_PRECISION),
+    ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
+  }
+}
+
+/** The share that `3%`, `3 %` or `3` is. */
+function share(text: string): number {
+  const percent = Number(/^(\d+(?:\.\d+)?) ?%?$/.exec(text.trim())?.[1])
+  if (percent >= 0.1 && percent <= 100) return percent / 100
+  throw new PlanError('--precision is the width of an interval, from 0.1% to 100%, such as 3%')
 }
 
 function defaultConnections(wanted: readonly Scenario[], quick: boolean): string {

@@ -2,8 +2,10 @@ import type { Host, Software } from './measure/host.ts'
 import type { Figures } from './measure/measured-run.ts'
 import type { Cell, Mode } from './options.ts'
 import type { Pace } from './measure/pace.ts'
-import type { Spread } from './measure/statistics.ts'
 import type { ProxySoftware } from './proxies/sidecars.ts'
+import type { Outcome } from './measure/intervals.ts'
+import type { Ended } from './measure/stopping.ts'
+import type { RatioInterval } from '../src/lib/paired-ratio.ts'
 import type { MeshName } from './topology/mesh.ts'
 
 /** One measured run. */
@@ -13,18 +15,20 @@ export interface Run extends Cell, Figures {
   readonly round: number
 }
 
-/** A mode against another over all rounds. A ratio above 1 means more. */
+/** A mode against another over all rounds, with 95 % intervals. A ratio above 1 means more. */
 export interface Comparison extends Cell {
   readonly mode: Mode
   readonly baseline: Mode
-  readonly qpsRatio?: Spread
-  readonly gbpsRatio?: Spread
-  readonly p50Ratio?: Spread
-  readonly p99Ratio?: Spread
-  readonly cpuRatio?: Spread
+  readonly qpsRatio?: RatioInterval
+  readonly gbpsRatio?: RatioInterval
+  readonly p50Ratio?: RatioInterval
+  readonly p99Ratio?: RatioInterval
+  readonly cpuRatio?: RatioInterval
+  /** The meaning of the ratio of the speeds. */
+  readonly verdict?: Outcome
   /** At a fixed rate. */
-  readonly openP50Ratio?: Spread
-  readonly openP99Ratio?: Spread
+  readonly openP50Ratio?: RatioInterval
+  readonly openP99Ratio?: RatioInterval
 }
 
 /** The output of `meshaccel bench -o json`. */
@@ -41,4 +45,7 @@ export interface Report {
   readonly runs: readonly Run[]
   readonly comparisons: readonly Comparison[]
   readonly repeatedRounds: number
+  /** The width that an interval had to reach, as a share of its ratio. */
+  readonly precision: number
+  readonly ended: Ended
 }

@@ -2,17 +2,19 @@ import { randomBytes } from 'node:crypto'
 import type { KubeConfig, V1Node, V1Pod } from '@kubernetes/client-node'
 import { MeshaccelError } from '../../src/lib/errors.ts'
 import type { BenchEnvironment } from '../bench.ts'
-import { compare } from '../comparisons.ts'
+import { askedRatios, compare } from '../comparisons.ts'
 import type { Host } from '../measure/host.ts'
 import type { Cell, Mode } from '../options.ts'
 import type { Report, Run } from '../report.ts'
 import { runRounds } from '../measure/rounds.ts'
+import { arePrecise, type Effort } from '../measure/stopping.ts'
+import { progressOf } from '../progress.ts'
 import type { MeshName } from '../topology/mesh.ts'
 import { Cluster } from './cluster.ts'
 import { parseFortio } from './fortio.ts'
 import { type Arm, CONTAINER, loadPod, PART_OF, serverPod } from './manifests.ts'
 
-export interface KubernetesOptions {
+export interface KubernetesOptions extends Effort {
   readonly mesh: MeshName
   /** Istio's revision, if namespaces are injected by revision. */
   readonly revision?: string
@@ -22,9 +24,11 @@ export interface KubernetesOptions {
   readonly node?: string
   readonly connections: readonly number[]
   readonly payloads: readonly number[]
-  readonly rounds: number
   readonly durationSeconds: number
 }
+
+/** The deletion of two namespaces waits for their pods to end. */
+const CLEAN_UP_MS = 15_000
 
 type ArmMode = Extract<Mode, 'iptables' | 'meshaccel'>
 
@@ -35,16 +39,17 @@ type ArmMode = Extract<Mode, 'iptables' | 'meshaccel'>
 export async function runKubernetesBench(
   config: KubeConfig,
   options: KubernetesOptions,
-  { signal, say }: BenchEnvironment,
+  environment: BenchEnvironment,
 ): Promise<Report> {
-  const cluster = new Cluster(config, { signal, say })
+  const { signal, say } = environment
+  const cluster = new Cluster(config, environment)
   const id = randomBytes(3).toString('hex')
   const arms: Readonly<Record<ArmMode, Arm>> = {
     iptables: { namespace: `meshaccel-bench-${id}-plain`, accelerated: false },
     meshaccel: { namespace: `meshaccel-bench-${id}-fast`, accelerated: true },
   }
   try {
-    return await inNamespaces(cluster, arms, options, { signal, say })
+    return await inNamespaces(cluster, arms, options, environment)
   } catch (error) {
     if (!signal.aborted) throw error
     throw new MeshaccelError('interrupted; its namespaces are deleted', {
@@ -61,9 +66,10 @@ async function inNamespaces(
   cluster: Cluster,
   arms: Readonly<Record<ArmMode, Arm>>,
   options: KubernetesOptions,
-  { say }: BenchEnvironment,
+  { say, progress }: BenchEnvironment,
 ): Promise<Report> {
-  const { mesh, image, revision } = options
+  const { mesh, image, revision, timeLimitMs = Infinity } = options
+  const deadlineMs = performance.now() + timeLimitMs - CLEAN_UP_MS
   const startedAt = new Date().toISOString()
   let node = options.node
   let server: V1Pod = {}
@@ -88,16 +94,19 @@ async function inNamespaces(
     const log = await cluster.runLoad(arm.namespace, loadPod({ arm, mesh, image, node }, load))
     const { version: said, ...figures } = parseFortio(log)
     version = said
-    say(
-      `round ${round}: ${payloadBytes} B x ${connections}, ${mode}: ${Math.round(figures.qps)} requests/s`,
-    )
+    const line = `round ${round}: ${payloadBytes} B x ${connections}, ${mode}: ${Math.round(figures.qps)} requests/s`
+    if (progress) progress.done(line)
+    else say(line)
     return { ...cell, mode, round, ...figures, errors: 0 }
   }
-  const { runs, repeatedRounds } = await runRounds({
+  const { runs, repeatedRounds, ended } = await runRounds({
+    ...options,
     cells: cellsOf(options),
     modes: ['iptables', 'meshaccel'],
-    rounds: options.rounds,
+    deadlineMs,
+    isPrecise: (some, precision) => arePrecise(askedRatios(some), precision),
     say,
+    progress: (state) => progress?.show(() => progressOf(state, options.rounds, deadlineMs)),
     measure,
   })
   const described = await cluster.node(node)
@@ -117,6 +126,8 @@ async function inNamespaces(
     runs,
     comparisons: compare(runs),
     repeatedRounds,
+    precision: options.precision,
+    ended,
   }
 }
 

@@ -82,7 +82,8 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
   const [figures, requests] = await longEnough(
     setting,
     run,
-    requestsIn(pace.leadMs + pace.durationMs),
+    // The speed is a guess. A run that is too short has to be repeated, so it is aimed at some more.
+    requestsIn(pace.leadMs + 1.3 * pace.durationMs),
   )
   const openLoop = await atFixedRate(setting)
   await accelerator.check?.()
@@ -108,7 +109,7 @@ async function longEnough(
   run: Load,
   firstGuess: number,
 ): Promise<[Figures, number]> {
-  const { durationMs } = setting.pace
+  const { leadMs, durationMs } = setting.pace
   let requests = firstGuess
   for (let tries = 1; tries <= TRIES; tries += 1) {
     const running = run(requests)
@@ -123,7 +124,9 @@ async function longEnough(
         return [{ qps, latencyUs, latencyDistributionUs, ...figures }, requests]
       }
     }
-    requests *= 2
+    // The machine is faster than it was before.
+    const missing = (leadMs + durationMs) / tookMs(logged)
+    requests = Math.ceil(requests * Math.max(1.5, 1.2 * missing))
   }
   throw new MeshaccelError(`the speed varies too much: it was over too early ${TRIES} times`, {
     code: 'TOO_SHORT',
@@ -159,16 +162,16 @@ export async function measureStream(setting: Setting): Promise<Figures> {
 /** Sends requests until a batch takes `atLeastMs`. This warms up and returns the rate. */
 async function requestsPerMs(run: Load, connections: number, atLeastMs: number): Promise<number> {
   for (let requests = connections * 16; ; requests *= 4) {
-    const logged = await run(requests)
-    const starts = logged.map(({ startUs }) => startUs)
-    const first = starts.reduce((a, b) => Math.min(a, b))
-    const last = logged.reduce(
-      (end, { startUs, latencyUs }) => Math.max(end, startUs + latencyUs),
-      0,
-    )
-    const tookMs = (last - first) / 1000
-    if (tookMs >= atLeastMs) return requests / tookMs
+    const took = tookMs(await run(requests))
+    if (took >= atLeastMs) return requests / took
   }
+}
+
+/** The time from the first request's start to the last one's end. */
+function tookMs(logged: readonly LoggedRequest[]): number {
+  const first = logged.reduce((start, { startUs }) => Math.min(start, startUs), Infinity)
+  const last = logged.reduce((end, { startUs, latencyUs }) => Math.max(end, startUs + latencyUs), 0)
+  return (last - first) / 1000
 }
 
 /** Waits until the beginning of a run has passed, in which connections are opened and join. Then takes the readings. */

@@ -11,10 +11,12 @@ import type { Mesh } from '../topology/mesh.ts'
 import type { PodNetwork } from '../topology/network.ts'
 import type { UndoStack } from '../system/undo-stack.ts'
 import type { Accelerator, PathBytes } from './accelerator.ts'
+import { type AgentFigures, metricsPort, readFigures } from './agent-metrics.ts'
 import { agentPrograms } from './program-time.ts'
 
 const START_MS = 120_000
-const EVERY_MS = 50
+/** Connections join in rounds of up to 200 ms. */
+const EVERY_MS = 250
 const CLEANUP_TRIES = 3
 
 /** The fields of `meshaccel status -o json` that the bench reads. */
@@ -22,8 +24,6 @@ interface Status {
   readonly state: string
   readonly refusedBecause?: string
   readonly pods: { readonly enrolled: number }
-  readonly connections: { readonly now: number; readonly engaged: number; readonly plain: number }
-  readonly totals: { readonly redirectedBytes: number; readonly tcpBytes: number }
 }
 
 /** The fields of `meshaccel flows -o json` that the bench reads. */
@@ -66,7 +66,8 @@ export async function startAgent(
   })
   const where = ['--cgroup', cgroup, '--pin', pin, '--socket', socket]
   const agent = await Child.start(stack, 'meshaccel agent', [
-    ...meshaccel('agent', '--pods', `file:${podsFile}`, ...where, ...flagsFor(observed)),
+    ...meshaccel('agent', '--pods', `file:${podsFile}`, '--metrics', '127.0.0.1:0', ...where),
+    ...flagsFor(observed),
   ])
   const ask = async (noun: string): Promise<string> => {
     agent.assertRunning()
@@ -83,17 +84,25 @@ export async function startAgent(
     const answer: Status = JSON.parse(await ask('status'))
     return answer
   }
+  const figures = async (): Promise<AgentFigures> => {
+    agent.assertRunning()
+    return readFigures(port, waiting.signal)
+  }
   const flows = async (): Promise<Flows> => {
     const answer: Flows = JSON.parse(await ask('flows'))
     return answer
   }
   await untilAccelerating(agent, socket, status, setting.pods.length, waiting)
+  const port = await pollUntil(() => metricsPort(agent.stderr), {
+    operation: 'wait for the metrics of the agent',
+    waiting,
+  })
   if (observed.includes('trace')) await startTrace(stack, socket, waiting)
   const programs = agentPrograms(cgroup)
   return {
     ...(programs ? { programs } : {}),
-    settled: (atMostMs) => untilSettled(status, atMostMs, waiting.signal),
-    bytes: async () => pathBytes(await status()),
+    settled: (atMostMs) => untilSettled(figures, atMostMs, waiting.signal),
+    bytes: async () => (await figures()).bytes,
     ...(apart ? { check: async () => assertPlain(await flows(), apart) } : {}),
   }
 }
@@ -155,25 +164,19 @@ async function untilAccelerating(
 
 /** Waits until some connections are engaged and their number is stable. Short connections may never be engaged. */
 async function untilSettled(
-  status: () => Promise<Status>,
+  figures: () => Promise<AgentFigures>,
   atMostMs: number,
   signal: AbortSignal,
 ): Promise<PathBytes> {
   const end = performance.now() + atMostMs
   let before = -1
   for (;;) {
-    const now = await status()
-    const { engaged } = now.connections
-    if ((engaged > 0 && engaged === before) || performance.now() > end) return pathBytes(now)
+    const { engaged, bytes } = await figures()
+    if ((engaged > 0 && engaged === before) || performance.now() > end) return bytes
     before = engaged
     await delay(EVERY_MS, undefined, { signal })
   }
 }
-
-const pathBytes = ({ totals }: Status): PathBytes => ({
-  redirected: totals.redirectedBytes,
-  tcp: totals.tcpBytes,
-})
 
 /** Throws if a connection between the pods uses any path except TCP. */
 export function assertPlain(

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { versionOf } from '../measure/host.ts'
 import type { Waiting } from '../measure/polling.ts'
 import type { Child } from '../system/child.ts'
+import type { UndoStack } from '../system/undo-stack.ts'
 import type { Pod } from '../topology/pod.ts'
 import { envoyConfig } from './envoy.ts'
 import { haproxyConfig } from './haproxy.ts'
@@ -17,6 +18,11 @@ export interface Launch {
 
 /** The software of a sidecar, as reports name it. */
 export type ProxySoftware = 'haproxy' | 'envoy' | 'linkerd2-proxy'
+
+/** Makes the sidecars of pods. Those of some software need services in the pods, until the stack ends. */
+export interface SidecarSource extends Pick<Sidecars, 'software' | 'version'> {
+  of(stack: UndoStack, pods: readonly Pod[]): Sidecars
+}
 
 /** The proxies of a run. */
 export interface Sidecars {

@@ -8,8 +8,9 @@ import { Markup, markup } from '../../src/lib/markup.ts'
 import { methodOf, modesOf } from './method.ts'
 import { style } from './style.ts'
 import { sweepCharts } from './sweeps.ts'
-import { cellRows, cellTitle, failureLines, ratioOf, subject, verdictLines } from './text.ts'
-import { outcomeOf, verdictOf } from './verdict.ts'
+import { cellRows, cellTitle, failureLines, range, ratioOf, subject, verdictLines } from './text.ts'
+import { verdictOf } from './verdict.ts'
+import { outcomeOf } from '../measure/intervals.ts'
 
 /**
  * The report as one HTML file. It has no script and no external resources, and its content security policy forbids
@@ -71,7 +72,7 @@ function summary(report: Report): Markup | undefined {
   const columns = modes.filter(
     (mode) => mode !== 'iptables' && rows.some((cell) => ratioOf(report, cell, mode, 'iptables')),
   )
-  return markup`<h2>Speed against iptables</h2>
+  return markup`<h2>Speed against iptables, with 95 % intervals</h2>
 <div class="scroll"><table>
 <tr><th>case</th>${columns.map((mode) => markup`<th>${mode}</th>`)}</tr>
 ${rows.map(
@@ -79,9 +80,10 @@ ${rows.map(
     markup`<tr><td>${cellTitle(report, cell)}</td>${columns.map((mode) => {
       const ratio = ratioOf(report, cell, mode, 'iptables')
       if (!ratio) return markup`<td></td>`
-      const looks = mode === 'meshaccel' ? outcomeOf(ratio) : ''
-      const { low, high } = ratio
-      return markup`<td><span class="${looks}">${ratio.median.toFixed(2)}x</span> <span class="note">${low.toFixed(2)}–${high.toFixed(2)}</span></td>`
+      const outcome = outcomeOf(ratio)
+      const looks = mode === 'meshaccel' ? outcome : ''
+      const unsure = outcome === 'not-sure' ? ' not sure' : ''
+      return markup`<td><span class="${looks}">${ratio.median.toFixed(2)}x</span> <span class="note">${range(ratio)}${unsure}</span></td>`
     })}</tr>\n`,
 )}</table></div>`
 }

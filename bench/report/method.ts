@@ -1,6 +1,7 @@
 import { type Mode, modes } from '../options.ts'
 import type { Report } from '../report.ts'
 import { counted } from './format.ts'
+import { percentText } from './text.ts'
 
 /** A description of each mode. */
 const modeWords: Readonly<Record<Mode, string>> = {
@@ -26,11 +27,15 @@ export function methodOf(report: Report): string[] {
     'Two pods, each a network namespace joined to the other by veth pairs and a bridge, with a sidecar each, behind the ' +
       'rules that the mesh itself writes; their counters must show that both sidecars were crossed. nginx is the application, h2load the client; all run on this one machine ' +
       'and share its CPUs, so the client costs every mode the same.',
-    `Every run starts its accelerator, then its proxies, afresh, warms up for at least ${seconds(pace.warmUpMs)}, leaves out ` +
+    'An accelerator has pods of its own. It starts before them and stays, so that runs of different modes follow each other ' +
+      'within seconds. While other modes run it is idle. Its tracing programs see each receive of the machine, and leave at ' +
+      'once if the socket is not of its pods.',
+    `Every run starts its proxies afresh, warms up for at least ${seconds(pace.warmUpMs)}, leaves out ` +
       `the first ${seconds(pace.leadMs)} and measures about ${seconds(pace.durationMs)} more. The end of a run, when some ` +
       'connections have nothing left to do, does not count.',
-    `Each of ${counted(rounds, 'round')} measures every mode once, in another random order. Modes are compared within a ` +
-      'round; a figure is the median of the rounds, with the lowest and the highest beside it. Dots are single rounds.',
+    `Each of ${counted(rounds, 'round')} measures every mode once, in another random order. A figure is the median of the ` +
+      'rounds. Dots are single rounds, and the line goes from the lowest to the highest.',
+    intervalsOf(report),
     ...(runs.some(({ openLoop }) => openLoop)
       ? [
           'The speed is that of a closed loop: each connection sends its next request once it has its answer, so a stall ' +
@@ -53,7 +58,23 @@ export function methodOf(report: Report): string[] {
   ]
 }
 
-function inCluster({ pace, runs }: Report, node: string): string[] {
+/** The ratios, and the reason why no more rounds were made. */
+function intervalsOf({ ended, precision }: Report): string {
+  const asked = `the interval of each speed ratio was narrower than ${percentText(precision)}`
+  const end = {
+    rounds: 'Their number was given.',
+    precise: `They went on until ${asked}.`,
+    time: `They would have gone on until ${asked}, but the time was up.`,
+  }[ended]
+  return (
+    'Modes are compared within a round, because the machine changes from round to round. A ratio has a 95 % interval, by a ' +
+    'bootstrap over the rounds; of fewer than six rounds it is that of Student. If the interval contains 1, the answer is ' +
+    `"not sure". ${end}`
+  )
+}
+
+function inCluster(report: Report, node: string): string[] {
+  const { pace, runs } = report
   const rounds = new Set(runs.map(({ round }) => round)).size
   return [
     `Two namespaces of a running mesh, which has put its own sidecar into their pods; one is annotated ` +
@@ -61,8 +82,8 @@ function inCluster({ pace, runs }: Report, node: string): string[] {
       'runs there runs beside them.',
     `In each namespace fortio serves, and a fresh pod with fortio sends for ${seconds(pace.durationMs)} over kept ` +
       'connections, as fast as answers come; the beginning, in which connections are made and join, counts. The two are ' +
-      `measured in turns, in ${counted(rounds, 'round')}, each in a random order, and compared within a round; a figure is ` +
-      'the median of the rounds, with the lowest and the highest beside it.',
+      `measured in turns, in ${counted(rounds, 'round')}, each in a random order; a figure is the median of the rounds.`,
+    intervalsOf(report),
     'Any answer but 200 fails the run. CPU time is not measured.',
   ]
 }

@@ -1,13 +1,17 @@
 import { aligned, columnWidths } from '../../src/lib/columns.ts'
+import type { RatioInterval } from '../../src/lib/paired-ratio.ts'
 import { cells, sameCell, speedRatio } from '../comparisons.ts'
 import { type Cell, formatSize, type Mode, modes } from '../options.ts'
 import { removedShare } from '../measure/removed-share.ts'
 import type { Report, Run } from '../report.ts'
-import { median, type Spread } from '../measure/statistics.ts'
+import { outcomeOf } from '../measure/intervals.ts'
+import { median } from '../measure/statistics.ts'
 import { meshes } from '../topology/mesh.ts'
 import { counted, formatNumber } from './format.ts'
 
 const GAP = '  '
+/** Bounds that are further apart than this factor are noise. */
+const TELLING = 20
 
 /** The report as text: one table per cell, each with its verdict in words. */
 export function renderReport(report: Report): string {
@@ -15,10 +19,20 @@ export function renderReport(report: Report): string {
   const rounds = new Set(runs.map(({ round }) => round)).size
   const head =
     `${subject(report)}\n` +
-    `Medians of ${counted(rounds, 'round')}; ratios within a round, median (lowest-highest)` +
-    `${repeatedRounds > 0 ? `; ${counted(repeatedRounds, 'round')} repeated for stolen CPU time` : ''}\n`
+    `Medians of ${counted(rounds, 'round')}; ratios within a round (95 % interval)` +
+    `${repeatedRounds > 0 ? `; ${counted(repeatedRounds, 'round')} repeated for stolen CPU time` : ''}\n` +
+    unreached(report)
   return [head, ...cells(runs).map((cell) => renderCell(report, cell))].join('\n')
 }
+
+/** A bench that the time limit has ended may have intervals that are wider than asked for. */
+function unreached({ ended, precision }: Report): string {
+  if (ended !== 'time') return ''
+  return `The time was up before each ratio was known to ${percentText(precision)}; a longer --time-limit makes the intervals narrower\n`
+}
+
+/** For example `3 %`. */
+export const percentText = (share: number): string => `${Number((share * 100).toFixed(1))} %`
 
 /** For example `HAProxy sidecars behind Istio's rules (iptables-nft), Linux 6.12.0, 2 CPUs, cubic`. */
 export function subject(report: Report): string {
@@ -91,11 +105,15 @@ export function verdictLines(report: Report, cell: Cell): string[] {
   const cost = ratioOf(report, cell, 'observed', 'meshaccel')
   return [
     gainLine(report, cell),
-    cost && `observed: ${cost.median.toFixed(3)}x the speed of meshaccel ${range(cost, 3)}`,
+    cost &&
+      `observed: ${unsure(cost)}${cost.median.toFixed(3)}x the speed of meshaccel ${range(cost, 3)}`,
   ].filter((line) => line !== undefined)
 }
 
-/** For example `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`. */
+/**
+ * For example `meshaccel: 1.52x the requests of iptables (1.48-1.60), 83 % of the way to Unix sockets`, or `meshaccel: not
+ * sure: 1.02x the requests of iptables (0.97-1.08)`.
+ */
 function gainLine(report: Report, cell: Cell): string | undefined {
   const mode = ['meshaccel', 'naive'].find((each): each is Mode =>
     report.runs.some((run) => run.mode === each && sameCell(run, cell)),
@@ -104,9 +122,9 @@ function gainLine(report: Report, cell: Cell): string | undefined {
   const ratio = ratioOf(report, cell, mode, 'iptables')
   if (!ratio) return undefined
   const what = cell.scenario === 'stream' ? 'the throughput' : 'the requests'
-  const way = removedShare(report.runs, cell, mode)
+  const way = isSure(ratio) ? removedShare(report.runs, cell, mode) : undefined
   return (
-    `${mode}: ${ratio.median.toFixed(2)}x ${what} of iptables ${range(ratio)}` +
+    `${mode}: ${unsure(ratio)}${ratio.median.toFixed(2)}x ${what} of iptables ${range(ratio)}` +
     (way ? `, ${wayText(way.median)}` : '')
   )
 }
@@ -167,15 +185,24 @@ export function ratioOf(
   cell: Cell,
   mode: Mode,
   baseline: Mode,
-): Spread | undefined {
+): RatioInterval | undefined {
   const comparison = report.comparisons.find(
     (each) => each.mode === mode && each.baseline === baseline && sameCell(each, cell),
   )
   return comparison && speedRatio(comparison)
 }
 
-const ratioText = (ratio: Spread | undefined): string =>
+/** For example `1.52 (1.48-1.60)`. */
+const ratioText = (ratio: RatioInterval | undefined): string =>
   ratio ? `${ratio.median.toFixed(2)} ${range(ratio)}` : ''
 
-export const range = ({ low, high }: Spread, digits = 2): string =>
-  `(${low.toFixed(digits)}-${high.toFixed(digits)})`
+const isSure = (ratio: RatioInterval): boolean => outcomeOf(ratio) !== 'not-sure'
+
+const unsure = (ratio: RatioInterval): string => (isSure(ratio) ? '' : 'not sure: ')
+
+/** The interval in brackets. One round has none, and that of a few rounds may be too wide to say anything. */
+export function range({ low, high, pairs }: RatioInterval, digits = 2): string {
+  if (pairs < 2) return '(one round)'
+  if (high > TELLING * low) return '(too few rounds)'
+  return `(${low.toFixed(digits)}-${high.toFixed(digits)})`
+}

@@ -2,15 +2,10 @@ import { cells, sameCell } from '../comparisons.ts'
 import type { Cell, Mode } from '../options.ts'
 import { removedShare } from '../measure/removed-share.ts'
 import type { Comparison, Report } from '../report.ts'
+import { type Outcome, outcomeOf } from '../measure/intervals.ts'
 import { median, type Spread } from '../measure/statistics.ts'
 import { counted } from './format.ts'
-import { cellTitle, ratioOf } from './text.ts'
-
-/** The result of a mode in one cell. Only a difference that every round shows counts. */
-export type Outcome = 'faster' | 'slower' | 'same'
-
-export const outcomeOf = ({ low, high }: Spread): Outcome =>
-  low > 1 ? 'faster' : high < 1 ? 'slower' : 'same'
+import { cellTitle, percentText, ratioOf } from './text.ts'
 
 /** The report in plain words: a headline, then sentences that qualify it. */
 export interface Verdict {
@@ -30,7 +25,7 @@ export function verdictOf(report: Report): Verdict {
     measured.filter(({ outcome }) => outcome === wanted)
   const slower = of('slower')
   return {
-    headline: headline(measured.length, of('faster'), slower.length, of('same').length),
+    headline: headline(measured.length, of('faster'), slower.length, of('not-sure').length),
     sentences: [
       ...slower.map(
         ({ cell, ratio }) =>
@@ -46,7 +41,7 @@ function headline(
   all: number,
   faster: readonly { readonly ratio: Spread }[],
   slower: number,
-  same: number,
+  unsure: number,
 ): string {
   const gains = faster.map(({ ratio }) => ratio.median)
   const by = `${fromTo(gains, times)} the speed of iptables`
@@ -57,11 +52,11 @@ function headline(
   }
   const rest = [
     ...(slower > 0 ? [`${slower} slower`] : []),
-    ...(same > 0 ? [`${same} with no difference that all rounds agree on`] : []),
+    ...(unsure > 0 ? [`${unsure} not sure`] : []),
   ]
   if (faster.length === 0) {
     return slower === 0
-      ? `meshaccel makes no difference that all rounds agree on, in ${counted(all, 'case')}.`
+      ? `Not sure: in ${counted(all, 'case')} the interval allows both faster and slower.`
       : `meshaccel makes nothing faster here: of ${counted(all, 'case')} ${rest.join(', ')}.`
   }
   return `meshaccel makes ${faster.length} of ${all} cases faster: ${by}; ${rest.join(', ')}.`
@@ -107,8 +102,9 @@ function caveats(report: Report): string[] {
   const stolen = report.runs.flatMap(({ stealShare }) => stealShare ?? [])
   const most = Math.max(0, ...stolen)
   return [
-    ...(rounds < 3
-      ? [`Only ${counted(rounds, 'round')}: how far repetitions differ is hardly known.`]
+    ...(rounds < 2 ? ['Only 1 round: there are no intervals, so nothing is sure.'] : []),
+    ...(report.ended === 'time'
+      ? [`The time was up before each ratio was known to ${percentText(report.precision)}.`]
       : []),
     ...broken.map((mode) => `${mode} broke in some of its runs; they have no figures.`),
     ...(report.repeatedRounds > 0

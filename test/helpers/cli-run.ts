@@ -12,6 +12,8 @@ export interface CliRunOptions {
   readonly uid?: number
   readonly signal?: AbortSignal
   readonly terminalColumns?: number
+  /** The standard error output is a terminal of this width. */
+  readonly stderrColumns?: number
   /** Called with each piece of the standard output. */
   readonly onStdout?: (text: string) => unknown
   /** Called with each piece of the standard error output. */
@@ -42,6 +44,9 @@ export async function runCommand(
         stderr += text
         options.onStderr?.(text)
       },
+      ...(options.stderrColumns === undefined
+        ? {}
+        : { isTTY: true, columns: options.stderrColumns }),
     },
     env: {},
     uid: options.uid ?? 0,

@@ -25,14 +25,16 @@ import type { Place } from '../../preflight/finding.ts'
 import { mountMissing } from '../../preflight/mount-missing.ts'
 import { checkMachine } from '../check-machine.ts'
 import { type CliEnvironment, environmentOf } from '../environment.ts'
+import { Progress } from '../../lib/progress.ts'
 import { withHelp } from '../help.ts'
 import { durationMs, outputOption } from '../options.ts'
 import { print } from '../output/print.ts'
 import { requireRoot } from '../require-root.ts'
 import { UsageError } from '../usage-error.ts'
 
-interface Args extends Omit<BenchArguments, 'duration'>, KubernetesArguments {
+interface Args extends Omit<BenchArguments, 'duration' | 'timeLimit'>, KubernetesArguments {
   readonly duration: string | undefined
+  readonly 'time-limit': string | undefined
   readonly kubernetes: boolean
   readonly report: string | undefined
   readonly output: 'table' | 'json'
@@ -99,12 +101,24 @@ const command: CommandModule<object, Args> = {
         duration: {
           type: 'string',
           describe:
-            'Time measured per run: 500ms, 2s, 1m, or seconds [default: 2s; quick: 1s; with --kubernetes 15s and 5s]',
+            'Time measured per run: 500ms, 2s, 1m, or seconds [default: 1s; quick: 500ms; with --kubernetes 15s and 5s]',
           requiresArg: true,
         },
         rounds: {
           type: 'number',
-          describe: 'How often everything is measured [default: 3]',
+          describe: 'An exact number of rounds, in place of --precision',
+          requiresArg: true,
+        },
+        precision: {
+          type: 'string',
+          describe:
+            'Rounds go on until the 95 % interval of each speed ratio is narrower than this [default: 3%]',
+          requiresArg: true,
+        },
+        'time-limit': {
+          type: 'string',
+          describe:
+            'The bench ends before this: 90s, 10m, or seconds [default: 10m; quick: 50s; none with --rounds]',
           requiresArg: true,
         },
         rate: {
@@ -147,11 +161,13 @@ const command: CommandModule<object, Args> = {
         about:
           'Measures two pods with and without meshaccel. The pods are network namespaces with real sidecars behind the ' +
           'real iptables rules, a real server and real load. Needs no Kubernetes and leaves nothing behind. ' +
-          'Lists are separated by commas. Each combination of their values is measured.',
+          'Lists are separated by commas. Each combination of their values is measured. Rounds go on until each ratio of ' +
+          'speeds is known to 3 %, or the time is up. A ratio whose interval contains 1 is "not sure".',
         examples: [
           ['bench --quick', 'an impression within a minute'],
           ['bench --connections 1,16,64 --payload 81,64KiB', 'a sweep'],
           ['bench --proxy linkerd --proxy-binary ./linkerd2-proxy', "Linkerd's own proxy"],
+          ['bench --payload 81 --connections 16 --time-limit 30m', 'one case, on a noisy machine'],
           ['bench --scenario stream --report report.html', 'bulk data, with a report to hand on'],
         ],
         exit: '0 every response was right, 1 some were wrong or the bench could not run, 2 invalid command line',
@@ -160,16 +176,23 @@ const command: CommandModule<object, Args> = {
   handler: async (args) => {
     const environment = environmentOf(args)
     const measure = prepare(args, environment)
-    const report = await measure({
-      signal: environment.endSignal(),
-      say: (text) => void environment.stderr.write(`bench: ${text}\n`),
-    })
+    const report = await withProgress(environment, measure)
     if (args.report !== undefined) writeFileSync(args.report, renderHtml(report))
     print(environment, args.output, report, () => renderReport(report))
   },
 }
 
 export default command
+
+/** The line of progress is gone before the results are printed, or an error. */
+async function withProgress(
+  { stderr, endSignal }: CliEnvironment,
+  measure: (bench: BenchEnvironment) => Promise<Report>,
+): Promise<Report> {
+  using progress = new Progress(stderr, { prefix: 'bench: ' })
+  const say = (text: string): void => progress.say(text)
+  return await measure({ signal: endSignal(), say, progress })
+}
 
 /** The needs of a run. */
 function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): Place {
@@ -196,17 +219,19 @@ function benchPlace({ modes: measured, proxy, redirects: ways }: BenchOptions): 
   }
 }
 
+const seconds = (option: string, text: string | undefined, maxMs: number): number | undefined =>
+  text === undefined ? undefined : durationMs(option, text, { minMs: 1, maxMs }) / 1000
+
 /** Checks the command line, and returns what it asks for. */
 function prepare(
   args: Args,
   environment: CliEnvironment,
 ): (bench: BenchEnvironment) => Promise<Report> {
-  const { duration } = args
-  const seconds =
-    duration === undefined
-      ? undefined
-      : durationMs('--duration', duration, { minMs: 1, maxMs: 3_600_000 }) / 1000
-  const given = { ...args, duration: seconds }
+  const given = {
+    ...args,
+    duration: seconds('--duration', args.duration, 3_600_000),
+    timeLimit: seconds('--time-limit', args['time-limit'], 86_400_000),
+  }
   try {
     if (args.kubernetes) {
       const options = planKubernetes(given)

@@ -4,7 +4,8 @@ import { checkForRemoval } from '../check-machine.ts'
 import { environmentOf } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from '../options.ts'
-import { LEAVING, whileWaiting } from '../output/while-waiting.ts'
+import { LEAVING, leaving } from '../output/leaving.ts'
+import { whileWaiting } from '../output/while-waiting.ts'
 import { connectIfRunning, inPlaceOfAgent } from '../without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
@@ -28,7 +29,8 @@ const command: CommandModule<object, DrainArgs> = {
     const request = { timeoutMs: timeoutMsOf(args), force: args.force }
     using client = await connectIfRunning(environment, args.socket, 'clean up')
     if (client) {
-      await whileWaiting(environment, LEAVING, client.call('Cleanup', request))
+      const cleaned = client.call('Cleanup', request)
+      await whileWaiting(environment, LEAVING, cleaned, leaving(client, request))
       environment.stderr.write('everything removed; the agent has ended\n')
       return
     }
@@ -37,7 +39,7 @@ const command: CommandModule<object, DrainArgs> = {
       const { cleanupDatapath } = environment.agentParts ?? kernelParts
       return cleanupDatapath(args.pin, request)
     })
-    await whileWaiting(environment, LEAVING, removed)
+    await whileWaiting(environment, LEAVING, removed, leaving(undefined, request))
     environment.stderr.write('nothing of meshaccel is left\n')
   },
 }

@@ -128,7 +128,10 @@ function describe(
   environment: CliEnvironment,
 ): string {
   const { policy, refusedBecause, probes, btf } = result
-  const entries = [...findings.map(ofFinding), ...probes.map((probe) => ofProbe(probe, seesAskers(result)))]
+  const entries = [
+    ...findings.map(ofFinding),
+    ...probes.map((probe) => ofProbe(probe, seesAskers(result))),
+  ]
   const nameWidth = Math.max(...entries.map(({ name }) => name.length), 0)
   const verdictWidth = Math.max(...entries.map(({ verdict }) => verdict.length), 0)
   const indent = ' '.repeat(nameWidth + verdictWidth + 4)

@@ -4,7 +4,8 @@ import { checkForRemoval } from '../check-machine.ts'
 import { environmentOf } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { type DrainArgs, drainOptions, timeoutMsOf } from '../options.ts'
-import { LEAVING, whileWaiting } from '../output/while-waiting.ts'
+import { LEAVING, leaving } from '../output/leaving.ts'
+import { whileWaiting } from '../output/while-waiting.ts'
 import { connectIfRunning, inPlaceOfAgent } from '../without-agent.ts'
 
 const command: CommandModule<object, DrainArgs> = {
@@ -35,7 +36,7 @@ const command: CommandModule<object, DrainArgs> = {
           const { drainDatapath } = environment.agentParts ?? kernelParts
           return drainDatapath(args.pin, request)
         })
-    const already = await whileWaiting(environment, LEAVING, drained)
+    const already = await whileWaiting(environment, LEAVING, drained, leaving(client, request))
     environment.stderr.write(already ? 'already drained\n' : 'drained\n')
   },
 }

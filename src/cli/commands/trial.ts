@@ -6,11 +6,13 @@ import type { TrialBegunView, TrialRequest, TrialWindowView } from '../../api/vi
 import { formatDuration } from '../../lib/duration.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
 import { fewestPairs } from '../../lib/paired-ratio.ts'
+import { Progress } from '../../lib/progress.ts'
 import { environmentOf, type CliEnvironment } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { durationMs, outputOption, socketOption } from '../options.ts'
 import { print } from '../output/print.ts'
 import { outcomeOf } from '../trial/outcome.ts'
+import { describeWindow, progressOf } from '../trial/progress.ts'
 import { renderTrial } from '../trial/report.ts'
 import { adviceOf, type Before, describeOutcome } from '../trial/words.ts'
 import { UsageError } from '../usage-error.ts'
@@ -135,24 +137,19 @@ async function runTrial(
       cause,
     })
   const total = 2 * request.pairs
+  using progress = new Progress(stderr)
   try {
     for await (const { begun, window } of client.trial(request, end)) {
-      if (begun) stderr.write(beginning(begun, request))
-      if (!window) continue
-      windows.push(window)
-      const leftMs = (total - windows.length) * request.windowMs
-      const requests = window.programs.count + window.proxies.count
-      const line =
-        `window ${windows.length} of ${total}, ${window.on ? 'accelerated' : 'by TCP'}: ${requests} requests; ` +
-        `${formatDuration(Math.ceil(leftMs / 1000) * 1000)} left`
-      // A terminal shows only the last window.
-      stderr.write(stderr.isTTY ? `\r\u001B[K${line}` : `${line}\n`)
+      if (begun) for (const line of beginning(begun, request)) progress.say(line)
+      if (window) {
+        windows.push(window)
+        progress.done(describeWindow(window, windows.length, request))
+      }
+      if (windows.length < total) progress.show(() => progressOf(windows, request))
     }
   } catch (error) {
     if (isExplained(error) && error.code !== 'AGENT_FAILED') throw error
     throw ended(error)
-  } finally {
-    if (stderr.isTTY && windows.length > 0) stderr.write('\n')
   }
   if (windows.length < total && !end.aborted) throw ended()
   return windows
@@ -161,7 +158,7 @@ async function runTrial(
 function beginning(
   { pods, leftOut }: TrialBegunView,
   { namespace, pairs, windowMs, settleMs }: TrialRequest,
-): string {
+): string[] {
   const lines = [
     `trial of ${namespace}: ${pods.length} pods, ${pairs} pairs of windows of ${formatDuration(windowMs)}; ` +
       `the first ${formatDuration(settleMs)} of each do not count; Ctrl-C ends it`,
@@ -170,7 +167,7 @@ function beginning(
   lines.push(
     'the agent measures every request during the trial: some 0.1 us for each send and each receive, in both kinds of windows',
   )
-  return `${lines.join('\n')}\n`
+  return lines
 }
 
 /** The agent puts everything back once it notices that the stream has ended. */

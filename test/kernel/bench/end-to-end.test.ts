@@ -25,6 +25,8 @@ const given: BenchArguments = {
   duration: 0.3,
   rate: 500,
   rounds: 1,
+  precision: undefined,
+  timeLimit: undefined,
   quick: true,
 }
 
@@ -141,7 +143,10 @@ for (const afterMs of [150, 600, 1200, 2000]) {
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     const ended = once(child, 'close')
     // Node needs time before there is anything to leave behind.
-    while (!existsSync(`/run/netns/meshbench-${Number(pid)}-node`) && child.exitCode === null) {
+    while (
+      !existsSync(`/run/netns/meshbench-${Number(pid)}-plain-node`) &&
+      child.exitCode === null
+    ) {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     setTimeout(() => child.kill('SIGINT'), afterMs)

@@ -22,6 +22,8 @@ const given: BenchArguments = {
   duration: 0.3,
   rate: undefined,
   rounds: 1,
+  precision: undefined,
+  timeLimit: undefined,
   quick: true,
 }
 

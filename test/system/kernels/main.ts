@@ -4,11 +4,13 @@
  * knows. WORDs choose kernels: by distribution, suite, series, flavour, machine or policy. `6.12,arm64` takes those that
  * both words fit. Ends with a table and a line `N passed, N failed`.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type BootedKernel, bootedKernels } from '../../../src/datapath/selftest/booted-kernels.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
+import { Progress } from '../../../src/lib/progress.ts'
 import { documentedVerdicts } from '../../kernel/conformance/documented.ts'
 import { compile } from '../../helpers/compile.ts'
 import { bundleForGuest } from './bundle.ts'
@@ -37,7 +39,9 @@ for (const machine of machines) await makePrograms(machine)
 console.log(`not run in the guests: the arm trusted of the conformance suite`)
 const table: string[] = []
 const counts = { passed: 0, failed: 0 }
-for (const entry of chosen) test(entry)
+using progress = new Progress(process.stderr, { prefix: 'kernels: ' })
+for (const [index, entry] of chosen.entries()) await test(entry, index)
+progress.clear()
 console.log(table.join('\n'))
 console.log(`${counts.passed} passed, ${counts.failed} failed`)
 process.exitCode = counts.failed > 0 || chosen.length === 0 ? 1 : 0
@@ -63,7 +67,12 @@ async function makePrograms(machine: BootedKernel['machine']): Promise<void> {
   await bundleForGuest(join(here, 'guest.ts'), programs)
 }
 
-function test({ suite, series, flavour, machine, policy }: BootedKernel): void {
+async function test(
+  { suite, series, flavour, machine, policy }: BootedKernel,
+  index: number,
+): Promise<void> {
+  // It tells by itself how the fetching goes.
+  progress.clear()
   const fetched = spawnSync('bash', [join(here, 'fetch.sh'), suite, series, flavour, machine], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -74,18 +83,28 @@ function test({ suite, series, flavour, machine, policy }: BootedKernel): void {
   const kernel = fetched.stdout.trim()
   const release = basename(kernel)
   const begin = performance.now()
-  const { told, output } = boot(kernel, machine)
+  const place = `kernel ${index + 1} of ${chosen.length}, ${release} for ${machine}`
+  progress.show(() => ({
+    what: place,
+    share: index / chosen.length,
+    figures: `${counts.passed} checks passed, ${counts.failed} failed`,
+  }))
+  const { told, output } = await boot(kernel, machine)
   const seconds = Math.round((performance.now() - begin) / 1000)
   const checks = judge({ release, policy }, told, documented)
   for (const { name, ok, detail } of checks) report(`${release}: ${name}`, ok, detail)
   if (checks.some(({ ok }) => !ok)) console.log(commented(output))
   const failed = checks.filter(({ ok }) => !ok).length
   const result = failed === 0 ? `${checks.length} checks` : `${failed} of ${checks.length} FAILED`
+  progress.done(`${place}: ${result}, ${seconds} s`)
   table.push(`${summary({ release, policy }, told)} | ${result} | ${seconds} s`)
 }
 
 /** The guest's report and its console; build/kernels keeps both. */
-function boot(kernel: string, machine: BootedKernel['machine']): { told: Told[]; output: string } {
+async function boot(
+  kernel: string,
+  machine: BootedKernel['machine'],
+): Promise<{ told: Told[]; output: string }> {
   const toldFile = `${kernel}.told`
   const consoleFile = `${kernel}.console`
   writeFileSync(toldFile, '')
@@ -93,11 +112,12 @@ function boot(kernel: string, machine: BootedKernel['machine']): { told: Told[];
   const programs = programsOf(machine)
   const node = machine === 'arm64' ? NODE_OF_ARM64 : process.execPath
   const guest = [node, join(programs, 'guest.mjs'), '/dev/told', ARMS]
-  spawnSync('bash', [join(here, 'boot.sh'), kernel, toldFile, ...guest], {
+  const child = spawn('bash', [join(here, 'boot.sh'), kernel, toldFile, ...guest], {
     cwd: packageRoot,
     stdio: ['ignore', screen, screen],
     env: { ...process.env, MESHACCEL_PROGRAMS: programs, MESHACCEL_PATIENCE: patience[machine] },
   })
+  await once(child, 'close')
   closeSync(screen)
   const lines = readFileSync(toldFile, 'utf8').split('\n')
   return {
@@ -108,6 +128,7 @@ function boot(kernel: string, machine: BootedKernel['machine']): { told: Told[];
 
 function report(name: string, ok: boolean, detail?: string): void {
   counts[ok ? 'passed' : 'failed'] += 1
+  progress.clear()
   console.log(`${ok ? 'ok' : 'not ok'} - ${name}`)
   if (detail !== undefined) console.log(commented(detail))
 }

@@ -204,6 +204,8 @@ const given = {
   duration: undefined,
   rate: undefined,
   rounds: undefined,
+  precision: undefined,
+  timeLimit: undefined,
   quick: false,
 } as const
 

@@ -15,6 +15,8 @@ const given: BenchArguments = {
   duration: undefined,
   rate: undefined,
   rounds: undefined,
+  precision: undefined,
+  timeLimit: undefined,
   quick: false,
 }
 
@@ -57,6 +59,27 @@ void test('streams have sizes of their own', (t) => {
   t.end()
 })
 
+void test('rounds go on until ratios are precise or the time is up, or their number is exact', (t) => {
+  const effort = (more: Partial<BenchArguments>): unknown => {
+    const { rounds, precision, timeLimitMs } = planBench({ ...given, ...more })
+    return { rounds, precision, timeLimitMs }
+  }
+  const endless = { rounds: undefined, precision: 0.03 }
+  t.same(effort({}), { ...endless, timeLimitMs: 600_000 })
+  t.same(effort({ quick: true }), { ...endless, timeLimitMs: 50_000 })
+  t.same(effort({ quick: true, timeLimit: 300 }), { ...endless, timeLimitMs: 300_000 })
+  t.same(effort({ precision: '0.5 %', timeLimit: 3600 }), {
+    ...endless,
+    precision: 0.005,
+    timeLimitMs: 3_600_000,
+  })
+  const exact = { rounds: 7, precision: 0.03 }
+  t.same(effort({ rounds: 7 }), { ...exact, timeLimitMs: undefined })
+  t.same(effort({ rounds: 7, timeLimit: 60 }), { ...exact, timeLimitMs: 60_000 })
+  t.same(effort({ rounds: 7, quick: true }), { ...exact, timeLimitMs: 50_000 })
+  t.end()
+})
+
 void test('what cannot be meant is refused', (t) => {
   const refused = { name: 'PlanError' }
   for (const wrong of [
@@ -78,6 +101,12 @@ void test('what cannot be meant is refused', (t) => {
     { rate: Number.NaN },
     { rounds: 1.5 },
     { rounds: 0 },
+    { rounds: 3, precision: '3%' },
+    { precision: '0' },
+    { precision: '200%' },
+    { precision: 'much' },
+    { timeLimit: 5 },
+    { timeLimit: Number.NaN },
     { observe: 'trace' },
     { modes: 'observed', observe: 'all' },
   ]) {
