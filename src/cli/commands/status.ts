@@ -81,6 +81,9 @@ function describe(status: StatusView, environment: CliEnvironment): string {
     const { namespace, on } = status.trial
     lines.push(['trial', `of namespace ${plain(namespace)}, ${on ? 'accelerated' : 'by TCP'} now`])
   }
+  if (status.heldPods.length > 0) {
+    lines.push(['on TCP', `for a capture: ${plain(status.heldPods.join(', '))}`])
+  }
   if (status.podsFileError !== undefined) {
     lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
   } else if (source.error !== undefined) {
