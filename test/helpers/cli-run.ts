@@ -11,6 +11,7 @@ export interface CliRunOptions {
   readonly agentParts?: AgentParts
   readonly uid?: number
   readonly signal?: AbortSignal
+  readonly env?: Readonly<Record<string, string>>
   readonly terminalColumns?: number
   /** Called with each piece of the standard output. */
   readonly onStdout?: (text: string) => unknown
@@ -31,19 +32,21 @@ export async function runCommand(
     argv,
     stdin: { setRawMode: () => {}, on: () => {}, off: () => {}, pause: () => {} },
     stdout: {
-      write: (text) => {
+      write: (data) => {
+        const text = textOf(data)
         stdout += text
         options.onStdout?.(text)
       },
       ...terminal,
     },
     stderr: {
-      write: (text) => {
+      write: (data) => {
+        const text = textOf(data)
         stderr += text
         options.onStderr?.(text)
       },
     },
-    env: {},
+    env: options.env ?? {},
     uid: options.uid ?? 0,
     endSignal: () => options.signal ?? new AbortController().signal,
     ...(options.agentParts ? { agentParts: options.agentParts } : {}),
@@ -51,3 +54,7 @@ export async function runCommand(
   })
   return { code, stdout, stderr }
 }
+
+/** Bytes have a character each. */
+const textOf = (data: string | Uint8Array): string =>
+  typeof data === 'string' ? data : Buffer.from(data).toString('latin1')

@@ -42,21 +42,21 @@ class Around {
 
   constructor(changed: Partial<HoldsOptions> = {}) {
     this.reconcile()
-    const around = this
+    const around = (): Around => this
     this.holds = new Holds({
       datapath: {
         policy: 'full',
         enrolled: () => new Set(this.applied.keys()),
         flows: async function* () {
-          yield around.looks.shift() ?? []
+          yield around().looks.shift() ?? []
         },
       },
       reconciler: {
         get seen() {
-          return around.seen
+          return around().seen
         },
         get applied() {
-          return around.applied
+          return around().applied
         },
         netnsOf: () => this.netns,
         override: async (owner, change) => {
