@@ -67,22 +67,32 @@ export class HeldPod implements AsyncDisposable {
       clearTimeout(timer)
       end.removeEventListener('abort', give)
     }
+    await untilGivenBack(client, pod)
     if (end.aborted) return undefined
     if (stop.signal.aborted) throw wait.error()
     throw agentEnded(pod)
   }
 
-  /** Gives the pod back, and waits until the agent has put everything back as it was. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Gives the pod back. Resolves to whether it is as before; if not, another command still holds it. */
+  async giveBack(): Promise<boolean> {
     this.#stop.abort()
     await this.#followed
-    for (let looks = 0; looks < 50; looks += 1) {
-      const status = await this.#client.call('Status', {}).catch(() => undefined)
-      // Another command may hold the same pod. This one waits for the first answer only.
-      if (!status?.heldPods.includes(this.#pod)) return
-      await pause(100)
-    }
+    return untilGivenBack(this.#client, this.#pod)
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.giveBack()
+  }
+}
+
+/** The agent puts everything back once it notices that the stream has ended. */
+async function untilGivenBack(client: ControlClient, pod: string): Promise<boolean> {
+  for (let looks = 0; looks < 20; looks += 1) {
+    const status = await client.call('Status', {}).catch(() => undefined)
+    if (!status?.heldPods.includes(pod)) return true
+    await pause(100)
+  }
+  return false
 }
 
 interface Taken {

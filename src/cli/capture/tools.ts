@@ -25,6 +25,9 @@ export interface CaptureTool {
   readonly format: CaptureFormat
 }
 
+/** The directories of system programs, which are not on every path. */
+const SYSTEM = ['/usr/sbin', '/usr/bin', '/sbin']
+
 /** The kernel's buffer: a pod that was accelerated a moment ago may send more than a program reads at once. */
 const BUFFER_MIB = 32
 
@@ -32,10 +35,15 @@ const BUFFER_MIB = 32
  * The installed program that fits best. tcpdump is preferred because it does everything. dumpcap cannot print packets.
  * Throws NO_CAPTURE_TOOL if there is none.
  */
-export function chooseTool(wish: CaptureWish, path: string | undefined): CaptureTool {
-  const tcpdump = find('tcpdump', path)
+export function chooseTool(
+  wish: CaptureWish,
+  path: string = '',
+  { also = SYSTEM }: { readonly also?: readonly string[] } = {},
+): CaptureTool {
+  const directories = [...path.split(':').filter(Boolean), ...also]
+  const tcpdump = find('tcpdump', directories)
   if (tcpdump !== undefined) return tcpdumpFor(tcpdump, wish)
-  const dumpcap = find('dumpcap', path)
+  const dumpcap = find('dumpcap', directories)
   if (dumpcap !== undefined && wish.format !== 'text') return dumpcapFor(dumpcap, wish)
   throw new MeshaccelError(
     dumpcap === undefined
@@ -99,11 +107,8 @@ export function checkFilter({ name, command }: CaptureTool, filter: string | und
   )
 }
 
-/** The directories of system programs are not on every path. */
-function find(name: string, path = ''): string | undefined {
-  return [...path.split(':').filter(Boolean), '/usr/sbin', '/usr/bin', '/sbin']
-    .map((directory) => join(directory, name))
-    .find(isProgram)
+function find(name: string, directories: readonly string[]): string | undefined {
+  return directories.map((directory) => join(directory, name)).find(isProgram)
 }
 
 function isProgram(path: string): boolean {

@@ -88,22 +88,27 @@ const command: CommandModule<object, Args> = {
     const { stderr } = environment
     using client = await ControlClient.connect(args.socket)
     const sink = plan && sinkFor(args.write, environment)
+    const say = (text: string): void => void stderr.write(`${text}\n`)
     try {
-      const say = (text: string): void => void stderr.write(`${text}\n`)
       await using held = await HeldPod.take(client, { pod: args.pod, end, timeoutMs, say })
       if (!held) throw endedBefore(args.pod)
       if (plan && sink) {
         await captureFrom(held, { ...plan, sink, end, args }, environment)
       } else {
         say(`${args.pod} is on TCP until this command ends; Ctrl-C ends it`)
-        await untilOver(end, held.lost, plan?.forMs ?? forMsOf(args))
+        await untilOver(end, held.lost, forMsOf(args))
       }
+      const isBack = await held.giveBack()
+      say(
+        isBack
+          ? `${args.pod} is again as its annotations say`
+          : `another command still holds ${args.pod} on TCP`,
+      )
     } catch (error) {
       const kept = sink?.abandon()
-      if (kept !== undefined) stderr.write(`the packets until then are in ${kept}\n`)
+      if (kept !== undefined) say(`the packets until then are in ${kept}`)
       throw error
     }
-    stderr.write(`${args.pod} is again as its annotations say\n`)
   },
 }
 
