@@ -3,7 +3,7 @@ import type { Page } from './http.ts'
 import type { Control, StatusView } from './views.ts'
 
 /**
- * The status without names of pods, namespaces and files. Whoever reaches the address of the metrics may read it. 64-bit
+ * The status without names of pods, namespaces and files. Everybody who reaches the address of the metrics may read it. 64-bit
  * numbers are as in the JSON of the command line.
  */
 export type NodeStatus = Pick<

@@ -3,10 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** What becomes of a connection to a pod: a local port, an error of the kubelet, or silence after it or instead. */
+/** The end of a connection to a pod: a local port, an error of the kubelet, or silence after it or instead. */
 export type Forwarding = number | { readonly error: string } | 'silent' | 'mute'
 
-/** What the API server answers instead of a WebSocket. */
+/** The answer of the API server instead of a WebSocket. */
 export interface Refusal {
   readonly status: number
   readonly message: string

@@ -50,7 +50,7 @@ void test('the pod is on TCP until Ctrl-C, or for the time that was named', asyn
   t.match(await running.result, {
     code: 0,
     stdout: '',
-    stderr: /is on TCP until this command ends.*\nshop\/cart is again as its annotations say\n$/,
+    stderr: /is on TCP for 10m; Ctrl-C ends it\nshop\/cart is again as its annotations say\n$/,
   })
   t.notOk(isOnTcp(agent))
   t.strictSame(await heldPods(agent), [])
