@@ -80,8 +80,8 @@ async function rowOf(place: NodeOfAgent, timeoutMs: number, ask: Ask): Promise<N
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), timeoutMs)
   try {
-    const status = statusOf(await ask(agent, late.signal))
-    return status
+    const status = await ask(agent, late.signal)
+    return isStatus(status)
       ? { node, agent: name, status }
       : { node, agent: name, problem: 'its answer makes no sense' }
   } catch (error) {
@@ -96,16 +96,17 @@ async function rowOf(place: NodeOfAgent, timeoutMs: number, ask: Ask): Promise<N
   }
 }
 
-/** The parts of an answer that the table reads must be there. An agent of another version may have more. */
-function statusOf(answer: unknown): NodeStatus | undefined {
-  const status = answer as Partial<NodeStatus> | null
-  const isComplete =
-    typeof status === 'object' &&
-    status !== null &&
-    typeof status.state === 'string' &&
-    [status.pods, status.connections, status.totals].every((part) => typeof part === 'object')
-  return isComplete ? (status as NodeStatus) : undefined
+/** Whether an answer has the parts that the table reads. An agent of another version may have more. */
+function isStatus(answer: unknown): answer is NodeStatus {
+  if (typeof answer !== 'object' || answer === null) return false
+  const parts = new Map(Object.entries(answer))
+  return (
+    typeof parts.get('state') === 'string' &&
+    ['pods', 'connections', 'totals', 'source'].every((name) => isObject(parts.get(name)))
+  )
 }
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
 const columns: readonly Column[] = [
   { title: 'NODE', flexible: true },
@@ -143,8 +144,8 @@ function cells({ node, status }: NodeRow): string[] {
     `${pods.enrolled}/${pods.seen}`,
     String(connections.now),
     String(connections.engaged),
-    formatBytes(BigInt(totals.redirectedBytes)),
-    formatBytes(BigInt(totals.tcpBytes)),
+    formatBytes(totals.redirectedBytes),
+    formatBytes(totals.tcpBytes),
     version,
     kernel,
   ]

@@ -39,21 +39,21 @@ async function cluster(t: Test, nodes: Readonly<Record<string, FakeNode>>): Prom
       const index = Number(url.searchParams.get('continue') ?? 0)
       const [name, { labels = {}, ready = true } = {}] = items[index] ?? []
       const more = index + 1 < items.length ? { continue: String(index + 1) } : {}
-      const status = { conditions: [{ type: 'Ready', status: ready ? 'True' : 'Unknown' }] }
+      const conditions = [{ type: 'Ready', status: ready ? 'True' : 'Unknown' }]
       return {
         status: 200,
-        body: { metadata: more, items: [{ metadata: { name, labels }, status }] },
+        body: { metadata: more, items: [{ metadata: { name, labels }, status: { conditions } }] },
       }
     }
     if (url.pathname !== '/api/v1/pods') return undefined
-    const pods = items.flatMap(([nodeName, { agent }]) => {
-      if (!agent) return []
+    const pods = items.flatMap(([nodeName, { agent: state }]) => {
+      if (!state) return []
       const ports = [{ name: 'metrics', containerPort: 9464 }]
       return [
         {
           metadata: { namespace: 'mesh', name: `agent-${nodeName}` },
           spec: { nodeName, containers: [{ name: 'agent', ports }] },
-          status: agent,
+          status: state,
         },
       ]
     })
