@@ -170,13 +170,17 @@ async function captureFrom(
   environment: CliEnvironment,
 ): Promise<void> {
   const stop = new AbortController()
-  const give = (): void => stop.abort()
-  for (const signal of [end, lost]) signal.addEventListener('abort', give)
-  if (end.aborted || lost.aborted) give()
+  const give = (): void => {
+    if (stop.signal.aborted) return
+    progress.say('ending, once the last packets are here')
+    stop.abort()
+  }
   using progress = new Progress(environment, {
     begins: `${args.pod} is on TCP; ${tool.name} captures${forMs === undefined ? '' : ` for ${args.for}`}; Ctrl-C ends it`,
     counts: args.write !== undefined,
   })
+  for (const signal of [end, lost]) signal.addEventListener('abort', give, { once: true })
+  if (end.aborted || lost.aborted) give()
   const stream = streamFor(tool.format, format, args.pod)
   const onProgress = progress.show
   const captured = await capture({
