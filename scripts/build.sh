@@ -20,11 +20,13 @@ if stale "$plugin" cni/shim/*; then
 	mv "$plugin.new" "$plugin"
 fi
 
-walk=build/netns/meshaccel-walk
-if stale "$walk" src/datapath/netns/walk.c; then
-	gcc -static -s -O2 -Wall -Wextra -Werror -o "$walk.new" src/datapath/netns/walk.c
-	mv "$walk.new" "$walk"
-fi
+for program in src/datapath/netns/walk.c src/cli/capture/inside.c; do
+	built=build/netns/meshaccel-$(basename "$program" .c)
+	if stale "$built" "$program"; then
+		gcc -static -s -O2 -Wall -Wextra -Werror -o "$built.new" "$program"
+		mv "$built.new" "$built"
+	fi
+done
 
 # It takes the lock itself.
 exec 9>&-

@@ -24,7 +24,7 @@ echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 
 mapfile -t protocols < <(find src -name "*.proto")
 cp --parents -r package.json dist src/cli/ui/page deploy/manifests.yaml deploy/cleanup.yaml "${protocols[@]}" \
-	build/bpf/{meshaccel,measure}.bpf.o build/cni/meshaccel-cni build/netns/meshaccel-walk \
+	build/bpf/{meshaccel,measure}.bpf.o build/cni/meshaccel-cni build/netns/meshaccel-{walk,inside} \
 	build/kube-config.js "$root/app"
 npm ls --all --omit=dev --parseable | sed -n "s#^$PWD/\(node_modules/\(@[^/]*/\)\?[^/]*\)\$#\1#p" |
 	while read -r package; do

@@ -16,7 +16,7 @@ fi
 bash scripts/need.sh setup \
 	clang:clang llvm-strip:llvm clang-format:clang-format bpftool:bpftool ip:iproute2 iptables:iptables nft:nftables \
 	nsenter:util-linux bwrap:bubblewrap haproxy:haproxy nginx:nginx-light h2load:nghttp2-client wrk:wrk gcc:gcc python3:python3 \
-	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux /usr/include/stdio.h:libc6-dev \
+	openssl:openssl sysctl:procps ss:iproute2 flock:util-linux tcpdump:tcpdump /usr/include/stdio.h:libc6-dev \
 	/usr/include/bpf/bpf_helpers.h:libbpf-dev '/usr/lib/*/libbpf.so.1:libbpf1' /usr/include/linux/bpf.h:linux-libc-dev \
 	/usr/lib/cni/ptp:containernetworking-plugins '/usr/lib/python3.*/ensurepip/__init__.py:python3-venv' spin:spin
 

@@ -1,4 +1,5 @@
 import { release } from 'node:os'
+import type { Holds } from './holds.ts'
 import type { Observer } from './observer.ts'
 import type { Trials } from './trial/trials.ts'
 import { FlowsOfPair, PairTally, PairMeter } from '../api/pod-pairs.ts'
@@ -26,6 +27,7 @@ export interface ControlledAgent {
   readonly seen: () => readonly SeenPod[]
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
   readonly trials: Pick<Trials, 'run' | 'running'>
+  readonly holds: Pick<Holds, 'run' | 'pods'>
   /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
   /** Removes everything. The agent ends after it has answered the caller. */
@@ -42,6 +44,7 @@ export function agentControl({
   seen,
   observer,
   trials,
+  holds,
   source,
   cleanup,
 }: ControlledAgent): Control {
@@ -89,6 +92,7 @@ export function agentControl({
         ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
         source: { name, synced, ...(error === undefined ? {} : { error }) },
         ...(trials.running ? { trial: trials.running } : {}),
+        heldPods: holds.pods,
       }
     },
     pods: async () => {
@@ -106,6 +110,7 @@ export function agentControl({
     reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
     trial: (request, signal) => trials.run(request, signal),
+    hold: (request, signal) => holds.run(request, signal),
     drain: async (request) => {
       const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true

@@ -1,5 +1,6 @@
 import { ChainWatch } from './chain.ts'
 import { agentControl, probePages } from './control.ts'
+import { Holds } from './holds.ts'
 import { lockAgent } from './lock.ts'
 import { prepareMachine, watchedNetns } from './machine.ts'
 import { Observer } from './observer.ts'
@@ -9,6 +10,7 @@ import { listenToCni, openSource, SourceFollower } from './follow-source.ts'
 import { HttpServer } from '../api/http.ts'
 import { Metrics } from '../api/metrics.ts'
 import { ControlServer } from '../api/server.ts'
+import { statusPage } from '../api/status-page.ts'
 import type { DrainRequest } from '../api/views.ts'
 import { defaults, type AgentConfig } from '../lib/config.ts'
 import { cgroup2Directory, findCgroup2 } from '../lib/cgroup.ts'
@@ -140,19 +142,23 @@ async function start(
     await parts.cleanupDatapath(config.pinDir, request)
   }
   const ending = new Ending(outer, log)
-  const trials = new Trials({
+  const tell = (reason: string, message: string): void => source.warnOfNode?.(reason, message)
+  const trials: Trials = new Trials({
     datapath,
     reconciler,
     observer,
     countCpu: (tried) => countCpu(podCgroups(tried, findCgroup2())),
-    tell: (reason, message) => source.warnOfNode?.(reason, message),
+    held: () => holds.pods,
+    tell,
     log,
   })
+  const holds = new Holds({ datapath, reconciler, trial: () => trials.running, tell, log })
   const control = agentControl({
     datapath,
     seen: () => reconciler.seen,
     observer,
     trials,
+    holds,
     source: followed,
     cleanup: async (request) => {
       await control.drain(request)
@@ -167,6 +173,7 @@ async function start(
   if (config.http) {
     const http = await HttpServer.listen(config.http, {
       ...probePages(followed),
+      '/status': statusPage(control),
       '/metrics': metrics.page(control, () => datapath.measured()),
     })
     outer.defer(() => http.close())

@@ -6,6 +6,8 @@ import type {
   ControlMethods,
   FlowFilter,
   FlowView,
+  HoldEventView,
+  HoldRequest,
   TraceEventView,
   TraceRequest,
   TrialEventView,
@@ -81,6 +83,14 @@ export class ControlClient implements Disposable {
    */
   async *trial(request: TrialRequest, signal: AbortSignal): AsyncGenerator<TrialEventView> {
     yield* this.#events<TrialEventView>('Trial', request, signal)
+  }
+
+  /**
+   * Keeps a pod on TCP until the signal aborts or the agent ends. Once the stream has ended, the agent puts everything
+   * back as it was.
+   */
+  async *hold(request: HoldRequest, signal: AbortSignal): AsyncGenerator<HoldEventView> {
+    yield* this.#events<HoldEventView>('Hold', request, signal)
   }
 
   async *#events<Event extends object>(

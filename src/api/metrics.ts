@@ -59,6 +59,7 @@ export class Metrics {
     '1 while a trial switches the acceleration of this namespace on and off.',
     'namespace',
   )
+  readonly #heldPods = this.#gauge('held_pods', 'Pods that a capture holds on TCP.')
   readonly #build = this.#gauge('build_info', 'Always 1.', 'version', 'kernel')
   readonly #reconciled = new Histogram({
     name: 'meshaccel_reconcile_seconds',
@@ -154,6 +155,7 @@ export class Metrics {
     }
     this.#trial.reset()
     if (status.trial) this.#trial.set({ namespace: status.trial.namespace }, 1)
+    this.#heldPods.set(status.heldPods.length)
     this.#synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
     this.#build.set({ version: status.version, kernel: status.kernel }, 1)
   }

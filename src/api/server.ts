@@ -23,6 +23,8 @@ import type {
   DrainRequest,
   FlowFilter,
   FlowView,
+  HoldEventView,
+  HoldRequest,
   TraceEventView,
   TraceRequest,
   TrialEventView,
@@ -93,7 +95,16 @@ function implementation(
     }
   }
   const trial: handleServerStreamingCall<TrialRequest, TrialEventView> = (call) => {
-    streamTrial(control, call, ending).catch((error: unknown) =>
+    const run = (stop: AbortSignal): AsyncIterable<TrialEventView> =>
+      control.trial(call.request, stop)
+    streamUntilGone(run, call, ending).catch((error: unknown) =>
+      call.emit('error', toStatus(error, log)),
+    )
+  }
+  const hold: handleServerStreamingCall<HoldRequest, HoldEventView> = (call) => {
+    const run = (stop: AbortSignal): AsyncIterable<HoldEventView> =>
+      control.hold(call.request, stop)
+    streamUntilGone(run, call, ending).catch((error: unknown) =>
       call.emit('error', toStatus(error, log)),
     )
   }
@@ -105,6 +116,7 @@ function implementation(
     Flows: flows,
     Trace: trace,
     Trial: trial,
+    Hold: hold,
     Reasons: unary<'Reasons'>(log, async () => ({ reasons: await control.reasons() })),
     Overview: unary<'Overview'>(log, () => control.overview()),
     HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
@@ -184,10 +196,10 @@ function streamEvents(
   call.on('cancelled', end)
 }
 
-/** Runs a trial until it is complete, the client is gone or the agent ends. */
-async function streamTrial(
-  control: Control,
-  call: ServerWritableStream<TrialRequest, TrialEventView>,
+/** Runs something until it is complete, the client is gone or the agent ends. Waits until everything is put back. */
+async function streamUntilGone<Asked, Event>(
+  run: (stop: AbortSignal) => AsyncIterable<Event>,
+  call: ServerWritableStream<Asked, Event>,
   ending: AbortSignal,
 ): Promise<void> {
   const stop = new AbortController()
@@ -195,7 +207,7 @@ async function streamTrial(
   ending.addEventListener('abort', end)
   call.on('cancelled', end)
   try {
-    for await (const event of control.trial(call.request, stop.signal)) call.write(event)
+    for await (const event of run(stop.signal)) call.write(event)
   } finally {
     ending.removeEventListener('abort', end)
   }

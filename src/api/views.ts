@@ -1,7 +1,9 @@
 /** The agent's reports about itself: the messages of control.proto, and the JSON of the command line. */
 
+import type { HoldEventView, HoldRequest } from './hold-views.ts'
 import type { Totals } from '../datapath/totals.ts'
 
+export type { HeldPodView, HoldEventView, HoldRequest, HoldWaitingView } from './hold-views.ts'
 export type { Reason } from '../datapath/generated-names.ts'
 
 export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'
@@ -32,6 +34,8 @@ export interface StatusView {
   readonly podsFileError?: string
   readonly source: SourceView
   readonly trial?: TrialRunningView
+  /** `namespace/name` of the pods that a capture holds on TCP. */
+  readonly heldPods: readonly string[]
 }
 
 /** The trial that runs now, and whether its namespace is accelerated at the moment. */
@@ -315,6 +319,8 @@ export interface Control {
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
   /** Runs a trial until its last window or the signal. Then everything is as before. */
   trial(request: TrialRequest, signal: AbortSignal): AsyncIterable<TrialEventView>
+  /** Keeps a pod on TCP until the signal. Then everything is as before. */
+  hold(request: HoldRequest, signal: AbortSignal): AsyncIterable<HoldEventView>
   overview(): Promise<OverviewView>
   /** At most `limit` connections of one pair, those with the most bytes first. */
   hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>

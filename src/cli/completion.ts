@@ -5,7 +5,7 @@ import { defaults } from '../lib/config.ts'
 const timeoutMs = 5_000
 
 /** The commands whose next word is a pod. */
-const commandsOfPods = ['explain', 'readers forgive']
+const commandsOfPods = ['explain', 'capture', 'readers forgive']
 
 /**
  * The agent's pods that the line may go on with, where it wants one; undefined where yargs knows better. A completion prints no error if the agent does not answer.

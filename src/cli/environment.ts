@@ -2,7 +2,8 @@ import type { AgentParts } from '../agent/start.ts'
 
 /** An output of a command: a stream, or a test's string. */
 export interface Output {
-  write(text: string): unknown
+  /** Bytes are for results that are no text. */
+  write(data: string | Uint8Array): unknown
   readonly isTTY?: boolean
   /** The terminal's size now. */
   readonly columns?: number

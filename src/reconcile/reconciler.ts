@@ -3,13 +3,15 @@ import { BackOff } from '../lib/back-off.ts'
 import { messageOf } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
 import { podKey, type ObservedPod } from '../pods/observed-pod.ts'
-import { desiredState, notEnrolledBecause, type SeenPod } from './desired.ts'
+import { desiredState, type NetnsResolution, notEnrolledBecause, type SeenPod } from './desired.ts'
 import { NetnsCache, reasonOf, type NetnsLookup } from './netns-cache.ts'
 import { plan } from './plan.ts'
-import { inTrial, type TrialState } from './trial.ts'
 
 /** Calls `run` after `delayMs`, unless disposed of before. */
 export type Timer = (delayMs: number, run: () => void) => Disposable
+
+/** Changes what the sources say about a pod. It must give the same object for the same pod. */
+export type Override = (pod: ObservedPod) => ObservedPod
 
 export interface ReconcilerOptions {
   readonly datapath: Pick<Datapath, 'policy' | 'enrolled' | 'enrol' | 'withdraw'>
@@ -42,7 +44,8 @@ export class Reconciler implements Disposable {
   readonly #netns: NetnsCache
   #pods: readonly ObservedPod[] = []
   #seen: readonly SeenPod[] = []
-  #trial: TrialState | undefined
+  /** By owner. */
+  readonly #overrides = new Map<object, Override>()
   /** The enrolments that this agent wrote. They supply what the maps do not hold. */
   readonly #applied = new Map<bigint, PodNetns>()
   /** The last log message about each pod, so that it is logged once. */
@@ -77,10 +80,19 @@ export class Reconciler implements Disposable {
     return this.#applied
   }
 
-  /** Overrides the settings of a namespace until the next call. Resolves once the maps follow. */
-  override(trial: TrialState | undefined): Promise<void> {
-    this.#trial = trial
+  /**
+   * Overrides the settings of pods until the owner's next call; undefined ends the override. Those of several owners add
+   * up. Resolves once the maps follow.
+   */
+  override(owner: object, change: Override | undefined): Promise<void> {
+    if (change) this.#overrides.set(owner, change)
+    else this.#overrides.delete(owner)
     return this.#request()
+  }
+
+  /** The network namespace of a pod, by podKey. Undefined if its source does not know one. */
+  netnsOf(key: string): NetnsResolution | undefined {
+    return this.#netns.get(key)
   }
 
   /** Stops the runs. The maps stay as they are. */
@@ -126,8 +138,8 @@ export class Reconciler implements Disposable {
     const { datapath, defaultEnabled, log } = this.#options
     const refused = datapath.policy === 'refused'
     this.#lookUp()
-    const trial = this.#trial
-    const pods = trial ? this.#pods.map((pod) => inTrial(pod, trial)) : this.#pods
+    let pods = this.#pods
+    for (const change of this.#overrides.values()) pods = pods.map(change)
     const desired = desiredState(pods, this.#netns, { defaultEnabled, refused })
     this.#seen = desired.seen
     if (refused) return this.#sayWhatChanged()

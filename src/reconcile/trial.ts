@@ -1,5 +1,5 @@
-import type { Exclusions } from '../pods/exclusions.ts'
 import type { ObservedPod } from '../pods/observed-pod.ts'
+import { onTcp } from './on-tcp.ts'
 
 /** A trial of a namespace: whether its pods are accelerated at the moment. */
 export interface TrialState {
@@ -7,11 +7,8 @@ export interface TrialState {
   readonly on: boolean
 }
 
-/** Every connection has a port. So this keeps a pod on TCP, and the pod is watched and measured as before. */
-const everything: Exclusions = { ports: [{ from: 1, to: 65_535 }], cidrs: [], uids: [] }
-
-/** Both forms of a pod. The same pod gives the same objects, so that callers can compare by identity. */
-const forms = new WeakMap<ObservedPod, Readonly<Record<'on' | 'off', ObservedPod>>>()
+/** The same pod gives the same object, so that callers can compare by identity. */
+const enabledForms = new WeakMap<ObservedPod, ObservedPod>()
 
 /**
  * The pod as the trial wants it. The trial leaves pods alone that their users have disabled. It respects all other
@@ -19,12 +16,7 @@ const forms = new WeakMap<ObservedPod, Readonly<Record<'on' | 'off', ObservedPod
  */
 export function inTrial(pod: ObservedPod, { namespace, on }: TrialState): ObservedPod {
   if (pod.namespace !== namespace || pod.enabled === false) return pod
-  let both = forms.get(pod)
-  if (!both) {
-    const enabled = { ...pod, enabled: true }
-    const isReadable = pod.exclusions !== 'invalid'
-    both = { on: enabled, off: isReadable ? { ...enabled, exclusions: everything } : enabled }
-    forms.set(pod, both)
-  }
-  return on ? both.on : both.off
+  let enabled = enabledForms.get(pod)
+  if (!enabled) enabledForms.set(pod, (enabled = { ...pod, enabled: true }))
+  return on ? enabled : onTcp(enabled)
 }

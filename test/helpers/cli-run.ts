@@ -11,6 +11,7 @@ export interface CliRunOptions {
   readonly agentParts?: AgentParts
   readonly uid?: number
   readonly signal?: AbortSignal
+  readonly env?: Readonly<Record<string, string>>
   readonly terminalColumns?: number
   /** The standard error output is a terminal of this width. */
   readonly stderrColumns?: number
@@ -33,14 +34,16 @@ export async function runCommand(
     argv,
     stdin: { setRawMode: () => {}, on: () => {}, off: () => {}, pause: () => {} },
     stdout: {
-      write: (text) => {
+      write: (data) => {
+        const text = textOf(data)
         stdout += text
         options.onStdout?.(text)
       },
       ...terminal,
     },
     stderr: {
-      write: (text) => {
+      write: (data) => {
+        const text = textOf(data)
         stderr += text
         options.onStderr?.(text)
       },
@@ -48,7 +51,7 @@ export async function runCommand(
         ? {}
         : { isTTY: true, columns: options.stderrColumns }),
     },
-    env: {},
+    env: options.env ?? {},
     uid: options.uid ?? 0,
     endSignal: () => options.signal ?? new AbortController().signal,
     ...(options.agentParts ? { agentParts: options.agentParts } : {}),
@@ -56,3 +59,7 @@ export async function runCommand(
   })
   return { code, stdout, stderr }
 }
+
+/** Bytes have a character each. */
+const textOf = (data: string | Uint8Array): string =>
+  typeof data === 'string' ? data : Buffer.from(data).toString('latin1')

@@ -15,6 +15,7 @@ export const sampleStatus: StatusView = {
   unreadBytes: 1n,
   reasons: Object.fromEntries(reasonNames.slice(1).map((reason) => [reason, 1n])),
   source: { name: 'kubernetes', synced: true },
+  heldPods: ['shop/cart'],
 }
 
 const histogram = (...bounds: number[]): Histogram => ({

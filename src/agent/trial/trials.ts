@@ -14,6 +14,7 @@ import { seededRandom } from '../../lib/seeded-random.ts'
 import { podKey } from '../../pods/observed-pod.ts'
 import type { SeenPod } from '../../reconcile/desired.ts'
 import type { Reconciler } from '../../reconcile/reconciler.ts'
+import { inTrial } from '../../reconcile/trial.ts'
 import type { Observer } from '../observer.ts'
 import { countsBetween } from './counts.ts'
 import type { CpuUse } from './pod-cpu.ts'
@@ -25,6 +26,8 @@ export interface TrialsOptions {
   readonly observer: Pick<Observer, 'measuring' | 'countTrial'>
   /** Begins to count the processor time of pods. */
   readonly countCpu: (pods: readonly TriedPod[]) => () => CpuUse
+  /** The pods that a capture holds on TCP: `namespace/name`. */
+  readonly held: () => readonly string[]
   /** Tells users of the cluster what happens on this node. */
   readonly tell: (reason: string, message: string) => void
   readonly log: Log
@@ -80,7 +83,7 @@ export class Trials {
       yield* this.#windows(request, signal)
     } finally {
       this.#running = undefined
-      await reconciler.override(undefined)
+      await reconciler.override(this, undefined)
       observer.countTrial([])
       log.info({ namespace, complete: !signal.aborted }, 'trial ended')
     }
@@ -117,7 +120,7 @@ export class Trials {
   async #switch(namespace: string, on: boolean): Promise<TriedPod[]> {
     const { reconciler, observer } = this.#options
     this.#running = { namespace, on }
-    await reconciler.override({ namespace, on })
+    await reconciler.override(this, (pod) => inTrial(pod, { namespace, on }))
     const pods = this.#seen(namespace).flatMap((pod): TriedPod[] => {
       const { enrolled, netnsCookie } = pod
       const netnsPath = netnsCookie === undefined ? undefined : this.#netnsPath(netnsCookie)
@@ -155,6 +158,15 @@ export class Trials {
       })
     }
     if (this.#seen(namespace).length === 0) throw noPods(namespace, [])
+    const [held] = this.#options.held().filter((pod) => pod.startsWith(`${namespace}/`))
+    if (held !== undefined) {
+      throw new MeshaccelError(`a capture holds ${held} on TCP`, {
+        code: 'POD_HELD',
+        operation,
+        hint: 'Both kinds of windows would be alike for this pod. End the capture first.',
+        retryable: true,
+      })
+    }
   }
 }
 

@@ -41,6 +41,11 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
       `${name} is enrolled. ${sumUp(fast, slow, pod)}`,
       ...proxyOf(pod),
       ...problemOf(pod),
+      ...(status.heldPods.includes(name)
+        ? [
+            '  A capture holds it on TCP now: `meshaccel capture`. Once that ends, its connections may join again.',
+          ]
+        : []),
     )
     for (const [reason, held] of slow) {
       const { means, next } = wordsOfTraffic(reason)

@@ -76,6 +76,7 @@ const control: Control = {
     reasons: { 'no-peer': huge, stream: 0n },
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
     trial: { namespace: 'a', on: false },
+    heldPods: ['a/b'],
   }),
   pods: async () => [
     {
@@ -123,6 +124,10 @@ const control: Control = {
       { source: 'a/b', destination: 'a/c', redirect: latency, tcp: { ...latency, requests: 1n } },
     ],
   }),
+  hold: async function* () {
+    yield { waiting: { connections: 3, readers: 'app has not read 7 bytes' } }
+    yield { held: { netnsPath: '/run/netns/7', netnsCookie: huge } }
+  },
   trial: async function* () {
     yield {
       begun: { pods: ['a/b'], leftOut: [{ pod: 'a/c', reason: 'disabled' }], measuring: 'off' },
@@ -202,6 +207,16 @@ void test('a trial arrives as it was sent', async (t) => {
   for await (const event of client.trial(trialRequest, signal)) events.push(event)
   const sent: TrialEventView[] = []
   for await (const event of control.trial(trialRequest, signal)) sent.push(event)
+  t.strictSame(events, sent)
+})
+
+void test('a hold arrives as it was sent', async (t) => {
+  const client = await serving(t)
+  const { signal } = new AbortController()
+  const events: unknown[] = []
+  for await (const event of client.hold({ pod: 'a/b' }, signal)) events.push(event)
+  const sent: unknown[] = []
+  for await (const event of control.hold({ pod: 'a/b' }, signal)) sent.push(event)
   t.strictSame(events, sent)
 })
 

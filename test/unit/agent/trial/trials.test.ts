@@ -34,9 +34,13 @@ function around(
     reconciler: {
       seen,
       applied: new Map([[7n, { netnsCookie: 7n, netnsPath: '/run/netns/7', proxyUid: 1337 }]]),
-      override: async (state) => void overrides.push(state ? (state.on ? 'on' : 'off') : 'none'),
+      override: async (_owner, change) => {
+        const form = change?.({ namespace: 'shop', name: 'cart' })
+        overrides.push(form ? (form.exclusions ? 'off' : 'on') : 'none')
+      },
     },
     observer: { measuring: 'off', countTrial: (cookies) => void counted.push(cookies) },
+    held: () => [],
     countCpu: () => () => ({ totalUs: 5, pods: [{ pod: 'shop/cart', cpuUs: 5 }] }),
     tell: (reason) => void told.push(reason),
     log: createLog('silent'),
@@ -136,4 +140,10 @@ void test('without pods or acceleration nothing is switched', async (t) => {
     message: /disabled/,
   })
   t.strictSame(disabled.overrides, ['on', 'none'])
+  const captured = around({ held: () => ['bank/till', 'shop/cart'] })
+  await t.rejects(all(captured.trials.run(request, signal)), {
+    code: 'POD_HELD',
+    message: /shop\/cart/,
+  })
+  t.strictSame(captured.overrides, [])
 })

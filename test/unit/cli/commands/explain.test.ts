@@ -18,6 +18,7 @@ const status: StatusView = {
   selfTest: {},
   reasons: {},
   source: { name: 'file', synced: true },
+  heldPods: [],
 }
 
 const pod: PodView = {
@@ -94,6 +95,11 @@ void test('a pod that is not enrolled, an agent that accelerates nothing, a prog
   t.match(
     explain({ status: draining, pod, pods: [pod], readers: [], flows: [] }).sentences[1],
     /resume/,
+  )
+  const held: StatusView = { ...status, heldPods: ['shop/cart-0'] }
+  t.match(
+    explain({ status: held, pod, pods: [pod], readers: [], flows: [] }).sentences[1],
+    /A capture holds it on TCP/,
   )
   const reader = {
     namespace: 'shop',
