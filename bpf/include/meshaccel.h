@@ -583,7 +583,8 @@ struct flow_end {
 	char reader_comm[16];
 	/* Bytes redirected to this end and not yet read. */
 	__u32 unread_bytes;
-	__u32 pad;
+	/* Turns that count towards its join. A join and a postponed join begin again at 0. */
+	__u32 turns;
 	/* Bytes that this end sent by redirect, and bytes that it received by TCP. */
 	__u64 redirected_bytes;
 	__u64 received_tcp_bytes;

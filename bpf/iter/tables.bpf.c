@@ -135,6 +135,7 @@ static __always_inline void tell_flow(struct seq_file *seq, const struct open_en
 	    .role = role,
 	    .proven = is_proven(end),
 	    .reader_tgid = end->reader_tgid,
+	    .turns = end->turns,
 	};
 
 	put_addresses(&flow, open->sk);

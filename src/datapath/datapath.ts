@@ -43,6 +43,8 @@ export interface FlowEnd {
   readonly proven: boolean
   /** Why the end is not proven. */
   readonly unprovenReason?: string
+  /** Turns that count towards its join. A join and a postponed join begin again at 0. */
+  readonly turns: number
 }
 
 /** Traffic that one end has sent to the other. */

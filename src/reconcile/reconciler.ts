@@ -7,6 +7,7 @@ import { desiredState, notEnrolledBecause, type SeenPod } from './desired.ts'
 import { NetnsCache, reasonOf, type NetnsLookup } from './netns-cache.ts'
 import { plan } from './plan.ts'
 import { inTrial, type TrialState } from './trial.ts'
+import { type Candidate, candidatesOf, withWatched } from './watch.ts'
 
 /** Calls `run` after `delayMs`, unless disposed of before. */
 export type Timer = (delayMs: number, run: () => void) => Disposable
@@ -43,6 +44,8 @@ export class Reconciler implements Disposable {
   #pods: readonly ObservedPod[] = []
   #seen: readonly SeenPod[] = []
   #trial: TrialState | undefined
+  /** Pods that are watched and kept on TCP, by podKey. */
+  #watched: ReadonlySet<string> = new Set()
   /** The enrolments that this agent wrote. They supply what the maps do not hold. */
   readonly #applied = new Map<bigint, PodNetns>()
   /** The last log message about each pod, so that it is logged once. */
@@ -80,6 +83,22 @@ export class Reconciler implements Disposable {
   /** Overrides the settings of a namespace until the next call. Resolves once the maps follow. */
   override(trial: TrialState | undefined): Promise<void> {
     this.#trial = trial
+    return this.#request()
+  }
+
+  /** The pods that are not enabled. */
+  candidates(): Candidate[] {
+    const { datapath, defaultEnabled } = this.#options
+    const refused = datapath.policy === 'refused'
+    return candidatesOf(this.#pods, this.#netns, { defaultEnabled, refused })
+  }
+
+  /**
+   * Watches the connections of these candidates, by podKey, until the next call. None of them joins, and the pods are
+   * not seen as enrolled. Resolves once the maps follow.
+   */
+  watch(pods: ReadonlySet<string>): Promise<void> {
+    this.#watched = pods
     return this.#request()
   }
 
@@ -128,8 +147,11 @@ export class Reconciler implements Disposable {
     this.#lookUp()
     const trial = this.#trial
     const pods = trial ? this.#pods.map((pod) => inTrial(pod, trial)) : this.#pods
-    const desired = desiredState(pods, this.#netns, { defaultEnabled, refused })
-    this.#seen = desired.seen
+    const withOthers = withWatched(pods, this.#watched, defaultEnabled)
+    const options = { defaultEnabled, refused }
+    const desired = desiredState(withOthers, this.#netns, options)
+    const isSame = withOthers === pods
+    this.#seen = (isSame ? desired : desiredState(pods, this.#netns, options)).seen
     if (refused) return this.#sayWhatChanged()
 
     const failed = new Set<bigint>()
@@ -144,7 +166,7 @@ export class Reconciler implements Disposable {
       return false
     }
     if (failed.size > 0) {
-      this.#seen = desired.seen.map((pod) =>
+      this.#seen = this.#seen.map((pod) =>
         pod.enrolled && pod.netnsCookie !== undefined && failed.has(pod.netnsCookie)
           ? { ...pod, enrolled: false, reason: 'enrol-failed' }
           : pod,

@@ -7,7 +7,7 @@ export interface TrialState {
   readonly on: boolean
 }
 
-/** Every connection has a port. So this keeps a pod on TCP, and the pod is watched and measured as before. */
+/** Every connection has a port. So this keeps a pod on TCP, and the pod is watched and measured as an enrolled one. */
 const everything: Exclusions = { ports: [{ from: 1, to: 65_535 }], cidrs: [], uids: [] }
 
 /** Both forms of a pod. The same pod gives the same objects, so that callers can compare by identity. */
@@ -19,6 +19,14 @@ const forms = new WeakMap<ObservedPod, Readonly<Record<'on' | 'off', ObservedPod
  */
 export function inTrial(pod: ObservedPod, { namespace, on }: TrialState): ObservedPod {
   if (pod.namespace !== namespace || pod.enabled === false) return pod
+  const both = formsOf(pod)
+  return on ? both.on : both.off
+}
+
+/** The pod as it is enrolled and kept on TCP, whatever its user has set. */
+export const keptOnTcp = (pod: ObservedPod): ObservedPod => formsOf(pod).off
+
+function formsOf(pod: ObservedPod): Readonly<Record<'on' | 'off', ObservedPod>> {
   let both = forms.get(pod)
   if (!both) {
     const enabled = { ...pod, enabled: true }
@@ -26,5 +34,5 @@ export function inTrial(pod: ObservedPod, { namespace, on }: TrialState): Observ
     both = { on: enabled, off: isReadable ? { ...enabled, exclusions: everything } : enabled }
     forms.set(pod, both)
   }
-  return on ? both.on : both.off
+  return both
 }

@@ -133,6 +133,7 @@ function toEnd(end: FlowEndRecord, alone: boolean): FlowEnd {
     readerComm: end.readerComm,
     proven: end.proven !== 0,
     ...(end.proven === 0 && { unprovenReason: reasonName(end.why) }),
+    turns: end.turns,
   }
 }
 

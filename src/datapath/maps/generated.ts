@@ -64,6 +64,7 @@ export interface FlowEndRecord {
   readerTgid: number
   readerComm: string
   unreadBytes: number
+  turns: number
   redirectedBytes: bigint
   receivedTcpBytes: bigint
 }
@@ -85,6 +86,7 @@ export const flowEnd: StructCodec<FlowEndRecord> = struct({
   readerTgid: u32,
   readerComm: text(16),
   unreadBytes: u32,
+  turns: u32,
   redirectedBytes: u64,
   receivedTcpBytes: u64,
 })

@@ -166,6 +166,7 @@ function end(index: number, port: number, reason: string | undefined): FlowEnd {
     readerPid: 4_000_000 + index,
     readerComm: 'envoy',
     proven: isProven,
+    turns: 0,
     ...(!isProven && { unprovenReason: 'waitall' }),
   }
 }
