@@ -1,4 +1,5 @@
 import { release } from 'node:os'
+import type { Advice } from './advice/advice.ts'
 import type { Observer } from './observer.ts'
 import type { Trials } from './trial/trials.ts'
 import { FlowsOfPair, PairTally, PairMeter } from '../api/pod-pairs.ts'
@@ -26,6 +27,7 @@ export interface ControlledAgent {
   readonly seen: () => readonly SeenPod[]
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
   readonly trials: Pick<Trials, 'run' | 'running'>
+  readonly advice: Pick<Advice, 'run' | 'running'>
   /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
   /** Removes everything. The agent ends after it has answered the caller. */
@@ -42,6 +44,7 @@ export function agentControl({
   seen,
   observer,
   trials,
+  advice,
   source,
   cleanup,
 }: ControlledAgent): Control {
@@ -89,6 +92,7 @@ export function agentControl({
         ...(name === 'file' && error !== undefined ? { podsFileError: error } : {}),
         source: { name, synced, ...(error === undefined ? {} : { error }) },
         ...(trials.running ? { trial: trials.running } : {}),
+        ...(advice.running ? { advice: advice.running } : {}),
       }
     },
     pods: async () => {
@@ -105,7 +109,14 @@ export function agentControl({
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
-    trial: (request, signal) => trials.run(request, signal),
+    trial: (request, signal) => {
+      if (advice.running) throw busy('advice is being made', `try namespace ${request.namespace}`)
+      return trials.run(request, signal)
+    },
+    advise: (request, signal) => {
+      if (trials.running) throw busy('a trial runs', 'advise')
+      return advice.run(request, signal)
+    },
     drain: async (request) => {
       const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true
@@ -140,6 +151,16 @@ export function agentControl({
     cleanup,
   }
   return control
+}
+
+/** A trial and advice would mix up each other's figures. */
+function busy(what: string, operation: string): MeshaccelError {
+  return new MeshaccelError(`${what} on this node`, {
+    code: 'BUSY',
+    operation,
+    hint: 'Wait until it has ended, or end its command. `meshaccel status` shows it.',
+    retryable: true,
+  })
 }
 
 /**

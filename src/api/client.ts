@@ -3,6 +3,8 @@ import { createConnection } from 'node:net'
 import { MeshaccelError } from '../lib/errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
 import type {
+  AdviceEventView,
+  AdviseRequest,
   ControlMethods,
   FlowFilter,
   FlowView,
@@ -81,6 +83,11 @@ export class ControlClient implements Disposable {
    */
   async *trial(request: TrialRequest, signal: AbortSignal): AsyncGenerator<TrialEventView> {
     yield* this.#events<TrialEventView>('Trial', request, signal)
+  }
+
+  /** Has pods watched. Yields the reports until the time is up, the signal aborts or the agent ends. */
+  async *advise(request: AdviseRequest, signal: AbortSignal): AsyncGenerator<AdviceEventView> {
+    yield* this.#events<AdviceEventView>('Advise', request, signal)
   }
 
   async *#events<Event extends object>(

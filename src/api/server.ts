@@ -18,6 +18,8 @@ import type { Log } from '../lib/log.ts'
 import { bindPrivately } from '../lib/private-socket.ts'
 import { errorMetadata } from './error-metadata.ts'
 import type {
+  AdviceEventView,
+  AdviseRequest,
   Control,
   ControlMethods,
   DrainRequest,
@@ -93,8 +95,13 @@ function implementation(
     }
   }
   const trial: handleServerStreamingCall<TrialRequest, TrialEventView> = (call) => {
-    streamTrial(control, call, ending).catch((error: unknown) =>
-      call.emit('error', toStatus(error, log)),
+    streamUntilGone(call, ending, (signal) => control.trial(call.request, signal)).catch(
+      (error: unknown) => call.emit('error', toStatus(error, log)),
+    )
+  }
+  const advise: handleServerStreamingCall<AdviseRequest, AdviceEventView> = (call) => {
+    streamUntilGone(call, ending, (signal) => control.advise(call.request, signal)).catch(
+      (error: unknown) => call.emit('error', toStatus(error, log)),
     )
   }
   return {
@@ -105,6 +112,7 @@ function implementation(
     Flows: flows,
     Trace: trace,
     Trial: trial,
+    Advise: advise,
     Reasons: unary<'Reasons'>(log, async () => ({ reasons: await control.reasons() })),
     Overview: unary<'Overview'>(log, () => control.overview()),
     HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
@@ -184,18 +192,18 @@ function streamEvents(
   call.on('cancelled', end)
 }
 
-/** Runs a trial until it is complete, the client is gone or the agent ends. */
-async function streamTrial(
-  control: Control,
-  call: ServerWritableStream<TrialRequest, TrialEventView>,
+/** Streams events until there are no more, the client is gone or the agent ends. */
+async function streamUntilGone<Ask, Event>(
+  call: ServerWritableStream<Ask, Event>,
   ending: AbortSignal,
+  run: (signal: AbortSignal) => AsyncIterable<Event>,
 ): Promise<void> {
   const stop = new AbortController()
   const end = (): void => stop.abort()
   ending.addEventListener('abort', end)
   call.on('cancelled', end)
   try {
-    for await (const event of control.trial(call.request, stop.signal)) call.write(event)
+    for await (const event of run(stop.signal)) call.write(event)
   } finally {
     ending.removeEventListener('abort', end)
   }

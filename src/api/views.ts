@@ -1,7 +1,9 @@
 /** The agent's reports about itself: the messages of control.proto, and the JSON of the command line. */
 
 import type { Totals } from '../datapath/totals.ts'
+import type { AdviceEventView, AdviceRunningView, AdviseRequest } from './advice-views.ts'
 
+export type * from './advice-views.ts'
 export type { Reason } from '../datapath/generated-names.ts'
 
 export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'
@@ -32,6 +34,7 @@ export interface StatusView {
   readonly podsFileError?: string
   readonly source: SourceView
   readonly trial?: TrialRunningView
+  readonly advice?: AdviceRunningView
 }
 
 /** The trial that runs now, and whether its namespace is accelerated at the moment. */
@@ -315,6 +318,8 @@ export interface Control {
   trace(request: TraceRequest, tell: (event: TraceEventView) => void): Disposable
   /** Runs a trial until its last window or the signal. Then everything is as before. */
   trial(request: TrialRequest, signal: AbortSignal): AsyncIterable<TrialEventView>
+  /** Watches pods that are not enabled, until the time is up or the signal aborts. */
+  advise(request: AdviseRequest, signal: AbortSignal): AsyncIterable<AdviceEventView>
   overview(): Promise<OverviewView>
   /** At most `limit` connections of one pair, those with the most bytes first. */
   hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>

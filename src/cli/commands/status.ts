@@ -81,6 +81,10 @@ function describe(status: StatusView, environment: CliEnvironment): string {
     const { namespace, on } = status.trial
     lines.push(['trial', `of namespace ${plain(namespace)}, ${on ? 'accelerated' : 'by TCP'} now`])
   }
+  if (status.advice) {
+    const { namespaces } = status.advice
+    lines.push(['advice', `is being made about ${plain(namespaces.join(', '))}`])
+  }
   if (status.podsFileError !== undefined) {
     lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
   } else if (source.error !== undefined) {

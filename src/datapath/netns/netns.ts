@@ -90,9 +90,7 @@ export interface TcpSockets {
 
 /** Reads the namespace's counters, and does not walk over sockets. */
 export function countTcpSockets(path: string): TcpSockets {
-  return parseTcpCounters(
-    withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8')),
-  )
+  return parseTcpCounters(withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8')))
 }
 
 /** Parses /proc/net/snmp. Pure. */

@@ -1,0 +1,89 @@
+/** A connection of a watched pod, over many looks. */
+
+import type { Flow, FlowEnd } from '../../datapath/datapath.ts'
+
+/** The watched ends of a connection, as they were at the last look. */
+export interface Ends {
+  readonly client?: FlowEnd
+  readonly server?: FlowEnd
+}
+
+export interface Connection {
+  readonly namespaces: ReadonlySet<string>
+  ends: Ends
+  /** Bytes and turns before the advice began. */
+  readonly bytesBefore: bigint
+  bytes: bigint
+  clientTurns: number
+  serverTurns: number
+  /** It would join. Once that is known, it stays so. */
+  joins: boolean
+  /** Why it would not join, as the last look found it. */
+  reason: string
+}
+
+/** A connection that was not known before. An enrolled peer may have been watched for long. */
+export function begun(flow: Flow, namespaces: ReadonlySet<string>, elapsedMs: number): Connection {
+  const isOld = flow.ageMs > elapsedMs
+  const bytes = bytesOf(flow)
+  return {
+    namespaces,
+    ends: isOld ? endsOf(flow) : {},
+    bytesBefore: isOld ? bytes : 0n,
+    bytes,
+    clientTurns: 0,
+    serverTurns: 0,
+    joins: false,
+    reason: '',
+  }
+}
+
+export function update(connection: Connection, flow: Flow): void {
+  const { client, server } = flow
+  const { ends } = connection
+  connection.clientTurns += moreTurns(ends.client, client)
+  connection.serverTurns += moreTurns(ends.server, server)
+  connection.ends = endsOf(flow)
+  connection.bytes = bytesOf(flow)
+  const reason = reasonOf(flow)
+  if (reason === undefined) connection.joins = true
+  else connection.reason = reason
+}
+
+/** The kernel counts from 0 again after some events. */
+function moreTurns(before: FlowEnd | undefined, now: FlowEnd | undefined): number {
+  if (!now) return 0
+  const last = before?.turns ?? 0
+  return now.turns >= last ? now.turns - last : now.turns
+}
+
+const endsOf = ({ client, server }: Flow): Ends => ({
+  ...(client && { client }),
+  ...(server && { server }),
+})
+
+const bytesOf = ({ clientToServer, serverToClient }: Flow): bigint =>
+  clientToServer.tcpBytes +
+  clientToServer.redirectedBytes +
+  serverToClient.tcpBytes +
+  serverToClient.redirectedBytes
+
+/** These only mean that something else has not happened yet. */
+const vague: readonly string[] = ['short', 'unseen', 'peer-unproven']
+
+/**
+ * Why the connection would not join, or undefined. The agent excludes all connections of watched pods. It finds that out
+ * when both ends are proven and paired: only the rule keeps such a connection on TCP.
+ */
+export function reasonOf({ clientToServer, serverToClient }: Flow): string | undefined {
+  const reasons = [clientToServer, serverToClient].map(({ reason }) => reason ?? 'short')
+  if (reasons.includes('excluded')) return undefined
+  return reasons.find((reason) => !vague.includes(reason)) ?? reasons[0] ?? 'short'
+}
+
+/** `10.0.0.1:80` or `[fd00::1]:80`. */
+export function parseAddress(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
+  return { host, port: Number(address.slice(colon + 1)) }
+}
