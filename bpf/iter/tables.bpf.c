@@ -142,6 +142,7 @@ static __always_inline void tell_flow(struct seq_file *seq, const struct open_en
 	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
 	__builtin_memcpy(flow.reader_comm, end->reader_comm, sizeof(flow.reader_comm));
 	flow.received_tcp_bytes = tcp_bytes_by(open);
+	flow.acked_bytes = peek(struct tcp_sock, open->sk, bytes_acked);
 	if (conn) {
 		const struct direction *direction = &conn->directions[role];
 

@@ -31,7 +31,7 @@ export interface AdviceReportView {
 /** What the looks at the connections have cost the agent. */
 export interface AdviceCostView {
   readonly looks: number
-  /** Processor time of the agent during the looks. */
+  /** Processor time of the agent and its walks during the looks; at most this much. */
   readonly cpuUs: bigint
   readonly slowestLookUs: bigint
   /** The pause before the next look. It grows with the time that a look takes. */
@@ -66,7 +66,7 @@ export interface NamespaceAdviceView {
 
 export interface ConnectionSumsView {
   readonly connections: number
-  /** Bytes that watched or enrolled ends received meanwhile. */
+  /** Carried meanwhile, in both directions. */
   readonly bytes: bigint
   /** Turns that were seen meanwhile. Known for connections that would join. */
   readonly turns: bigint
@@ -83,7 +83,7 @@ export interface PeerView {
   /** The server's port. */
   readonly port: number
   readonly connections: number
-  /** Received by the pod meanwhile. What the pod sent is not known. */
+  /** Carried meanwhile, in both directions. */
   readonly bytes: bigint
   /** The pod of this node that has the address, and why it is not enrolled. */
   readonly peer?: string

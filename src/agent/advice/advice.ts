@@ -7,7 +7,8 @@ import type {
   AdviceRunningView,
   AdviseRequest,
 } from '../../api/advice-views.ts'
-import type { Datapath } from '../../datapath/datapath.ts'
+import type { Datapath, UnwatchedSocket } from '../../datapath/datapath.ts'
+import { messageOf } from '../../lib/errno.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { podKey } from '../../pods/observed-pod.ts'
@@ -18,7 +19,7 @@ import { type CountSockets, OpenCounters } from './open-counters.ts'
 import { AdviceTally, type PodAt, type WatchedPod } from './tally.ts'
 
 export interface AdviceOptions {
-  readonly datapath: Pick<Datapath, 'policy' | 'redirecting' | 'flows'>
+  readonly datapath: Pick<Datapath, 'policy' | 'redirecting' | 'flows' | 'unwatched'>
   readonly reconciler: Pick<Reconciler, 'seen' | 'candidates' | 'watch'>
   readonly countSockets: CountSockets
   readonly log: Log
@@ -34,6 +35,8 @@ export interface AdviceOptions {
 const longestMs = 600_000
 /** Established sockets of all watched pods together, at the beginning. The kernel's table has room for 262,144. */
 const socketLimit = 20_000
+/** Older connections are found within the first second or two. So one look alone tells little. */
+const fewestLooks = 3
 /** Between two looks. */
 const shortestPauseMs = 1_000
 /** A pause takes this many times as long as the look before it: looks take 2 % of a core at most. */
@@ -90,9 +93,9 @@ export class Advice {
     const cost = new LookCost(this.#options.cpuUs ?? agentCpuUs, now)
     const began = now()
     let pauseMs = shortestPauseMs
-    for (;;) {
-      const leftMs = began + forMs - now()
-      await wait(Math.max(0, Math.min(pauseMs, leftMs)), signal)
+    for (let looks = 1; ; looks += 1) {
+      const leftMs = Math.max(began + forMs - now(), looks <= fewestLooks ? shortestPauseMs : 0)
+      await wait(Math.min(pauseMs, leftMs), signal)
       if (signal.aborted) return
       const look = cost.begin()
       const elapsedMs = now() - began
@@ -100,9 +103,12 @@ export class Advice {
       for await (const flows of this.#options.datapath.flows()) {
         for (const flow of flows) tally.add(flow)
       }
+      const walking = now()
+      for (const pod of chosen) tally.addUnwatched(pod, await this.#unwatched(pod))
+      const walkMs = now() - walking
       tally.endLook()
       const views = tally.views(counters.opened())
-      pauseMs = Math.max(shortestPauseMs, pausePerLook * look.end())
+      pauseMs = Math.max(shortestPauseMs, pausePerLook * look.end(walkMs))
       yield {
         report: {
           elapsedMs: Math.round(elapsedMs),
@@ -110,7 +116,7 @@ export class Advice {
           namespaces: views,
         },
       }
-      if (elapsedMs >= forMs) return
+      if (elapsedMs >= forMs && looks >= fewestLooks) return
     }
   }
 
@@ -148,6 +154,17 @@ export class Advice {
     return this.#options.reconciler
       .candidates()
       .filter(({ namespace }) => namespaces.length === 0 || namespaces.includes(namespace))
+  }
+
+  /** A pod that ends meanwhile has none. */
+  async #unwatched({ pod, netnsCookie }: Chosen): Promise<UnwatchedSocket[] | undefined> {
+    const { datapath, log } = this.#options
+    try {
+      return await datapath.unwatched(netnsCookie)
+    } catch (error) {
+      log.debug({ pod, err: messageOf(error) }, 'its sockets cannot be read')
+      return undefined
+    }
   }
 
   #established(netnsPath: string): number | undefined {

@@ -1,11 +1,20 @@
 /** A connection of a watched pod, over many looks. */
 
-import type { Flow, FlowEnd } from '../../datapath/datapath.ts'
+import type { Flow, FlowDirection, FlowEnd, UnwatchedSocket } from '../../datapath/datapath.ts'
 
-/** The watched ends of a connection, as they were at the last look. */
+/** What advice needs of an end. */
+export type End = Pick<
+  FlowEnd,
+  'netnsCookie' | 'address' | 'remoteAddress' | 'proven' | 'unprovenReason' | 'turns'
+> & {
+  /** How its reader reads is not known. */
+  readonly isUnwatched?: true
+}
+
+/** The ends in watched or enrolled pods, as they were at the last look. */
 export interface Ends {
-  readonly client?: FlowEnd
-  readonly server?: FlowEnd
+  readonly client?: End
+  readonly server?: End
 }
 
 export interface Connection {
@@ -51,7 +60,7 @@ export function update(connection: Connection, flow: Flow): void {
 }
 
 /** The kernel counts from 0 again after some events. */
-function moreTurns(before: FlowEnd | undefined, now: FlowEnd | undefined): number {
+function moreTurns(before: End | undefined, now: End | undefined): number {
   if (!now) return 0
   const last = before?.turns ?? 0
   return now.turns >= last ? now.turns - last : now.turns
@@ -62,11 +71,44 @@ const endsOf = ({ client, server }: Flow): Ends => ({
   ...(server && { server }),
 })
 
-const bytesOf = ({ clientToServer, serverToClient }: Flow): bigint =>
-  clientToServer.tcpBytes +
-  clientToServer.redirectedBytes +
-  serverToClient.tcpBytes +
-  serverToClient.redirectedBytes
+/** Of a peer that is not watched, its end tells what it has acknowledged. */
+const bytesOf = ({ client, server, clientToServer, serverToClient }: Flow): bigint =>
+  carried(clientToServer, server ? undefined : client) +
+  carried(serverToClient, client ? undefined : server)
+
+const carried = (
+  { tcpBytes, redirectedBytes }: FlowDirection,
+  sender: FlowEnd | undefined,
+): bigint => tcpBytes + redirectedBytes + (sender?.ackedBytes ?? 0n)
+
+/** A socket that nobody watches, as a connection. `before`: the same at the look before. */
+export function unwatched(
+  { netnsCookie, namespace }: { readonly netnsCookie: bigint; readonly namespace: string },
+  { address, remoteAddress, receivedBytes, ackedBytes }: UnwatchedSocket,
+  before: Connection | undefined,
+): Connection {
+  const end: End = {
+    netnsCookie,
+    address,
+    remoteAddress,
+    proven: false,
+    turns: 0,
+    isUnwatched: true,
+  }
+  const bytes = receivedBytes + ackedBytes
+  // Nobody knows any more which end called. Servers rarely have the higher port.
+  const calls = parseAddress(address).port > parseAddress(remoteAddress).port
+  return {
+    namespaces: before?.namespaces ?? new Set([namespace]),
+    ends: calls ? { client: end } : { server: end },
+    bytesBefore: before?.bytesBefore ?? bytes,
+    bytes,
+    clientTurns: 0,
+    serverTurns: 0,
+    joins: false,
+    reason: 'remote-peer',
+  }
+}
 
 /** These only mean that something else has not happened yet. */
 const vague: readonly string[] = ['short', 'unseen', 'peer-unproven']

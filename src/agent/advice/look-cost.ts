@@ -13,14 +13,17 @@ export class LookCost {
     this.#now = now
   }
 
-  /** `end` returns how long the look took, in ms. */
-  begin(): { end: () => number } {
+  /**
+   * `end` returns how long the look took, in ms. `walkMs` is the part in which another process walked over sockets: it
+   * counts as that process's time, which is hardly more than it used.
+   */
+  begin(): { end: (walkMs: number) => number } {
     const [cpu, from] = [this.#cpuUs(), this.#now()]
     return {
-      end: () => {
+      end: (walkMs) => {
         const tookMs = this.#now() - from
         this.#looks += 1
-        this.#spentUs += this.#cpuUs() - cpu
+        this.#spentUs += this.#cpuUs() - cpu + walkMs * 1000
         this.#slowestMs = Math.max(this.#slowestMs, tookMs)
         return tookMs
       },

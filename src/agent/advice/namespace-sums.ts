@@ -1,6 +1,5 @@
 import type { ConnectionSumsView, NamespaceAdviceView, PeerView } from '../../api/advice-views.ts'
-import type { FlowEnd } from '../../datapath/datapath.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, End } from './connection.ts'
 
 /** Peers of a namespace to remember, and those of a report. A gateway may have any number. */
 const peerLimit = 1_000
@@ -31,7 +30,7 @@ export class NamespaceSums {
   add({ ends, bytes, bytesBefore, clientTurns, serverTurns, joins, reason }: Connection): void {
     const sums: ConnectionSumsView = {
       connections: 1,
-      bytes: bytes - bytesBefore,
+      bytes: bytes > bytesBefore ? bytes - bytesBefore : 0n,
       // Both ends take the same turns. The kernel may have begun again with one of them.
       turns: joins ? BigInt(Math.max(clientTurns, serverTurns)) : 0n,
     }
@@ -40,7 +39,7 @@ export class NamespaceSums {
     plus(joins ? this.#wouldJoin : this.#ofReason(reason), sums)
   }
 
-  addReader({ proven, unprovenReason = 'unseen' }: FlowEnd): void {
+  addReader({ proven, unprovenReason = 'unseen' }: End): void {
     if (proven) this.#proven += 1
     else this.#addUnproven(unprovenReason, 1)
   }

@@ -1,8 +1,8 @@
 /** Adds up the connections of pods that are watched for advice, over many looks at the flow table. */
 
 import type { NamespaceAdviceView } from '../../api/advice-views.ts'
-import type { Flow } from '../../datapath/datapath.ts'
-import { begun, type Connection, parseAddress, update } from './connection.ts'
+import type { Flow, UnwatchedSocket } from '../../datapath/datapath.ts'
+import { begun, type Connection, parseAddress, unwatched, update } from './connection.ts'
 import { NamespaceSums } from './namespace-sums.ts'
 
 export interface WatchedPod {
@@ -37,6 +37,8 @@ export class AdviceTally {
   #connections = new Map<string, Connection>()
   /** Those that the look has found so far. */
   #found = new Map<string, Connection>()
+  /** Sockets that nobody watches, by netns cookie and addresses. */
+  readonly #unwatched = new Map<bigint, ReadonlyMap<string, Connection>>()
   /** The connections that have closed, by namespace. */
   readonly #closed: ReadonlyMap<string, NamespaceSums>
   #uncounted = 0
@@ -75,6 +77,20 @@ export class AdviceTally {
     this.#found.set(flow.identity, connection)
   }
 
+  /**
+   * Replaces what is known of the pod's sockets that nobody watches. They are not told apart from others once they have
+   * closed, so they count only while they live. Without `sockets`, the earlier ones stay.
+   */
+  addUnwatched(pod: WatchedPod, sockets: readonly UnwatchedSocket[] | undefined): void {
+    if (!sockets) return
+    const before = this.#unwatched.get(pod.netnsCookie)
+    const now = sockets.map((socket) => {
+      const key = `${socket.address} ${socket.remoteAddress}`
+      return [key, unwatched(pod, socket, before?.get(key))] as const
+    })
+    this.#unwatched.set(pod.netnsCookie, new Map(now))
+  }
+
   endLook(): void {
     for (const [identity, connection] of this.#connections) {
       if (!this.#found.has(identity)) this.#count(connection, this.#closed)
@@ -87,6 +103,9 @@ export class AdviceTally {
   views(opened: ReadonlyMap<string, bigint>): NamespaceAdviceView[] {
     const live = this.#noSums()
     for (const connection of this.#connections.values()) this.#count(connection, live)
+    for (const ofPod of this.#unwatched.values()) {
+      for (const connection of ofPod.values()) this.#count(connection, live)
+    }
     return [...live].map(([namespace, sums]) => {
       const closed = this.#closed.get(namespace)
       if (closed) sums.addAll(closed)
@@ -113,7 +132,7 @@ export class AdviceTally {
       const pod = end && this.#watched.get(end.netnsCookie)
       const sum = pod && sums.get(pod.namespace)
       if (!end || !pod || !sum) continue
-      sum.addReader(end)
+      if (!end.isUnwatched) sum.addReader(end)
       if (end.remoteAddress === undefined) continue
       const { host, port } = parseAddress(end.remoteAddress)
       const calls = end === client

@@ -30,7 +30,7 @@ export interface SpreadPair {
   /** The server's port, as the client or the server on this node sees it. */
   readonly port: number
   readonly connections: number
-  /** Received on this node each second. */
+  /** In both directions together. */
   readonly bytesPerSecond: number
   /** The nodes of the other workload. */
   readonly nodes: readonly string[]

@@ -141,7 +141,7 @@ export function spreadSentences({
     'These talk with pods that are not on this node, and only connections within a node can join:',
     ...shown.flatMap((pair) => [
       `  ${pair.client} > ${pair.server}, port ${pair.port}: ${count(pair.connections, 'connection')}, ` +
-        `${formatBytes(pair.bytesPerSecond)}/s received here` +
+        `${formatBytes(pair.bytesPerSecond)}/s` +
         (pair.nodes.length === 0 ? '' : ` (the other end is on ${pair.nodes.join(', ')})`),
       ...(pair.affinity
         ? [
@@ -199,7 +199,7 @@ function costSentence({ elapsedMs, namespaces, cost }: Advice): string {
     namespaces.length === 0 ? '' : 'Counts are measured; joins and savings are predictions. '
   return (
     `${measured}Watched for ${formatDuration(Math.round(elapsedMs / 100) * 100)}: ${count(cost.looks, 'look')} took ` +
-    `${(Number(cost.cpuUs) / 1000).toFixed(1)} ms of the agent's processor time ` +
+    `${(Number(cost.cpuUs) / 1000).toFixed(1)} ms of processor time ` +
     `(${(cost.cpuShare * 100).toFixed(2)} % of a core), ${(Number(cost.slowestLookUs) / 1000).toFixed(1)} ms at most.`
   )
 }

@@ -93,20 +93,21 @@ function otherSentences({ key, view, node }: OtherPod, name: string): string[] {
 
 /** Whether the two ends are in these two pods. An end that is not enrolled is known by its address only. */
 function isBetween({ client, server }: FlowView, pod: PodView, to: OtherPod): boolean {
-  const name = keyOf(pod)
-  const isPair = (one: FlowEndView | undefined, other: FlowEndView | undefined): boolean =>
-    one?.pod === name &&
-    (other
-      ? other.pod === to.key
-      : name !== to.key && isAt(one.remote, to.view?.ips ?? to.ips ?? []))
-  const isPairOfOther = (one: FlowEndView | undefined, other: FlowEndView | undefined): boolean =>
-    one?.pod === to.key && !other && name !== to.key && isAt(one.remote, pod.ips)
-  return (
-    isPair(client, server) ||
-    isPair(server, client) ||
-    isPairOfOther(client, server) ||
-    isPairOfOther(server, client)
-  )
+  const mine = { key: keyOf(pod), ips: pod.ips }
+  const other = { key: to.key, ips: to.view?.ips ?? to.ips ?? [] }
+  const isPair = (one: typeof mine, another: typeof mine): boolean =>
+    isEndOf(client, server, one) && isEndOf(server, client, another)
+  return isPair(mine, other) || isPair(other, mine)
+}
+
+function isEndOf(
+  end: FlowEndView | undefined,
+  peer: FlowEndView | undefined,
+  { key, ips }: { readonly key: string; readonly ips: readonly string[] },
+): boolean {
+  if (end?.pod) return end.pod === key
+  // An end of a pod that is not enrolled any more has its own address still.
+  return isAt(end ? end.address : peer?.remote, ips)
 }
 
 const isAt = (address: string | undefined, ips: readonly string[]): boolean =>

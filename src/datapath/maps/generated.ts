@@ -45,7 +45,7 @@ export const isnPair: StructCodec<IsnPairRecord> = struct({
   peer: u32,
 })
 
-/** struct flow_end, 112 bytes */
+/** struct flow_end, 120 bytes */
 export interface FlowEndRecord {
   key: IsnPairRecord
   netnsCookie: bigint
@@ -67,6 +67,7 @@ export interface FlowEndRecord {
   turns: number
   redirectedBytes: bigint
   receivedTcpBytes: bigint
+  ackedBytes: bigint
 }
 export const flowEnd: StructCodec<FlowEndRecord> = struct({
   key: isnPair,
@@ -89,6 +90,7 @@ export const flowEnd: StructCodec<FlowEndRecord> = struct({
   turns: u32,
   redirectedBytes: u64,
   receivedTcpBytes: u64,
+  ackedBytes: u64,
 })
 
 /** struct flow_event, 104 bytes */

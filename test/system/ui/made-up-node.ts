@@ -167,6 +167,7 @@ function end(index: number, port: number, reason: string | undefined): FlowEnd {
     readerComm: 'envoy',
     proven: isProven,
     turns: 0,
+    ackedBytes: 0n,
     ...(!isProven && { unprovenReason: 'waitall' }),
   }
 }

@@ -17,6 +17,7 @@ import type {
 import { MeshaccelError } from '../../../src/lib/errors.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { until } from '../../helpers/retry.ts'
+import { sampleBegun, sampleReport } from '../../helpers/sample-advice.ts'
 
 const huge = 2n ** 64n - 1n
 
@@ -76,6 +77,7 @@ const control: Control = {
     reasons: { 'no-peer': huge, stream: 0n },
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
     trial: { namespace: 'a', on: false },
+    advice: { namespaces: ['b', 'c'] },
   }),
   pods: async () => [
     {
@@ -128,6 +130,10 @@ const control: Control = {
       begun: { pods: ['a/b'], leftOut: [{ pod: 'a/c', reason: 'disabled' }], measuring: 'off' },
     }
     yield { window: trialWindow }
+  },
+  advise: async function* () {
+    yield { begun: sampleBegun }
+    yield { report: sampleReport }
   },
   hopFlows: async () => [flow(1)],
   drain: async () => true,
@@ -203,6 +209,15 @@ void test('a trial arrives as it was sent', async (t) => {
   const sent: TrialEventView[] = []
   for await (const event of control.trial(trialRequest, signal)) sent.push(event)
   t.strictSame(events, sent)
+})
+
+void test('advice arrives as it was sent', async (t) => {
+  const client = await serving(t)
+  const { signal } = new AbortController()
+  const events = []
+  const request = { namespaces: ['shop'], forMs: 1 }
+  for await (const event of client.advise(request, signal)) events.push(event)
+  t.strictSame(events, [{ begun: sampleBegun }, { report: sampleReport }])
 })
 
 void test('a trial ends when its client goes, and when the agent ends', async (t) => {

@@ -24,6 +24,7 @@ const flow: Flow = {
     readerComm: 'node',
     proven: true,
     turns: 0,
+    ackedBytes: 0n,
   },
   server: {
     netnsCookie: 7n,
@@ -33,6 +34,7 @@ const flow: Flow = {
     proven: false,
     unprovenReason: 'waitall',
     turns: 0,
+    ackedBytes: 0n,
   },
   clientToServer: { path: 'redirect', redirectedBytes: 5000n, tcpBytes: 10n, unreadBytes: 3 },
   serverToClient: {
