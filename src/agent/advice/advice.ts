@@ -37,8 +37,8 @@ const longestMs = 600_000
 const socketLimit = 20_000
 /** Older connections are found within the first second or two. So one look alone tells little. */
 const fewestLooks = 3
-/** Between two looks. */
-const shortestPauseMs = 1_000
+/** Between two looks: a tenth of the time, within these bounds. */
+const pauseBoundsMs = [200, 1_000] as const
 /** A pause takes this many times as long as the look before it: looks take 2 % of a core at most. */
 const pausePerLook = 49
 
@@ -92,6 +92,7 @@ export class Advice {
     const counters = new OpenCounters(chosen, this.#options.countSockets)
     const cost = new LookCost(this.#options.cpuUs ?? agentCpuUs, now)
     const began = now()
+    const shortestPauseMs = Math.min(Math.max(forMs / 10, pauseBoundsMs[0]), pauseBoundsMs[1])
     let pauseMs = shortestPauseMs
     for (let looks = 1; ; looks += 1) {
       const leftMs = Math.max(began + forMs - now(), looks <= fewestLooks ? shortestPauseMs : 0)
