@@ -12,6 +12,7 @@ import { outputOption, socketOption } from '../options.ts'
 import { fold } from '../output/plain-text.ts'
 import { print } from '../output/print.ts'
 import { SteadyClient } from '../steady-client.ts'
+import { UsageError } from '../usage-error.ts'
 import { widthOf } from '../output/table.ts'
 
 interface Args {
@@ -54,6 +55,9 @@ const command: CommandModule<object, Args> = {
     const environment = environmentOf(args)
     using client = new SteadyClient(args.socket)
     const { pod, to } = args
+    if (to !== undefined && !/^[^/]+\/[^/]+$/.test(to)) {
+      throw new UsageError(`--to must be NAMESPACE/NAME, not ${to}`)
+    }
     const explanation = await client
       .ask<Explanation | PairExplanation>(async (asked) =>
         to === undefined
@@ -117,12 +121,20 @@ async function pairFactsOf(
   const status = await client.call('Status', {})
   const view = pods.find(isNamed(to))
   const place = view || status.source.name !== 'kubernetes' ? undefined : await placeOf(to, env)
+  const guess =
+    view || place
+      ? undefined
+      : nearest(
+          to,
+          pods.map(({ namespace, name }) => `${namespace}/${name}`),
+        )
   return {
     status,
     pod,
     to: {
       key: to,
       view,
+      ...(guess === undefined ? {} : { guess }),
       ...(place && { ips: place.ips }),
       ...(place?.node === undefined ? {} : { node: place.node }),
     },

@@ -33,6 +33,8 @@ export interface OtherPod {
   /** The addresses and the node, as the API server tells them. */
   readonly ips?: readonly string[]
   readonly node?: string
+  /** A pod with a similar name, if neither the agent nor the API server knows this one. */
+  readonly guess?: string
 }
 
 /** The explanation in words, with the next step. */
@@ -79,7 +81,7 @@ function notEnrolled(pod: PodView): string[] {
   return [`${keyOf(pod)} is not accelerated: ${means}.`, ...problemOf(pod), ...stepOf(next, pod)]
 }
 
-function otherSentences({ key, view, node }: OtherPod, name: string): string[] {
+function otherSentences({ key, view, node, guess }: OtherPod, name: string): string[] {
   if (view) return key === name ? [] : notEnrolled(view)
   const where =
     node === undefined
@@ -87,6 +89,7 @@ function otherSentences({ key, view, node }: OtherPod, name: string): string[] {
       : `${key} is on node ${node}, and ${name} is on this one.`
   return [
     `${where} Connections between nodes stay on TCP.`,
+    ...(guess === undefined ? [] : [`  Did you mean ${guess}?`]),
     '  Next: a pod affinity brings the two to one node. `meshaccel advise` prints one for services that talk much.',
   ]
 }
@@ -126,14 +129,13 @@ function whyNone(pod: PodView, to: OtherPod, flows: readonly FlowView[]): string
   }
   const others = flows.length
   const [mine, other] = [pod.mesh, to.view?.mesh]
+  const known = pod.enrolled ? name : to.key
   return [
     `There is no connection between ${name} and ${to.key} now.`,
-    ...(others === 0
-      ? ['  The agent knows no other connection of the two either. Look again while they talk.']
-      : [
-          `  ${count(others, 'connection')} of ${pod.enrolled ? name : to.key} lead elsewhere: a gateway or another proxy may be in between. ` +
-            `\`meshaccel flows --pod ${pod.enrolled ? name : to.key}\` lists them.`,
-        ]),
+    others === 0
+      ? `  The agent knows no other connection of ${known} either. Look again while they talk.`
+      : `  ${count(others, 'connection')} of ${known} ${others === 1 ? 'leads' : 'lead'} elsewhere: a gateway or ` +
+        `another proxy may be in between. \`meshaccel flows --pod ${known}\` lists them.`,
     ...(mine === undefined || other === undefined || mine === other
       ? []
       : [`  Their meshes differ (${mine}, ${other}). That alone keeps no connection on TCP.`]),

@@ -25,17 +25,7 @@ async function unaccelerated(): Promise<RunningAgent> {
 
 void test('the command says which namespace is worth it, and nothing stays watched', async (t) => {
   await using agent = await unaccelerated()
-  const running = agent.run('advise', '--for', '1s', '-o', 'json')
-  await agent.said('watches pods for advice')
-  t.match(await agent.run('status'), { stdout: /advice +is being made about shop/ })
-  t.match(await agent.run('status'), { stdout: /0 enrolled of 3 seen/ })
-  t.match(await agent.run('trial', 'shop', '--for', '6s', '--window', '500ms'), {
-    code: 1,
-    stderr: /advice is being made on this node/,
-  })
-  const watched = agent.datapath.pods.get(7n)
-  t.match(watched?.exclusions, { ports: [{ from: 1, to: 65_535 }] }, 'all is kept on TCP')
-  const { code, stdout, stderr } = await running
+  const { code, stdout, stderr } = await agent.run('advise', '--for', '1s', '-o', 'json')
   t.equal(code, 0, stderr)
   t.match(stderr, /watches 2 pods with 2 sockets for 1s; no connection changes/)
   const advice: Advice = JSON.parse(stdout)
@@ -65,7 +55,15 @@ void test('Ctrl-C ends it with what is known, and puts everything back', async (
     signal: stop.signal,
   })
   await agent.said('watches pods for advice')
+  t.match(await agent.run('status'), { stdout: /advice +is being made about shop/ })
+  t.match(await agent.run('status'), { stdout: /0 enrolled of 3 seen/ })
   t.equal((await agent.run('advise')).code, 1, 'one at a time')
+  t.match(await agent.run('trial', 'shop', '--for', '6s', '--window', '500ms'), {
+    code: 1,
+    stderr: /advice is being made on this node/,
+  })
+  const watched = agent.datapath.pods.get(7n)
+  t.match(watched?.exclusions, { ports: [{ from: 1, to: 65_535 }] }, 'all is kept on TCP')
   stop.abort()
   t.match(await running, { code: 1, stderr: /ended before the first look|ended early/ })
   await agent.said('watches no pods for advice any more')
