@@ -1,4 +1,4 @@
-/** What `meshaccel advise` asks the agent, and what it answers. */
+/** The request of `meshaccel advise`, and the agent's answers. */
 
 export interface AdviseRequest {
   /** No names: every namespace with pods that are not enabled. Pods that are disabled by name only count if named. */
@@ -28,7 +28,7 @@ export interface AdviceReportView {
   readonly namespaces: readonly NamespaceAdviceView[]
 }
 
-/** What the looks at the connections have cost the agent. */
+/** The agent's cost of the looks at the connections. */
 export interface AdviceCostView {
   readonly looks: number
   /** Processor time of the agent and its walks during the looks; at most this much. */

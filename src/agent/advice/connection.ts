@@ -2,7 +2,7 @@
 
 import type { Flow, FlowDirection, FlowEnd, UnwatchedSocket } from '../../datapath/datapath.ts'
 
-/** What advice needs of an end. */
+/** The fields of an end that advice needs. */
 export type End = Pick<
   FlowEnd,
   'netnsCookie' | 'address' | 'remoteAddress' | 'proven' | 'unprovenReason' | 'turns'
@@ -71,7 +71,7 @@ const endsOf = ({ client, server }: Flow): Ends => ({
   ...(server && { server }),
 })
 
-/** Of a peer that is not watched, its end tells what it has acknowledged. */
+/** If the peer is not watched, this end knows what the peer has acknowledged. */
 const bytesOf = ({ client, server, clientToServer, serverToClient }: Flow): bigint =>
   carried(clientToServer, server ? undefined : client) +
   carried(serverToClient, client ? undefined : server)

@@ -1,6 +1,6 @@
 import type { AdviceCostView } from '../../api/advice-views.ts'
 
-/** What looks cost. */
+/** Counts the cost of looks. */
 export class LookCost {
   readonly #cpuUs: () => number
   readonly #now: () => number

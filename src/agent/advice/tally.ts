@@ -35,7 +35,7 @@ export class AdviceTally {
   readonly #limit: number
   /** The live connections by identity. */
   #connections = new Map<string, Connection>()
-  /** Those that the look has found so far. */
+  /** The connections that the look has found so far. */
   #found = new Map<string, Connection>()
   /** Sockets that nobody watches, by netns cookie and addresses. */
   readonly #unwatched = new Map<bigint, ReadonlyMap<string, Connection>>()

@@ -1,4 +1,4 @@
-/** What acceleration would save, by namespace. */
+/** The savings by acceleration, by namespace. */
 
 import type {
   AdviceBegunView,
@@ -35,14 +35,14 @@ export interface ConnectionRates {
 
 export interface Advice {
   readonly elapsedMs: number
-  /** Those that would save the most first. */
+  /** The namespace that would save the most comes first. */
   readonly namespaces: readonly NamespaceAdvice[]
   readonly watched: AdviceBegunView
   readonly cost: AdviceCostView & { readonly cpuShare: number }
 }
 
 /**
- * What a turn and a KiB cost less on the fast path, in microseconds of processor time: docs/ADVISE.md says how they were
+ * The processor time that a turn and a KiB save on the fast path, in microseconds: docs/ADVISE.md says how it was
  * measured. Other machines differ, but the order of namespaces hardly depends on it.
  */
 export const savedPerTurnUs = 3

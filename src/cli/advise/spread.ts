@@ -14,7 +14,7 @@ export interface PodPlace {
   readonly workload: string
 }
 
-/** What the API server knows, by address and by `namespace/name`. */
+/** The pods that the API server knows, by address and by `namespace/name`. */
 export interface Places {
   readonly byAddress: ReadonlyMap<string, PodPlace>
   readonly byPod: ReadonlyMap<string, PodPlace>

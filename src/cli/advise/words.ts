@@ -10,7 +10,7 @@ import { renderTable, type Column, widthOf } from '../output/table.ts'
 import type { Advice, NamespaceAdvice } from './ranking.ts'
 import { affinityYaml, type SpreadPair } from './spread.ts'
 
-/** What the words need beyond the figures. */
+/** The facts that the words need beyond the figures. */
 export interface Surroundings {
   /** Where pods come from. */
   readonly source: string

@@ -160,10 +160,9 @@ async function placesOf(
   if (peers.length === 0 || source !== 'kubernetes') return { places: nowhere }
   // Imported on demand: client-node is large.
   const { findPlaces } = await import('../advise/places.ts')
-  const unique = (names: readonly string[]): string[] => [...new Set(names)]
   return findPlaces(
-    unique(peers.map(({ address }) => address)),
-    unique(peers.map(({ pod }) => pod)),
+    peers.map(({ address }) => address),
+    peers.map(({ pod }) => pod),
     env,
   )
 }

@@ -143,7 +143,7 @@ async function pairFactsOf(
   }
 }
 
-/** What the API server knows of a pod, if the user may ask it. */
+/** The pod as the API server knows it, if the user may ask. */
 async function placeOf(pod: string, env: CliEnvironment['env']): Promise<PodPlace | undefined> {
   // Imported on demand: client-node is large.
   const { findPlaces } = await import('../advise/places.ts')

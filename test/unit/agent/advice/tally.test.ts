@@ -98,18 +98,20 @@ void test('others are counted by reason, and a joinable one stays joinable', asy
   t.equal(viewOf(tally, 'shop').all.connections, 2)
 })
 
+/** A connection of the first pod to another node. */
+const away = (number: number, received: bigint, acked: bigint): Flow => {
+  const flow = flowBetween(1n, undefined, { reason: 'remote-peer' }, number)
+  const { client, serverToClient } = flow
+  return {
+    ...flow,
+    ageMs: 0,
+    ...(client && { client: { ...client, ackedBytes: acked } }),
+    serverToClient: { ...serverToClient, tcpBytes: received },
+  }
+}
+
 void test('peers that are not watched have an address, and a name if they are pods of this node', async (t) => {
   const tally = tallyOf()
-  const away = (number: number, received: bigint, acked: bigint): Flow => {
-    const flow = flowBetween(1n, undefined, { reason: 'remote-peer' }, number)
-    const { client, serverToClient } = flow
-    return {
-      ...flow,
-      ageMs: 0,
-      ...(client && { client: { ...client, ackedBytes: acked } }),
-      serverToClient: { ...serverToClient, tcpBytes: received },
-    }
-  }
   look(tally, 1000, away(1, 10n, 5n), away(2, 20n, 5n))
   tally.addUnwatched(ledger, [
     {
@@ -174,20 +176,21 @@ void test('the number of connections and of peers is bounded', async (t) => {
   t.strictSame([peers.length, morePeers, all.connections], [50, 1_150, 1_200])
 })
 
+const reasonFor = (there: string | undefined, back: string | undefined): string | undefined => {
+  const { clientToServer: direction } = flowBetween(1n, 2n)
+  const held = (reason: string | undefined) => ({ ...direction, ...(reason && { reason }) })
+  return reasonOf({
+    ...flowBetween(1n, 2n),
+    clientToServer: held(there),
+    serverToClient: held(back),
+  })
+}
+
 void test('the reason says most that is not merely too early', async (t) => {
-  const of = (there: string | undefined, back: string | undefined): string | undefined => {
-    const { clientToServer: direction } = flowBetween(1n, 2n)
-    const held = (reason: string | undefined) => ({ ...direction, ...(reason && { reason }) })
-    return reasonOf({
-      ...flowBetween(1n, 2n),
-      clientToServer: held(there),
-      serverToClient: held(back),
-    })
-  }
-  t.equal(of('short', 'waitall'), 'waitall')
-  t.equal(of('unseen', 'short'), 'unseen')
-  t.equal(of('excluded', 'excluded'), undefined)
-  t.equal(of(undefined, undefined), 'short')
+  t.equal(reasonFor('short', 'waitall'), 'waitall')
+  t.equal(reasonFor('unseen', 'short'), 'unseen')
+  t.equal(reasonFor('excluded', 'excluded'), undefined)
+  t.equal(reasonFor(undefined, undefined), 'short')
   t.strictSame(parseAddress('[fd00::1]:80'), { host: 'fd00::1', port: 80 })
   t.strictSame(parseAddress('10.0.0.1:80'), { host: '10.0.0.1', port: 80 })
 })

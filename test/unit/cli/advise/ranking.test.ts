@@ -45,9 +45,10 @@ void test('without savings the number of connections decides, then the name', as
   ])
 })
 
+const saved = (turnsPerSecond: number, bytesPerSecond: number): number =>
+  savedCpuOf({ connections: 1, turnsPerSecond, bytesPerSecond })
+
 void test('more turns or more bytes never save less', async (t) => {
-  const saved = (turnsPerSecond: number, bytesPerSecond: number): number =>
-    savedCpuOf({ connections: 1, turnsPerSecond, bytesPerSecond })
   t.equal(saved(0, 0), 0)
   for (const more of [1, 1_000, 1e6]) {
     t.ok(saved(more, 10) > saved(0, 10))
