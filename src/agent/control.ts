@@ -12,11 +12,12 @@ import {
   PodTally,
   podsByCookie,
   ReaderTally,
+  withoutAdvice,
 } from '../api/snapshot.ts'
 import { textPage, type Pages } from '../api/http.ts'
 import { pairLatencies } from '../api/latencies.ts'
 import type { Control, DrainRequest, OverviewView, SourceView } from '../api/views.ts'
-import type { Datapath } from '../datapath/datapath.ts'
+import type { Datapath, Flow } from '../datapath/datapath.ts'
 import { MeshaccelError } from '../lib/errors.ts'
 import { podKey } from '../pods/observed-pod.ts'
 import { version } from '../lib/package.ts'
@@ -49,8 +50,14 @@ export function agentControl({
   cleanup,
 }: ControlledAgent): Control {
   const meter = new PairMeter()
-  const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
+  const liveFlows = async function* (): AsyncGenerator<readonly Flow[]> {
+    const pods = podsByCookie(seen())
     for await (const flows of datapath.flows()) {
+      yield flows.map((flow) => withoutAdvice(flow, pods))
+    }
+  }
+  const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
+    for await (const flows of liveFlows()) {
       for (const flow of flows) for (const counter of counters) counter.add(flow)
     }
   }
@@ -106,7 +113,7 @@ export function agentControl({
       return readers.views(datapath.quarantined())
     },
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
-    flows: (filter) => flowViews(seen(), datapath.flows(), filter),
+    flows: (filter) => flowViews(seen(), liveFlows(), filter),
     reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
     trial: (request, signal) => {

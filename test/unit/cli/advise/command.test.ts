@@ -63,6 +63,9 @@ void test('Ctrl-C ends it with what is known, and puts everything back', async (
     stderr: /advice is being made on this node/,
   })
   const watched = agent.datapath.pods.get(7n)
+  const { stdout } = await agent.run('flows')
+  t.match(stdout, /\? .*tcp: remote-peer/)
+  t.notMatch(stdout, /excluded/, 'a rule of the user is something else')
   t.match(watched?.exclusions, { ports: [{ from: 1, to: 65_535 }] }, 'all is kept on TCP')
   stop.abort()
   t.match(await running, { code: 1, stderr: /ended before the first look|ended early/ })
