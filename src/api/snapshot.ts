@@ -206,14 +206,15 @@ export function flowView(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): FlowVi
 export function withoutAdvice(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): Flow {
   const { client, server, clientToServer, serverToClient } = flow
   if ([client, server].every((end) => !end || pods.has(end.netnsCookie))) return flow
-  const corrected = (direction: FlowDirection): FlowDirection =>
-    direction.reason === 'excluded' ? { ...direction, reason: 'remote-peer' } : direction
   return {
     ...flow,
     clientToServer: corrected(clientToServer),
     serverToClient: corrected(serverToClient),
   }
 }
+
+const corrected = (held: FlowDirection): FlowDirection =>
+  held.reason === 'excluded' ? { ...held, reason: 'remote-peer' } : held
 
 /** Whether at least one direction is redirected. */
 export function isEngaged({ clientToServer, serverToClient }: Flow): boolean {
