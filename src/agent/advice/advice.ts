@@ -41,6 +41,8 @@ const fewestLooks = 3
 const pauseBoundsMs = [200, 1_000] as const
 /** A pause takes this many times as long as the look before it: looks take 2 % of a core at most. */
 const pausePerLook = 49
+/** But on a busy machine a look takes long without using the processor. So a pause is at most this part of the time. */
+const longestPausePart = 1 / 5
 
 /** A pod to watch. */
 type Chosen = WatchedPod & Pick<Candidate, 'hasRules'> & { readonly netnsPath: string }
@@ -109,7 +111,10 @@ export class Advice {
       const walkMs = now() - walking
       tally.endLook()
       const views = tally.views(counters.opened())
-      pauseMs = Math.max(shortestPauseMs, pausePerLook * look.end(walkMs))
+      pauseMs = Math.max(
+        shortestPauseMs,
+        Math.min(pausePerLook * look.end(walkMs), forMs * longestPausePart),
+      )
       yield {
         report: {
           elapsedMs: Math.round(elapsedMs),

@@ -49,7 +49,7 @@ void test('advice tells what would join, and lets nothing join', async (t) => {
 
   const stop = new AbortController()
   const args = ['--socket', mesh.socket, '-o', 'json']
-  const advised = agent.client.advise({ namespaces: [], forMs: 600_000 }, stop.signal)
+  const advised = agent.client.advise({ namespaces: [], forMs: 60_000 }, stop.signal)
   const { begun } = (await advised.next()).value ?? {}
   t.match(begun, {
     pods: ['shop/pod-1', 'shop/pod-2'],
