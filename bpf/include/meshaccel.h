@@ -583,10 +583,13 @@ struct flow_end {
 	char reader_comm[16];
 	/* Bytes redirected to this end and not yet read. */
 	__u32 unread_bytes;
-	__u32 pad;
+	/* Turns that count towards its join. A join and a postponed join begin again at 0. */
+	__u32 turns;
 	/* Bytes that this end sent by redirect, and bytes that it received by TCP. */
 	__u64 redirected_bytes;
 	__u64 received_tcp_bytes;
+	/* Bytes that its peer has acknowledged by TCP, since the connection began. */
+	__u64 acked_bytes;
 };
 
 _Static_assert(sizeof(struct isn_pair) == 8, "layout");
@@ -600,6 +603,6 @@ _Static_assert(sizeof(struct claim) == 80, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");
 _Static_assert(sizeof(struct conn_end) == 2 * CACHE_LINE, "layout");
 _Static_assert(sizeof(struct conn) == 7 * CACHE_LINE, "layout");
-_Static_assert(sizeof(struct flow_end) == 112, "layout");
+_Static_assert(sizeof(struct flow_end) == 120, "layout");
 
 #endif

@@ -135,12 +135,14 @@ static __always_inline void tell_flow(struct seq_file *seq, const struct open_en
 	    .role = role,
 	    .proven = is_proven(end),
 	    .reader_tgid = end->reader_tgid,
+	    .turns = end->turns,
 	};
 
 	put_addresses(&flow, open->sk);
 	flow.why = end->barred ?: end->reader_tgid ? end->why : REASON_UNSEEN;
 	__builtin_memcpy(flow.reader_comm, end->reader_comm, sizeof(flow.reader_comm));
 	flow.received_tcp_bytes = tcp_bytes_by(open);
+	flow.acked_bytes = peek(struct tcp_sock, open->sk, bytes_acked);
 	if (conn) {
 		const struct direction *direction = &conn->directions[role];
 

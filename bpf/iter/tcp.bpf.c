@@ -3,6 +3,7 @@
  * the first program here goes over tasks. The others run under the socket's lock. So its sequence
  * numbers are consistent, and they may set its options.
  */
+#include "address.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
 #include "peek.bpf.h"
@@ -171,6 +172,24 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
 	if (waits_in)
 		bpf_seq_write(ctx->meta->seq, &waits_in, sizeof(waits_in));
+	return 0;
+}
+
+/* Reports the sockets of a pod that nobody watches: they are older than its enrolment, and their
+ * peers are not watched. Output: a struct flow_end for each. Its key and role are unknown. */
+SEC("iter/tcp")
+int meshaccel_unwatched(struct bpf_iter__tcp *ctx)
+{
+	struct tcp_sock *tp = established(ctx);
+	struct flow_end flow = {};
+
+	if (!tp || bpf_sk_storage_get(&meshaccel_ends, tp, NULL, 0))
+		return 0;
+	flow.netns_cookie = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->net_cookie;
+	put_addresses(&flow, (__u64)tp);
+	flow.received_tcp_bytes = tp->bytes_received;
+	flow.acked_bytes = tp->bytes_acked;
+	bpf_seq_write(ctx->meta->seq, &flow, sizeof(flow));
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 import { release } from 'node:os'
 import type { Holds } from './holds.ts'
+import type { Advice } from './advice/advice.ts'
 import type { Observer } from './observer.ts'
 import type { Trials } from './trial/trials.ts'
 import { FlowsOfPair, PairTally, PairMeter } from '../api/pod-pairs.ts'
@@ -12,11 +13,12 @@ import {
   PodTally,
   podsByCookie,
   ReaderTally,
+  withoutAdvice,
 } from '../api/snapshot.ts'
 import { textPage, type Pages } from '../api/http.ts'
 import { pairLatencies } from '../api/latencies.ts'
 import type { Control, DrainRequest, OverviewView, SourceView } from '../api/views.ts'
-import type { Datapath } from '../datapath/datapath.ts'
+import type { Datapath, Flow } from '../datapath/datapath.ts'
 import { MeshaccelError } from '../lib/errors.ts'
 import { podKey } from '../pods/observed-pod.ts'
 import { version } from '../lib/package.ts'
@@ -28,6 +30,7 @@ export interface ControlledAgent {
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
   readonly trials: Pick<Trials, 'run' | 'running'>
   readonly holds: Pick<Holds, 'run' | 'pods'>
+  readonly advice: Pick<Advice, 'run' | 'running'>
   /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
   /** Removes everything. The agent ends after it has answered the caller. */
@@ -45,12 +48,19 @@ export function agentControl({
   observer,
   trials,
   holds,
+  advice,
   source,
   cleanup,
 }: ControlledAgent): Control {
   const meter = new PairMeter()
-  const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
+  const liveFlows = async function* (): AsyncGenerator<readonly Flow[]> {
+    const pods = podsByCookie(seen())
     for await (const flows of datapath.flows()) {
+      yield flows.map((flow) => withoutAdvice(flow, pods))
+    }
+  }
+  const countFlows = async (...counters: readonly FlowCounter[]): Promise<void> => {
+    for await (const flows of liveFlows()) {
       for (const flow of flows) for (const counter of counters) counter.add(flow)
     }
   }
@@ -93,6 +103,7 @@ export function agentControl({
         source: { name, synced, ...(error === undefined ? {} : { error }) },
         ...(trials.running ? { trial: trials.running } : {}),
         heldPods: holds.pods,
+        ...(advice.running ? { advice: advice.running } : {}),
       }
     },
     pods: async () => {
@@ -106,11 +117,18 @@ export function agentControl({
       return readers.views(datapath.quarantined())
     },
     forgive: (reader) => datapath.forgive(isNamed(seen(), reader)),
-    flows: (filter) => flowViews(seen(), datapath.flows(), filter),
+    flows: (filter) => flowViews(seen(), liveFlows(), filter),
     reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
-    trial: (request, signal) => trials.run(request, signal),
+    trial: (request, signal) => {
+      if (advice.running) throw busy('advice is being made', `try namespace ${request.namespace}`)
+      return trials.run(request, signal)
+    },
     hold: (request, signal) => holds.run(request, signal),
+    advise: (request, signal) => {
+      if (trials.running) throw busy('a trial runs', 'advise')
+      return advice.run(request, signal)
+    },
     drain: async (request) => {
       const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true
@@ -145,6 +163,16 @@ export function agentControl({
     cleanup,
   }
   return control
+}
+
+/** A trial and advice would mix up each other's figures. */
+function busy(what: string, operation: string): MeshaccelError {
+  return new MeshaccelError(`${what} on this node`, {
+    code: 'BUSY',
+    operation,
+    hint: 'Wait until it has ended, or end its command. `meshaccel status` shows it.',
+    retryable: true,
+  })
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Advice } from './advice/advice.ts'
 import { ChainWatch } from './chain.ts'
 import { agentControl, probePages } from './control.ts'
 import { Holds } from './holds.ts'
@@ -17,7 +18,7 @@ import { cgroup2Directory, findCgroup2 } from '../lib/cgroup.ts'
 import { AsyncDisposables } from '../lib/disposables.ts'
 import type { Datapath, DrainOptions } from '../datapath/datapath.ts'
 import { cleanupKernelDatapath, drainKernelDatapath, openKernelDatapath } from '../datapath/open.ts'
-import { identifyNetns, resolveNetns } from '../datapath/netns/netns.ts'
+import { countTcpSockets, identifyNetns, resolveNetns } from '../datapath/netns/netns.ts'
 import { WatchedCgroup } from '../datapath/watched-cgroup.ts'
 import type { Log } from '../lib/log.ts'
 import { version } from '../lib/package.ts'
@@ -33,6 +34,8 @@ export interface AgentParts {
   readonly cleanupDatapath: (pinDir: string, options: DrainOptions) => Promise<void>
   /** If it is a function, it is called once the data path is open. */
   readonly netns: NetnsLookup | ((config: DatapathConfig) => NetnsLookup)
+  /** Reads the counters of a network namespace; by default those of the kernel. */
+  readonly countSockets?: typeof countTcpSockets
 }
 
 export type DatapathConfig = Pick<
@@ -153,12 +156,15 @@ async function start(
     log,
   })
   const holds = new Holds({ datapath, reconciler, trial: () => trials.running, tell, log })
+  const countSockets = parts.countSockets ?? countTcpSockets
+  const advice = new Advice({ datapath, reconciler, countSockets, log })
   const control = agentControl({
     datapath,
     seen: () => reconciler.seen,
     observer,
     trials,
     holds,
+    advice,
     source: followed,
     cleanup: async (request) => {
       await control.drain(request)

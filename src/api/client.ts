@@ -3,6 +3,8 @@ import { createConnection } from 'node:net'
 import { MeshaccelError } from '../lib/errors.ts'
 import { errorFromStatus } from './error-metadata.ts'
 import type {
+  AdviceEventView,
+  AdviseRequest,
   ControlMethods,
   FlowFilter,
   FlowView,
@@ -91,6 +93,11 @@ export class ControlClient implements Disposable {
    */
   async *hold(request: HoldRequest, signal: AbortSignal): AsyncGenerator<HoldEventView> {
     yield* this.#events<HoldEventView>('Hold', request, signal)
+  }
+
+  /** Has pods watched. Yields the reports until the time is up, the signal aborts or the agent ends. */
+  async *advise(request: AdviseRequest, signal: AbortSignal): AsyncGenerator<AdviceEventView> {
+    yield* this.#events<AdviceEventView>('Advise', request, signal)
   }
 
   async *#events<Event extends object>(

@@ -18,6 +18,8 @@ import type { Log } from '../lib/log.ts'
 import { bindPrivately } from '../lib/private-socket.ts'
 import { errorMetadata } from './error-metadata.ts'
 import type {
+  AdviceEventView,
+  AdviseRequest,
   Control,
   ControlMethods,
   DrainRequest,
@@ -95,17 +97,18 @@ function implementation(
     }
   }
   const trial: handleServerStreamingCall<TrialRequest, TrialEventView> = (call) => {
-    const run = (stop: AbortSignal): AsyncIterable<TrialEventView> =>
-      control.trial(call.request, stop)
-    streamUntilGone(run, call, ending).catch((error: unknown) =>
-      call.emit('error', toStatus(error, log)),
+    streamUntilGone(call, ending, (signal) => control.trial(call.request, signal)).catch(
+      (error: unknown) => call.emit('error', toStatus(error, log)),
     )
   }
   const hold: handleServerStreamingCall<HoldRequest, HoldEventView> = (call) => {
-    const run = (stop: AbortSignal): AsyncIterable<HoldEventView> =>
-      control.hold(call.request, stop)
-    streamUntilGone(run, call, ending).catch((error: unknown) =>
-      call.emit('error', toStatus(error, log)),
+    streamUntilGone(call, ending, (signal) => control.hold(call.request, signal)).catch(
+      (error: unknown) => call.emit('error', toStatus(error, log)),
+    )
+  }
+  const advise: handleServerStreamingCall<AdviseRequest, AdviceEventView> = (call) => {
+    streamUntilGone(call, ending, (signal) => control.advise(call.request, signal)).catch(
+      (error: unknown) => call.emit('error', toStatus(error, log)),
     )
   }
   return {
@@ -117,6 +120,7 @@ function implementation(
     Trace: trace,
     Trial: trial,
     Hold: hold,
+    Advise: advise,
     Reasons: unary<'Reasons'>(log, async () => ({ reasons: await control.reasons() })),
     Overview: unary<'Overview'>(log, () => control.overview()),
     HopFlows: unary<'HopFlows'>(log, async ({ ends, limit }) => ({
@@ -196,11 +200,11 @@ function streamEvents(
   call.on('cancelled', end)
 }
 
-/** Runs something until it is complete, the client is gone or the agent ends. Waits until everything is put back. */
-async function streamUntilGone<Asked, Event>(
-  run: (stop: AbortSignal) => AsyncIterable<Event>,
-  call: ServerWritableStream<Asked, Event>,
+/** Streams events until there are no more, the client is gone or the agent ends. Waits until everything is put back. */
+async function streamUntilGone<Ask, Event>(
+  call: ServerWritableStream<Ask, Event>,
   ending: AbortSignal,
+  run: (signal: AbortSignal) => AsyncIterable<Event>,
 ): Promise<void> {
   const stop = new AbortController()
   const end = (): void => stop.abort()

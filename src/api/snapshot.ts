@@ -199,6 +199,23 @@ export function flowView(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): FlowVi
   }
 }
 
+/**
+ * The rule of advice or of a trial excludes connections, and their ends remember that after the rule is gone. If a pod is
+ * not enrolled, that is the reason.
+ */
+export function withoutAdvice(flow: Flow, pods: ReadonlyMap<bigint, SeenPod>): Flow {
+  const { client, server, clientToServer, serverToClient } = flow
+  if ([client, server].every((end) => !end || pods.has(end.netnsCookie))) return flow
+  return {
+    ...flow,
+    clientToServer: corrected(clientToServer),
+    serverToClient: corrected(serverToClient),
+  }
+}
+
+const corrected = (held: FlowDirection): FlowDirection =>
+  held.reason === 'excluded' ? { ...held, reason: 'remote-peer' } : held
+
 /** Whether at least one direction is redirected. */
 export function isEngaged({ clientToServer, serverToClient }: Flow): boolean {
   return clientToServer.path === 'redirect' || serverToClient.path === 'redirect'

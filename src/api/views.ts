@@ -2,8 +2,10 @@
 
 import type { HoldEventView, HoldRequest } from './hold-views.ts'
 import type { Totals } from '../datapath/totals.ts'
+import type { AdviceEventView, AdviceRunningView, AdviseRequest } from './advice-views.ts'
 
 export type { HeldPodView, HoldEventView, HoldRequest, HoldWaitingView } from './hold-views.ts'
+export type * from './advice-views.ts'
 export type { Reason } from '../datapath/generated-names.ts'
 
 export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'
@@ -36,6 +38,7 @@ export interface StatusView {
   readonly trial?: TrialRunningView
   /** `namespace/name` of the pods that a capture holds on TCP. */
   readonly heldPods: readonly string[]
+  readonly advice?: AdviceRunningView
 }
 
 /** The trial that runs now, and whether its namespace is accelerated at the moment. */
@@ -321,6 +324,8 @@ export interface Control {
   trial(request: TrialRequest, signal: AbortSignal): AsyncIterable<TrialEventView>
   /** Keeps a pod on TCP until the signal. Then everything is as before. */
   hold(request: HoldRequest, signal: AbortSignal): AsyncIterable<HoldEventView>
+  /** Watches pods that are not enabled, until the time is up or the signal aborts. */
+  advise(request: AdviseRequest, signal: AbortSignal): AsyncIterable<AdviceEventView>
   overview(): Promise<OverviewView>
   /** At most `limit` connections of one pair, those with the most bytes first. */
   hopFlows(ends: HopEnds, limit: number): Promise<FlowView[]>

@@ -22,7 +22,7 @@ export async function completePods(words: readonly string[]): Promise<string[] |
 }
 
 function wantsPod(before: readonly string[]): boolean {
-  if (before.at(-1) === '--pod') return true
+  if (['--pod', '--to'].includes(before.at(-1) ?? '')) return true
   const command = before.filter((word, i) => !word.startsWith('-') && before[i - 1] !== '--socket')
   return commandsOfPods.includes(command.join(' '))
 }

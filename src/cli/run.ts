@@ -33,6 +33,7 @@ const commands: Readonly<Record<string, (add: Add) => Promise<void>>> = {
   trace: async (add) => add((await import('./commands/trace.ts')).default),
   trial: async (add) => add((await import('./commands/trial.ts')).default),
   capture: async (add) => add((await import('./commands/capture.ts')).default),
+  advise: async (add) => add((await import('./commands/advise.ts')).default),
   ui: async (add) => add((await import('./commands/ui.ts')).default),
   doctor: async (add) => add((await import('./commands/doctor.ts')).default),
   btf: async (add) => add((await import('./commands/btf.ts')).default),

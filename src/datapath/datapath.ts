@@ -43,6 +43,20 @@ export interface FlowEnd {
   readonly proven: boolean
   /** Why the end is not proven. */
   readonly unprovenReason?: string
+  /** Turns that count towards its join. A join and a postponed join begin again at 0. */
+  readonly turns: number
+  /** Bytes that its peer has acknowledged by TCP, since the connection began. */
+  readonly ackedBytes: bigint
+}
+
+/** A socket of an enrolled pod that is not watched: older than the enrolment, and its peer is not watched. */
+export interface UnwatchedSocket {
+  /** As the socket sees them: `10.0.0.1:8080`, `[fd00::1]:8080`. */
+  readonly address: string
+  readonly remoteAddress: string
+  /** Since the connection began. */
+  readonly receivedBytes: bigint
+  readonly ackedBytes: bigint
 }
 
 /** Traffic that one end has sent to the other. */
@@ -217,6 +231,11 @@ export interface Datapath {
   survey(): Promise<Survey>
   /** The live connections, each once, in batches. The event loop runs between batches. */
   flows(): AsyncIterable<readonly Flow[]>
+  /**
+   * The established sockets of an enrolled pod that are not watched. It takes some 2 ms, in another process. Resolves to
+   * undefined if a process of the pod holds a socket's lock.
+   */
+  unwatched(netnsCookie: bigint): Promise<UnwatchedSocket[] | undefined>
 
   /** Programs that began to read in a way that redirected bytes do not survive. */
   quarantined(): Quarantined[]

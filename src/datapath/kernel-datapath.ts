@@ -15,12 +15,13 @@ import type {
   Quarantined,
   Survey,
   TrialCounts,
+  UnwatchedSocket,
 } from './datapath.ts'
 import { Events } from './loop/events.ts'
 import { describeStalledReaders } from './loop/stalled-readers.ts'
 import type { Walks } from './netns/walks.ts'
 import { survey, surveyGauge } from './loop/survey.ts'
-import { flowPieces, flowsInTurns, parseFlows } from './loop/flow-table.ts'
+import { flowPieces, flowsInTurns, parseFlows, parseUnwatched } from './loop/flow-table.ts'
 import { Measurements } from './measure/measurements.ts'
 import { OlderConnections } from './loop/older-connections.ts'
 import { hasRules, podRecord } from './maps/pod-record.ts'
@@ -181,6 +182,12 @@ export class KernelDatapath implements Datapath {
 
   flows(): AsyncIterable<readonly Flow[]> {
     return flowsInTurns(flowPieces(this.#programs))
+  }
+
+  async unwatched(netnsCookie: bigint): Promise<UnwatchedSocket[] | undefined> {
+    const { walks } = this.#holdings
+    const output = await walks.walk(this.#programs.unwatched, netnsCookie, this.#netnsPaths)
+    return output && parseUnwatched(output)
   }
 
   quarantined(): Quarantined[] {

@@ -44,6 +44,10 @@ export class RefusedDatapath implements Datapath {
 
   async *flows(): AsyncGenerator<never> {}
 
+  async unwatched(): Promise<never[]> {
+    return []
+  }
+
   quarantined(): Quarantined[] {
     return []
   }

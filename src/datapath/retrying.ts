@@ -17,6 +17,7 @@ import type {
   Quarantined,
   Survey,
   TrialCounts,
+  UnwatchedSocket,
 } from './datapath.ts'
 
 const FIRST_PAUSE_MS = 5_000
@@ -92,6 +93,10 @@ export class RetryingDatapath implements Datapath {
 
   flows(): AsyncIterable<readonly Flow[]> {
     return this.#now.flows()
+  }
+
+  unwatched(netnsCookie: bigint): Promise<UnwatchedSocket[] | undefined> {
+    return this.#now.unwatched(netnsCookie)
   }
 
   quarantined(): Quarantined[] {

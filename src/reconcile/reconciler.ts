@@ -6,6 +6,7 @@ import { podKey, type ObservedPod } from '../pods/observed-pod.ts'
 import { desiredState, type NetnsResolution, notEnrolledBecause, type SeenPod } from './desired.ts'
 import { NetnsCache, reasonOf, type NetnsLookup } from './netns-cache.ts'
 import { plan } from './plan.ts'
+import { type Candidate, candidatesOf, withWatched } from './watch.ts'
 
 /** Calls `run` after `delayMs`, unless disposed of before. */
 export type Timer = (delayMs: number, run: () => void) => Disposable
@@ -46,6 +47,8 @@ export class Reconciler implements Disposable {
   #seen: readonly SeenPod[] = []
   /** By owner. */
   readonly #overrides = new Map<object, Override>()
+  /** Pods that are watched and kept on TCP, by podKey. */
+  #watched: ReadonlySet<string> = new Set()
   /** The enrolments that this agent wrote. They supply what the maps do not hold. */
   readonly #applied = new Map<bigint, PodNetns>()
   /** The last log message about each pod, so that it is logged once. */
@@ -95,6 +98,22 @@ export class Reconciler implements Disposable {
     return this.#netns.get(key)
   }
 
+  /** The pods that are not enabled. */
+  candidates(): Candidate[] {
+    const { datapath, defaultEnabled } = this.#options
+    const refused = datapath.policy === 'refused'
+    return candidatesOf(this.#pods, this.#netns, { defaultEnabled, refused })
+  }
+
+  /**
+   * Watches the connections of these candidates, by podKey, until the next call. None of them joins, and the pods are
+   * not seen as enrolled. Resolves once the maps follow.
+   */
+  watch(pods: ReadonlySet<string>): Promise<void> {
+    this.#watched = pods
+    return this.#request()
+  }
+
   /** Stops the runs. The maps stay as they are. */
   [Symbol.dispose](): void {
     this.#closed = true
@@ -140,8 +159,11 @@ export class Reconciler implements Disposable {
     this.#lookUp()
     let pods = this.#pods
     for (const change of this.#overrides.values()) pods = pods.map(change)
-    const desired = desiredState(pods, this.#netns, { defaultEnabled, refused })
-    this.#seen = desired.seen
+    const withOthers = withWatched(pods, this.#watched, defaultEnabled)
+    const options = { defaultEnabled, refused }
+    const desired = desiredState(withOthers, this.#netns, options)
+    const isSame = withOthers === pods
+    this.#seen = (isSame ? desired : desiredState(pods, this.#netns, options)).seen
     if (refused) return this.#sayWhatChanged()
 
     const failed = new Set<bigint>()
@@ -156,7 +178,7 @@ export class Reconciler implements Disposable {
       return false
     }
     if (failed.size > 0) {
-      this.#seen = desired.seen.map((pod) =>
+      this.#seen = this.#seen.map((pod) =>
         pod.enrolled && pod.netnsCookie !== undefined && failed.has(pod.netnsCookie)
           ? { ...pod, enrolled: false, reason: 'enrol-failed' }
           : pod,

@@ -16,7 +16,14 @@ const enabledForms = new WeakMap<ObservedPod, ObservedPod>()
  */
 export function inTrial(pod: ObservedPod, { namespace, on }: TrialState): ObservedPod {
   if (pod.namespace !== namespace || pod.enabled === false) return pod
+  return on ? enabledForm(pod) : keptOnTcp(pod)
+}
+
+/** The pod as it is enrolled and kept on TCP, whatever its user has set. */
+export const keptOnTcp = (pod: ObservedPod): ObservedPod => onTcp(enabledForm(pod))
+
+function enabledForm(pod: ObservedPod): ObservedPod {
   let enabled = enabledForms.get(pod)
   if (!enabled) enabledForms.set(pod, (enabled = { ...pod, enabled: true }))
-  return on ? enabled : onTcp(enabled)
+  return enabled
 }

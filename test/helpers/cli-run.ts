@@ -1,4 +1,5 @@
 import type { AgentParts } from '../../src/agent/start.ts'
+import type { CliEnvironment } from '../../src/cli/environment.ts'
 import { runCli } from '../../src/cli/run.ts'
 
 export interface CliResult {
@@ -19,6 +20,20 @@ export interface CliRunOptions {
   readonly onStdout?: (text: string) => unknown
   /** Called with each piece of the standard error output. */
   readonly onStderr?: (text: string) => unknown
+}
+
+/** For functions that need an environment, and write nothing. It is not a terminal. */
+export function environmentFor(): CliEnvironment {
+  return {
+    argv: [],
+    stdin: { setRawMode: () => {}, on: () => {}, off: () => {}, pause: () => {} },
+    stdout: { write: () => true },
+    stderr: { write: () => true },
+    env: {},
+    uid: 0,
+    endSignal: () => new AbortController().signal,
+    exitCode: 0,
+  }
 }
 
 /** Runs a command line in this process. */

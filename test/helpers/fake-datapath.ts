@@ -11,6 +11,7 @@ import type {
   Quarantined,
   Survey,
   TrialCounts,
+  UnwatchedSocket,
 } from '../../src/datapath/datapath.ts'
 
 /** A data path of plain objects. It returns what tests set. */
@@ -34,6 +35,11 @@ export class FakeDatapath implements Datapath {
     reasons: {},
   }
   unreadBytes = 0n
+  /** By netns cookie; undefined stands for a pod that holds a lock. */
+  readonly older: Map<bigint, UnwatchedSocket[] | undefined> = new Map<
+    bigint,
+    UnwatchedSocket[] | undefined
+  >()
   quarantine: Quarantined[] = []
   drainError: Error | undefined
   settings: MeasureSettings | undefined
@@ -94,6 +100,10 @@ export class FakeDatapath implements Datapath {
 
   async *flows(): AsyncGenerator<readonly Flow[]> {
     yield this.flowTable
+  }
+
+  async unwatched(netnsCookie: bigint): Promise<UnwatchedSocket[] | undefined> {
+    return this.older.has(netnsCookie) ? this.older.get(netnsCookie) : []
   }
 
   measure(settings: MeasureSettings): void {

@@ -12,7 +12,7 @@ export function flowBetween(
 ): Flow {
   const path = reason === undefined ? ('redirect' as const) : ('tcp' as const)
   const held = reason === undefined ? { path } : { path, reason }
-  const end = { readerPid: 0, readerComm: '', proven: true }
+  const end = { readerPid: 0, readerComm: '', proven: true, turns: 0, ackedBytes: 0n }
   const address = (cookie: bigint): string => `10.0.0.${cookie}:${1024 + (number % 60_000)}`
   return {
     identity: number.toString(16),

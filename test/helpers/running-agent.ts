@@ -48,6 +48,7 @@ export class RunningAgent {
       },
       identify: (ref) => ('path' in ref ? ref.path : String(ref.pid)),
     },
+    countSockets: () => ({ established: 1, opened: 1 }),
   }
   readonly #abort = new AbortController()
   readonly #waiting = new Set<() => void>()

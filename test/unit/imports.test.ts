@@ -117,6 +117,11 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
     'src/cli/output/probe-words.ts',
     ['src/datapath/selftest/policy.ts', 'src/datapath/selftest/words.ts', lib],
   ],
+  // With the permissions of the user, it asks the API server where pods are.
+  [
+    'src/cli/advise/places.ts',
+    ['src/sources/kubernetes/client/api.ts', 'src/sources/kubernetes/client/kube-config.ts', lib],
+  ],
   ['src/btf/', [lib]],
   ['src/cli/commands/btf.ts', ['src/btf/', 'src/cli/', lib]],
   // These two also work without an agent. The environment carries the parts that they need.

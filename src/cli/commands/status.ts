@@ -142,6 +142,10 @@ function describe(status: StatusView, environment: CliEnvironment): string {
   if (status.heldPods.length > 0) {
     lines.push(['on TCP', `for a capture: ${plain(status.heldPods.join(', '))}`])
   }
+  if (status.advice) {
+    const { namespaces } = status.advice
+    lines.push(['advice', `is being made about ${plain(namespaces.join(', '))}`])
+  }
   if (status.podsFileError !== undefined) {
     lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
   } else if (source.error !== undefined) {

@@ -47,15 +47,7 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
           ]
         : []),
     )
-    for (const [reason, held] of slow) {
-      const { means, next } = wordsOfTraffic(reason)
-      const such = [...new Set(held.map((flow) => whoCallsWhom(flow, pods)))].slice(0, examples)
-      sentences.push(
-        `${count(held.length, 'connection')} on TCP (${reason}): ${means}.`,
-        `  Such as: ${such.join('; ')}.`,
-        ...stepOf(next, pod),
-      )
-    }
+    sentences.push(...slowSentences(slow, pods, pod))
   }
   for (const { program, quarantined, evidence } of readers) {
     if (!quarantined) continue
@@ -65,22 +57,45 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
       `  Next: once it is fixed, \`meshaccel readers forgive ${name} ${shellWord(program)}\`.`,
     )
   }
-  const counts = [...slow].map(([reason, held]): [string, number] => [reason, held.length])
   return {
     pod: name,
     enrolled: pod.enrolled,
     ...(pod.reason === undefined ? {} : { reason: pod.reason }),
-    connections: { fast, slow: Object.fromEntries(counts) },
+    connections: { fast, slow: countsOf(slow) },
     sentences: sentences.map(plain),
   }
 }
+
+/** The connections on TCP, by reason. `pod` is the one that a user would act upon. */
+export function slowSentences(slow: SlowFlows, pods: readonly PodView[], pod: PodView): string[] {
+  return slow.flatMap(([reason, held]) => {
+    const { means, next } = wordsOfTraffic(reason)
+    const such = [...new Set(held.map((flow) => whoCallsWhom(flow, pods)))].slice(0, examples)
+    return [
+      `${count(held.length, 'connection')} on TCP (${reason}): ${means}.`,
+      `  Such as: ${such.join('; ')}.`,
+      ...stepOf(next, pod),
+    ]
+  })
+}
+
+/** The connections that are not fast, by reason. The most frequent reason comes first. */
+export type SlowFlows = readonly (readonly [reason: string, flows: readonly FlowView[]])[]
+
+export const countsOf = (slow: SlowFlows): Record<string, number> =>
+  Object.fromEntries(slow.map(([reason, held]) => [reason, held.length]))
 
 /** Quotes a text as one word for a shell: a pod may give its program's path any characters. */
 const shellWord = (text: string): string =>
   /^[\w/.@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
 /** The problems that keep all pods off the fast path. */
-function agentSentences({ state, refusedBecause, podsFileError, source }: StatusView): string[] {
+export function agentSentences({
+  state,
+  refusedBecause,
+  podsFileError,
+  source,
+}: StatusView): string[] {
   if (state === 'refused') {
     return [
       `Nothing is accelerated on this node, because the self-test refuses its kernel: ${refusedBecause ?? 'it failed'}.`,
@@ -108,7 +123,10 @@ const isOf = ({ client, server }: FlowView, pod: string): boolean =>
   client?.pod === pod || server?.pod === pod
 
 /** Sorts the connections: each is fast or has one reason. The most frequent reason comes first. */
-function sort(flows: readonly FlowView[]): { fast: number; slow: [string, FlowView[]][] } {
+export function sort(flows: readonly FlowView[]): {
+  readonly fast: number
+  readonly slow: SlowFlows
+} {
   let fast = 0
   const slow = new Map<string, FlowView[]>()
   for (const flow of flows) {
@@ -125,7 +143,7 @@ function sort(flows: readonly FlowView[]): { fast: number; slow: [string, FlowVi
   return { fast, slow: [...slow].toSorted(([, one], [, other]) => other.length - one.length) }
 }
 
-function sumUp(fast: number, slow: readonly [string, FlowView[]][], pod: PodView): string {
+function sumUp(fast: number, slow: SlowFlows, pod: PodView): string {
   const all = slow.reduce((sum, [, held]) => sum + held.length, fast)
   if (all === 0) return 'It has no connection now.'
   return (
@@ -154,21 +172,21 @@ function whoCallsWhom({ client, server }: FlowView, pods: readonly PodView[]): s
 }
 
 /** The host part of `10.0.0.1:80` or `[fd00::1]:80`. */
-function hostOf(address: string): string {
+export function hostOf(address: string): string {
   return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 }
 
-const count = (number: number, noun: string): string =>
+export const count = (number: number, noun: string): string =>
   `${number} ${noun}${number === 1 ? '' : 's'}`
 
 const proxyOf = ({ mesh, proxy }: PodView): string[] =>
   proxy === undefined ? [] : [`  Its proxy (${mesh ?? 'unknown mesh'}): ${proxy}.`]
 
-const problemOf = ({ problem }: PodView): string[] =>
+export const problemOf = ({ problem }: PodView): string[] =>
   problem === undefined ? [] : [`  Mind: ${problem}.`]
 
 /** The next step, with the pod's names filled in. */
-function stepOf(next: Words['next'], { namespace, name }: PodView): string[] {
+export function stepOf(next: Words['next'], { namespace, name }: PodView): string[] {
   if (next === undefined) return []
   return [`  Next: ${next.replaceAll('NAMESPACE', namespace).replaceAll('NAME', name)}`]
 }

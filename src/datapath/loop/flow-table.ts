@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { u8 } from 'libbpf'
-import type { Flow, FlowDirection, FlowEnd, Path } from '../datapath.ts'
+import type { Flow, FlowDirection, FlowEnd, Path, UnwatchedSocket } from '../datapath.ts'
 import { connStateNames, flowPathNames, roleNames } from '../generated-names.ts'
 import { type FlowEndRecord, flowEnd, isnPair } from '../maps/generated.ts'
 import { AF_INET6, reasonName } from '../maps/layout.ts'
@@ -117,6 +117,20 @@ function toFlow(
   }
 }
 
+/** Decodes the output of the iterator `meshaccel_unwatched`. */
+export function parseUnwatched(output: Uint8Array): UnwatchedSocket[] {
+  const view = new DataView(output.buffer, output.byteOffset, output.byteLength)
+  return Array.from({ length: Math.floor(output.byteLength / flowEnd.size) }, (_, index) => {
+    const end = flowEnd.decode(view, index * flowEnd.size)
+    return {
+      address: formatAddress(end.localAddress, end.localPort, end.family),
+      remoteAddress: formatAddress(end.remoteAddress, end.remotePort, end.family),
+      receivedBytes: end.receivedTcpBytes,
+      ackedBytes: end.ackedBytes,
+    }
+  })
+}
+
 function toState(code: number): Flow['state'] {
   const state = connStateNames[code]
   if (state === 'joining' || state === 'joined') return state
@@ -133,6 +147,8 @@ function toEnd(end: FlowEndRecord, alone: boolean): FlowEnd {
     readerComm: end.readerComm,
     proven: end.proven !== 0,
     ...(end.proven === 0 && { unprovenReason: reasonName(end.why) }),
+    turns: end.turns,
+    ackedBytes: end.ackedBytes,
   }
 }
 

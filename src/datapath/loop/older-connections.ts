@@ -1,5 +1,5 @@
 import type { Log } from '../../lib/log.ts'
-import { hasConnections } from '../netns/netns.ts'
+import { countTcpSockets } from '../netns/netns.ts'
 import type { Walks } from '../netns/walks.ts'
 import type { Programs } from '../pins/programs.ts'
 import { cookiesIn } from './scans.ts'
@@ -117,7 +117,7 @@ export class OlderConnections implements Disposable {
     const path = this.#options.netnsPaths.get(cookie)
     if (path === undefined) return false
     try {
-      return hasConnections(path)
+      return countTcpSockets(path).established > 0
     } catch {
       // The pod has just ended, or the walk will report the error.
       return true

@@ -45,7 +45,7 @@ export const isnPair: StructCodec<IsnPairRecord> = struct({
   peer: u32,
 })
 
-/** struct flow_end, 112 bytes */
+/** struct flow_end, 120 bytes */
 export interface FlowEndRecord {
   key: IsnPairRecord
   netnsCookie: bigint
@@ -64,8 +64,10 @@ export interface FlowEndRecord {
   readerTgid: number
   readerComm: string
   unreadBytes: number
+  turns: number
   redirectedBytes: bigint
   receivedTcpBytes: bigint
+  ackedBytes: bigint
 }
 export const flowEnd: StructCodec<FlowEndRecord> = struct({
   key: isnPair,
@@ -85,8 +87,10 @@ export const flowEnd: StructCodec<FlowEndRecord> = struct({
   readerTgid: u32,
   readerComm: text(16),
   unreadBytes: u32,
+  turns: u32,
   redirectedBytes: u64,
   receivedTcpBytes: u64,
+  ackedBytes: u64,
 })
 
 /** struct flow_event, 104 bytes */

@@ -80,14 +80,30 @@ export function identifyNetns(ref: NetnsRef): string {
   }
 }
 
-/** Whether the namespace has any established TCP connection. Reads a counter and does not walk over sockets. */
-export function hasConnections(path: string): boolean {
-  const snmp = withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8'))
-  // There are two lines: names and values. The counter includes IPv6.
+/** The TCP sockets of a network namespace, over IPv4 and IPv6. */
+export interface TcpSockets {
+  /** Sockets that are established now. */
+  readonly established: number
+  /** Sockets that have been opened by connect() or accept() since the namespace began. */
+  readonly opened: number
+}
+
+/** Reads the namespace's counters, and does not walk over sockets. */
+export function countTcpSockets(path: string): TcpSockets {
+  return parseTcpCounters(withNetns(path, () => readFileSync('/proc/thread-self/net/snmp', 'utf8')))
+}
+
+/** Parses /proc/net/snmp. Pure. */
+export function parseTcpCounters(snmp: string): TcpSockets {
+  // There are two lines: names and values. The counters include IPv6.
   const [names = [], values = []] = [...snmp.matchAll(/^Tcp: (.*)$/gm)].map(([, fields = '']) =>
     fields.split(' '),
   )
-  return Number(values[names.indexOf('CurrEstab')]) > 0
+  const counter = (name: string): number => Number(values[names.indexOf(name)] ?? 0)
+  return {
+    established: counter('CurrEstab'),
+    opened: counter('ActiveOpens') + counter('PassiveOpens'),
+  }
 }
 
 /** Opening anything else could do harm: a FIFO blocks, and a device may have side effects. */

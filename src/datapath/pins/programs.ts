@@ -51,6 +51,7 @@ const ITERATORS = {
   reset: 'once',
   sight: 'sockets',
   adopt: 'sockets',
+  unwatched: 'sockets',
   kick: 'sockets',
 } as const
 /** The maps that are pinned, each under this name. The object's name of it begins with `meshaccel_`. */
@@ -182,6 +183,7 @@ export class Programs extends Pins {
   /** Paths of pins, like `kick`. */
   readonly sight: string
   readonly adopt: string
+  readonly unwatched: string
 
   constructor(directory: string) {
     super(directory)
@@ -207,6 +209,7 @@ export class Programs extends Pins {
       this.sightWatched = this.use(IterLink.fromPin(join(directory, 'sight_watched')))
       this.sight = iteratorPin(join(directory, 'sight'))
       this.adopt = iteratorPin(join(directory, 'adopt'))
+      this.unwatched = iteratorPin(join(directory, 'unwatched'))
     } catch (error) {
       this[Symbol.dispose]()
       throw error

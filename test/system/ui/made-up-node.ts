@@ -166,6 +166,8 @@ function end(index: number, port: number, reason: string | undefined): FlowEnd {
     readerPid: 4_000_000 + index,
     readerComm: 'envoy',
     proven: isProven,
+    turns: 0,
+    ackedBytes: 0n,
     ...(!isProven && { unprovenReason: 'waitall' }),
   }
 }

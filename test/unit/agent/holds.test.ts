@@ -13,7 +13,7 @@ const found = { netnsCookie: 7n, netnsPath: '/run/netns/7', ips: [] }
 
 function flow(state: Flow['state'], unreadBytes = 0, netnsCookie = 7n): Flow {
   const direction = { path: 'tcp', redirectedBytes: 0n, tcpBytes: 0n, unreadBytes } as const
-  const end = { readerPid: 5, readerComm: 'app', proven: true }
+  const end = { readerPid: 5, readerComm: 'app', proven: true, turns: 0, ackedBytes: 0n }
   return {
     identity: '1:2',
     ageMs: 1,

@@ -17,6 +17,7 @@ import type {
 import { MeshaccelError } from '../../../src/lib/errors.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { until } from '../../helpers/retry.ts'
+import { sampleBegun, sampleReport } from '../../helpers/sample-advice.ts'
 
 const huge = 2n ** 64n - 1n
 
@@ -77,6 +78,7 @@ const control: Control = {
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
     trial: { namespace: 'a', on: false },
     heldPods: ['a/b'],
+    advice: { namespaces: ['b', 'c'] },
   }),
   pods: async () => [
     {
@@ -133,6 +135,10 @@ const control: Control = {
       begun: { pods: ['a/b'], leftOut: [{ pod: 'a/c', reason: 'disabled' }], measuring: 'off' },
     }
     yield { window: trialWindow }
+  },
+  advise: async function* () {
+    yield { begun: sampleBegun }
+    yield { report: sampleReport }
   },
   hopFlows: async () => [flow(1)],
   drain: async () => true,
@@ -218,6 +224,15 @@ void test('a hold arrives as it was sent', async (t) => {
   const sent: unknown[] = []
   for await (const event of control.hold({ pod: 'a/b' }, signal)) sent.push(event)
   t.strictSame(events, sent)
+})
+
+void test('advice arrives as it was sent', async (t) => {
+  const client = await serving(t)
+  const { signal } = new AbortController()
+  const events = []
+  const request = { namespaces: ['shop'], forMs: 1 }
+  for await (const event of client.advise(request, signal)) events.push(event)
+  t.strictSame(events, [{ begun: sampleBegun }, { report: sampleReport }])
 })
 
 void test('a trial ends when its client goes, and when the agent ends', async (t) => {

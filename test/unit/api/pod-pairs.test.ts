@@ -22,6 +22,8 @@ function end(cookie: number | undefined): FlowEnd | undefined {
         netnsCookie: BigInt(cookie),
         address: '10.0.0.1:1',
         proven: true,
+        turns: 0,
+        ackedBytes: 0n,
         readerPid: 0,
         readerComm: '',
       }

@@ -23,6 +23,8 @@ const flow: Flow = {
     readerPid: process.pid,
     readerComm: 'node',
     proven: true,
+    turns: 0,
+    ackedBytes: 0n,
   },
   server: {
     netnsCookie: 7n,
@@ -31,6 +33,8 @@ const flow: Flow = {
     readerComm: 'envoy',
     proven: false,
     unprovenReason: 'waitall',
+    turns: 0,
+    ackedBytes: 0n,
   },
   clientToServer: { path: 'redirect', redirectedBytes: 5000n, tcpBytes: 10n, unreadBytes: 3 },
   serverToClient: {

@@ -75,7 +75,14 @@ void test('the end of the agent ends it, and says what becomes of the pod', asyn
 void test('a reader that does not read is named when the time is over', async (t) => {
   const agent = await start(t)
   const direction = { path: 'redirect', redirectedBytes: 9n, tcpBytes: 0n, unreadBytes: 9 } as const
-  const end = { netnsCookie: 7n, readerPid: 5, readerComm: 'app', proven: true }
+  const end = {
+    netnsCookie: 7n,
+    readerPid: 5,
+    readerComm: 'app',
+    proven: true,
+    turns: 0,
+    ackedBytes: 0n,
+  }
   const flow: Flow = {
     identity: '1:2',
     ageMs: 1,

@@ -4,6 +4,7 @@ import { explain } from '../../../../src/cli/output/explanation.ts'
 import { wordsOfPod, wordsOfTraffic } from '../../../../src/cli/output/reason-words.ts'
 import { reasonNames } from '../../../../src/datapath/generated-names.ts'
 import { notEnrolledReasons } from '../../../../src/reconcile/desired.ts'
+import { flowBetween } from '../../../helpers/flows.ts'
 import { RunningAgent } from '../../../helpers/running-agent.ts'
 
 const status: StatusView = {
@@ -144,4 +145,29 @@ void test('the command prints it, and says when the pod is not seen', async (t) 
   )
   t.match((await agent.run('explain', 'cart-0')).stderr, /Did you mean shop\/cart-0\?/)
   t.notMatch((await agent.run('explain', 'web/frontend')).stderr, /Did you mean/)
+})
+
+void test('--to explains the connections between two pods', async (t) => {
+  const cart = { namespace: 'shop', name: 'cart-0', netns: '/run/netns/7', mesh: 'istio' }
+  const stock = { ...cart, name: 'stock-0', netns: '/run/netns/8' }
+  await using agent = new RunningAgent([cart, stock].map((one) => ({ ...one, enabled: true })))
+  agent.datapath.flowTable = [
+    flowBetween(7n, 8n, { redirectedBytes: 2048n }),
+    flowBetween(7n, 9n, { reason: 'waitall' }),
+  ]
+  await agent.start()
+  const ask = (to: string, ...flags: string[]) =>
+    agent.run('explain', 'shop/cart-0', '--to', to, ...flags)
+  t.match(await ask('shop/stock-0'), {
+    code: 0,
+    stdout:
+      'Of 1 connection between shop/cart-0 and shop/stock-0, 1 is fast; 2.0 KiB went that way.\n',
+  })
+  const json: unknown = JSON.parse((await ask('shop/stock-0', '-o', 'json')).stdout)
+  t.match(json, { pod: 'shop/cart-0', to: 'shop/stock-0', connections: { fast: 1, slow: {} } })
+  t.match(await ask('shop/stock-1'), {
+    code: 0,
+    stdout: /does not see shop\/stock-1: .*\n {2}Did you mean shop\/stock-0\?/,
+  })
+  t.match(await ask('stock-0'), { code: 2, stderr: /--to must be NAMESPACE\/NAME/ })
 })

@@ -30,8 +30,10 @@ const base: FlowEndRecord = {
   readerTgid: 123,
   readerComm: 'app',
   unreadBytes: 5,
+  turns: 6,
   redirectedBytes: 100n,
   receivedTcpBytes: 20n,
+  ackedBytes: 7n,
 }
 
 function encode(...records: FlowEndRecord[]): Uint8Array {
@@ -65,7 +67,14 @@ void test('two ends with mirrored numbers are one connection, whichever comes fi
       identity: '00000011:00000022',
       ageMs: 1500,
       state: 'joined',
-      client: { netnsCookie: 7n, address: '10.0.0.1:40000', readerPid: 123, proven: true },
+      client: {
+        netnsCookie: 7n,
+        address: '10.0.0.1:40000',
+        readerPid: 123,
+        proven: true,
+        turns: 6,
+        ackedBytes: 7n,
+      },
       server: { netnsCookie: 8n },
       // One end sent by redirect. The other received by TCP and has unread bytes.
       clientToServer: { path: 'redirect', redirectedBytes: 100n, tcpBytes: 40n, unreadBytes: 6 },

@@ -3,7 +3,14 @@ import type { Flow } from '../../../../src/datapath/datapath.ts'
 import { describeStalledReaders } from '../../../../src/datapath/loop/stalled-readers.ts'
 
 const direction = { path: 'redirect', redirectedBytes: 9n, tcpBytes: 0n, unreadBytes: 0 } as const
-const end = { netnsCookie: 7n, readerPid: 12, readerComm: 'nginx', proven: true }
+const end = {
+  netnsCookie: 7n,
+  readerPid: 12,
+  readerComm: 'nginx',
+  proven: true,
+  turns: 0,
+  ackedBytes: 0n,
+}
 
 const podOf = (cookie: bigint): string | undefined => (cookie === 8n ? 'shop/stock' : undefined)
 
