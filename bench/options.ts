@@ -6,7 +6,7 @@ export const scenarios = ['keepalive', 'close', 'mtls', 'stream', 'remote'] as c
 export const modes = ['iptables', 'meshaccel', 'observed', 'naive', 'unix', 'direct'] as const
 export const proxies = ['haproxy', 'envoy'] as const
 /** The features that mode `observed` enables in addition to the agent's counters. */
-export const observations = ['measure', 'trace', 'otlp'] as const
+export const observations = ['nothing', 'measure', 'trace', 'otlp'] as const
 
 export type Scenario = (typeof scenarios)[number]
 export type Mode = (typeof modes)[number]

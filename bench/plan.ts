@@ -117,7 +117,7 @@ export function planBench(
     redirects: ways,
     scenarios: wanted,
     modes: names('--modes', given.modes ?? (quick ? quickModes : allModes.join()), modes),
-    observations: names('--observe', given.observe ?? observations.join(), observations),
+    observations: names('--observe', given.observe ?? 'measure,trace,otlp', observations),
     connections: list(
       '--connections',
       given.connections ?? defaultConnections(wanted, quick),

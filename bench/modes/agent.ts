@@ -100,7 +100,8 @@ export async function startAgent(
 
 /** The flags that a user sets to observe. The collector for slow requests does not exist. */
 const flagsFor = (observed: readonly Observation[]): string[] => [
-  ...(observed.includes('measure') ? ['--measure', 'namespaces'] : []),
+  ...(observed.includes('nothing') ? ['--measure', 'off'] : []),
+  ...(observed.includes('measure') ? ['--measure-one-in', '1'] : []),
   ...(observed.includes('otlp') ? ['--otlp', 'http://127.0.0.1:4318'] : []),
 ]
 

@@ -90,7 +90,10 @@ struct measure_settings {
 	__u32 changes;
 	/* Whether there is a trial. */
 	__u32 trial;
-	__u32 pad;
+	/* One slice of time in this many is measured, a power of two. Each count and sum is
+	 * multiplied by it, so they estimate the whole. 1 measures everything, which events and a
+	 * trial need. */
+	__u32 one_in;
 };
 
 /* Events of one kind that were reported in the second that began then, and all that ever were

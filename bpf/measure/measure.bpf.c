@@ -6,6 +6,11 @@
  * its own links are not pinned. So nothing is measured without the agent. It reads the records of
  * the other programs and changes none of them, so their behaviour is the same with and without it.
  *
+ * Measuring costs time for each message. So the histograms take samples: they count what begins in
+ * some slices of time (in_sample()). All programs agree on the slice, so both ends of a connection
+ * measure the same messages. A turn or a read that has begun is measured to its end, however long
+ * it takes: samples of slow and of fast requests are equally likely.
+ *
  * A send is seen after it has ended. Its answer may have been read before that. So the programs
  * remember in bytes what a receive has covered. A send whose bytes are already answered, or read,
  * starts no measurement.
@@ -14,6 +19,7 @@
 #include "address.bpf.h"
 #include "ends.bpf.h"
 #include "measure.h"
+#include "peek.bpf.h"
 #include "proxy.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -72,9 +78,6 @@ struct crossing {
 	/* The oldest redirected byte that is unread: its arrival time in units of 2^10 ns, and its
 	 * number. One word holds both, since the ends run on different processors. */
 	__u64 arrived[ROLES];
-	/* Redirected bytes that were read, modulo 2^32. */
-	__u32 read[ROLES];
-	__u64 pad;
 };
 
 /* Redirected bytes between the ends of a connection, by slot. */
@@ -132,6 +135,18 @@ static const struct measured nothing_measured;
 static __always_inline const struct measure_settings *settings_get(void)
 {
 	return bpf_map_lookup_elem(&meshaccel_measure, &zero);
+}
+
+/* 4 jiffies are 4 to 40 ms. */
+#define SLICE_SHIFT 2
+
+/* Whether this slice of time is measured. The slice's number is mixed, so that no periodic load is
+ * always in or always out. Reading the jiffies costs less than a clock. */
+static __always_inline bool in_sample(const struct measure_settings *settings)
+{
+	__u64 slice = bpf_jiffies64() >> SLICE_SHIFT;
+
+	return !(slice * 0x9e3779b97f4a7c15ULL >> 32 & (settings->one_in - 1));
 }
 
 static __always_inline __u32 group_of(__u64 netns_cookie)
@@ -193,10 +208,10 @@ static __always_inline __u32 bucket_of(__u64 value, __u32 first_bits, __u32 buck
 	return bucket < buckets ? bucket : buckets - 1;
 }
 
-static __always_inline void add_time(struct times *times, __u64 ns)
+static __always_inline void add_time(struct times *times, __u64 ns, __u32 weight)
 {
-	times->sum_ns += ns;
-	times->buckets[bucket_of(ns, TIME_FIRST_BITS, TIME_BUCKETS)]++;
+	times->sum_ns += ns * weight;
+	times->buckets[bucket_of(ns, TIME_FIRST_BITS, TIME_BUCKETS)] += weight;
 }
 
 /* Each power of two has 2^TRIAL_STEP_BITS buckets. The first ones are rarely used. */
@@ -213,10 +228,10 @@ static __always_inline __u32 trial_bucket_of(__u64 ns)
 	return power < TRIAL_BUCKETS ? power : TRIAL_BUCKETS - 1;
 }
 
-static __always_inline void add_size(struct sizes *sizes, __u32 bytes)
+static __always_inline void add_size(struct sizes *sizes, __u32 bytes, __u32 weight)
 {
-	sizes->sum_bytes += bytes;
-	sizes->buckets[bucket_of(bytes, SIZE_FIRST_BITS, SIZE_BUCKETS)]++;
+	sizes->sum_bytes += (__u64)bytes * weight;
+	sizes->buckets[bucket_of(bytes, SIZE_FIRST_BITS, SIZE_BUCKETS)] += weight;
 }
 
 /* The record of the socket's pod, if the pod is in a trial. */
@@ -321,7 +336,6 @@ static __always_inline struct crossing *meet(struct timing *timing, const struct
 		/* Clears what the previous connection has left in the slot. */
 		timing->conn = end->conn;
 		crossing->arrived[role] = 0;
-		crossing->read[role] = 0;
 	}
 	return crossing;
 }
@@ -337,16 +351,27 @@ static __always_inline void tell_changes(struct sock *sk, struct timing *timing,
 		tell_flow(sk, timing, EVENT_FALLBACK, direction->reason, 0);
 }
 
-/* Notes the arrival of redirected bytes, if none before them is unread. */
-static __always_inline void note_arrival(struct crossing *crossing, __u32 role, __u32 sent,
-					 __u32 size, struct measured *measured)
+/* Redirected bytes that the other end has read, modulo 2^32. */
+static __always_inline __u32 read_by(const struct conn_end *reader)
 {
-	__u32 read = *(volatile __u32 *)&crossing->read[role], first = sent - size;
+	return received_beyond_tcp(peek_end(reader->end, received),
+				   peek(struct tcp_sock, reader->sk, copied_seq),
+				   peek_end(reader->end, base));
+}
+
+/* Notes the arrival of redirected bytes, if none before them is unread. */
+static __always_inline void note_arrival(struct crossing *crossing, const struct conn *conn,
+					 __u32 role, __u32 size, struct measured *measured,
+					 __u32 weight)
+{
+	__u32 sent = conn->directions[role].sent, first = sent - size;
 	__u64 arrived = *(volatile __u64 *)&crossing->arrived[role];
+	__u32 read = read_by(&conn->ends[!role]);
 
 	if ((__s32)(sent - read) <= 0) {
 		if (measured)
-			add_time(&measured->directions[role].read_delays[MEASURED_REDIRECT], 0);
+			add_time(&measured->directions[role].read_delays[MEASURED_REDIRECT], 0,
+				 weight);
 		return;
 	}
 	if (arrived && (__s32)((__u32)arrived - read) >= 0 && (__s32)((__u32)arrived - first) < 0)
@@ -354,6 +379,16 @@ static __always_inline void note_arrival(struct crossing *crossing, __u32 role, 
 	if ((__s32)(read - first) > 0)
 		first = read;
 	*(volatile __u64 *)&crossing->arrived[role] = bpf_ktime_get_ns() >> 10 << 32 | first;
+}
+
+/* Whether a client's send, which has just ended at byte `out`, is the first one without an answer.
+ * A redirected send was counted by the verdict (is_stream()). */
+static __always_inline bool begins_turn(const struct timing *timing, const struct end *end,
+					const struct direction *direction, __u32 out)
+{
+	if (direction && timing->path == MEASURED_REDIRECT)
+		return direction->run_messages == 1 && direction->run_received == end->received;
+	return (__s32)(out - timing->answered) > 0;
 }
 
 /* Runs after each send, sendmsg, write, writev, sendfile and their io_uring counterparts. */
@@ -372,10 +407,12 @@ static __always_inline int sent(struct sock *sk, int ret)
 
 	if (ret <= 0 || !sk->sk_bpf_storage)
 		return 0;
-	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	settings = settings_get();
+	if (!settings || !in_sample(settings))
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!end || !settings || !tp)
+	if (!end || !tp)
 		return 0;
 	timing = timing_of(sk, end);
 	if (!timing)
@@ -393,7 +430,7 @@ static __always_inline int sent(struct sock *sk, int ret)
 
 	measured = measured_get(timing, settings);
 	if (measured)
-		add_size(&measured->directions[role].sent[timing->path & 1], ret);
+		add_size(&measured->directions[role].sent[timing->path & 1], ret, settings->one_in);
 	trial = trial_get(tp, end, settings);
 	if (trial)
 		trial->sent_bytes[timing->path & 1] += ret;
@@ -403,10 +440,10 @@ static __always_inline int sent(struct sock *sk, int ret)
 		timing->counted = 1;
 		timing->answered = out - ret;
 	}
-	if (role == ROLE_CLIENT && !timing->turn_ns && (__s32)(out - timing->answered) > 0)
+	if (role == ROLE_CLIENT && !timing->turn_ns && begins_turn(timing, end, direction, out))
 		timing->turn_ns = bpf_ktime_get_ns();
 	if (crossing && direction && timing->path == MEASURED_REDIRECT)
-		note_arrival(crossing, role, direction->sent, ret, measured);
+		note_arrival(crossing, conn, role, ret, measured, settings->one_in);
 	return 0;
 }
 
@@ -438,32 +475,29 @@ int BPF_PROG(meshaccel_sent_page, struct socket *socket, struct page *page, int 
 	return sent(socket->sk, ret);
 }
 
-/* Updates the redirected bytes that the end has read. Takes a sample if the oldest one was among
- * the bytes just read. */
+/* Takes a sample if the oldest redirected byte that was noted is among the `ret` bytes just read.
+ */
 static __always_inline void read_redirected(struct sock *sk, struct timing *timing,
 					    const struct end *end, const struct tcp_sock *tp,
 					    struct crossing *crossing, struct measured *measured,
-					    const struct measure_settings *settings,
+					    const struct measure_settings *settings, __u32 ret,
 					    __u32 uncounted)
 {
-	__u32 sender = !(end->role & 1), before = crossing->read[sender];
+	__u32 sender = !(end->role & 1);
 	__u32 received = end->received + uncounted;
 	__u32 read = received_beyond_tcp(received, tp->copied_seq, end->base);
-	__u64 arrived, delay_ns;
+	__u64 arrived = *(volatile __u64 *)&crossing->arrived[sender], delay_ns;
 
-	if (read == before)
-		return;
-	*(volatile __u32 *)&crossing->read[sender] = read;
-	arrived = *(volatile __u64 *)&crossing->arrived[sender];
 	if (!arrived || (__s32)(read - (__u32)arrived) <= 0)
 		return;
 	crossing->arrived[sender] = 0;
 	/* The sender noted the byte only after it had been read. */
-	if ((__s32)((__u32)arrived - before) < 0)
+	if ((__s32)((__u32)arrived - (read - ret)) < 0)
 		return;
 	delay_ns = (__u64)((__u32)(bpf_ktime_get_ns() >> 10) - (__u32)(arrived >> 32)) << 10;
 	if (measured)
-		add_time(&measured->directions[sender].read_delays[MEASURED_REDIRECT], delay_ns);
+		add_time(&measured->directions[sender].read_delays[MEASURED_REDIRECT], delay_ns,
+			 settings->one_in);
 	if (settings->slow_read_ns && delay_ns >= settings->slow_read_ns) {
 		timing->path = MEASURED_REDIRECT;
 		tell_flow(sk, timing, EVENT_SLOW_READ, REASON_NONE, delay_ns);
@@ -484,12 +518,32 @@ static __always_inline void answer(struct sock *sk, struct timing *timing,
 	duration_ns = bpf_ktime_get_ns() - timing->turn_ns;
 	timing->turn_ns = 0;
 	if (measured)
-		add_time(&measured->requests[timing->path & 1], duration_ns);
+		add_time(&measured->requests[timing->path & 1], duration_ns, settings->one_in);
 	trial = trial_get(tp, end, settings);
 	if (trial)
 		trial->requests[trial_bucket_of(duration_ns)]++;
 	if (settings->slow_request_ns && duration_ns >= settings->slow_request_ns)
 		tell_flow(sk, timing, EVENT_SLOW_REQUEST, REASON_NONE, duration_ns);
+}
+
+/* Whether a receive ends something that was begun in a sample. */
+static __always_inline bool ends_sample(const struct timing *timing)
+{
+	const struct crossing *crossing;
+	__u32 slot = timing->conn - 1;
+
+	if (timing->turn_ns)
+		return true;
+	crossing = timing->conn ? bpf_map_lookup_elem(&meshaccel_crossings, &slot) : NULL;
+	return crossing && crossing->arrived[!(timing->role & 1)];
+}
+
+/* The client has read an answer. Its next send begins a turn. */
+static __always_inline void note_answered(struct timing *timing, const struct tcp_sock *tp,
+					  const struct conn *conn)
+{
+	timing->answered = tp->write_seq + (conn ? conn->directions[ROLE_CLIENT].sent : 0);
+	timing->counted = 1;
 }
 
 /* `uncounted` is how many of the received bytes end->received lacks as yet. */
@@ -502,29 +556,43 @@ static __always_inline int answered(struct sock *sk, int ret, int flags, __u32 u
 	struct timing *timing;
 	struct conn *conn;
 	struct end *end;
+	bool samples;
 
 	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !sk->sk_bpf_storage)
 		return 0;
-	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	settings = settings_get();
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!end || !settings || !tp)
+	if (!settings)
 		return 0;
+	samples = in_sample(settings);
+	timing = bpf_sk_storage_get(&meshaccel_timings, sk, NULL, 0);
+	if (timing && !samples)
+		samples = ends_sample(timing);
+	/* Otherwise only a client on TCP has something to note (begins_turn()). */
+	if (!samples &&
+	    (!timing || timing->role != ROLE_CLIENT || timing->path == MEASURED_REDIRECT))
+		return 0;
+	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!end || !tp)
+		return 0;
+	conn = conn_of(end);
+	if (!samples) {
+		note_answered(timing, tp, conn);
+		return 0;
+	}
 	timing = timing_of(sk, end);
 	if (!timing)
 		return 0;
-	conn = conn_of(end);
 	crossing = meet(timing, end, conn);
 	if (settings->changes)
 		tell_changes(sk, timing, end, NULL);
 	measured = measured_get(timing, settings);
 	if (end->role == ROLE_CLIENT) {
 		answer(sk, timing, tp, end, measured, settings);
-		timing->answered = tp->write_seq + (conn ? conn->directions[ROLE_CLIENT].sent : 0);
-		timing->counted = 1;
+		note_answered(timing, tp, conn);
 	}
 	if (crossing)
-		read_redirected(sk, timing, end, tp, crossing, measured, settings, uncounted);
+		read_redirected(sk, timing, end, tp, crossing, measured, settings, ret, uncounted);
 	return 0;
 }
 
@@ -556,12 +624,13 @@ SEC("tp_btf/tcp_probe")
 int BPF_PROG(meshaccel_arrived, struct sock *sk, const struct sk_buff *skb)
 {
 	const struct tcp_skb_cb *segment = (void *)skb->cb;
+	const struct measure_settings *settings = settings_get();
 	const struct tcp_sock *tp;
 	struct timing *timing;
 	struct end *end;
 	__u32 seq, end_seq;
 
-	if (!sk->sk_bpf_storage)
+	if (!sk->sk_bpf_storage || !settings || !in_sample(settings))
 		return 0;
 	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -597,7 +666,7 @@ int BPF_PROG(meshaccel_read, struct sock *sk)
 	measured = measured_get(timing, settings);
 	if (measured)
 		add_time(&measured->directions[!(timing->role & 1)].read_delays[MEASURED_TCP],
-			 delay_ns);
+			 delay_ns, settings->one_in);
 	if (settings->slow_read_ns && delay_ns >= settings->slow_read_ns) {
 		timing->path = MEASURED_TCP;
 		tell_flow(sk, timing, EVENT_SLOW_READ, REASON_NONE, delay_ns);

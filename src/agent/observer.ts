@@ -9,6 +9,7 @@ import type { SeenPod } from '../reconcile/desired.ts'
 export interface ObserverOptions {
   readonly datapath: Pick<Datapath, 'measure' | 'label' | 'untold' | 'listen'>
   readonly measure: AgentConfig['measure']
+  readonly measureOneIn: AgentConfig['measureOneIn']
   readonly log: Log
 }
 
@@ -102,10 +103,12 @@ export class Observer implements Disposable {
 
   /** Applies the union of what all clients want. */
   #apply(): void {
-    const { datapath, measure } = this.#options
+    const { datapath, measure, measureOneIn } = this.#options
     const watchers = [...this.#watchers]
+    const isSample = watchers.length === 0 && this.#trial.length === 0
     datapath.measure({
       histograms: measure !== 'off',
+      oneIn: isSample ? measureOneIn : 1,
       slowReadMs: least(watchers.map(({ slowReadMs }) => slowReadMs)),
       slowRequestMs: least(watchers.map(({ slowRequestMs }) => slowRequestMs)),
       changes: watchers.some(({ changes }) => changes),

@@ -104,9 +104,9 @@ async function start(
   if (datapath.policy === 'refused') {
     log.error({ reason: datapath.refusedBecause }, 'refused: all traffic takes the normal stack')
   }
-  const { defaultEnabled, measure } = config
+  const { defaultEnabled, measure, measureOneIn } = config
   const metrics = new Metrics()
-  const observer = new Observer({ datapath, measure, log })
+  const observer = new Observer({ datapath, measure, measureOneIn, log })
   inner.use(observer)
   if (config.otlp) {
     const { url, slowRequestMs } = config.otlp

@@ -69,13 +69,16 @@ export class Metrics {
   })
   readonly #requests = this.#kernelHistogram(
     'request_seconds',
-    "From a client's send to the first byte of the answer, with --measure.",
+    "From a client's send to the first byte of the answer, estimated from samples.",
   )
   readonly #readDelays = this.#kernelHistogram(
     'read_delay_seconds',
-    'From the arrival of bytes to their receive, with --measure.',
+    'From the arrival of bytes to their receive, estimated from samples.',
   )
-  readonly #messageBytes = this.#kernelHistogram('message_bytes', 'Sizes of sends, with --measure.')
+  readonly #messageBytes = this.#kernelHistogram(
+    'message_bytes',
+    'Sizes of sends, estimated from samples.',
+  )
 
   /** The metric of each total. */
   readonly #totals: Readonly<Record<string, (count: number) => void>> = {

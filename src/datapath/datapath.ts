@@ -109,6 +109,11 @@ export interface Survey {
 export interface MeasureSettings {
   /** Whether `measured()` returns histograms. */
   readonly histograms: boolean
+  /**
+   * The histograms measure one slice of time in this many, a power of two, and estimate the rest. Events and trials need
+   * every message, so with them this is 1.
+   */
+  readonly oneIn: number
   /** Reads and requests that take at least this long are reported as events; 0: none. */
   readonly slowReadMs: number
   readonly slowRequestMs: number

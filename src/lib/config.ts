@@ -19,6 +19,8 @@ export interface AgentConfig {
   readonly cleanupOnExit: boolean
   /** Whether the kernel measures requests, messages and read delays, and by which labels. */
   readonly measure: 'off' | 'namespaces' | 'pods'
+  /** One slice of time in this many is measured, a power of two. */
+  readonly measureOneIn: number
   /** The collector that gets slow requests as spans, and the threshold for "slow". */
   readonly otlp?: { readonly url: string; readonly slowRequestMs: number }
   /** The address for probes and metrics. */
@@ -52,6 +54,7 @@ export const defaults: {
   /** The socket where the CNI plugin looks for the agent: cni/shim/main.c. */
   readonly cniSocketPath: string
   readonly capBytes: number
+  readonly measureOneIn: number
   /** How long a drain may wait until the last member has left. */
   readonly drainTimeoutMs: number
 } = {
@@ -60,5 +63,6 @@ export const defaults: {
   socketPath: '/run/meshaccel/agent.sock',
   cniSocketPath: '/run/meshaccel/cni.sock',
   capBytes: 4 << 20,
+  measureOneIn: 16,
   drainTimeoutMs: 30_000,
 }

@@ -32,6 +32,7 @@ interface Args {
   readonly 'pod-memory': number | undefined
   readonly policy: RequestedPolicy
   readonly measure: AgentConfig['measure']
+  readonly 'measure-one-in': number
   readonly otlp: string | undefined
   readonly 'slow-request': string
   readonly 'cleanup-on-exit': boolean
@@ -95,9 +96,16 @@ const command: CommandModule<object, Args> = {
         },
         measure: {
           choices: ['off', 'namespaces', 'pods'] as const,
-          default: 'off' as const,
+          default: 'namespaces' as const,
           describe:
             'Measure requests, messages and read delays in the kernel, per pair of namespaces or pods',
+          requiresArg: true,
+        },
+        'measure-one-in': {
+          choices: [1, 2, 4, 8, 16, 32, 64] as const,
+          default: defaults.measureOneIn,
+          describe:
+            'With --measure: measure one slice of time in this many, and estimate the rest. 1 measures everything',
           requiresArg: true,
         },
         otlp: {
@@ -168,6 +176,7 @@ const command: CommandModule<object, Args> = {
         podMemoryBytes: args['pod-memory'],
         policy: args.policy,
         measure: args.measure,
+        measureOneIn: args['measure-one-in'],
         ...(args.otlp === undefined
           ? {}
           : { otlp: { url: args.otlp, slowRequestMs: slowRequestMs(args['slow-request']) } }),

@@ -75,7 +75,7 @@ const command: CommandModule<object, Args> = {
         },
         observe: {
           type: 'string',
-          describe: `With --modes observed: list of ${observations.join(', ')} to switch on [default: all]`,
+          describe: `With --modes observed: list of ${observations.join(', ')} [default: measure,trace,otlp]. The mode meshaccel takes samples, measure measures every request, and nothing none`,
           requiresArg: true,
         },
         connections: {

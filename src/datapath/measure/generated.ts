@@ -76,6 +76,7 @@ export interface MeasureSettingsRecord {
   histograms: number
   changes: number
   trial: number
+  oneIn: number
 }
 export const measureSettings: StructCodec<MeasureSettingsRecord> = struct({
   slowReadNs: u64,
@@ -83,6 +84,7 @@ export const measureSettings: StructCodec<MeasureSettingsRecord> = struct({
   histograms: u32,
   changes: u32,
   trial: u32,
+  oneIn: u32,
 })
 
 export const meshaccelMeasureMap: DescribedMap<number, MeasureSettingsRecord> = describeMap({

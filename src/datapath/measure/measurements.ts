@@ -71,7 +71,7 @@ export class Measurements implements Disposable {
 
   /** Replaces the settings. Existing counts stay until all measuring is off. */
   set(wanted: MeasureSettings): void {
-    const { histograms, slowReadMs, slowRequestMs, changes, trial } = wanted
+    const { histograms, oneIn, slowReadMs, slowRequestMs, changes, trial } = wanted
     const isIdle = !histograms && !changes && slowReadMs === 0 && slowRequestMs === 0
     if (isIdle && trial.length === 0) {
       this[Symbol.dispose]()
@@ -85,6 +85,7 @@ export class Measurements implements Disposable {
       histograms: histograms ? 1 : 0,
       changes: changes ? 1 : 0,
       trial: trial.length > 0 ? 1 : 0,
+      oneIn,
     })
   }
 

@@ -32,7 +32,8 @@ interface Interval {
 void test('flows, pods, status, metrics, top and the page agree with what was sent, to the byte', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 1 })
-  const agent = await mesh.startAgent('--metrics', '127.0.0.1:0', '--measure', 'pods')
+  const everything = ['--measure', 'pods', '--measure-one-in', '1']
+  const agent = await mesh.startAgent('--metrics', '127.0.0.1:0', ...everything)
   const here = ['--socket', mesh.socket]
   const pod = mesh.pod(0)
 

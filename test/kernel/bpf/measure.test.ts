@@ -175,7 +175,8 @@ void test('refused sockets are told, and counted where they are too many', async
 void test('what is measured agrees with what was sent', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 1 })
-  const agent = await mesh.startAgent('--measure', 'pods', '--metrics', '127.0.0.1:0')
+  const everything = ['--measure', 'pods', '--measure-one-in', '1']
+  const agent = await mesh.startAgent(...everything, '--metrics', '127.0.0.1:0')
   await using napper = mesh.pod(0).run<Obeyed>('napper')
   let turns = await join(agent, napper)
   for (; turns < 200; turns += 1) await ask(napper, 'turn')
@@ -213,6 +214,30 @@ void test('what is measured agrees with what was sent', async (t) => {
     ofRequests.map(({ labels }) => labels['path']),
     ['tcp', 'redirect'],
   )
+})
+
+void test('a sample of the slices of time estimates the whole', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent('--measure', 'pods', '--metrics', '127.0.0.1:0')
+  await using napper = mesh.pod(0).run<Obeyed>('napper')
+  let turns = await join(agent, napper)
+  const estimated = async (name: string): Promise<number> => sum(await metricsOf(agent), name)
+  // Some seconds, so some hundred slices, of which a sixteenth is measured.
+  while ((await estimated('meshaccel_request_seconds_count')) < 3000) {
+    for (const enough = turns + 250; turns < enough; turns += 1) await ask(napper, 'turn')
+  }
+
+  const requests = await estimated('meshaccel_request_seconds_count')
+  t.equal(requests % 16, 0, 'each measured request stands for sixteen')
+  t.ok(requests > turns / 3 && requests < turns * 3, `${requests} estimated of ${turns}`)
+  const messages = await estimated('meshaccel_message_bytes_count')
+  t.ok(messages > turns && messages < turns * 5, `${messages} estimated of ${2 * turns}`)
+  t.equal(await estimated('meshaccel_message_bytes_sum'), messages * MESSAGE)
+  const read = await estimated('meshaccel_read_delay_seconds_count')
+  t.ok(read > 0.9 * messages && read <= messages, `${read} of ${messages} were read`)
+  const seconds = await estimated('meshaccel_request_seconds_sum')
+  t.ok(seconds < requests, 'no request took a second')
 })
 
 /** Begins to trace; resolves once the agent listens. */

@@ -49,6 +49,8 @@ inside() {
 		set -e
 		root=$1 where=$2
 		shift 2
+		# The root of a real machine is a mount. `ip -n` needs that.
+		mount --bind "$root" "$root"
 		mount -t proc proc "$root/proc"
 		mount -t sysfs sys "$root/sys"
 		mount --rbind /dev "$root/dev"

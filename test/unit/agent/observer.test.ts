@@ -28,7 +28,16 @@ const slow = (kind: 'slow-read' | 'slow-request', ms: number): DatapathEvent => 
   },
 })
 
-const nothing = { histograms: false, slowReadMs: 0, slowRequestMs: 0, changes: false, trial: [] }
+/** Without a client, under the default settings. */
+const samples = {
+  histograms: true,
+  oneIn: 16,
+  slowReadMs: 0,
+  slowRequestMs: 0,
+  changes: false,
+  trial: [],
+}
+const everything = { ...samples, oneIn: 1 }
 
 /** A `meshaccel trace` in this process, and how to end it as Ctrl-C does. */
 async function tracing(
@@ -55,10 +64,10 @@ async function tracing(
 void test('events are measured while somebody traces, each as slow as its tracer asked', async (t) => {
   await using agent = new RunningAgent(pods)
   await agent.start()
-  t.strictSame(agent.datapath.settings, nothing)
+  t.strictSame(agent.datapath.settings, samples)
   const coarse = await tracing(agent, '--slow-read', '500')
   const fine = await tracing(agent, '--slow-read', '20', '-o', 'json')
-  t.strictSame(agent.datapath.settings, { ...nothing, slowReadMs: 20, changes: true })
+  t.strictSame(agent.datapath.settings, { ...everything, slowReadMs: 20, changes: true })
 
   agent.datapath.tell(slow('slow-read', 100))
   agent.datapath.dropped = 3n
@@ -90,8 +99,8 @@ void test('events are measured while somebody traces, each as slow as its tracer
     { durationUs: 1_000_000, dropped: 3 },
     { kind: 'fallback', pod: '', reason: 'stream' },
   ])
-  await until('nothing is measured', () => agent.datapath.settings?.changes === false)
-  t.strictSame(agent.datapath.settings, nothing, 'and costs nothing afterwards')
+  await until('only samples are taken', () => agent.datapath.settings?.changes === false)
+  t.strictSame(agent.datapath.settings, samples, 'and costs no more afterwards')
 })
 
 void test('a trace ends with its agent, and says so', async (t) => {
@@ -114,7 +123,7 @@ void test('a kernel that refuses to measure is no reason not to run', async (t) 
 void test('pods are measured by their namespace, or each by itself', async (t) => {
   await using one = new RunningAgent(pods)
   await one.start('--measure', 'namespaces')
-  t.match(one.datapath.settings, { histograms: true })
+  t.match(one.datapath.settings, { histograms: true, oneIn: 16 })
   t.strictSame(
     [...one.datapath.labels],
     [
@@ -125,6 +134,9 @@ void test('pods are measured by their namespace, or each by itself', async (t) =
   await using other = new RunningAgent(pods)
   await other.start('--measure', 'pods')
   t.equal(other.datapath.labels.get(7n), 'shop/cart-0')
+  await using none = new RunningAgent(pods)
+  await none.start('--measure', 'off')
+  t.match(none.datapath.settings, { histograms: false })
 })
 
 void test('slow requests go to a collector as spans', async (t) => {
@@ -143,7 +155,7 @@ void test('slow requests go to a collector as spans', async (t) => {
 
   await using agent = new RunningAgent(pods)
   await agent.start('--otlp', `http://127.0.0.1:${port}`, '--slow-request', '50')
-  t.strictSame(agent.datapath.settings, { ...nothing, slowRequestMs: 50 })
+  t.strictSame(agent.datapath.settings, { ...everything, slowRequestMs: 50 })
   agent.datapath.tell(slow('slow-request', 200))
   agent.datapath.tell(slow('slow-request', 10))
   agent.terminate()

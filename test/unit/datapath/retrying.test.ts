@@ -6,7 +6,14 @@ import { FakeDatapath } from '../../helpers/fake-datapath.ts'
 import { until } from '../../helpers/retry.ts'
 
 const quarantined: DatapathEvent = { kind: 'quarantined', netnsCookie: 1n, pid: 2, comm: 'reader' }
-const settings = { histograms: true, slowReadMs: 5, slowRequestMs: 0, trial: [], changes: false }
+const settings = {
+  histograms: true,
+  oneIn: 8,
+  slowReadMs: 5,
+  slowRequestMs: 0,
+  trial: [],
+  changes: false,
+}
 
 /** Each attempt to open gets the next of these answers. */
 function undecided(answers: readonly (Datapath | Error | undefined)[]): {
