@@ -1,4 +1,5 @@
 import { release } from 'node:os'
+import type { Guard } from './guard/guard.ts'
 import type { Holds } from './holds.ts'
 import type { Observer } from './observer.ts'
 import type { Trials } from './trial/trials.ts'
@@ -15,7 +16,7 @@ import {
 } from '../api/snapshot.ts'
 import { textPage, type Pages } from '../api/http.ts'
 import { pairLatencies } from '../api/latencies.ts'
-import type { Control, DrainRequest, OverviewView, SourceView } from '../api/views.ts'
+import type { Control, DrainRequest, OverviewView, PodView, SourceView } from '../api/views.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { MeshaccelError } from '../lib/errors.ts'
 import { podKey } from '../pods/observed-pod.ts'
@@ -28,6 +29,7 @@ export interface ControlledAgent {
   readonly observer: Pick<Observer, 'trace' | 'measuring'>
   readonly trials: Pick<Trials, 'run' | 'running'>
   readonly holds: Pick<Holds, 'run' | 'pods'>
+  readonly guard: Pick<Guard, 'aside' | 'guarded' | 'holds'>
   /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
   /** Removes everything. The agent ends after it has answered the caller. */
@@ -45,6 +47,7 @@ export function agentControl({
   observer,
   trials,
   holds,
+  guard,
   source,
   cleanup,
 }: ControlledAgent): Control {
@@ -54,6 +57,10 @@ export function agentControl({
       for (const flow of flows) for (const counter of counters) counter.add(flow)
     }
   }
+  const heldBy = (pod: SeenPod): PodView['heldBy'] => {
+    if (holds.pods.includes(podKey(pod))) return 'capture'
+    return guard.holds(pod) ? 'guard' : undefined
+  }
   const look = async (): Promise<OverviewView> => {
     const pods = seen()
     const [tally, readers, pairs] = [new PodTally(), new ReaderTally(pods), new PairTally(pods)]
@@ -61,7 +68,7 @@ export function agentControl({
     const hops = meter.pairsOf(pairs)
     return {
       status: await control.status(),
-      pods: tally.views(pods),
+      pods: tally.views(pods, heldBy),
       readers: readers.views(datapath.quarantined()),
       hops: hops.slice(0, pairLimit),
       moreHops: Math.max(hops.length - pairLimit, 0),
@@ -93,12 +100,13 @@ export function agentControl({
         source: { name, synced, ...(error === undefined ? {} : { error }) },
         ...(trials.running ? { trial: trials.running } : {}),
         heldPods: holds.pods,
+        guarded: guard.guarded,
       }
     },
     pods: async () => {
       const tally = new PodTally()
       await countFlows(tally)
-      return tally.views(seen())
+      return tally.views(seen(), heldBy)
     },
     readers: async () => {
       const readers = new ReaderTally(seen())
@@ -109,8 +117,8 @@ export function agentControl({
     flows: (filter) => flowViews(seen(), datapath.flows(), filter),
     reasons: async () => (await datapath.survey()).counters.reasons,
     trace: (request, tell) => observer.trace(request, tell),
-    trial: (request, signal) => trials.run(request, signal),
-    hold: (request, signal) => holds.run(request, signal),
+    trial: (request, signal) => guard.aside(trials.run(request, signal)),
+    hold: (request, signal) => guard.aside(holds.run(request, signal)),
     drain: async (request) => {
       const state = agentState(datapath, (await datapath.survey()).connections)
       if (state === 'refused') return true

@@ -1,8 +1,10 @@
 /** The agent's reports about itself: the messages of control.proto, and the JSON of the command line. */
 
+import type { GuardedView } from './guard-views.ts'
 import type { HoldEventView, HoldRequest } from './hold-views.ts'
 import type { Totals } from '../datapath/totals.ts'
 
+export type { GuardedView } from './guard-views.ts'
 export type { HeldPodView, HoldEventView, HoldRequest, HoldWaitingView } from './hold-views.ts'
 export type { Reason } from '../datapath/generated-names.ts'
 
@@ -36,6 +38,7 @@ export interface StatusView {
   readonly trial?: TrialRunningView
   /** `namespace/name` of the pods that a capture holds on TCP. */
   readonly heldPods: readonly string[]
+  readonly guarded: readonly GuardedView[]
 }
 
 /** The trial that runs now, and whether its namespace is accelerated at the moment. */
@@ -61,6 +64,8 @@ export interface PodView {
   readonly enrolled: boolean
   /** Why it is not enrolled. */
   readonly reason?: string
+  /** Who holds all its connections on TCP: `guard` or `capture`. Absent if nobody does. */
+  readonly heldBy?: string
   /** The mistake in its annotations or its namespace's: a sentence without its full stop. */
   readonly problem?: string
   /** Half a sentence about its proxy, and about the traffic that its mesh redirects there. */

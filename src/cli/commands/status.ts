@@ -3,6 +3,7 @@ import type { AgentState, StatusView } from '../../api/views.ts'
 import type { CliEnvironment } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { type ShowArgs, showOptions } from '../options.ts'
+import { wordsOfGuard } from '../output/guard-words.ts'
 import { fold, plain } from '../output/plain-text.ts'
 import { formatBytes } from '../output/print.ts'
 import { paint, widthOf } from '../output/table.ts'
@@ -84,6 +85,7 @@ function describe(status: StatusView, environment: CliEnvironment): string {
   if (status.heldPods.length > 0) {
     lines.push(['on TCP', `for a capture: ${plain(status.heldPods.join(', '))}`])
   }
+  for (const one of status.guarded) lines.push(['guard', plain(wordsOfGuard(one))])
   if (status.podsFileError !== undefined) {
     lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
   } else if (source.error !== undefined) {

@@ -1,4 +1,5 @@
 import type { FlowEndView, FlowView, PodView, ReaderView, StatusView } from '../../api/views.ts'
+import { wordsOfGuard } from './guard-words.ts'
 import { plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
 import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
@@ -47,6 +48,7 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
           ]
         : []),
     )
+    if (pod.heldBy === 'guard') sentences.push(...guardSentences(status, pod))
     for (const [reason, held] of slow) {
       const { means, next } = wordsOfTraffic(reason)
       const such = [...new Set(held.map((flow) => whoCallsWhom(flow, pods)))].slice(0, examples)
@@ -102,6 +104,17 @@ function agentSentences({ state, refusedBecause, podsFileError, source }: Status
     ]
   }
   return []
+}
+
+/** The guard's limits are per namespace and pod: the words name all that hold pods of this namespace. */
+function guardSentences({ guarded }: StatusView, { namespace }: PodView): string[] {
+  return guarded
+    .filter((one) => one.namespace === namespace && one.heldSince !== undefined)
+    .flatMap((one) => [
+      `  The guard holds it on TCP: ${wordsOfGuard(one)}.`,
+      `  Next: \`meshaccel trial ${namespace}\` measures it again. Another limit, or \`kubectl annotate --overwrite ` +
+        `namespace ${namespace} meshaccel.io/guard=off\` (in a pods file \`guard: off\`), lifts the hold.`,
+    ])
 }
 
 const isOf = ({ client, server }: FlowView, pod: string): boolean =>

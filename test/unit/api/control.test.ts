@@ -77,6 +77,7 @@ const control: Control = {
     source: { name: 'kubernetes', synced: true, error: 'no connection' },
     trial: { namespace: 'a', on: false },
     heldPods: ['a/b'],
+    guarded: [{ namespace: 'a', limitPercent: 2.5, pairs: 0 }],
   }),
   pods: async () => [
     {
@@ -93,6 +94,7 @@ const control: Control = {
       uid: 'u',
       mesh: 'istio',
       enrolled: true,
+      heldBy: 'guard',
       netnsCookie: huge,
       ips: ['10.0.0.1', 'fd00::1'],
       connections: { engaged: 1, plain: 2 },

@@ -19,6 +19,7 @@ const status: StatusView = {
   reasons: {},
   source: { name: 'file', synced: true },
   heldPods: [],
+  guarded: [],
 }
 
 const pod: PodView = {
