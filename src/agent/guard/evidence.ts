@@ -3,8 +3,9 @@
  *
  * Each pair of windows gives one ratio of p99: accelerated against TCP. A coin decides which window comes first. Suppose
  * that acceleration slows nothing by more than the limit. Then the logarithm of ratio / limit is as likely on either side
- * of 0, or it is below. So 1 + tanh(rate x logarithm) has a mean of 1 at the most, whatever the noise is: drift, steps,
- * autocorrelation and heavy tails are alike for both orders of the windows. No pair can more than double the evidence.
+ * of 0, or it is below. So 1 + stake x tanh(rate x logarithm) has a mean of 1 at the most, whatever the noise is: drift,
+ * steps, autocorrelation and heavy tails are alike for both orders of the windows. No pair can double the evidence, and
+ * none can take away all of it.
  *
  * The evidence adds up the products of these factors from every pair on (Shiryaev and Roberts). Its mean grows by 1 with
  * each pair at the most. So false alarms are at least `alarmAt` pairs apart on average, although the guard looks after
@@ -22,16 +23,19 @@ const shownPairs = 15
 
 /** A pair may count much or little: 1 / rate is the logarithm of a ratio that almost doubles the evidence. */
 const rates = [2, 4, 8, 16, 32] as const
+/** With a stake of 1, one outlier could take away all evidence. */
+const stake = 0.9
 
 /**
  * Evidence that the ratio is above `limit`. `ratios` are above 0, in the order of time. Grows with each ratio, and falls
  * with the limit. Pure.
  */
 export function evidenceOf(ratios: readonly number[], limit: number): number {
+  const logarithms = ratios.map((ratio) => Math.log(ratio / limit))
   let total = 0
   for (const rate of rates) {
     let sum = 0
-    for (const ratio of ratios) sum = (1 + sum) * (1 + Math.tanh(rate * Math.log(ratio / limit)))
+    for (const one of logarithms) sum = (1 + sum) * (1 + stake * Math.tanh(rate * one))
     total += sum
   }
   return total / rates.length

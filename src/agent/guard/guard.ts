@@ -28,7 +28,7 @@ export interface GuardOptions {
   readonly wait?: Pause
 }
 
-/** The node has a turn each minute: a pair of windows, and a pause. */
+/** The node has a turn each minute: a pause, and a pair of windows. */
 const pairMs = 2 * windowMs
 const pauseMs = 40_000
 /** A namespace has one turn in this many, and each turn while its ratios are suspicious. */
@@ -132,11 +132,12 @@ export class Guard {
 
   async #takeTurns(): Promise<void> {
     const { signal } = this.#closing
-    for (let turn = 0; !signal.aborted; turn += 1) {
+    for (let turn = 0; ; turn += 1) {
+      await this.#wait(pauseMs, signal)
+      if (signal.aborted) return
       const group = this.#due(turn)
       if (group) await this.#take(group, turn)
       else await this.#wait(pairMs, signal)
-      await this.#wait(pauseMs, signal)
     }
   }
 
