@@ -59,7 +59,7 @@ export function agentControl({
   }
   const heldBy = (pod: SeenPod): PodView['heldBy'] => {
     if (holds.pods.includes(podKey(pod))) return 'capture'
-    return guard.holds(pod) ? 'guard' : undefined
+    return pod.enrolled && guard.holds(pod) ? 'guard' : undefined
   }
   const look = async (): Promise<OverviewView> => {
     const pods = seen()

@@ -181,7 +181,8 @@ export class Guard {
     group.findings = findings
     this.#options.log.debug({ namespace, pair: ratio, ...findings }, 'the guard has compared')
     if (findings.isSuspicious) group.nextTurn = turn + 1
-    if (findings.trips && this.#groups.get(keyOf(group)) === group) await this.#hold(group, findings)
+    if (findings.trips && this.#groups.get(keyOf(group)) === group)
+      await this.#hold(group, findings)
   }
 
   async #hold(group: Group, { ratio, atLeast = ratio }: Findings): Promise<void> {

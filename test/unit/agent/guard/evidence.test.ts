@@ -1,10 +1,5 @@
 import { test } from 'tap'
-import {
-  alarmAt,
-  evidenceOf,
-  findingsOf,
-  keptPairs,
-} from '../../../../src/agent/guard/evidence.ts'
+import { alarmAt, evidenceOf, findingsOf, keptPairs } from '../../../../src/agent/guard/evidence.ts'
 import { seededRandom } from '../../../../src/lib/seeded-random.ts'
 
 type Random = () => number
@@ -44,8 +39,7 @@ const machines: Readonly<Record<string, (random: Random) => () => number>> = {
     let level = 0
     return () => (level = 0.9 * level + 0.1 * normal(random))
   },
-  'a slow window now and then': (random) => () =>
-    (random() < 0.05 ? 2 : 0) + 0.05 * normal(random),
+  'a slow window now and then': (random) => () => (random() < 0.05 ? 2 : 0) + 0.05 * normal(random),
 }
 
 /** Returns the ratio of the next pair, whose windows come in an order of chance. */
@@ -132,7 +126,10 @@ void test('a slowdown that begins late is found as fast', async (t) => {
 })
 
 void test('no single pair decides, however slow it was', async (t) => {
-  t.equal(untilAlarm(() => 1e9, 20), 14)
+  t.equal(
+    untilAlarm(() => 1e9, 20),
+    14,
+  )
 })
 
 void test('it trips once the whole interval is above the limit', async (t) => {

@@ -72,7 +72,8 @@ class Node {
       },
       percent: 0,
       trial: () => this.running,
-      tell: (namespace, reason, message) => void this.told.push(`${namespace} ${reason} ${message}`),
+      tell: (namespace, reason, message) =>
+        void this.told.push(`${namespace} ${reason} ${message}`),
       log: createLog('silent'),
       random: seededRandom(1),
       wait: (ms, signal) => this.#wait(ms, signal),
@@ -282,7 +283,10 @@ void test('nothing begins while the node is drained, and nothing remains at the 
     void node.minutes(1)
   })
   t.strictSame(node.onTcp, [])
-  t.equal(node.steps.findLast((step) => step.startsWith('count')), 'count ')
+  t.equal(
+    node.steps.findLast((step) => step.startsWith('count')),
+    'count ',
+  )
 })
 
 void test('a kernel that refuses to measure is asked again much later', async (t) => {
