@@ -64,7 +64,7 @@ export interface PodView {
   readonly enrolled: boolean
   /** Why it is not enrolled. */
   readonly reason?: string
-  /** Who holds all its connections on TCP: `guard` or `capture`. Absent if nobody does. */
+  /** The part that holds all its connections on TCP: `guard` or `capture`. Absent if none does. */
   readonly heldBy?: string
   /** The mistake in its annotations or its namespace's: a sentence without its full stop. */
   readonly problem?: string

@@ -3,7 +3,7 @@
  *
  * Each pair of windows gives one ratio of p99: accelerated against TCP. A coin decides which window comes first. Suppose
  * that acceleration slows nothing by more than the limit. Then the logarithm of ratio / limit is as likely on either side
- * of 0, or it is below. So 1 + stake x tanh(rate x logarithm) has a mean of 1 at the most, whatever the noise is: drift,
+ * of 0, or it is below. So 1 + stake x tanh(rate x logarithm) has a mean of 1 at the most, whatever the noise is. Drift,
  * steps, autocorrelation and heavy tails are alike for both orders of the windows. No pair can double the evidence, and
  * none can take away all of it.
  *
@@ -41,7 +41,7 @@ export function evidenceOf(ratios: readonly number[], limit: number): number {
   return total / rates.length
 }
 
-/** What the ratios of a namespace say. */
+/** The meaning of the ratios of a namespace. */
 export interface Findings {
   /** The median of the last ratios. */
   readonly ratio: number

@@ -71,7 +71,7 @@ export class Guard {
     this.#random = options.random ?? Math.random
   }
 
-  /** What the guard watches and holds, by namespace. */
+  /** The groups that the guard watches and holds, by namespace. */
   get guarded(): GuardedView[] {
     return [...this.#groups.values()]
       .toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1))
@@ -123,7 +123,7 @@ export class Guard {
     }
   }
 
-  /** Ends a pair that runs, and puts its pods back. What is held stays as it is. */
+  /** Ends a pair that runs, and puts its pods back. Pods that are held stay on TCP. */
   async close(): Promise<void> {
     this.#closing.abort()
     this.#pair?.stop.abort()

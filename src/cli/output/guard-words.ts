@@ -1,6 +1,6 @@
 import type { GuardedView } from '../../api/views.ts'
 
-/** What the guard knows of some pods, in half a sentence. */
+/** The guard's findings about some pods, in half a sentence. */
 export function wordsOfGuard(guarded: GuardedView): string {
   const { namespace, limitPercent, pairs, p99Ratio, p99AtLeast, heldSince } = guarded
   const limit = `limit ${(1 + limitPercent / 100).toFixed(2)}`

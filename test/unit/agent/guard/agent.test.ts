@@ -30,7 +30,8 @@ void test('an agent has a guard if it is asked for, and the pods file may change
     /guard +namespace shop has no pair of windows yet, limit 1\.10/,
   )
   const web = { ...cart, name: 'web-0', netns: '/run/netns/8', guard: 'off' }
-  agent.write([{ ...cart, ...{ guard: '5%' } }, web])
+  const cautious = { ...cart, guard: '5%' }
+  agent.write([cautious, web])
   await agent.said('"pod":"shop/web-0"')
   t.strictSame(await guarded(agent), [{ namespace: 'shop', limitPercent: 5, pairs: 0 }])
 })
