@@ -11,6 +11,7 @@ import { listenToCni, openSource, SourceFollower } from './follow-source.ts'
 import { HttpServer } from '../api/http.ts'
 import { Metrics } from '../api/metrics.ts'
 import { ControlServer } from '../api/server.ts'
+import { statusPage } from '../api/status-page.ts'
 import type { DrainRequest } from '../api/views.ts'
 import { defaults, type AgentConfig } from '../lib/config.ts'
 import { cgroup2Directory, findCgroup2 } from '../lib/cgroup.ts'
@@ -185,6 +186,7 @@ async function start(
   if (config.http) {
     const http = await HttpServer.listen(config.http, {
       ...probePages(followed),
+      '/status': statusPage(control),
       '/metrics': metrics.page(control, () => datapath.measured()),
     })
     outer.defer(() => http.close())

@@ -10,7 +10,7 @@ export interface Page {
   readonly body: string
 }
 
-/** The page for each path: `/healthz`, `/readyz`, `/metrics`. */
+/** The page for each path: `/healthz`, `/readyz`, `/metrics`, `/status`. */
 export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>
 
 /** A page of one line. */

@@ -2,6 +2,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
 import type { KubeObject } from '../../src/sources/kubernetes/pod-facts.ts'
 
 export type Kind = 'pods' | 'namespaces'
@@ -65,6 +66,7 @@ export class FakeKubeApi implements AsyncDisposable {
   #history: Change[] = []
   #compactedTo = 0
   readonly #watchers = new Set<Watcher>()
+  readonly #upgraded = new Set<Duplex>()
   /** Snapshots for the pages of a list, by continue token. */
   readonly #snapshots = new Map<
     string,
@@ -86,6 +88,8 @@ export class FakeKubeApi implements AsyncDisposable {
   /** If set, handles requests before all other code. */
   route:
     ((request: RoutedRequest) => { status: number; body: object | string } | undefined) | undefined
+  /** If set, gets the requests for another protocol. */
+  upgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined
   /** If true, does not support PartialObjectMetadata, like Kubernetes before 1.15. */
   old = false
   /** The number of requests for a list's next page that get "expired". */
@@ -114,6 +118,11 @@ export class FakeKubeApi implements AsyncDisposable {
     const server = this.#identity
       ? createTlsServer({ ...this.#identity }, answer)
       : createServer(answer)
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      this.#upgraded.add(socket)
+      if (this.upgrade) this.upgrade(request, socket)
+      else socket.destroy()
+    })
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
@@ -129,6 +138,9 @@ export class FakeKubeApi implements AsyncDisposable {
     const closed = once(server, 'close')
     server.close()
     server.closeAllConnections()
+    // The server does not count these any more.
+    for (const socket of this.#upgraded) socket.destroy()
+    this.#upgraded.clear()
     this.#watchers.clear()
     await closed
   }

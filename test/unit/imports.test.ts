@@ -125,6 +125,11 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
       [`src/cli/commands/${name}.ts`, ['src/agent/start.ts', 'src/api/', 'src/cli/', lib]] as const,
   ),
   ['src/cli/without-agent.ts', ['src/api/client.ts', 'src/agent/lock.ts', lib]],
+  // It asks the agents of a cluster.
+  [
+    'src/cli/cluster/',
+    ['src/sources/kubernetes/agents.ts', 'src/api/status-page.ts', 'src/cli/', lib],
+  ],
   ['src/cli/environment.ts', ['src/agent/start.ts', lib]],
   ['src/cli/', ['src/cli/', 'src/api/client.ts', 'src/api/views.ts', lib]],
   ['src/cli.ts', ['src/cli/', lib]],

@@ -102,7 +102,7 @@ export class CaptureFile implements Sink {
   }
 }
 
-/** The standard output. What was written cannot be taken back. */
+/** The standard output. Nothing that was written can be taken back. */
 export class OutputSink implements Sink {
   readonly #output: { write(bytes: Uint8Array): unknown }
 

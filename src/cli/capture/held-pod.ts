@@ -40,10 +40,13 @@ export class HeldPod implements AsyncDisposable {
     this.#stop = stop
     const lost = new AbortController()
     this.lost = lost.signal
+    const end = (reason: unknown): void => {
+      if (!stop.signal.aborted) lost.abort(reason)
+    }
     this.#followed = events
       .next()
-      .then(() => lost.abort(agentEnded(pod)))
-      .catch((error: unknown) => lost.abort(inItsWords(pod, error)))
+      .then(() => end(agentEnded(pod)))
+      .catch((error: unknown) => end(inItsWords(pod, error)))
   }
 
   /**

@@ -28,7 +28,12 @@ export class Progress implements Disposable {
     else if (!this.#counts || now - this.#shownAt < EVERY_MS) return
     this.#shownAt = now
     if (this.#counts) this.#stderr.write(`\r\u001B[K${packets} packets, ${formatBytes(bytes)}`)
-  };
+  }
+
+  /** Writes a line. */
+  say(text: string): void {
+    this.#stderr.write(`${this.#counts ? '\r\u001B[K' : ''}${text}\n`)
+  }
 
   /** Ends the line of counts. */
   [Symbol.dispose](): void {

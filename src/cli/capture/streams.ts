@@ -109,7 +109,7 @@ function pcapHeader(bytes: Buffer): PcapHeader {
   return { isLittle, isNano: number(0) === 0xa1b23c4d, snaplen: number(16), linkType }
 }
 
-/** What a pcapng file says about itself. */
+/** The notes of a pcapng file about itself. */
 export interface CaptureNotes {
   readonly comment: string
   readonly interfaceName: string

@@ -66,7 +66,10 @@ function tcpdumpFor(path: string, { format, filter, snaplen, live }: CaptureWish
     path,
     // Names would be looked up by the node, and not by the pod.
     '-n',
-    ...['-i', 'any', '-B', String(BUFFER_MIB << 10)],
+    '-i',
+    'any',
+    '-B',
+    String(BUFFER_MIB << 10),
     ...(snaplen === undefined ? [] : ['-s', String(snaplen)]),
     // A person, or a program behind a pipe, wants each packet at once. A file wants few large writes.
     ...(format === 'text' ? ['-l'] : live ? ['-U', '-w', '-'] : ['-w', '-']),
@@ -80,11 +83,15 @@ function dumpcapFor(path: string, { format, filter, snaplen }: CaptureWish): Cap
   const command = [
     path,
     '-q',
-    ...['-i', 'any', '-B', String(BUFFER_MIB)],
+    '-i',
+    'any',
+    '-B',
+    String(BUFFER_MIB),
     ...(snaplen === undefined ? [] : ['-s', String(snaplen)]),
     ...(filter === undefined ? [] : ['-f', filter]),
     ...(format === 'pcap' ? ['-P'] : ['-n']),
-    ...['-w', '-'],
+    '-w',
+    '-',
   ]
   return { name: 'dumpcap', command, format }
 }

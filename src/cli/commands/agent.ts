@@ -65,7 +65,7 @@ const command: CommandModule<object, Args> = {
         },
         metrics: {
           type: 'string',
-          describe: 'HOST:PORT to serve /healthz, /readyz and /metrics at',
+          describe: 'HOST:PORT to serve /healthz, /readyz, /metrics and /status at',
           requiresArg: true,
         },
         cgroup: cgroupOption,

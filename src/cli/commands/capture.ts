@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { CommandModule } from 'yargs'
 import { ControlClient } from '../../api/client.ts'
 import { messageOf } from '../../lib/errno.ts'
+import { formatDuration } from '../../lib/duration.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
 import { CaptureFile, OutputSink, type Sink } from '../capture/capture-file.ts'
 import { HeldPod } from '../capture/held-pod.ts'
@@ -26,6 +27,9 @@ interface Args {
   readonly socket: string
 }
 
+/** `kubectl exec` leaves a command running if it loses its connection. So a hold has an end. */
+const HOLD_MS = 600_000
+
 const command: CommandModule<object, Args> = {
   command: 'capture <pod>',
   describe: 'Lead a pod back to TCP, and capture its packets',
@@ -43,7 +47,7 @@ const command: CommandModule<object, Args> = {
           },
           for: {
             type: 'string',
-            describe: 'How long to capture: 30s, 5m [default: until Ctrl-C]',
+            describe: 'How long: 30s, 5m [default: until Ctrl-C; with --hold 10m]',
             requiresArg: true,
           },
           filter: {
@@ -95,8 +99,9 @@ const command: CommandModule<object, Args> = {
       if (plan && sink) {
         await captureFrom(held, { ...plan, sink, end, args }, environment)
       } else {
-        say(`${args.pod} is on TCP until this command ends; Ctrl-C ends it`)
-        await untilOver(end, held.lost, forMsOf(args))
+        const forMs = forMsOf(args) ?? HOLD_MS
+        say(`${args.pod} is on TCP for ${formatDuration(forMs)}; Ctrl-C ends it`)
+        await untilOver(end, held.lost, forMs)
       }
       const isBack = await held.giveBack()
       say(
@@ -165,13 +170,17 @@ async function captureFrom(
   environment: CliEnvironment,
 ): Promise<void> {
   const stop = new AbortController()
-  const give = (): void => stop.abort()
-  for (const signal of [end, lost]) signal.addEventListener('abort', give)
-  if (end.aborted || lost.aborted) give()
+  const give = (): void => {
+    if (stop.signal.aborted) return
+    progress.say('ending, once the last packets are here')
+    stop.abort()
+  }
   using progress = new Progress(environment, {
     begins: `${args.pod} is on TCP; ${tool.name} captures${forMs === undefined ? '' : ` for ${args.for}`}; Ctrl-C ends it`,
     counts: args.write !== undefined,
   })
+  for (const signal of [end, lost]) signal.addEventListener('abort', give, { once: true })
+  if (end.aborted || lost.aborted) give()
   const stream = streamFor(tool.format, format, args.pod)
   const onProgress = progress.show
   const captured = await capture({
@@ -213,13 +222,9 @@ function summary({ packets, dropped, isCut }: Captured, write: string | undefine
 }
 
 /** Waits until the user or the agent ends it, or until the time is over. */
-async function untilOver(
-  end: AbortSignal,
-  lost: AbortSignal,
-  forMs: number | undefined,
-): Promise<void> {
+async function untilOver(end: AbortSignal, lost: AbortSignal, forMs: number): Promise<void> {
   const over = new AbortController()
-  const timer = forMs === undefined ? undefined : setTimeout(() => over.abort(), forMs)
+  const timer = setTimeout(() => over.abort(), forMs)
   const give = (): void => over.abort()
   for (const signal of [end, lost]) signal.addEventListener('abort', give)
   if (!end.aborted && !lost.aborted) await once(over.signal, 'abort')

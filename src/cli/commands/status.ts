@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import type { AgentState, StatusView } from '../../api/views.ts'
+import type { ClusterArgs } from '../cluster/cluster-args.ts'
 import type { CliEnvironment } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { type ShowArgs, showOptions } from '../options.ts'
@@ -8,24 +9,72 @@ import { fold, plain } from '../output/plain-text.ts'
 import { formatBytes } from '../output/print.ts'
 import { paint, widthOf } from '../output/table.ts'
 import { show } from '../output/show.ts'
+import { UsageError } from '../usage-error.ts'
 
-const command: CommandModule<object, ShowArgs> = {
+interface Args extends ShowArgs, ClusterArgs {
+  readonly cluster: boolean
+}
+
+const command: CommandModule<object, Args> = {
   command: 'status',
   describe: 'Whether this node accelerates, and how much',
   builder: (yargs) =>
-    withHelp(yargs.options(showOptions), {
-      usage: 'status',
-      about:
-        'Shows whether this node accelerates, under which policy, and how much took the fast path or TCP.',
-      examples: [
-        ['status', 'in short'],
-        ['status -o json', 'also shows how often each reason kept something from the fast path'],
-        ['status --watch 1', 'again every second'],
-      ],
-      exit: '0 it accelerates, 1 it does not or no agent runs, 2 invalid command line',
-    }),
-  handler: (args) =>
-    show(args, {
+    withHelp(
+      yargs.options({
+        ...showOptions,
+        cluster: {
+          type: 'boolean',
+          default: false,
+          describe: 'Show all nodes of the cluster that the kubeconfig names instead',
+        },
+        kubeconfig: {
+          type: 'string',
+          describe: 'With --cluster: the kubeconfig [default: $KUBECONFIG, else ~/.kube/config]',
+          requiresArg: true,
+        },
+        context: {
+          type: 'string',
+          describe: 'With --cluster: the context of the kubeconfig [default: its current one]',
+          requiresArg: true,
+        },
+        selector: {
+          alias: 'l',
+          type: 'string',
+          describe: 'With --cluster: only nodes with these labels, as kubectl takes them',
+          requiresArg: true,
+        },
+        timeout: {
+          type: 'string',
+          default: '5s',
+          describe: 'With --cluster: how long the agent of each node may take to answer',
+          requiresArg: true,
+        },
+      }),
+      {
+        usage: 'status',
+        about:
+          'Shows whether this node accelerates, under which policy, and how much took the fast path or TCP. With ' +
+          '--cluster it has a line for each node, and asks their agents through the API server, as kubectl ' +
+          'port-forward does. It names nodes without an agent, and agents that do not answer.',
+        examples: [
+          ['status', 'in short'],
+          ['status -o json', 'also shows how often each reason kept something from the fast path'],
+          ['status --watch 1', 'again every second'],
+          ['status --cluster', 'every node, from any machine with a kubeconfig'],
+        ],
+        exit:
+          '0 it accelerates, with --cluster every node does; 1 it does not or no agent answers; 2 invalid command ' +
+          'line',
+      },
+    ),
+  handler: async (args) => {
+    if (args.cluster) {
+      // Other commands need not wait for the API server's client to load.
+      const { showCluster } = await import('../cluster/show-cluster.ts')
+      return showCluster(args)
+    }
+    refuseWithoutCluster(args)
+    return show(args, {
       ask: async (client) => {
         // The wire puts maps first; people read the state first.
         const { reasons, ...rest } = await client.call('Status', {})
@@ -35,10 +84,19 @@ const command: CommandModule<object, ShowArgs> = {
       seen: ({ state }, environment) => {
         environment.exitCode = state === 'accelerating' ? 0 : 1
       },
-    }),
+    })
+  },
 }
 
 export default command
+
+/** A forgotten --cluster would show this node alone. */
+function refuseWithoutCluster(args: ClusterArgs): void {
+  const given = (['kubeconfig', 'context', 'selector'] as const).find(
+    (name) => args[name] !== undefined,
+  )
+  if (given !== undefined) throw new UsageError(`--${given} needs --cluster`)
+}
 
 const colours: Readonly<Record<AgentState, 'green' | 'yellow' | 'red'>> = {
   accelerating: 'green',

@@ -1,3 +1,4 @@
+import { exact } from '../../lib/exact-json.ts'
 import type { CliEnvironment } from '../environment.ts'
 
 /** Prints a result in the requested format. */
@@ -20,11 +21,6 @@ export function toJson(value: unknown): string {
 /** Like `toJson`, on one line. */
 export function toJsonLine(value: unknown): string {
   return `${JSON.stringify(value, exact)}\n`
-}
-
-function exact(_key: string, field: unknown): unknown {
-  if (typeof field !== 'bigint') return field
-  return Number.isSafeInteger(Number(field)) ? Number(field) : String(field)
 }
 
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']

@@ -9,12 +9,16 @@ import { print, toJsonLine } from './print.ts'
 import { Screen } from './screen.ts'
 import { SteadyClient } from '../steady-client.ts'
 
-/** A request to the agent, and the format of its answer. */
-export interface View<Answer> {
-  readonly ask: (client: ControlClient) => Promise<Answer>
+/** The format of an answer. */
+export interface AnswerFormat<Answer> {
   readonly table: (answer: Answer, environment: CliEnvironment) => string
   /** Gets each answer before it is shown. May set the exit code. */
   readonly seen?: (answer: Answer, environment: CliEnvironment) => void
+}
+
+/** A request to the agent, and the format of its answer. */
+export interface View<Answer> extends AnswerFormat<Answer> {
+  readonly ask: (client: ControlClient) => Promise<Answer>
 }
 
 /**
@@ -22,10 +26,19 @@ export interface View<Answer> {
  * agent stops later, the command waits for it.
  */
 export async function show<Answer>(args: ShowArgs, view: View<Answer>): Promise<void> {
+  using client = new SteadyClient(args.socket)
+  await showAnswers(args, () => client.ask(view.ask), view)
+}
+
+/** The same for answers that do not come from the agent of this node. */
+export async function showAnswers<Answer>(
+  args: Pick<ShowArgs, 'output' | 'watch'>,
+  ask: () => Promise<Answer>,
+  view: AnswerFormat<Answer>,
+): Promise<void> {
   const environment = environmentOf(args)
   const everyMs = args.watch === undefined ? undefined : intervalMs('--watch', args.watch)
-  using client = new SteadyClient(args.socket)
-  const first = await client.ask(view.ask)
+  const first = await ask()
   view.seen?.(first, environment)
   if (everyMs === undefined) {
     print(environment, args.output, first, () => view.table(first, environment))
@@ -37,7 +50,7 @@ export async function show<Answer>(args: ShowArgs, view: View<Answer>): Promise<
   display.show(() => textOf(first))
   while (await elapsed(everyMs, end)) {
     try {
-      const answer = await client.ask(view.ask)
+      const answer = await ask()
       view.seen?.(answer, environment)
       display.show(() => textOf(answer))
     } catch (error) {

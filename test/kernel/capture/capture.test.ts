@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
@@ -58,15 +59,15 @@ class World {
   /** Runs the command in this process until its end is asked for. */
   capture(...args: readonly string[]) {
     const stop = new AbortController()
-    let listens = (): void => undefined
-    const listening = new Promise<void>((resolve) => (listens = resolve))
+    const listens = new AbortController()
     const result = runCommand(['capture', POD, ...args, '--socket', this.mesh.socket], {
       signal: stop.signal,
       onStderr: (text) => {
-        if (text.includes('is on TCP')) listens()
+        if (text.includes('is on TCP')) listens.abort()
       },
     })
-    return { stop: () => stop.abort(), listening: Promise.race([listening, result]), result }
+    const listening = Promise.race([once(listens.signal, 'abort'), result])
+    return { stop: () => stop.abort(), listening, result }
   }
 
   async end(t: Test): Promise<void> {

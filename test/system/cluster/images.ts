@@ -77,6 +77,7 @@ async function podsRoot(): Promise<string> {
   }
   addProgram(root, process.execPath, 'usr/bin/node')
   addProgram(root, bpftool(), 'usr/sbin/bpftool')
+  addProgram(root, '/usr/bin/tcpdump')
   for (const kind of ['nft', 'legacy']) {
     addProgram(root, `/usr/sbin/xtables-${kind}-multi`, `usr/sbin/xtables-${kind}-multi`)
     symlinkSync(`xtables-${kind}-multi`, join(root, `usr/sbin/iptables-${kind}-restore`))

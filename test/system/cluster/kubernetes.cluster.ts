@@ -5,6 +5,7 @@ import { bench } from './steps/bench.ts'
 import { comingPods } from './steps/coming-pods.ts'
 import { forbidden } from './steps/forbidden.ts'
 import { install } from './steps/install.ts'
+import { looks } from './steps/looks.ts'
 import { missingAgent } from './steps/missing-agent.ts'
 import { uninstall } from './steps/uninstall.ts'
 import { World, system } from './world.ts'
@@ -15,6 +16,7 @@ type Step = (story: Test, world: World) => Promise<void>
 const withPlugin = {
   'the agent is installed beside pods that run already': install,
   'annotations take effect on live connections': annotations,
+  'operators look at the cluster and at packets': looks,
   'pods come, restart and go': comingPods,
   'the agent is rolled, killed and hangs': missingAgent,
   'the API server forbids the agent to look': forbidden,

@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 # command or file that proves the package : Debian package
 bash ../../../scripts/need.sh test/system/cluster \
 	containerd:containerd runc:runc ctr:containerd /usr/lib/cni/bridge:containernetworking-plugins busybox:busybox-static \
-	openssl:openssl ip:iproute2 iptables:iptables bpftool:bpftool
+	openssl:openssl ip:iproute2 iptables:iptables bpftool:bpftool tcpdump:tcpdump
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel
 mkdir -p "$cache"

@@ -93,4 +93,6 @@ void test('in the image, with the capabilities of the chart, the self-test finds
   // It runs without a library of the image. It refuses a parent other than its own.
   const walk = spawnSync('chroot', [root, '/app/build/netns/meshaccel-walk', '0'])
   t.match({ status: walk.status, error: walk.error }, { status: 1, error: undefined })
+  const enters = spawnSync('chroot', [root, '/app/build/netns/meshaccel-inside'])
+  t.match({ status: enters.status, error: enters.error }, { status: 120, error: undefined })
 })

@@ -1,7 +1,13 @@
 import type { KubeConfig } from '#kube-config'
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { messageOf } from '../../../lib/errno.ts'
 import { isExplained } from '../../../lib/errors.ts'
 import { errorOfConnection, errorOfNonsense, errorOfStatus } from './api-error.ts'
@@ -109,37 +115,79 @@ export class KubeApi {
     }
   }
 
+  /**
+   * Asks the server to speak another protocol on this connection. Returns the connection, and its bytes so far. Throws
+   * like `call`.
+   */
+  async upgrade(
+    request: ApiRequest,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<{ response: IncomingMessage; socket: Duplex; head: Buffer }> {
+    const sent = await this.#begin(request, signal, { ...headers, Connection: 'Upgrade' })
+    const upgraded = once(sent, 'upgrade')
+    // Only one of the two comes.
+    upgraded.catch(() => undefined)
+    try {
+      const [first] = await Promise.race([once(sent, 'response'), upgraded])
+      const response: IncomingMessage = first
+      if (response.statusCode === 101) {
+        const [, socket, head] = await upgraded
+        return { response, socket, head }
+      }
+      const said = statusMessage(await this.#text(request, response))
+      throw errorOfStatus(request.operation, response.statusCode ?? 0, said)
+    } catch (error) {
+      throw isExplained(error) ? error : errorOfConnection(request.operation, this.#server, error)
+    }
+  }
+
   async #send(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const { operation, path, query = {}, accept = 'application/json', body } = request
-    const url = new URL(this.#server.replace(/\/$/, '') + path)
-    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
-    const content = body === undefined ? undefined : JSON.stringify(body)
+    const { operation } = request
     let response: IncomingMessage
     try {
-      const options: RequestOptions & { headers: Record<string, string> } = { headers: {} }
-      await this.#config.applyToHTTPSOptions(options)
-      Object.assign(options.headers, { Accept: accept, 'User-Agent': 'meshaccel' })
-      const { Authorization } = options.headers
-      // Editors end a file with a line break, which is invalid in a header.
-      if (Authorization !== undefined) options.headers['Authorization'] = Authorization.trim()
-      if (content !== undefined) options.headers['Content-Type'] = 'application/json'
-      options.method = content === undefined ? 'GET' : 'POST'
-      options.signal = signal
-      const send = url.protocol === 'http:' ? httpRequest : httpsRequest
-      const sent = send(url, options)
-      sent.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs))
-      // After the answer has begun, its own events report errors.
-      sent.on('error', () => undefined)
-      sent.end(content)
+      const sent = await this.#begin(request, signal)
       const [first]: IncomingMessage[] = await once(sent, 'response')
       if (!first) throw new Error('no response')
       response = first
     } catch (error) {
-      throw errorOfConnection(operation, this.#server, error)
+      throw isExplained(error) ? error : errorOfConnection(operation, this.#server, error)
     }
     const status = response.statusCode ?? 0
     if (status >= 200 && status < 300) return response
     throw errorOfStatus(operation, status, statusMessage(await this.#text(request, response)))
+  }
+
+  /** Sends a request. */
+  async #begin(
+    request: ApiRequest,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<ClientRequest> {
+    const { operation, path, query = {}, accept = 'application/json', body } = request
+    const url = new URL(this.#server.replace(/\/$/, '') + path)
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
+    const content = body === undefined ? undefined : JSON.stringify(body)
+    const options: RequestOptions & { headers: Record<string, string> } = { headers: {} }
+    try {
+      await this.#config.applyToHTTPSOptions(options)
+    } catch (error) {
+      throw errorOfConnection(operation, this.#server, error)
+    }
+    Object.assign(options.headers, { Accept: accept, 'User-Agent': 'meshaccel' }, headers)
+    const { Authorization } = options.headers
+    // Editors end a file with a line break, which is invalid in a header.
+    if (Authorization !== undefined) options.headers['Authorization'] = Authorization.trim()
+    if (content !== undefined) options.headers['Content-Type'] = 'application/json'
+    options.method = content === undefined ? 'GET' : 'POST'
+    options.signal = signal
+    const send = url.protocol === 'http:' ? httpRequest : httpsRequest
+    const sent = send(url, options)
+    sent.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs))
+    // After the answer has begun, its own events report errors.
+    sent.on('error', () => undefined)
+    sent.end(content)
+    return sent
   }
 }
 

@@ -8,11 +8,12 @@ import { loadKubeConfigFile } from './kube-config-file.ts'
 const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 /**
- * Loads the kubeconfig as kubectl does: $KUBECONFIG, else ~/.kube/config, else the ServiceAccount of this pod. Throws
- * BAD_KUBECONFIG if there is none, or if it is not usable.
+ * Loads the kubeconfig as kubectl does: $KUBECONFIG, else ~/.kube/config, else the ServiceAccount of this pod. `context`
+ * replaces its current context. Throws BAD_KUBECONFIG if there is none, or if it is not usable.
  */
 export async function loadKubeConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
+  named?: string,
 ): Promise<KubeConfig> {
   const from =
     env['KUBECONFIG'] || (existsSync(`${env['HOME']}/.kube/config`) ? '~/.kube/config' : tokenPath)
@@ -39,6 +40,7 @@ export async function loadKubeConfig(
     const [message = ''] = messageOf(error).split('\n')
     throw bad(error instanceof TypeError ? 'it is no kubeconfig' : message, error)
   }
+  if (named !== undefined) config.setCurrentContext(named)
   const context = config.getCurrentContext()
   const cluster = config.getCurrentCluster()
   if (!context) throw bad('it has no current-context')

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { test, type Test } from 'tap'
 import type { Flow } from '../../../../src/datapath/datapath.ts'
 import { everything } from '../../../../src/reconcile/on-tcp.ts'
@@ -16,18 +17,21 @@ async function start(t: Test): Promise<RunningAgent> {
 /** Runs `capture --hold`. `held` resolves once the pod is on TCP, or the command has ended. */
 function hold(agent: RunningAgent, ...args: readonly string[]) {
   const stop = new AbortController()
-  let isHeld = (): void => undefined
-  const held = new Promise<void>((resolve) => (isHeld = resolve))
+  const held = new AbortController()
   const result: Promise<CliResult> = runCommand(
     ['capture', 'shop/cart', '--hold', ...args, '--socket', agent.socket],
     {
       signal: stop.signal,
       onStderr: (text) => {
-        if (text.includes('is on TCP')) isHeld()
+        if (text.includes('is on TCP')) held.abort()
       },
     },
   )
-  return { stop: () => stop.abort(), held: Promise.race([held, result]), result }
+  return {
+    stop: () => stop.abort(),
+    held: Promise.race([once(held.signal, 'abort'), result]),
+    result,
+  }
 }
 
 const isOnTcp = ({ datapath }: RunningAgent): boolean =>
@@ -50,7 +54,7 @@ void test('the pod is on TCP until Ctrl-C, or for the time that was named', asyn
   t.match(await running.result, {
     code: 0,
     stdout: '',
-    stderr: /is on TCP until this command ends.*\nshop\/cart is again as its annotations say\n$/,
+    stderr: /is on TCP for 10m; Ctrl-C ends it\nshop\/cart is again as its annotations say\n$/,
   })
   t.notOk(isOnTcp(agent))
   t.strictSame(await heldPods(agent), [])

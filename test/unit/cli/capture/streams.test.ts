@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, boolean, integer, property, record, uint8Array } from 'fast-check'
 import { test } from 'tap'
 import { Pcap, Pcapng, PcapToPcapng } from '../../../../src/cli/capture/streams.ts'
 
@@ -66,35 +66,29 @@ function inPieces(
   return Buffer.concat(out)
 }
 
-const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
-const packet = fc.record({
+const u32 = integer({ min: 0, max: 2 ** 32 - 1 })
+const packet = record({
   seconds: u32,
-  fraction: fc.integer({ min: 0, max: 999_999 }),
-  data: fc.uint8Array({ maxLength: 80 }),
+  fraction: integer({ min: 0, max: 999_999 }),
+  data: uint8Array({ maxLength: 80 }),
   length: u32,
 })
-const sizes = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 5 })
+const sizes = array(integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 5 })
 const notes = { comment: 'pod shop/cart', interfaceName: 'any' }
 
 void test('every packet of a pcap arrives in the pcapng, in pieces of any size', async (t) => {
-  fc.assert(
-    fc.property(
-      fc.array(packet),
-      sizes,
-      fc.boolean(),
-      fc.boolean(),
-      (packets, pieces, isLittle, isNano) => {
-        const stream = new PcapToPcapng(notes)
-        const file = inPieces(stream, pcap(packets, { isLittle, isNano }), pieces)
-        const read = readPcapng(file, isNano ? 1_000_000_000n : 1_000_000n)
-        t.strictSame(read.types, [0x0a0d0d0a, 1, ...packets.map(() => 6)])
-        t.strictSame(
-          read.packets,
-          packets.map((one) => ({ ...one, data: new Uint8Array(one.data) })),
-        )
-        t.equal(stream.packets, packets.length)
-      },
-    ),
+  assert(
+    property(array(packet), sizes, boolean(), boolean(), (packets, pieces, isLittle, isNano) => {
+      const stream = new PcapToPcapng(notes)
+      const file = inPieces(stream, pcap(packets, { isLittle, isNano }), pieces)
+      const read = readPcapng(file, isNano ? 1_000_000_000n : 1_000_000n)
+      t.strictSame(read.types, [0x0a0d0d0a, 1, ...packets.map(() => 6)])
+      t.strictSame(
+        read.packets,
+        packets.map((one) => ({ ...one, data: new Uint8Array(one.data) })),
+      )
+      t.equal(stream.packets, packets.length)
+    }),
     { numRuns: 30 },
   )
 })

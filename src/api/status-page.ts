@@ -1,0 +1,42 @@
+import { exact } from '../lib/exact-json.ts'
+import type { Page } from './http.ts'
+import type { Control, StatusView } from './views.ts'
+
+/**
+ * The status without names of pods, namespaces and files. Everybody who reaches the address of the metrics may read it. 64-bit
+ * numbers are as in the JSON of the command line.
+ */
+export type NodeStatus = Pick<
+  StatusView,
+  'state' | 'policy' | 'refusedBecause' | 'kernel' | 'version' | 'pods' | 'connections' | 'totals'
+> & {
+  readonly source: Pick<StatusView['source'], 'name' | 'synced'>
+  /** Pods that a capture holds on TCP. */
+  readonly held: number
+  /** Whether a trial runs. */
+  readonly trial: boolean
+}
+
+/** `/status`: what `meshaccel status --cluster` shows of a node. */
+export function statusPage(control: Pick<Control, 'status'>): () => Promise<Page> {
+  return async () => {
+    const status = await control.status()
+    const { state, policy, refusedBecause, kernel, version, pods, connections, totals } = status
+    const { name, synced } = status.source
+    const shown: NodeStatus = {
+      state,
+      policy,
+      ...(refusedBecause === undefined ? {} : { refusedBecause }),
+      kernel,
+      version,
+      pods,
+      connections,
+      totals,
+      source: { name, synced },
+      held: status.heldPods.length,
+      trial: status.trial !== undefined,
+    }
+    const body = `${JSON.stringify(shown, exact)}\n`
+    return { status: 200, contentType: 'application/json', body }
+  }
+}
