@@ -12,6 +12,8 @@ export interface MetricDescription {
   readonly help: string
 }
 
+const tripped = ({ heldSince }: GuardedView): number => (heldSince === undefined ? 0 : 1)
+
 const policies = ['full', 'strict', 'proxies-only', 'refused']
 
 /**
@@ -168,10 +170,9 @@ export class Metrics {
     this.#heldPods.set(status.heldPods.length)
     for (const gauge of [this.#guardTripped, this.#guardRatio]) gauge.reset()
     // A namespace may have pods with several limits: those that are held count.
-    const held = (one: GuardedView): number => (one.heldSince === undefined ? 0 : 1)
-    for (const one of status.guarded.toSorted((first, last) => held(first) - held(last))) {
+    for (const one of status.guarded.toSorted((first, last) => tripped(first) - tripped(last))) {
       const { namespace, p99Ratio } = one
-      this.#guardTripped.set({ namespace }, held(one))
+      this.#guardTripped.set({ namespace }, tripped(one))
       if (p99Ratio !== undefined) this.#guardRatio.set({ namespace }, p99Ratio)
     }
     this.#synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
