@@ -1,4 +1,5 @@
 import { release } from 'node:os'
+import type { Guard } from './guard/guard.ts'
 import type { Holds } from './holds.ts'
 import type { Advice } from './advice/advice.ts'
 import type { Observer } from './observer.ts'
@@ -17,7 +18,7 @@ import {
 } from '../api/snapshot.ts'
 import { textPage, type Pages } from '../api/http.ts'
 import { pairLatencies } from '../api/latencies.ts'
-import type { Control, DrainRequest, OverviewView, SourceView } from '../api/views.ts'
+import type { Control, DrainRequest, OverviewView, PodView, SourceView } from '../api/views.ts'
 import type { Datapath, Flow } from '../datapath/datapath.ts'
 import { MeshaccelError } from '../lib/errors.ts'
 import { podKey } from '../pods/observed-pod.ts'
@@ -31,6 +32,7 @@ export interface ControlledAgent {
   readonly trials: Pick<Trials, 'run' | 'running'>
   readonly holds: Pick<Holds, 'run' | 'pods'>
   readonly advice: Pick<Advice, 'run' | 'running'>
+  readonly guard: Pick<Guard, 'aside' | 'guarded' | 'holds'>
   /** The source of pods, and its state. */
   readonly source: Readonly<SourceView>
   /** Removes everything. The agent ends after it has answered the caller. */
@@ -49,6 +51,7 @@ export function agentControl({
   trials,
   holds,
   advice,
+  guard,
   source,
   cleanup,
 }: ControlledAgent): Control {
@@ -64,6 +67,10 @@ export function agentControl({
       for (const flow of flows) for (const counter of counters) counter.add(flow)
     }
   }
+  const heldBy = (pod: SeenPod): PodView['heldBy'] => {
+    if (holds.pods.includes(podKey(pod))) return 'capture'
+    return pod.enrolled && guard.holds(pod) ? 'guard' : undefined
+  }
   const look = async (): Promise<OverviewView> => {
     const pods = seen()
     const [tally, readers, pairs] = [new PodTally(), new ReaderTally(pods), new PairTally(pods)]
@@ -71,7 +78,7 @@ export function agentControl({
     const hops = meter.pairsOf(pairs)
     return {
       status: await control.status(),
-      pods: tally.views(pods),
+      pods: tally.views(pods, heldBy),
       readers: readers.views(datapath.quarantined()),
       hops: hops.slice(0, pairLimit),
       moreHops: Math.max(hops.length - pairLimit, 0),
@@ -104,12 +111,13 @@ export function agentControl({
         ...(trials.running ? { trial: trials.running } : {}),
         heldPods: holds.pods,
         ...(advice.running ? { advice: advice.running } : {}),
+        guarded: guard.guarded,
       }
     },
     pods: async () => {
       const tally = new PodTally()
       await countFlows(tally)
-      return tally.views(seen())
+      return tally.views(seen(), heldBy)
     },
     readers: async () => {
       const readers = new ReaderTally(seen())
@@ -122,12 +130,12 @@ export function agentControl({
     trace: (request, tell) => observer.trace(request, tell),
     trial: (request, signal) => {
       if (advice.running) throw busy('advice is being made', `try namespace ${request.namespace}`)
-      return trials.run(request, signal)
+      return guard.aside(trials.run(request, signal))
     },
-    hold: (request, signal) => holds.run(request, signal),
+    hold: (request, signal) => guard.aside(holds.run(request, signal)),
     advise: (request, signal) => {
       if (trials.running) throw busy('a trial runs', 'advise')
-      return advice.run(request, signal)
+      return guard.aside(advice.run(request, signal))
     },
     drain: async (request) => {
       const state = agentState(datapath, (await datapath.survey()).connections)

@@ -1,11 +1,11 @@
 /** Holds: the agent keeps a pod on TCP for as long as a client wants it, such as a capture of packets. */
 
-import { setTimeout as pause } from 'node:timers/promises'
 import type { HoldEventView, HoldRequest, TrialRunningView } from '../api/views.ts'
 import type { Datapath, Flow } from '../datapath/datapath.ts'
 import { describeStalledReaders } from '../datapath/loop/stalled-readers.ts'
 import { MeshaccelError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { pause, type Pause } from '../lib/pause.ts'
 import { podKey } from '../pods/observed-pod.ts'
 import type { FoundNetns, SeenPod } from '../reconcile/desired.ts'
 import { everything, onTcp } from '../reconcile/on-tcp.ts'
@@ -19,8 +19,7 @@ export interface HoldsOptions {
   /** Tells users of the cluster what happens on this node. */
   readonly tell: (reason: string, message: string) => void
   readonly log: Log
-  /** Resolves after `ms`, or once the signal aborts. */
-  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly wait?: Pause
 }
 
 /** The pause between two looks at the members, and at the pod once it is on TCP. */
@@ -32,12 +31,12 @@ const lookShare = 0.2
 /** Several clients may hold the same pod. Nothing of a hold outlives its stream or the agent. */
 export class Holds {
   readonly #options: HoldsOptions
-  readonly #wait: NonNullable<HoldsOptions['wait']>
+  readonly #wait: Pause
   readonly #held = new Set<{ readonly pod: string }>()
 
   constructor(options: HoldsOptions) {
     this.#options = options
-    this.#wait = options.wait ?? waitFor
+    this.#wait = options.wait ?? pause
   }
 
   /** The pods that are held now: `namespace/name`. */
@@ -180,12 +179,4 @@ function noNetns(operation: string, reason: SeenPod['reason']): MeshaccelError {
     `its network namespace is not known (${reason ?? 'netns-unknown'})`,
     '`meshaccel explain` says what to do about it.',
   )
-}
-
-async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await pause(ms, undefined, { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
 }

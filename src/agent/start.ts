@@ -1,6 +1,7 @@
 import { Advice } from './advice/advice.ts'
 import { ChainWatch } from './chain.ts'
 import { agentControl, probePages } from './control.ts'
+import { Guard } from './guard/guard.ts'
 import { Holds } from './holds.ts'
 import { lockAgent } from './lock.ts'
 import { prepareMachine, watchedNetns } from './machine.ts'
@@ -130,9 +131,20 @@ async function start(
     onRun: ({ seconds, seen }) => {
       metrics.reconciled(seconds)
       observer.follow(seen)
+      guard.follow(seen)
     },
   })
   inner.use(reconciler)
+  const guard = new Guard({
+    datapath,
+    reconciler,
+    observer,
+    percent: config.guardPercent,
+    trial: () => trials.running,
+    tell: (namespace, reason, message) => source.warnOfNamespace?.(namespace, reason, message),
+    log,
+  })
+  inner.defer(() => guard.close())
   const followed = new SourceFollower(source, reconciler, log, () => server?.setReady())
   if (pods) await followed.pods(pods)
   source.watch(followed)
@@ -165,6 +177,7 @@ async function start(
     trials,
     holds,
     advice,
+    guard,
     source: followed,
     cleanup: async (request) => {
       await control.drain(request)

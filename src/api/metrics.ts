@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type EventKind, eventKinds, type Measurement, type Totals } from '../datapath/datapath.ts'
 import type { Page } from './http.ts'
 import { KernelHistogram } from './kernel-histogram.ts'
-import type { Control, StatusView } from './views.ts'
+import type { Control, GuardedView, StatusView } from './views.ts'
 
 /** A metric without its values. */
 export interface MetricDescription {
@@ -11,6 +11,8 @@ export interface MetricDescription {
   readonly labels: readonly string[]
   readonly help: string
 }
+
+const tripped = ({ heldSince }: GuardedView): number => (heldSince === undefined ? 0 : 1)
 
 const policies = ['full', 'strict', 'proxies-only', 'refused']
 
@@ -60,6 +62,16 @@ export class Metrics {
     'namespace',
   )
   readonly #heldPods = this.#gauge('held_pods', 'Pods that a capture holds on TCP.')
+  readonly #guardTripped = this.#gauge(
+    'guard_tripped',
+    '1 while the guard holds pods of this namespace on TCP, 0 while it watches them.',
+    'namespace',
+  )
+  readonly #guardRatio = this.#gauge(
+    'guard_p99_ratio',
+    'p99 of requests with acceleration divided by p99 by TCP: the median of the last pairs of windows.',
+    'namespace',
+  )
   readonly #build = this.#gauge('build_info', 'Always 1.', 'version', 'kernel')
   readonly #reconciled = new Histogram({
     name: 'meshaccel_reconcile_seconds',
@@ -156,6 +168,13 @@ export class Metrics {
     this.#trial.reset()
     if (status.trial) this.#trial.set({ namespace: status.trial.namespace }, 1)
     this.#heldPods.set(status.heldPods.length)
+    for (const gauge of [this.#guardTripped, this.#guardRatio]) gauge.reset()
+    // A namespace may have pods with several limits: those that are held count.
+    for (const one of status.guarded.toSorted((first, last) => tripped(first) - tripped(last))) {
+      const { namespace, p99Ratio } = one
+      this.#guardTripped.set({ namespace }, tripped(one))
+      if (p99Ratio !== undefined) this.#guardRatio.set({ namespace }, p99Ratio)
+    }
     this.#synced.set({ source: status.source.name }, status.source.synced ? 1 : 0)
     this.#build.set({ version: status.version, kernel: status.kernel }, 1)
   }

@@ -53,13 +53,20 @@ export class PodTally implements FlowCounter {
     if (server && server.netnsCookie !== client?.netnsCookie) this.#count(server, engaged, bytes)
   }
 
-  /** Returns the pods with their sums. */
-  views(seen: readonly SeenPod[]): PodView[] {
+  /** Returns the pods with their sums. `heldBy` says who holds a pod on TCP. */
+  views(seen: readonly SeenPod[], heldBy: (pod: SeenPod) => PodView['heldBy']): PodView[] {
     return seen.map((pod) => {
+      const { guard: _, ...shown } = pod
+      const holder = heldBy(pod)
       const sums =
         pod.enrolled && pod.netnsCookie !== undefined ? this.#sums.get(pod.netnsCookie) : undefined
       const { redirectedBytes, ...connections } = sums ?? noSums
-      return { ...pod, connections, redirectedBytes }
+      return {
+        ...shown,
+        ...(holder === undefined ? {} : { heldBy: holder }),
+        connections,
+        redirectedBytes,
+      }
     })
   }
 

@@ -13,6 +13,8 @@ export type NodeStatus = Pick<
   readonly source: Pick<StatusView['source'], 'name' | 'synced'>
   /** Pods that a capture holds on TCP. */
   readonly held: number
+  /** Namespaces that the guard holds on TCP. */
+  readonly guardHeld: number
   /** Whether a trial runs. */
   readonly trial: boolean
 }
@@ -34,6 +36,11 @@ export function statusPage(control: Pick<Control, 'status'>): () => Promise<Page
       totals,
       source: { name, synced },
       held: status.heldPods.length,
+      guardHeld: new Set(
+        status.guarded
+          .filter(({ heldSince }) => heldSince !== undefined)
+          .map(({ namespace }) => namespace),
+      ).size,
       trial: status.trial !== undefined,
     }
     const body = `${JSON.stringify(shown, exact)}\n`

@@ -1,9 +1,11 @@
 /** The agent's reports about itself: the messages of control.proto, and the JSON of the command line. */
 
+import type { GuardedView } from './guard-views.ts'
 import type { HoldEventView, HoldRequest } from './hold-views.ts'
 import type { Totals } from '../datapath/totals.ts'
 import type { AdviceEventView, AdviceRunningView, AdviseRequest } from './advice-views.ts'
 
+export type { GuardedView } from './guard-views.ts'
 export type { HeldPodView, HoldEventView, HoldRequest, HoldWaitingView } from './hold-views.ts'
 export type * from './advice-views.ts'
 export type { Reason } from '../datapath/generated-names.ts'
@@ -39,6 +41,7 @@ export interface StatusView {
   /** `namespace/name` of the pods that a capture holds on TCP. */
   readonly heldPods: readonly string[]
   readonly advice?: AdviceRunningView
+  readonly guarded: readonly GuardedView[]
 }
 
 /** The trial that runs now, and whether its namespace is accelerated at the moment. */
@@ -64,6 +67,8 @@ export interface PodView {
   readonly enrolled: boolean
   /** Why it is not enrolled. */
   readonly reason?: string
+  /** The part that holds all its connections on TCP: `guard` or `capture`. Absent if none does. */
+  readonly heldBy?: string
   /** The mistake in its annotations or its namespace's: a sentence without its full stop. */
   readonly problem?: string
   /** Half a sentence about its proxy, and about the traffic that its mesh redirects there. */

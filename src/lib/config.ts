@@ -21,6 +21,8 @@ export interface AgentConfig {
   readonly measure: 'off' | 'namespaces' | 'pods'
   /** One slice of time in this many is measured, a power of two. */
   readonly measureOneIn: number
+  /** The limit of the guard in percent for pods without a setting; 0: no guard. */
+  readonly guardPercent: number
   /** The collector that gets slow requests as spans, and the threshold for "slow". */
   readonly otlp?: { readonly url: string; readonly slowRequestMs: number }
   /** The address for probes and metrics. */

@@ -9,6 +9,7 @@ const keys = [
   'exclude-ports',
   'exclude-cidrs',
   'exclude-uids',
+  'guard',
 ] as const
 
 /** The part of a key behind the slash. */

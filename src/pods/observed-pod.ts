@@ -37,6 +37,8 @@ export interface ObservedPod {
   readonly enabled?: boolean
   /** Absent: its user has not chosen. */
   readonly blockingReaders?: BlockingReaders
+  /** The limit of its guard in percent; 0: no guard. Absent: the agent's default applies. */
+  readonly guard?: number
   /** The traffic that its user wants on TCP. `invalid`: the rules are unreadable. */
   readonly exclusions?: Exclusions | 'invalid'
   /** It or its namespace has an unknown annotation that looks like one of ours. */

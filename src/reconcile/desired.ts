@@ -60,6 +60,8 @@ export interface SeenPod {
   readonly reason?: NotEnrolledReason
   /** The mistake in its annotations or its namespace's. */
   readonly problem?: string
+  /** The limit of its guard in percent; 0: no guard. Absent: the agent's default applies. */
+  readonly guard?: number
   readonly netnsCookie?: bigint
   readonly ips: readonly string[]
 }
@@ -156,7 +158,7 @@ function seenAs(
   found: NetnsResolution,
   reason: NotEnrolledReason | undefined,
 ): SeenPod {
-  const { namespace, name, uid, mesh, proxy, problem } = pod
+  const { namespace, name, uid, mesh, proxy, problem, guard } = pod
   return {
     namespace,
     name,
@@ -164,6 +166,7 @@ function seenAs(
     ...(mesh === undefined ? {} : { mesh }),
     ...(proxy === undefined ? {} : { proxy }),
     ...(problem === undefined ? {} : { problem }),
+    ...(guard === undefined ? {} : { guard }),
     ...('reason' in found ? {} : { netnsCookie: found.netnsCookie }),
     ips: pod.ips ?? ('reason' in found ? [] : found.ips),
     enrolled: reason === undefined,

@@ -23,6 +23,8 @@ export interface PodSource extends Disposable {
   watch(listener: SourceListener): void
   /** Warns users of a problem on this node, if the source can. May be called repeatedly. */
   warnOfNode?(reason: string, problem: string): void
+  /** The same for all pods of a namespace on this node. */
+  warnOfNamespace?(namespace: string, reason: string, problem: string): void
   /** Receives a CNI plugin's sandboxes, if the source uses them. */
   readonly sandboxes?: SandboxListener
 }

@@ -16,6 +16,16 @@ export const sampleStatus: StatusView = {
   reasons: Object.fromEntries(reasonNames.slice(1).map((reason) => [reason, 1n])),
   source: { name: 'kubernetes', synced: true },
   heldPods: ['shop/cart'],
+  guarded: [
+    {
+      namespace: 'shop',
+      limitPercent: 10,
+      pairs: 15,
+      p99Ratio: 1.5,
+      p99AtLeast: 1.25,
+      heldSince: '2026-11-30T10:00:00.000Z',
+    },
+  ],
 }
 
 const histogram = (...bounds: number[]): Histogram => ({

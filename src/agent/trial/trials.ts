@@ -1,6 +1,5 @@
 /** Trials: the agent switches a namespace's acceleration on and off, and measures what that changes. */
 
-import { setTimeout as pause } from 'node:timers/promises'
 import type {
   TrialEventView,
   TrialRequest,
@@ -10,6 +9,7 @@ import type {
 import type { Datapath } from '../../datapath/datapath.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { pause, type Pause } from '../../lib/pause.ts'
 import { seededRandom } from '../../lib/seeded-random.ts'
 import { podKey } from '../../pods/observed-pod.ts'
 import type { SeenPod } from '../../reconcile/desired.ts'
@@ -31,8 +31,7 @@ export interface TrialsOptions {
   /** Tells users of the cluster what happens on this node. */
   readonly tell: (reason: string, message: string) => void
   readonly log: Log
-  /** Resolves after `ms`, or once the signal aborts. */
-  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly wait?: Pause
 }
 
 export interface TriedPod {
@@ -44,12 +43,12 @@ export interface TriedPod {
 /** At most one trial at a time. Nothing of a trial outlives its stream or the agent. */
 export class Trials {
   readonly #options: TrialsOptions
-  readonly #wait: NonNullable<TrialsOptions['wait']>
+  readonly #wait: Pause
   #running: TrialRunningView | undefined
 
   constructor(options: TrialsOptions) {
     this.#options = options
-    this.#wait = options.wait ?? waitFor
+    this.#wait = options.wait ?? pause
   }
 
   /** The trial that runs now. */
@@ -182,12 +181,4 @@ function noPods(namespace: string, seen: readonly SeenPod[]): MeshaccelError {
       hint: '`meshaccel pods` lists the pods of this node. A trial leaves pods alone that are disabled by name.',
     },
   )
-}
-
-async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await pause(ms, undefined, { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
 }

@@ -156,7 +156,7 @@ function problemOf({ node, agent, status, problem }: NodeRow): string[] {
     return [`${node}: ${problem}${agent === undefined ? '' : ` (${agent})`}`]
   }
   if (!status) return []
-  const { state, refusedBecause, source, held, trial } = status
+  const { state, refusedBecause, source, held, guardHeld, trial } = status
   return [
     ...(state === 'refused'
       ? [`${node}: refused: ${refusedBecause ?? 'the self-test failed'}`]
@@ -167,6 +167,11 @@ function problemOf({ node, agent, status, problem }: NodeRow): string[] {
     ...(source.synced ? [] : [`${node}: it waits for its first pods from ${source.name}`]),
     ...(held > 0
       ? [`${node}: a capture holds ${held === 1 ? 'a pod' : `${held} pods`} on TCP`]
+      : []),
+    ...(guardHeld > 0
+      ? [
+          `${node}: the guard holds ${guardHeld === 1 ? 'a namespace' : `${guardHeld} namespaces`} on TCP`,
+        ]
       : []),
     ...(trial ? [`${node}: a trial runs`] : []),
   ]

@@ -10,6 +10,7 @@ import {
   type PodsOrigin,
   type RequestedPolicy,
 } from '../../lib/config.ts'
+import { guardForm, parseGuard } from '../../lib/guard-limit.ts'
 import { createLog } from '../../lib/log.ts'
 import { checkMachine } from '../check-machine.ts'
 import { environmentOf } from '../environment.ts'
@@ -33,6 +34,7 @@ interface Args {
   readonly policy: RequestedPolicy
   readonly measure: AgentConfig['measure']
   readonly 'measure-one-in': number
+  readonly guard: string
   readonly otlp: string | undefined
   readonly 'slow-request': string
   readonly 'cleanup-on-exit': boolean
@@ -108,6 +110,14 @@ const command: CommandModule<object, Args> = {
             'With --measure: measure one slice of time in this many, and estimate the rest. 1 measures everything',
           requiresArg: true,
         },
+        guard: {
+          type: 'string',
+          default: 'off',
+          describe:
+            'Hold a namespace on TCP once acceleration makes its p99 slower by more than this, for pods without an ' +
+            'annotation or key `guard`: 10%, or off',
+          requiresArg: true,
+        },
         otlp: {
           type: 'string',
           describe: 'Send slow requests as spans to this OTLP collector: http://HOST:4318',
@@ -148,7 +158,8 @@ const command: CommandModule<object, Args> = {
           'A pods file is YAML, re-read when it changes. The shortest one:\n' +
           'pods: [{namespace: shop, name: cart-0, netns: /run/netns/cart, mesh: istio, enabled: true}]\n\n' +
           '`pid: 1234` may stand for `netns`, and `mesh: linkerd` or `proxyUid: 1337` for `mesh: istio`. ' +
-          '`exclude: {ports: [5432, 8000-8999], cidrs: [10.9.0.0/16], uids: [999]}` keeps connections of the pod on TCP.',
+          '`exclude: {ports: [5432, 8000-8999], cidrs: [10.9.0.0/16], uids: [999]}` keeps connections of the pod on TCP. ' +
+          '`guard: 10%` sets its limit for --guard.',
       },
     ),
   handler: async (args) => {
@@ -177,6 +188,7 @@ const command: CommandModule<object, Args> = {
         policy: args.policy,
         measure: args.measure,
         measureOneIn: args['measure-one-in'],
+        guardPercent: guardPercent(args.guard),
         ...(args.otlp === undefined
           ? {}
           : { otlp: { url: args.otlp, slowRequestMs: slowRequestMs(args['slow-request']) } }),
@@ -200,6 +212,7 @@ function refuseNonsense({
   cap,
   'pod-memory': podMemory,
   metrics,
+  guard,
   otlp,
   'slow-request': slow,
 }: Args): void {
@@ -211,12 +224,19 @@ function refuseNonsense({
     throw new UsageError(`--otlp must be a URL such as http://127.0.0.1:4318, not ${otlp}`)
   }
   slowRequestMs(slow)
+  guardPercent(guard)
   if (!Number.isInteger(cap) || cap < 4096 || cap > 1 << 30) {
     throw new UsageError('--cap must be a whole number of bytes from 4096 to 1073741824')
   }
   if (podMemory !== undefined && (!Number.isInteger(podMemory) || podMemory < 1 << 20)) {
     throw new UsageError('--pod-memory must be a whole number of bytes, 1048576 at least')
   }
+}
+
+function guardPercent(text: string): number {
+  const percent = parseGuard(text)
+  if (percent === undefined) throw new UsageError(`--guard must be ${guardForm}, not ${text}`)
+  return percent
 }
 
 function slowRequestMs(text: string): number {

@@ -24,7 +24,7 @@ const command: CommandModule<object, ShowArgs> = {
     withHelp(yargs.options(showOptions), {
       usage: 'pods',
       about:
-        'Lists the pods of this node: whether they are enrolled or why not, how many of their live connections are ' +
+        'Lists the pods of this node: whether they are enrolled or why not, who holds them on TCP, how many of their live connections are ' +
         'engaged (redirected in at least one direction) or plain, and the bytes that these have sent or received by ' +
         'redirect.',
       examples: [
@@ -38,6 +38,11 @@ const command: CommandModule<object, ShowArgs> = {
 
 export default command
 
+function enrolment({ enrolled, reason, heldBy }: PodView): string {
+  if (!enrolled) return `no: ${reason ?? 'unknown'}`
+  return heldBy === undefined ? 'yes' : `yes, on TCP: ${heldBy}`
+}
+
 function table(
   { pods }: { readonly pods: readonly PodView[] },
   environment: CliEnvironment,
@@ -46,7 +51,7 @@ function table(
   const rows = pods.map((pod) => [
     `${pod.namespace}/${pod.name}`,
     pod.mesh ?? '-',
-    pod.enrolled ? 'yes' : `no: ${pod.reason ?? 'unknown'}`,
+    enrolment(pod),
     String(pod.connections.engaged),
     String(pod.connections.plain),
     formatBytes(pod.redirectedBytes),

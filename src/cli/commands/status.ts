@@ -4,6 +4,7 @@ import type { ClusterArgs } from '../cluster/cluster-args.ts'
 import type { CliEnvironment } from '../environment.ts'
 import { withHelp } from '../help.ts'
 import { type ShowArgs, showOptions } from '../options.ts'
+import { wordsOfGuard } from '../output/guard-words.ts'
 import { fold, plain } from '../output/plain-text.ts'
 import { formatBytes } from '../output/print.ts'
 import { paint, widthOf } from '../output/table.ts'
@@ -146,6 +147,7 @@ function describe(status: StatusView, environment: CliEnvironment): string {
     const { namespaces } = status.advice
     lines.push(['advice', `is being made about ${plain(namespaces.join(', '))}`])
   }
+  for (const one of status.guarded) lines.push(['guard', plain(wordsOfGuard(one))])
   if (status.podsFileError !== undefined) {
     lines.push(['pods file', paint('red', plain(status.podsFileError), environment)])
   } else if (source.error !== undefined) {

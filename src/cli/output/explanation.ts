@@ -1,4 +1,5 @@
 import type { FlowEndView, FlowView, PodView, ReaderView, StatusView } from '../../api/views.ts'
+import { wordsOfGuard } from './guard-words.ts'
 import { plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
 import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
@@ -48,6 +49,7 @@ export function explain({ status, pod, pods, readers, flows }: Facts): Explanati
         : []),
     )
     sentences.push(...slowSentences(slow, pods, pod))
+    if (pod.heldBy === 'guard') sentences.push(...guardSentences(status, pod))
   }
   for (const { program, quarantined, evidence } of readers) {
     if (!quarantined) continue
@@ -117,6 +119,17 @@ export function agentSentences({
     ]
   }
   return []
+}
+
+/** The guard's limits are per namespace and pod: the words name all that hold pods of this namespace. */
+function guardSentences({ guarded }: StatusView, { namespace }: PodView): string[] {
+  return guarded
+    .filter((one) => one.namespace === namespace && one.heldSince !== undefined)
+    .flatMap((one) => [
+      `  The guard holds it on TCP: ${wordsOfGuard(one)}.`,
+      `  Next: \`meshaccel trial ${namespace}\` measures it again. Another limit, or \`kubectl annotate --overwrite ` +
+        `namespace ${namespace} meshaccel.io/guard=off\` (in a pods file \`guard: off\`), lifts the hold.`,
+    ])
 }
 
 const isOf = ({ client, server }: FlowView, pod: string): boolean =>

@@ -19,6 +19,7 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../../pods/exclusions.ts'
+import { guardForm, parseGuard } from '../../lib/guard-limit.ts'
 import type { Mesh } from '../../pods/meshes.ts'
 import {
   blockingReaders,
@@ -39,6 +40,7 @@ const podFields = [
   'proxyGid',
   'enabled',
   'blockingReaders',
+  'guard',
   'exclude',
 ] as const
 type PodField = (typeof podFields)[number]
@@ -128,6 +130,7 @@ class Reading {
     const proxyGid = this.#integer(map, fields, 'proxyGid', 0, maxUid)
     const enabled = this.#boolean(map, fields, 'enabled')
     const blocking = this.#blockingReaders(map, fields)
+    const guard = this.#guard(map, fields)
     const exclusions = this.#exclusions(map, fields)
     return {
       namespace,
@@ -138,6 +141,7 @@ class Reading {
       ...(proxyGid === undefined ? {} : { proxyGid }),
       ...(enabled === undefined ? {} : { enabled }),
       ...(blocking === undefined ? {} : { blockingReaders: blocking }),
+      ...(guard === undefined ? {} : { guard }),
       ...(exclusions === undefined ? {} : { exclusions }),
     }
   }
@@ -206,6 +210,20 @@ class Reading {
       `\`blockingReaders\` must be ${blockingReaders.join(' or ')}, not \`${said}\``,
       offsetOf(fields.get('blockingReaders'), map),
       '`accelerate` lets connections whose reader blocks join; `leave`, the default, keeps them on TCP.',
+    )
+  }
+
+  #guard(map: YAMLMap, fields: Fields): number | undefined {
+    if (!fields.has('guard')) return undefined
+    const node = fields.get('guard')
+    const value: unknown = isScalar(node) ? node.value : undefined
+    const limit =
+      typeof value === 'string' || typeof value === 'number' ? parseGuard(String(value)) : undefined
+    if (limit !== undefined) return limit
+    return this.#fail(
+      `\`guard\` must be ${guardForm}, not ${kindOf(node)}`,
+      offsetOf(node, map),
+      'Acceleration may make p99 this much slower before the pod goes back to TCP.',
     )
   }
 

@@ -8,11 +8,13 @@ import {
   type Exclusions,
   type RuleKind,
 } from '../../pods/exclusions.ts'
+import { guardForm, parseGuard } from '../../lib/guard-limit.ts'
 import { blockingReaders, type BlockingReaders } from '../../pods/observed-pod.ts'
 import { meantChoice, meantValue } from './misspelt.ts'
 
 const enabledKey = annotationKey('enabled')
 const blockingReadersKey = annotationKey('blocking-readers')
+const guardKey = annotationKey('guard')
 export const excludeKeys: Readonly<Record<keyof Exclusions, string>> = {
   ports: annotationKey('exclude-ports'),
   cidrs: annotationKey('exclude-cidrs'),
@@ -40,6 +42,15 @@ export function readEnabled(annotations: Annotations): Reading<boolean> {
 /** Reads `meshaccel.io/blocking-readers`. A text other than the two words counts as absent. Pure. */
 export function readBlockingReaders(annotations: Annotations): Reading<BlockingReaders> {
   return readWord(annotations, blockingReadersKey, blockingReaders, meantChoice)
+}
+
+/** Reads `meshaccel.io/guard`. A text that is not a limit counts as absent. Pure. */
+export function readGuard(annotations: Annotations): Reading<number> {
+  const text = annotations[guardKey]
+  if (text === undefined) return {}
+  const value = parseGuard(text)
+  if (value !== undefined) return { value }
+  return { problem: `${guardKey} must be ${guardForm}, not ${quote(text)}: it is ignored` }
 }
 
 /** Reads an annotation with one of two words. */

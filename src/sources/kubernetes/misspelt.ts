@@ -80,6 +80,7 @@ const words: readonly (readonly [RegExp, AnnotationName])[] = [
   ],
   [/^(uids?|gids?|users?|runasuser)$/, 'exclude-uids'],
   [/^block(ing|ed|ers?)?$|^readers?$/, 'blocking-readers'],
+  [/^guard(s|ed|ian|rails?)?$/, 'guard'],
   [/^(enabled?|disabled?)$/, 'enabled'],
 ]
 

@@ -5,6 +5,7 @@ import {
   readBlockingReaders,
   readEnabled,
   readExclusions,
+  readGuard,
   type Annotations,
   type Whose,
 } from './annotations.ts'
@@ -13,7 +14,7 @@ import { misspelt } from './misspelt.ts'
 /** A user's settings for a pod, on the pod or on its namespace. */
 export type Settings = Pick<
   ObservedPod,
-  'enabled' | 'blockingReaders' | 'exclusions' | 'unknownAnnotation'
+  'enabled' | 'blockingReaders' | 'guard' | 'exclusions' | 'unknownAnnotation'
 >
 
 export interface SettingsReading {
@@ -29,6 +30,7 @@ export function readSettings(
 ): SettingsReading {
   const enabled = readEnabled(annotations)
   const blocking = readBlockingReaders(annotations)
+  const guard = readGuard(annotations)
   const rules = readExclusions(annotations, whose)
   const meant = misspelt(annotations, labels, whose)
   // A misspelt exclusion may mean any traffic, so all of it stays on TCP.
@@ -37,11 +39,12 @@ export function readSettings(
     settings: {
       ...(enabled.value === undefined ? {} : { enabled: enabled.value }),
       ...(blocking.value === undefined ? {} : { blockingReaders: blocking.value }),
+      ...(guard.value === undefined ? {} : { guard: guard.value }),
       ...(exclusions === undefined ? {} : { exclusions }),
       ...(meant.isUnknown ? { unknownAnnotation: true } : {}),
     },
     problems: [
-      ...[enabled, blocking].flatMap(({ problem }) => problem ?? []),
+      ...[enabled, blocking, guard].flatMap(({ problem }) => problem ?? []),
       ...rules.problems,
       ...meant.problems,
     ],

@@ -7,7 +7,7 @@ import { isMounted } from '../netns/cri.ts'
 import { NetnsSearch, type AnnouncedSandbox, type SearchTimes } from '../netns/search.ts'
 import type { PodSource, SandboxListener, SourceListener } from '../source.ts'
 import { KubeApi } from './client/api.ts'
-import { EventWriter } from './client/event-writer.ts'
+import { EventWriter, type EventSubject } from './client/event-writer.ts'
 import { ListWatch, type ListWatchTimes } from './client/list-watch.ts'
 import { namespaceFacts, podFacts, type NamespaceFacts, type PodFacts } from './pod-facts.ts'
 import { joinSettings } from './settings.ts'
@@ -123,6 +123,10 @@ export class KubernetesSource implements PodSource, SandboxListener {
     // The kubelet also uses the node's name as its UID, and `kubectl describe node` searches for that.
     const subject = { kind: 'Node', namespace: 'default', name, uid: name } as const
     void this.#events.warn(subject, reason, problem, this.#stop.signal)
+  }
+
+  warnOfNamespace(namespace: string, reason: string, problem: string): void {
+    void this.#events.warn(this.#subjectOf(namespace), reason, problem, this.#stop.signal)
   }
 
   read(): undefined {
@@ -270,16 +274,18 @@ export class KubernetesSource implements PodSource, SandboxListener {
       }
     }
     for (const name of namespaces) {
-      const { uid = '', problems = [] } =
-        this.#namespaces.get(podKey({ namespace: '', name })) ?? {}
-      for (const problem of problems) {
-        // An Event about a namespace is in that namespace, where its users look.
-        this.#warnOne({ kind: 'Namespace', namespace: name, name, uid }, problem)
-      }
+      const { problems = [] } = this.#namespaces.get(`/${name}`) ?? {}
+      for (const problem of problems) this.#warnOne(this.#subjectOf(name), problem)
     }
   }
 
-  #warnOne(subject: Parameters<EventWriter['warn']>[0], problem: string): void {
+  /** An Event about a namespace is in that namespace, where its users look. */
+  #subjectOf(namespace: string): EventSubject {
+    const { uid = '' } = this.#namespaces.get(`/${namespace}`) ?? {}
+    return { kind: 'Namespace', namespace, name: namespace, uid }
+  }
+
+  #warnOne(subject: EventSubject, problem: string): void {
     void this.#events.warn(subject, 'BadAnnotation', problem, this.#stop.signal)
   }
 }

@@ -79,6 +79,7 @@ const control: Control = {
     trial: { namespace: 'a', on: false },
     heldPods: ['a/b'],
     advice: { namespaces: ['b', 'c'] },
+    guarded: [{ namespace: 'a', limitPercent: 2.5, pairs: 0 }],
   }),
   pods: async () => [
     {
@@ -95,6 +96,7 @@ const control: Control = {
       uid: 'u',
       mesh: 'istio',
       enrolled: true,
+      heldBy: 'guard',
       netnsCookie: huge,
       ips: ['10.0.0.1', 'fd00::1'],
       connections: { engaged: 1, plain: 2 },

@@ -1,8 +1,9 @@
 import { test } from 'tap'
+import { Metrics } from '../../../src/api/metrics.ts'
 import type { StatusView } from '../../../src/api/views.ts'
 import { parseMetrics } from '../../helpers/metrics.ts'
 import { RunningAgent } from '../../helpers/running-agent.ts'
-import { sampleMeasurement } from '../../helpers/sample-status.ts'
+import { sampleMeasurement, sampleStatus } from '../../helpers/sample-status.ts'
 
 async function serving(): Promise<{ agent: RunningAgent; scrape: () => Promise<string> }> {
   const agent = new RunningAgent([
@@ -116,4 +117,27 @@ void test('a scrape that fails says why, and the next one works', async (t) => {
   t.match(await scrape(), /^500\n.*the map is gone/)
   agent.datapath.survey = survey
   t.match(await scrape(), /^200\n/)
+})
+
+void test('what the guard watches and holds, by namespace', async (t) => {
+  const guarded: StatusView['guarded'] = [
+    { namespace: 'shop', limitPercent: 10, pairs: 20, p99Ratio: 1.5, heldSince: '2026-11-30' },
+    { namespace: 'shop', limitPercent: 50, pairs: 9, p99Ratio: 1.25 },
+    { namespace: 'bank', limitPercent: 10, pairs: 0 },
+  ]
+  let status: StatusView = { ...sampleStatus, guarded }
+  const page = new Metrics().page({ status: async () => status }, () => [])
+  const { body } = await page()
+  const lines = body.split('\n').filter((line) => line.startsWith('meshaccel_guard_'))
+  t.strictSame(lines.toSorted(), [
+    'meshaccel_guard_p99_ratio{namespace="shop"} 1.5',
+    'meshaccel_guard_tripped{namespace="bank"} 0',
+    'meshaccel_guard_tripped{namespace="shop"} 1',
+  ])
+  status = { ...status, guarded: [] }
+  t.notMatch(
+    (await page()).body,
+    /\nmeshaccel_guard_tripped\{/,
+    'a guard that is gone is not shown',
+  )
 })

@@ -264,6 +264,7 @@ void test('an invalid command line: exit 2, a hint, no stack', async (t) => {
     ['drain', '--timeout', 'soon'],
     ['drain', '--timeout', '0'],
     ['agent', '--pods', 'file:x', '--slow-request', 'soon'],
+    ['agent', '--pods', 'file:x', '--guard', 'on'],
   ]
   for (const argv of wrong) {
     const { code, stdout, stderr } = await runCommand(argv)

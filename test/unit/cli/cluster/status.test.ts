@@ -67,7 +67,7 @@ async function cluster(t: Test, nodes: Readonly<Record<string, FakeNode>>): Prom
 
 /** The HTTP server of an agent with this status. Returns its port. */
 async function agent(t: Test, changed: Partial<StatusView> = {}): Promise<number> {
-  const control = { status: async () => ({ ...sampleStatus, ...changed }) }
+  const control = { status: async () => ({ ...sampleStatus, guarded: [], ...changed }) }
   const server = await HttpServer.listen(
     { host: '127.0.0.1', port: 0 },
     { '/status': statusPage(control) },
@@ -101,7 +101,11 @@ void test('a line for each node, and each that needs somebody is named with the 
     'node-1': { agent: running, to: await agent(t, { heldPods: [] }) },
     'node-2': {
       agent: running,
-      to: await agent(t, { state: 'disabled', heldPods: ['a/b', 'a/c'] }),
+      to: await agent(t, {
+        state: 'disabled',
+        heldPods: ['a/b', 'a/c'],
+        guarded: sampleStatus.guarded,
+      }),
     },
     'node-3': { agent: running, to: 'silent' },
     'node-4': {
@@ -138,6 +142,7 @@ void test('a line for each node, and each that needs somebody is named with the 
     '1 of 10 nodes accelerate; 3 agents answered',
     'node-2: somebody has drained it; `meshaccel resume` there switches it on again',
     'node-2: a capture holds 2 pods on TCP',
+    'node-2: the guard holds a namespace on TCP',
     'node-3: no answer within 500ms (mesh/agent-node-3)',
     'node-4: nothing listens there (mesh/agent-node-4)',
     'node-5: the API server forbids it (403): pods "agent" is forbidden (mesh/agent-node-5)',

@@ -20,6 +20,7 @@ const status: StatusView = {
   reasons: {},
   source: { name: 'file', synced: true },
   heldPods: [],
+  guarded: [],
 }
 
 const pod: PodView = {
@@ -101,6 +102,29 @@ void test('a pod that is not enrolled, an agent that accelerates nothing, a prog
   t.match(
     explain({ status: held, pod, pods: [pod], readers: [], flows: [] }).sentences[1],
     /A capture holds it on TCP/,
+  )
+  const guarded: StatusView = {
+    ...status,
+    guarded: [
+      { namespace: 'bank', limitPercent: 10, pairs: 0 },
+      {
+        namespace: 'shop',
+        limitPercent: 10,
+        pairs: 15,
+        p99Ratio: 1.25,
+        p99AtLeast: 1.125,
+        heldSince: '2026-11-30T10:00:00.000Z',
+      },
+    ],
+  }
+  const heldPod: PodView = { ...pod, heldBy: 'guard' }
+  t.match(
+    explain({ status: guarded, pod: heldPod, pods: [pod], readers: [], flows: [] }).sentences,
+    [
+      /is enrolled/,
+      /The guard holds it on TCP: .* p99 is 1\.25 times that of TCP, at least 1\.1[23], limit 1\.10\.$/,
+      /Next: `meshaccel trial shop` .* meshaccel\.io\/guard=off` /,
+    ],
   )
   const reader = {
     namespace: 'shop',

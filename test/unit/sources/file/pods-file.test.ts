@@ -22,11 +22,12 @@ pods:
     proxyUid: 4000
     proxyGid: 4001
     blockingReaders: accelerate
+    guard: 2.5%
     exclude:
       ports: [22, 8000-8999]
       cidrs: [10.0.0.0/8, "::1"]
-  - {namespace: shop, name: web-1, pid: 1, exclude: {uids: [0], ports: []}}
-  - {namespace: shop, name: web-2, pid: 1, exclude: {}, blockingReaders: leave}
+  - {namespace: shop, name: web-1, pid: 1, guard: 10, exclude: {uids: [0], ports: []}}
+  - {namespace: shop, name: web-2, pid: 1, guard: off, exclude: {}, blockingReaders: leave}
 `
   t.strictSame(parse(text), [
     {
@@ -43,6 +44,7 @@ pods:
       proxyUid: 4000,
       proxyGid: 4001,
       blockingReaders: 'accelerate',
+      guard: 2.5,
       exclusions: {
         ports: [
           { from: 22, to: 22 },
@@ -56,9 +58,10 @@ pods:
       namespace: 'shop',
       name: 'web-1',
       netns: { pid: 1 },
+      guard: 10,
       exclusions: { ports: [], cidrs: [], uids: [0] },
     },
-    { namespace: 'shop', name: 'web-2', netns: { pid: 1 }, blockingReaders: 'leave' },
+    { namespace: 'shop', name: 'web-2', netns: { pid: 1 }, blockingReaders: 'leave', guard: 0 },
   ])
   t.strictSame(parse('pods: []'), [])
 })
@@ -106,6 +109,11 @@ const bad: readonly (readonly [what: string, text: string, message: string])[] =
     'yes for a word',
     `pods: [{${pod}, blockingReaders: true}]`,
     '1:60: `blockingReaders` must be text, not true',
+  ],
+  [
+    'a guard without a limit',
+    `pods: [{${pod}, guard: true}]`,
+    '1:50: `guard` must be a percentage such as "10%", or "off", not true',
   ],
   [
     '(uid_t)-1',

@@ -6,6 +6,7 @@ import {
   readBlockingReaders,
   readEnabled,
   readExclusions,
+  readGuard,
 } from '../../../../src/sources/kubernetes/annotations.ts'
 
 const read = (annotations: Record<string, string>): ReturnType<typeof readExclusions> =>
@@ -52,6 +53,16 @@ void test('blocking readers are "accelerate" or "leave", and nothing else', asyn
       problem: guess === undefined ? said : `${said}; did you mean "${guess}"?`,
     })
   }
+})
+
+void test('a guard has a limit in percent, or is off', async (t) => {
+  const key = 'meshaccel.io/guard'
+  t.strictSame(readGuard({}), {})
+  t.strictSame(readGuard({ [key]: '10%' }), { value: 10 })
+  t.strictSame(readGuard({ [key]: 'off' }), { value: 0 })
+  t.strictSame(readGuard({ [key]: 'true' }), {
+    problem: `${key} must be a percentage such as "10%", or "off", not "true": it is ignored`,
+  })
 })
 
 void test('exclusions', async (t) => {

@@ -13,6 +13,8 @@ void test('annotations that were meant to be ours', async (t) => {
     'meshaccel.io/blocking-reader': 'meshaccel.io/blocking-readers',
     'meshaccel.io/blockingReaders': 'meshaccel.io/blocking-readers',
     'meshaccel.io/block': 'meshaccel.io/blocking-readers',
+    'meshaccel.io/gaurd': 'meshaccel.io/guard',
+    'meshaccel.io/guard-percent': 'meshaccel.io/guard',
     'meshaccel.io/disabled': 'meshaccel.io/enabled',
     'meshaccel.io/exclude-port': 'meshaccel.io/exclude-ports',
     'meshaccel.io/exclude-prots': 'meshaccel.io/exclude-ports',
@@ -74,6 +76,7 @@ void test('what is right, and what others write, is left alone', async (t) => {
   const annotations = {
     'meshaccel.io/enabled': 'true',
     'meshaccel.io/blocking-readers': 'accelerate',
+    'meshaccel.io/guard': '10%',
     'meshaccel.io/exclude-ports': '1',
     'meshaccel.io/exclude-cidrs': '::1',
     'meshaccel.io/exclude-uids': '1',

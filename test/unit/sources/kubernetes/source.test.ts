@@ -174,6 +174,31 @@ void test('blocking readers: the namespace counts, and what the pod says counts 
   await tells('the edit of the pod', ([, two]) => two?.blockingReaders === 'accelerate')
 })
 
+void test('the limit of the guard, and an Event in the namespace that it holds', async (t) => {
+  const { api, source, told, tells, start } = await running(t)
+  const key = 'meshaccel.io/guard'
+  api.set('namespaces', kubeNamespace('a', undefined, { [key]: '10%' }))
+  api.set('pods', kubePod('a/one'))
+  api.set('pods', kubePod('a/two', { annotations: { [key]: 'off' } }))
+  start()
+  await tells('both', (pods) => pods.length === 2)
+  t.strictSame(
+    told()?.map((pod) => pod.guard),
+    [10, 0],
+  )
+  source.warnOfNamespace('a', 'GuardTripped', 'its pods are on TCP')
+  await until('the Event', () => api.events.length === 1)
+  t.match(api.events, [
+    {
+      metadata: { namespace: 'a' },
+      involvedObject: { kind: 'Namespace', name: 'a' },
+      reason: 'GuardTripped',
+      message: 'its pods are on TCP',
+      type: 'Warning',
+    },
+  ])
+})
+
 void test('resumes a broken watch where it broke off', async (t) => {
   const { api, tells, start } = await running(t)
   api.set('pods', kubePod('a/one'))
