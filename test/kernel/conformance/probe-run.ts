@@ -38,6 +38,8 @@ export class ProbeRun implements AsyncDisposable {
     this.name = name
     this.pod = pod
     this.#process = pod.start(executable, arm, name)
+    // A probe that its kernel cannot serve ends without waiting for an answer.
+    this.#process.stdin?.on('error', () => undefined)
     this.#process.stderr?.on('data', (data: Buffer) => (this.#stderr += data.toString()))
     const { stdout } = this.#process
     if (!stdout) throw new Error('a probe talks on its standard output')
