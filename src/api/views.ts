@@ -1,15 +1,15 @@
 /** The agent's reports about itself: the messages of control.proto, and the JSON of the command line. */
 
-import type { GuardedView } from './guard-views.ts'
-import type { HoldEventView, HoldRequest } from './hold-views.ts'
+import type { GuardedView } from './views/guard.ts'
+import type { HoldEventView, HoldRequest } from './views/hold.ts'
 import type { Totals } from '../datapath/totals.ts'
-import type { AdviceEventView, AdviceRunningView, AdviseRequest } from './advice-views.ts'
-import type { TrialEventView, TrialRequest, TrialRunningView } from './trial-views.ts'
+import type { AdviceEventView, AdviceRunningView, AdviseRequest } from './views/advice.ts'
+import type { TrialEventView, TrialRequest, TrialRunningView } from './views/trial.ts'
 
-export type { GuardedView } from './guard-views.ts'
-export type { HeldPodView, HoldEventView, HoldRequest, HoldWaitingView } from './hold-views.ts'
-export type * from './advice-views.ts'
-export type * from './trial-views.ts'
+export type { GuardedView } from './views/guard.ts'
+export type { HeldPodView, HoldEventView, HoldRequest, HoldWaitingView } from './views/hold.ts'
+export type * from './views/advice.ts'
+export type * from './views/trial.ts'
 export type { Reason } from '../datapath/generated-names.ts'
 
 export type AgentState = 'accelerating' | 'disabled' | 'draining' | 'refused'

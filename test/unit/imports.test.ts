@@ -114,7 +114,7 @@ const rules: readonly (readonly [path: string, allowed: readonly string[]])[] = 
   ['src/cli/commands/doctor.ts', ['src/datapath/', 'src/preflight/', 'src/cli/', lib]],
   // The agent reports the answers of the self-test. The self-test has the words for them.
   [
-    'src/cli/output/probe-words.ts',
+    'src/cli/output/words/probe.ts',
     ['src/datapath/selftest/policy.ts', 'src/datapath/selftest/words.ts', lib],
   ],
   // With the permissions of the user, it asks the API server where pods are.

@@ -6,7 +6,7 @@ import type {
   AdviceEventView,
   AdviceRunningView,
   AdviseRequest,
-} from '../../api/advice-views.ts'
+} from '../../api/views/advice.ts'
 import type { Datapath, UnwatchedSocket } from '../../datapath/datapath.ts'
 import { messageOf } from '../../lib/errno.ts'
 import { MeshaccelError } from '../../lib/errors.ts'

@@ -1,4 +1,4 @@
-import type { AdviceCostView } from '../../api/advice-views.ts'
+import type { AdviceCostView } from '../../api/views/advice.ts'
 
 /** Counts the cost of looks. */
 export class LookCost {

@@ -1,4 +1,4 @@
-import type { ConnectionSumsView, NamespaceAdviceView, PeerView } from '../../api/advice-views.ts'
+import type { ConnectionSumsView, NamespaceAdviceView, PeerView } from '../../api/views/advice.ts'
 import type { Connection, End } from './connection.ts'
 
 /** Peers of a namespace to remember, and those of a report. A gateway may have any number. */

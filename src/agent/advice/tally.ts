@@ -1,6 +1,6 @@
 /** Adds up the connections of pods that are watched for advice, over many looks at the flow table. */
 
-import type { NamespaceAdviceView } from '../../api/advice-views.ts'
+import type { NamespaceAdviceView } from '../../api/views/advice.ts'
 import type { Flow, UnwatchedSocket } from '../../datapath/datapath.ts'
 import { begun, type Connection, parseAddress, unwatched, update } from './connection.ts'
 import { NamespaceSums } from './namespace-sums.ts'

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs'
 import { withHelp } from '../help.ts'
 import { type ShowArgs, showOptions } from '../options.ts'
-import { wordsOfTraffic } from '../output/reason-words.ts'
+import { wordsOfTraffic } from '../output/words/reason.ts'
 import { renderTable, type Column } from '../output/table.ts'
 import { show } from '../output/show.ts'
 

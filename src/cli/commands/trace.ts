@@ -6,7 +6,7 @@ import { environmentOf } from '../environment.ts'
 import { durationMs, outputOption, socketOption } from '../options.ts'
 import { plain } from '../output/plain-text.ts'
 import { toJsonLine } from '../output/print.ts'
-import { wordsOfTraffic } from '../output/reason-words.ts'
+import { wordsOfTraffic } from '../output/words/reason.ts'
 import { paint } from '../output/table.ts'
 import { UsageError } from '../usage-error.ts'
 

@@ -1,8 +1,8 @@
 import type { FlowEndView, FlowView, PodView, ReaderView, StatusView } from '../../api/views.ts'
-import { wordsOfGuard } from './guard-words.ts'
+import { wordsOfGuard } from './words/guard.ts'
 import { plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
-import { wordsOfPod, wordsOfTraffic, type Words } from './reason-words.ts'
+import { wordsOfPod, wordsOfTraffic, type Words } from './words/reason.ts'
 
 /** The agent's data about one pod. */
 export interface Facts {

@@ -11,7 +11,7 @@ import {
 } from './explanation.ts'
 import { plain } from './plain-text.ts'
 import { formatBytes } from './print.ts'
-import { wordsOfPod } from './reason-words.ts'
+import { wordsOfPod } from './words/reason.ts'
 
 /** The data about two pods. */
 export interface PairFacts {

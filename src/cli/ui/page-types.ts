@@ -9,7 +9,7 @@ import type {
   ReaderView,
   StatusView,
 } from '../../api/views.ts'
-import type { Words } from '../output/reason-words.ts'
+import type { Words } from '../output/words/reason.ts'
 
 /** The type after JSON: 64-bit numbers become the nearest number. */
 type Json<T> = T extends bigint

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { ofPods, ofTraffic, type Words } from '../../../src/cli/output/reason-words.ts'
+import { ofPods, ofTraffic, type Words } from '../../../src/cli/output/words/reason.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
 
 const path = join(packageRoot, 'docs/REASONS.md')

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import type { FlowView, PodView, StatusView } from '../../../../src/api/views.ts'
 import { explain } from '../../../../src/cli/output/explanation.ts'
-import { wordsOfPod, wordsOfTraffic } from '../../../../src/cli/output/reason-words.ts'
+import { wordsOfPod, wordsOfTraffic } from '../../../../src/cli/output/words/reason.ts'
 import { reasonNames } from '../../../../src/datapath/generated-names.ts'
 import { notEnrolledReasons } from '../../../../src/reconcile/desired.ts'
 import { flowBetween } from '../../../helpers/flows.ts'

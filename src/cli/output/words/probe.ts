@@ -1,5 +1,5 @@
-import { consequenceOf } from '../../datapath/selftest/policy.ts'
-import { probeWords } from '../../datapath/selftest/words.ts'
+import { consequenceOf } from '../../../datapath/selftest/policy.ts'
+import { probeWords } from '../../../datapath/selftest/words.ts'
 
 /** `ok`: passed. `strict`, `proxies-only`, `refused`: the best policy after this failure. `note`: informational. */
 export type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'

@@ -1,7 +1,7 @@
 /** Every reason in words: its meaning, and what to do about it if possible. */
 
-import type { Reason } from '../../api/views.ts'
-import { oldestKernel } from '../../lib/oldest-kernel.ts'
+import type { Reason } from '../../../api/views.ts'
+import { oldestKernel } from '../../../lib/oldest-kernel.ts'
 
 export interface Words {
   /** Half a sentence. */

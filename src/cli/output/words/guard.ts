@@ -1,4 +1,4 @@
-import type { GuardedView } from '../../api/views.ts'
+import type { GuardedView } from '../../../api/views.ts'
 
 /** The guard's findings about some pods, in half a sentence. */
 export function wordsOfGuard(guarded: GuardedView): string {
