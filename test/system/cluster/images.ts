@@ -78,6 +78,8 @@ async function podsRoot(): Promise<string> {
   addProgram(root, process.execPath, 'usr/bin/node')
   addProgram(root, bpftool(), 'usr/sbin/bpftool')
   addProgram(root, '/usr/bin/tcpdump')
+  // tcpdump looks its user up.
+  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/usr/bin/sh\n')
   for (const kind of ['nft', 'legacy']) {
     addProgram(root, `/usr/sbin/xtables-${kind}-multi`, `usr/sbin/xtables-${kind}-multi`)
     symlinkSync(`xtables-${kind}-multi`, join(root, `usr/sbin/iptables-${kind}-restore`))

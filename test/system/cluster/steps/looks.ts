@@ -46,7 +46,7 @@ export async function looks(story: Test, world: World): Promise<void> {
       const { flows } = await world.meshaccel<{ flows: FlowView[] }>('flows', '--pod', POD)
       return heldPods.includes(POD) && flows.every(({ state }) => state === 'watched')
     })
-    // As docs/CAPTURE.md advises. The image has no user for tcpdump.
+    // As docs/CAPTURE.md advises. The image has no user `tcpdump`.
     const debug = ['debug', '-n', shop, 'cart', '--image=registry.local/pods:1', '-i', '--quiet']
     const tcpdump = ['tcpdump', '-Z', 'root', '-n', '-i', 'any', '-c', String(PACKETS), 'tcp']
     const packets = await kubectl(

@@ -66,6 +66,8 @@ export async function missingAgent(story: Test, world: World): Promise<void> {
     } finally {
       await world.signalAgent('SIGCONT')
     }
+    // On a busy machine the kubelet has restarted it meanwhile.
+    await agentReady()
     await world.becomes('brave-classic-0', 'enrolled')
     await deletePods('brave-classic-0', 'brave-classic-1', 'brave-native-0', 'brave-native-1')
     await world.assertUnharmed(t, before)
