@@ -6,6 +6,7 @@ import { comingPods } from './steps/coming-pods.ts'
 import { forbidden } from './steps/forbidden.ts'
 import { install } from './steps/install.ts'
 import { looks } from './steps/looks.ts'
+import { measures } from './steps/measures.ts'
 import { missingAgent } from './steps/missing-agent.ts'
 import { uninstall } from './steps/uninstall.ts'
 import { World, system } from './world.ts'
@@ -17,6 +18,7 @@ const withPlugin = {
   'the agent is installed beside pods that run already': install,
   'annotations take effect on live connections': annotations,
   'operators look at the cluster and at packets': looks,
+  'a trial and advice measure live traffic': measures,
   'pods come, restart and go': comingPods,
   'the agent is rolled, killed and hangs': missingAgent,
   'the API server forbids the agent to look': forbidden,
