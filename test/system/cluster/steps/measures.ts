@@ -11,7 +11,12 @@ export async function measures(story: Test, world: World): Promise<void> {
 
   await story.test('a trial compares, and puts everything back', async (t) => {
     const trial = await world.meshaccel<TrialOutcome>(
-      ...['trial', shop, '--for', '36s', '--window', '3s'],
+      'trial',
+      shop,
+      '--for',
+      '36s',
+      '--window',
+      '3s',
     )
     t.match(trial, { namespace: shop, windows: Array.from({ length: 12 }, () => Object) })
     t.ok(trial.redirectedShare > 0, `${trial.redirectedShare}`)
