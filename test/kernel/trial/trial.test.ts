@@ -60,7 +60,7 @@ void test('a trial compares live traffic, and leaves everything as the pods file
   const { code, stdout, stderr } = await running
   t.equal(code, 0, stderr)
   const outcome: TrialOutcome & { readonly advice: string } = JSON.parse(stdout)
-  t.match(stderr, /the agent measures requests during the trial/)
+  t.match(stderr, /the agent measures every request during the trial/)
   t.equal(outcome.windows.length, 12)
   t.equal(outcome.requestsOf, 'programs')
   const [on, off] = [true, false].map((wanted) => redirectedIn(outcome, wanted))
