@@ -247,9 +247,10 @@ void test('the page in Chromium', async (whole) => {
       await sees(t, tab.locator('#advice'), advice)
       t.strictSame(await barriers(tab), [])
     }
-    await using silent = await ServedPage.open(shopPods, ({ datapath }) => {
+    const withoutSelfTest: Parameters<typeof ServedPage.open>[1] = ({ datapath }) => {
       datapath.selfTest = {}
-    })
+    }
+    await using silent = await ServedPage.open(shopPods, withoutSelfTest, '--measure', 'off')
     await using unmeasured = await Tab.open(t, browser, silent.url)
     await sees(
       t,

@@ -5,7 +5,7 @@ import { counted, duration } from './format.js'
 
 /** @type {Readonly<Record<PageData['overview']['measuring'], string>>} */
 const unmeasured = {
-  off: 'Not measured. An agent that is started with `--measure namespaces`, or `pods`, measures it (`agent.measure` in the chart); that costs something with each message.',
+  off: 'Not measured. An agent that is started with `--measure namespaces`, or `pods`, measures it (`agent.measure` in the chart).',
   refused:
     'Not measured: this kernel refuses the programs that measure. The log of the agent says why.',
   namespaces: 'No request has been answered since the agent began to measure.',
