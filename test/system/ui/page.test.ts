@@ -247,10 +247,14 @@ void test('the page in Chromium', async (whole) => {
       await sees(t, tab.locator('#advice'), advice)
       t.strictSame(await barriers(tab), [])
     }
-    const withoutSelfTest: Parameters<typeof ServedPage.open>[1] = ({ datapath }) => {
-      datapath.selfTest = {}
-    }
-    await using silent = await ServedPage.open(shopPods, withoutSelfTest, '--measure', 'off')
+    await using silent = await ServedPage.open(
+      shopPods,
+      ({ datapath }) => {
+        datapath.selfTest = {}
+      },
+      '--measure',
+      'off',
+    )
     await using unmeasured = await Tab.open(t, browser, silent.url)
     await sees(
       t,
