@@ -580,7 +580,8 @@ static __always_inline int answered(struct sock *sk, int ret, int flags, __u32 u
 		note_answered(timing, tp, conn);
 		return 0;
 	}
-	timing = timing_of(sk, end);
+	if (!timing)
+		timing = timing_of(sk, end);
 	if (!timing)
 		return 0;
 	crossing = meet(timing, end, conn);
@@ -624,13 +625,16 @@ SEC("tp_btf/tcp_probe")
 int BPF_PROG(meshaccel_arrived, struct sock *sk, const struct sk_buff *skb)
 {
 	const struct tcp_skb_cb *segment = (void *)skb->cb;
-	const struct measure_settings *settings = settings_get();
+	const struct measure_settings *settings;
 	const struct tcp_sock *tp;
 	struct timing *timing;
 	struct end *end;
 	__u32 seq, end_seq;
 
-	if (!sk->sk_bpf_storage || !settings || !in_sample(settings))
+	if (!sk->sk_bpf_storage)
+		return 0;
+	settings = settings_get();
+	if (!settings || !in_sample(settings))
 		return 0;
 	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(sk);
