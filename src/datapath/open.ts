@@ -36,7 +36,7 @@ import {
   readConfig,
   Scans,
 } from './loop/scans.ts'
-import { judge, needsWatch, type SelfTestResult } from './selftest/policy.ts'
+import { isWatched, judge, type SelfTestResult } from './selftest/policy.ts'
 import { probeBits, probesIn, probesOf } from './selftest/probe-bits.ts'
 import { selfTest } from './selftest/self-test.ts'
 import { RetryingDatapath } from './retrying.ts'
@@ -196,7 +196,7 @@ async function testedPolicy(
  */
 function watchedFlaws({ policy, probes }: SelfTestResult): number {
   if (policy === 'full' && probes.length === 0) return HIDES_TCP
-  return policy !== 'proxies-only' && needsWatch({ probes }) ? HIDES_REDIRECTED : 0
+  return policy !== 'proxies-only' && isWatched(probes) ? HIDES_REDIRECTED : 0
 }
 
 /** The policy of running pins: what the self-test allowed, or what was set by hand. */

@@ -3,7 +3,7 @@ import type { CommandModule } from 'yargs'
 import { type ChainState, readChainState } from '../../lib/cni-chain-state.ts'
 import { chooseBtf, wordsOfBtf } from '../../lib/btf-choice.ts'
 import { cgroup2Directory } from '../../lib/cgroup.ts'
-import { type Probe, seesAskers, type SelfTestResult } from '../../datapath/selftest/policy.ts'
+import { isWatched, type Probe, type SelfTestResult } from '../../datapath/selftest/policy.ts'
 import { accelerating } from '../../datapath/selftest/distributions.ts'
 import { refusedBy, selfTest } from '../../datapath/selftest/self-test.ts'
 import type { Finding } from '../../preflight/finding.ts'
@@ -62,7 +62,7 @@ const command: CommandModule<object, Args> = {
     const { policy, refusedBecause, undecided } = result
     const probes = result.probes.map((probe) => ({
       ...probe,
-      verdict: verdictOn(probe.name, probe.ok, seesAskers(result)),
+      verdict: verdictOn(probe.name, probe.ok, isWatched(result.probes)),
     }))
     const because = {
       ...(refusedBecause !== undefined && { refusedBecause }),
@@ -130,7 +130,7 @@ function describe(
   const { policy, refusedBecause, probes, btf } = result
   const entries = [
     ...findings.map(ofFinding),
-    ...probes.map((probe) => ofProbe(probe, seesAskers(result))),
+    ...probes.map((probe) => ofProbe(probe, isWatched(result.probes))),
   ]
   const nameWidth = Math.max(...entries.map(({ name }) => name.length), 0)
   const verdictWidth = Math.max(...entries.map(({ verdict }) => verdict.length), 0)

@@ -65,15 +65,14 @@ export interface SelfTestResult {
   readonly probes: readonly Probe[]
 }
 
-/** Whether programs that ask FIONREAD are seen. */
-export const seesAskers = ({ probes }: Pick<SelfTestResult, 'probes'>): boolean =>
-  probes.some(({ name, ok }) => name === 'fionread-watch' && ok)
+/** Whether FIONREAD hides redirected bytes on this kernel, and programs that ask it are seen. */
+export function isWatched(probes: readonly Probe[]): boolean {
+  const found = (wanted: ProbeName): boolean | undefined =>
+    probes.find(({ name }) => name === wanted)?.ok
+  return found(WATCHED_FLAW) === false && found('fionread-watch') === true
+}
 
-/** Whether the FIONREAD watch has to look after a kernel whose FIONREAD hides redirected bytes. */
-export const needsWatch = ({ probes }: Pick<SelfTestResult, 'probes'>): boolean =>
-  seesAskers({ probes }) && probes.some(({ name, ok }) => name === WATCHED_FLAW && !ok)
-
-/** The consequence of a probe that failed. `watched`: programs that ask FIONREAD are seen. */
+/** The consequence of a probe that failed. `watched`: isWatched(). */
 export const consequenceOf = (probe: string, watched: boolean): Consequence =>
   watched && probe === WATCHED_FLAW
     ? 'none'
@@ -84,12 +83,11 @@ export const consequenceOf = (probe: string, watched: boolean): Consequence =>
  * timeout both refuse, the failed probe gives the reason.
  */
 export function judge(probes: readonly Probe[]): SelfTestResult {
-  const watched = seesAskers({ probes })
+  const watched = isWatched(probes)
   const failed = (policy: Policy): { name: ProbeName; probe: Probe | undefined }[] =>
     consequences.flatMap(([name]) => {
       const probe = probes.find((each) => each.name === name)
-      const consequence = consequenceOf(name, watched && probe !== undefined)
-      return consequence === policy && !probe?.ok ? [{ name, probe }] : []
+      return consequenceOf(name, watched) === policy && !probe?.ok ? [{ name, probe }] : []
     })
   const refusing = failed('refused')
   const evidence = refusing.find(({ probe }) => probe && !probe.timedOut)

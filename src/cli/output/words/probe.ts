@@ -4,7 +4,7 @@ import { probeWords } from '../../../datapath/selftest/words.ts'
 /** `ok`: passed. `strict`, `proxies-only`, `refused`: the best policy after this failure. `note`: informational. */
 export type Verdict = 'ok' | 'note' | 'strict' | 'proxies-only' | 'refused'
 
-/** The consequence of a probe's answer. `watched`: programs that ask FIONREAD are seen. */
+/** The consequence of a probe's answer. `watched`: isWatched(). */
 export function verdictOn(probe: string, ok: boolean, watched: boolean): Verdict {
   if (ok) return 'ok'
   const consequence = consequenceOf(probe, watched)
