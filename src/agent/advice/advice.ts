@@ -9,6 +9,7 @@ import type {
 } from '../../api/views/advice.ts'
 import type { Datapath, UnwatchedSocket } from '../../datapath/datapath.ts'
 import { messageOf } from '../../lib/errno.ts'
+import { requireAccelerating } from '../require-accelerating.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { podKey } from '../../pods/observed-pod.ts'
@@ -195,7 +196,6 @@ export class Advice {
 
   #check(namespaces: readonly string[]): void {
     const operation = operationOf(namespaces)
-    const { datapath } = this.#options
     if (this.#running) {
       throw new MeshaccelError('another command already has pods watched', {
         code: 'ADVICE_RUNS',
@@ -204,13 +204,7 @@ export class Advice {
         retryable: true,
       })
     }
-    if (datapath.policy === 'refused' || !datapath.redirecting) {
-      throw new MeshaccelError('the agent does not accelerate anything', {
-        code: 'NOT_ACCELERATING',
-        operation,
-        hint: '`meshaccel status` says why, and what to do.',
-      })
-    }
+    requireAccelerating(this.#options.datapath, operation)
   }
 }
 

@@ -96,7 +96,7 @@ export function unwatched(
     isUnwatched: true,
   }
   const bytes = receivedBytes + ackedBytes
-  // Nobody knows any more which end called. Servers rarely have the higher port.
+  // The kernel does not keep which end called. A server rarely has the higher port.
   const calls = parseAddress(address).port > parseAddress(remoteAddress).port
   return {
     namespaces: before?.namespaces ?? new Set([namespace]),

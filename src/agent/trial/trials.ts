@@ -7,6 +7,7 @@ import type {
   TrialWindowView,
 } from '../../api/views.ts'
 import type { Datapath } from '../../datapath/datapath.ts'
+import { requireAccelerating } from '../require-accelerating.ts'
 import { MeshaccelError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { pause, type Pause } from '../../lib/pause.ts'
@@ -139,7 +140,6 @@ export class Trials {
   }
 
   #check(namespace: string): void {
-    const { datapath } = this.#options
     const operation = `try namespace ${namespace}`
     if (this.#running) {
       throw new MeshaccelError(`a trial of namespace ${this.#running.namespace} runs already`, {
@@ -149,13 +149,7 @@ export class Trials {
         retryable: true,
       })
     }
-    if (datapath.policy === 'refused' || !datapath.redirecting) {
-      throw new MeshaccelError('the agent does not accelerate anything', {
-        code: 'NOT_ACCELERATING',
-        operation,
-        hint: '`meshaccel status` says why, and what to do.',
-      })
-    }
+    requireAccelerating(this.#options.datapath, operation)
     if (this.#seen(namespace).length === 0) throw noPods(namespace, [])
     const [held] = this.#options.held().filter((pod) => pod.startsWith(`${namespace}/`))
     if (held !== undefined) {
