@@ -1,4 +1,5 @@
 import type { CliEnvironment } from '../environment.ts'
+import { Progress } from '../../lib/progress.ts'
 import { formatBytes } from '../output/print.ts'
 import type { CaptureProgress } from './run.ts'
 
@@ -6,8 +7,8 @@ import type { CaptureProgress } from './run.ts'
 const EVERY_MS = 500
 
 /** Tells the user that the capture has begun and, on a terminal, how much it has. */
-export class Progress implements Disposable {
-  readonly #stderr: CliEnvironment['stderr']
+export class CaptureLine implements Disposable {
+  readonly #progress: Progress
   readonly #begins: string
   readonly #counts: boolean
   #shownAt: number | undefined
@@ -17,27 +18,26 @@ export class Progress implements Disposable {
     { stderr }: Pick<CliEnvironment, 'stderr'>,
     { begins, counts }: { readonly begins: string; readonly counts: boolean },
   ) {
-    this.#stderr = stderr
+    this.#progress = new Progress(stderr)
     this.#begins = begins
-    this.#counts = counts && stderr.isTTY === true
+    this.#counts = counts
   }
 
   show = ({ packets, bytes }: CaptureProgress): void => {
     const now = performance.now()
-    if (this.#shownAt === undefined) this.#stderr.write(`${this.#begins}\n`)
+    if (this.#shownAt === undefined) this.#progress.say(this.#begins)
     else if (!this.#counts || now - this.#shownAt < EVERY_MS) return
     this.#shownAt = now
-    if (this.#counts) this.#stderr.write(`\r\u001B[K${packets} packets, ${formatBytes(bytes)}`)
+    if (!this.#counts) return
+    this.#progress.show(() => ({ what: `${packets} packets, ${formatBytes(bytes)}` }))
   }
 
-  /** Writes a line. */
+  /** Writes a line that stays. */
   say(text: string): void {
-    this.#stderr.write(`${this.#counts ? '\r\u001B[K' : ''}${text}\n`)
+    this.#progress.say(text)
   }
 
-  /** Ends the line of counts. */
   [Symbol.dispose](): void {
-    if (this.#counts && this.#shownAt !== undefined) this.#stderr.write('\r\u001B[K')
-    this.#shownAt = undefined
+    this.#progress[Symbol.dispose]()
   }
 }

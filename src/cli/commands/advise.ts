@@ -2,6 +2,7 @@ import type { CommandModule } from 'yargs'
 import { ControlClient } from '../../api/client.ts'
 import type { AdviceBegunView, AdviceReportView, PeerView, StatusView } from '../../api/views.ts'
 import { formatDuration } from '../../lib/duration.ts'
+import { Progress, type Step } from '../../lib/progress.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
 import { rank } from '../advise/ranking.ts'
 import { nowhere, peersElsewhere, spreadPairs, type Places } from '../advise/spread.ts'
@@ -95,43 +96,42 @@ async function watch(
   request: { readonly namespaces: readonly string[]; readonly forMs: number },
   environment: CliEnvironment,
 ): Promise<Watched> {
-  const { stderr } = environment
   const end = environment.endSignal()
+  using progress = new Progress(environment.stderr)
   let begun: AdviceBegunView | undefined
   let report: AdviceReportView | undefined
   try {
     for await (const event of client.advise(request, end)) {
       if (event.begun) {
         begun = event.begun
-        stderr.write(
+        progress.say(
           `watches ${begun.pods.length} pods with ${begun.sockets} sockets for ${formatDuration(request.forMs)}; ` +
-            'no connection changes; Ctrl-C ends it\n',
+            'no connection changes; Ctrl-C ends it',
         )
       }
-      if (!event.report) continue
-      report = event.report
-      // A terminal shows only the last look. Elsewhere the result says it all.
-      if (stderr.isTTY) stderr.write(`\r\u001B[K${progress(report, request.forMs)}`)
+      const look = event.report
+      if (!look) continue
+      report = look
+      progress.show(() => stepOf(look, request.forMs))
     }
   } catch (error) {
     if (isExplained(error) && error.code !== 'AGENT_FAILED') throw error
     throw agentEnded(error)
-  } finally {
-    if (stderr.isTTY && report) stderr.write('\n')
   }
   if (!begun) throw end.aborted ? endedBefore() : agentEnded(undefined)
   if (!end.aborted && (report?.elapsedMs ?? 0) < request.forMs) throw agentEnded(undefined)
   return { begun, report }
 }
 
-function progress({ elapsedMs, namespaces, cost }: AdviceReportView, forMs: number): string {
+/** The looks so far. */
+function stepOf({ elapsedMs, namespaces, cost }: AdviceReportView, forMs: number): Step {
   const sum = (of: 'all' | 'wouldJoin'): number =>
     namespaces.reduce((total, view) => total + view[of].connections, 0)
-  const leftMs = Math.max(0, forMs - elapsedMs)
-  return (
-    `${sum('all')} connections, ${sum('wouldJoin')} would join so far; ${cost.looks} looks took ` +
-    `${(Number(cost.cpuUs) / 1000).toFixed(0)} ms; ${formatDuration(Math.ceil(leftMs / 1000) * 1000)} left`
-  )
+  return {
+    what: `${sum('all')} connections, ${sum('wouldJoin')} would join so far`,
+    leftMs: forMs - elapsedMs,
+    figures: `${cost.looks} looks took ${(Number(cost.cpuUs) / 1000).toFixed(0)} ms`,
+  }
 }
 
 /** Looks up where the peers with the most bytes are, if the user may ask the API server. */

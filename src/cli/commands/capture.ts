@@ -6,7 +6,7 @@ import { formatDuration } from '../../lib/duration.ts'
 import { isExplained, MeshaccelError } from '../../lib/errors.ts'
 import { CaptureFile, OutputSink, type Sink } from '../capture/capture-file.ts'
 import { HeldPod } from '../capture/held-pod.ts'
-import { Progress } from '../capture/progress.ts'
+import { CaptureLine } from '../capture/progress.ts'
 import { capture, type Captured } from '../capture/run.ts'
 import { type CaptureStream, Pcap, Pcapng, PcapToPcapng } from '../capture/streams.ts'
 import { type CaptureFormat, type CaptureTool, checkFilter, chooseTool } from '../capture/tools.ts'
@@ -175,7 +175,7 @@ async function captureFrom(
     progress.say('ending, once the last packets are here')
     stop.abort()
   }
-  using progress = new Progress(environment, {
+  using progress = new CaptureLine(environment, {
     begins: `${args.pod} is on TCP; ${tool.name} captures${forMs === undefined ? '' : ` for ${args.for}`}; Ctrl-C ends it`,
     counts: args.write !== undefined,
   })
