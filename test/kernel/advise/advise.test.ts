@@ -1,4 +1,4 @@
-import { test, type Test } from 'tap'
+import { test } from 'tap'
 import type { NamespaceAdviceView } from '../../../src/api/views.ts'
 import type { Advice } from '../../../src/cli/advise/ranking.ts'
 import { allRedirected } from '../../helpers/agent-process.ts'
@@ -6,34 +6,11 @@ import { runCommand } from '../../helpers/cli-run.ts'
 import { Mesh, type Pod } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { until } from '../../helpers/retry.ts'
-import { Traffic } from '../../helpers/traffic.ts'
+import { SteadyLoad } from '../../helpers/steady-load.ts'
 
 const CONNECTIONS = 4
 
-/** Steady requests from one pod to another. */
-async function load(
-  from: Pod,
-  to: Pod,
-): Promise<{ end: (t: Test) => Promise<void> } & AsyncDisposable> {
-  const options = { address: to.address, mode: 'mixed' }
-  const serving = await Traffic.start(to, 'server', options)
-  const calling = await Traffic.start(from, 'client', {
-    ...options,
-    connections: CONNECTIONS,
-    answer: '1:4096',
-  })
-  return {
-    end: async (t) => {
-      const untouched = { finished: CONNECTIONS, failed: 0, error: '' }
-      t.match(await calling.end(), untouched)
-      t.match(await serving.end(), untouched)
-    },
-    async [Symbol.asyncDispose]() {
-      await calling[Symbol.asyncDispose]()
-      await serving[Symbol.asyncDispose]()
-    },
-  }
-}
+const load = (from: Pod, to: Pod): Promise<SteadyLoad> => SteadyLoad.start(from, to, CONNECTIONS)
 
 void test('advice tells what would join, and lets nothing join', async (t) => {
   if (!requireRoot(t)) return

@@ -6,24 +6,18 @@ import { runBench } from '../../../bench/bench.ts'
 import { type BenchArguments, planBench } from '../../../bench/plan.ts'
 import type { Report } from '../../../bench/report.ts'
 import { meshes } from '../../../bench/topology/mesh.ts'
+import { benchArguments } from '../../helpers/bench-arguments.ts'
 import { buildLinkerdProxy } from '../../helpers/linkerd-proxy/build.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 
 const given: BenchArguments = {
+  ...benchArguments,
   proxy: 'linkerd',
-  'proxy-binary': undefined,
-  mesh: undefined,
-  redirect: undefined,
-  scenario: 'keepalive',
   modes: 'iptables,meshaccel',
-  observe: undefined,
   connections: '2',
   payload: '81',
   duration: 0.3,
-  rate: undefined,
   rounds: 1,
-  precision: undefined,
-  timeLimit: undefined,
   quick: true,
 }
 

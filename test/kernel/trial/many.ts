@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { allRedirected, type AgentProcess } from '../../helpers/agent-process.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { until } from '../../helpers/retry.ts'
-import { Traffic } from '../../helpers/traffic.ts'
+import { SteadyLoad } from '../../helpers/steady-load.ts'
 
 const CONNECTIONS = 8
 const SHORT = ['--for', '6s', '--window', '500ms']
@@ -20,13 +20,7 @@ const endings = ['command', 'agent', 'sleep'] as const
 const trials = Number(process.argv[2] ?? 100)
 await using mesh = await Mesh.make({ teardown: () => undefined })
 let agent = await mesh.startAgent()
-const options = { address: mesh.pod(1).address, mode: 'mixed' }
-await using serving = await Traffic.start(mesh.pod(1), 'server', options)
-await using calling = await Traffic.start(mesh.pod(0), 'client', {
-  ...options,
-  connections: CONNECTIONS,
-  answer: '1:4096',
-})
+await using load = await SteadyLoad.start(mesh.pod(0), mesh.pod(1), CONNECTIONS)
 await untilAccelerated()
 
 const counts = new Map<string, number>()
@@ -39,8 +33,7 @@ for (let index = 0; index < trials; index += 1) {
   counts.set(name, (counts.get(name) ?? 0) + 1)
   console.log(`${index + 1} of ${trials}: ${name}`)
 }
-for (const side of [calling, serving]) {
-  const { finished, failed, error } = await side.end()
+for (const { finished, failed, error } of await load.reports()) {
   assert.deepEqual({ finished, failed, error }, { finished: CONNECTIONS, failed: 0, error: '' })
 }
 console.log(

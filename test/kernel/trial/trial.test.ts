@@ -1,39 +1,20 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test, type Test } from 'tap'
+import { test } from 'tap'
 import type { TrialOutcome } from '../../../src/cli/trial/outcome.ts'
 import { allRedirected, type AgentProcess } from '../../helpers/agent-process.ts'
 import { runCommand } from '../../helpers/cli-run.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { until } from '../../helpers/retry.ts'
-import { Traffic } from '../../helpers/traffic.ts'
+import { SteadyLoad } from '../../helpers/steady-load.ts'
 
 const CONNECTIONS = 8
 const SHORT = ['--for', '18s', '--window', '1500ms']
 
-/** Steady requests from one pod to the other. */
-async function load(mesh: Mesh): Promise<{ end: (t: Test) => Promise<void> } & AsyncDisposable> {
-  const options = { address: mesh.pod(1).address, mode: 'mixed' }
-  const serving = await Traffic.start(mesh.pod(1), 'server', options)
-  const calling = await Traffic.start(mesh.pod(0), 'client', {
-    ...options,
-    connections: CONNECTIONS,
-    answer: '1:4096',
-  })
-  return {
-    end: async (t) => {
-      const untouched = { finished: CONNECTIONS, failed: 0, error: '' }
-      t.match(await calling.end(), untouched, 'no request failed')
-      t.match(await serving.end(), untouched)
-    },
-    async [Symbol.asyncDispose]() {
-      await calling[Symbol.asyncDispose]()
-      await serving[Symbol.asyncDispose]()
-    },
-  }
-}
+const load = (mesh: Mesh): Promise<SteadyLoad> =>
+  SteadyLoad.start(mesh.pod(0), mesh.pod(1), CONNECTIONS)
 
 /** The bytes that took the fast path, in all windows of one kind. */
 const redirectedIn = ({ windows }: TrialOutcome, on: boolean): number =>

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { type Test, test } from 'tap'
 import { planBench } from '../../../bench/plan.ts'
+import { benchArguments } from '../../helpers/bench-arguments.ts'
 import { mutualTlsIn } from '../../../bench/proxies/linkerd/admin.ts'
 import { findLinkerd } from '../../../bench/proxies/linkerd/binary.ts'
 import { controllers } from '../../../bench/proxies/linkerd/controllers.ts'
@@ -191,23 +192,7 @@ void test('a proxy that is missing or does not start is an error that says what 
   t.throws(() => findLinkerd(strange), { code: 'BAD_LINKERD_PROXY' })
 })
 
-const given = {
-  proxy: 'linkerd',
-  'proxy-binary': undefined,
-  mesh: undefined,
-  redirect: 'iptables-nft',
-  scenario: 'keepalive',
-  modes: undefined,
-  observe: undefined,
-  connections: undefined,
-  payload: undefined,
-  duration: undefined,
-  rate: undefined,
-  rounds: undefined,
-  precision: undefined,
-  timeLimit: undefined,
-  quick: false,
-} as const
+const given = { ...benchArguments, proxy: 'linkerd', redirect: 'iptables-nft' } as const
 
 void test("Linkerd's proxy brings its mesh, and has no Unix sockets", async (t) => {
   const plan = planBench({ ...given, 'proxy-binary': './linkerd2-proxy' })

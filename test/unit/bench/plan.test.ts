@@ -1,24 +1,9 @@
 import { test } from 'tap'
 import { cellsOf, formatSize, parseSize } from '../../../bench/options.ts'
 import { type BenchArguments, planBench } from '../../../bench/plan.ts'
+import { benchArguments } from '../../helpers/bench-arguments.ts'
 
-const given: BenchArguments = {
-  proxy: 'haproxy',
-  'proxy-binary': undefined,
-  mesh: 'istio',
-  redirect: 'iptables-nft',
-  scenario: 'keepalive',
-  modes: undefined,
-  observe: undefined,
-  connections: undefined,
-  payload: undefined,
-  duration: undefined,
-  rate: undefined,
-  rounds: undefined,
-  precision: undefined,
-  timeLimit: undefined,
-  quick: false,
-}
+const given: BenchArguments = { ...benchArguments, mesh: 'istio', redirect: 'iptables-nft' }
 
 void test('sizes', (t) => {
   t.same(

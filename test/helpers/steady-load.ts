@@ -1,0 +1,44 @@
+import type { Test } from 'tap'
+import type { Pod } from './mesh.ts'
+import { Traffic, type TrafficReport } from './traffic.ts'
+
+/** Steady requests from one pod to another. Each byte is compared. */
+export class SteadyLoad implements AsyncDisposable {
+  readonly #connections: number
+  readonly #calling: Traffic
+  readonly #serving: Traffic
+
+  private constructor(connections: number, calling: Traffic, serving: Traffic) {
+    this.#connections = connections
+    this.#calling = calling
+    this.#serving = serving
+  }
+
+  static async start(from: Pod, to: Pod, connections: number): Promise<SteadyLoad> {
+    const options = { address: to.address, mode: 'mixed' }
+    const serving = await Traffic.start(to, 'server', options)
+    const calling = await Traffic.start(from, 'client', {
+      ...options,
+      connections,
+      answer: '1:4096',
+    })
+    return new SteadyLoad(connections, calling, serving)
+  }
+
+  /** Ends it. Resolves to the reports of both sides: the caller's first. */
+  async reports(): Promise<readonly TrafficReport[]> {
+    return [await this.#calling.end(), await this.#serving.end()]
+  }
+
+  /** Ends it, and checks that no request has failed. */
+  async end(t: Test): Promise<void> {
+    for (const report of await this.reports()) {
+      t.match(report, { finished: this.#connections, failed: 0, error: '' }, 'no request failed')
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#calling[Symbol.asyncDispose]()
+    await this.#serving[Symbol.asyncDispose]()
+  }
+}
