@@ -68,11 +68,10 @@ function each(names: readonly string[], verdicts: Verdicts): Record<string, Verd
 }
 
 /**
- * Cases that may show no difference. `many-readers` shows one only if one thread is faster than another. The others show that
- * bytes were redirected. Where FIONREAD hides redirected bytes, a message takes TCP if it is longer than all that its reader
- * has received.
+ * Cases that may show no difference. They show that bytes were redirected. Where FIONREAD hides redirected bytes, a message
+ * takes TCP if it is longer than all that its reader has received.
  */
-const races: ReadonlySet<string> = new Set(['many-readers', 'tcp-repair-checkpoint', 'tcp-info'])
+const races: ReadonlySet<string> = new Set(['tcp-repair-checkpoint', 'tcp-info'])
 
 /** The expected answers of a kernel: the document's, with its known differences. */
 export function expectedOf(

@@ -166,44 +166,66 @@ static void many_writers(void)
 static volatile long received;
 static volatile int errors;
 
-static void *read_all(void *unused)
+/* Reads one record, or the end. */
+static void read_record(void)
 {
 	char own[RECORD];
 	ssize_t done;
 
-	(void)unused;
-	while ((done = recv(server, own, sizeof(own), 0))) {
-		if (done > 0)
-			__atomic_fetch_add(&received, done, __ATOMIC_RELAXED);
-		else if (errno == EAGAIN)
-			errors = EAGAIN;
-		else
+	while ((done = recv(server, own, sizeof(own), 0)) < 0) {
+		if (errno != EAGAIN)
 			die("recv");
+		errors = EAGAIN;
 	}
-	return NULL;
+	__atomic_fetch_add(&received, done, __ATOMIC_RELAXED);
 }
 
-static bool all_received(void)
+static void wait_for_records(struct task *readers[THREADS])
 {
-	return received == 2L * RECORDS * RECORD;
-}
-
-/* The readers block. Each byte goes to one of them, and all of them see the end. */
-static void many_readers(void)
-{
-	static char letter = 'a';
-	pthread_t readers[THREADS];
 	int i;
 
 	for (i = 0; i < THREADS; i++)
-		pthread_create(&readers[i], NULL, read_all, NULL);
-	write_records(&letter);
-	mid();
-	write_records(&letter);
-	until(all_received);
-	SAW(shutdown(client, SHUT_WR));
+		readers[i] = start(read_record);
+}
+
+static void until_all_wait(struct task *readers[THREADS])
+{
+	int i;
+
 	for (i = 0; i < THREADS; i++)
-		pthread_join(readers[i], NULL);
+		until_asleep_in(readers[i], SYS_recvfrom);
+}
+
+static void finish_all(struct task *readers[THREADS])
+{
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		finish(readers[i]);
+}
+
+/* The readers block. A record wakes all that wait, and one of them gets it. All see the end. No
+ * reader waits while the connection joins. */
+static void many_readers(void)
+{
+	struct task *readers[THREADS];
+	int i, round;
+
+	for (round = 0; round < 2; round++) {
+		wait_for_records(readers);
+		for (i = 0; i < THREADS; i++) {
+			until_all_wait(readers);
+			if (send(client, buffer, RECORD, 0) != RECORD)
+				die("record");
+		}
+		finish_all(readers);
+		if (!round)
+			mid();
+	}
+	wait_for_records(readers);
+	until_all_wait(readers);
+	SAW(shutdown(client, SHUT_WR));
+	finish_all(readers);
 	say("received %ld, errors: %s", received, errors ? strerrorname_np(errors) : "none");
 }
 
