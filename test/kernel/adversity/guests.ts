@@ -20,7 +20,7 @@ import { compileForeign } from './foreign.ts'
 import type { Check } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 import { bundleForGuest } from '../../system/kernels/bundle.ts'
-import { SkippingVersion } from './skipping-version.ts'
+import { skippingVersionForGuest } from './skipping-version.ts'
 
 export interface ToldScenario {
   readonly name: string
@@ -81,7 +81,7 @@ async function makeReady(names: readonly string[]): Promise<void> {
   for (const name of names) {
     const skips = scenarios[name]?.skips
     if (!skips) continue
-    const version = new SkippingVersion(skips, guest)
+    const version = skippingVersionForGuest(skips, guest)
     cpSync(guest, join(version.directory, 'build/guest'), { recursive: true })
   }
 }

@@ -3,7 +3,7 @@ import type { AgentProcess } from '../../helpers/agent-process.ts'
 import { ready } from '../../helpers/compile.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { aftermath, before } from './aftermath.ts'
-import { type Skips, SkippingVersion } from './skipping-version.ts'
+import { type Skips, skippingVersion } from './skipping-version.ts'
 
 export interface Check {
   readonly name: string
@@ -58,7 +58,7 @@ export async function play(
   const undo: (() => unknown)[] = []
   const checks: Check[] = []
   try {
-    const version = skips && new SkippingVersion(skips)
+    const version = skips && skippingVersion(skips)
     if (version) undo.push(() => version[Symbol.dispose]())
     const begin = before()
     const mesh = await Mesh.make(

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { test, type Test } from 'tap'
-import { AnotherVersion } from '../../helpers/another-version.ts'
+import { AnotherVersion, withNumber } from '../../helpers/another-version.ts'
 import { cli } from '../../helpers/agent-process.ts'
 import { kernelObjects, stillThere } from '../../helpers/kernel-objects.ts'
 import { Load } from '../../helpers/load.ts'
@@ -59,7 +59,7 @@ void test('a version that does not load leaves the one before as it was', async 
 
 /** Create it before the mesh: the mesh cleans up with the program that it ran last. */
 function anotherVersion(t: Test): AnotherVersion {
-  const version = new AnotherVersion()
+  const version = new AnotherVersion(withNumber('TURNS', 5))
   t.teardown(() => version[Symbol.dispose]())
   return version
 }

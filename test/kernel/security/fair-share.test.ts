@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import type { FlowView } from '../../../src/api/views.ts'
 import { tally } from '../../helpers/agent-process.ts'
-import { AnotherVersion } from '../../helpers/another-version.ts'
+import { AnotherVersion, withNumber } from '../../helpers/another-version.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { until } from '../../helpers/retry.ts'
@@ -15,7 +15,7 @@ const VICTIMS = 8
 
 void test('a pod that floods connections', async (t) => {
   if (!requireRoot(t)) return
-  const version = new AnotherVersion('MAX_CONNS', SLOTS)
+  const version = new AnotherVersion(withNumber('MAX_CONNS', SLOTS))
   t.teardown(() => version[Symbol.dispose]())
   const mesh = await Mesh.make(t, { pods: 3 })
   mesh.cli = version.cli

@@ -1,0 +1,125 @@
+/**
+ * `npx tsx test/kernel/trial/sidecars.ts [CASE...]`: trials of two pods with HAProxy sidecars, under the load and with the agent
+ * of `meshaccel bench`. Takes ten minutes on a machine with nothing else to do. The cases:
+ *
+ * - `gains`: the trial must gain, and its intervals must overlap those of bench.
+ * - `excluded`: a rule keeps all connections on TCP. There must be no difference, or none that the trial is sure of.
+ * - `loses`: the verdict wastes time at each send, so that requests take some 20 % longer than by TCP.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Comparison } from '../../../bench/report.ts'
+import { ControlClient } from '../../../src/api/client.ts'
+import type { TrialOutcome } from '../../../src/cli/trial/outcome.ts'
+import type { RatioInterval } from '../../../src/lib/paired-ratio.ts'
+import { cli as ours } from '../../helpers/agent-process.ts'
+import { AnotherVersion, withSlowVerdict } from '../../helpers/another-version.ts'
+import { runCommand } from '../../helpers/cli-run.ts'
+import { until } from '../../helpers/retry.ts'
+
+const LOAD = ['--payload', '81', '--connections', '16']
+/** A trial has some 60 windows. */
+const TRIAL = ['--for', '3m', '--window', '3s']
+/** A load lasts longer than a trial. It is ended after it. */
+const LOAD_TIME = '230s'
+const WASTED_TURNS = Number(process.env['WASTED_TURNS'] ?? 4_500)
+
+const cases: Readonly<Record<string, () => Promise<boolean>>> = {
+  gains: async () => {
+    const { ratios, verdict } = await trial(ours)
+    const bench = comparison()
+    const agree =
+      overlap('p50', ratios.p50, bench?.p50Ratio) &&
+      overlap('CPU per request', ratios.cpu, bench?.cpuRatio)
+    return verdict === 'gains' && agree
+  },
+  excluded: async () => {
+    const { redirectedShare, verdict } = await trial(ours, 'exclude: {ports: [1-65535]}')
+    return redirectedShare === 0 && (verdict === 'no-difference' || verdict === 'not-sure')
+  },
+  loses: async () => {
+    using slower = new AnotherVersion(withSlowVerdict(WASTED_TURNS))
+    return (await trial(slower.cli)).verdict === 'loses'
+  },
+}
+
+const asked = process.argv.slice(2)
+for (const name of asked.length > 0 ? asked : Object.keys(cases)) {
+  console.log(`${name}:`)
+  const right = await cases[name]?.()
+  console.log(right === true ? `${name}: as expected` : `${name}: NOT as expected`)
+  if (right !== true) process.exitCode = 1
+}
+
+/** A trial of the pods of a bench, with a line for each of these pods in the pods file. */
+async function trial(cli: string, line?: string): Promise<TrialOutcome> {
+  const args = ['bench', ...LOAD, '--modes', 'meshaccel', '--rounds', '1', '--duration', LOAD_TIME]
+  const bench = spawn(process.execPath, [cli, ...args], { stdio: 'ignore' })
+  const ended = once(bench, 'close')
+  try {
+    const socket = await until('the agent of the bench listens', () => socketOf(bench))
+    if (line !== undefined) addToPods(socket, line)
+    await until('the load runs', () => isLoaded(socket))
+    const { code, stdout, stderr } = await runCommand([
+      ...['trial', 'bench', ...TRIAL],
+      ...['--socket', socket, '-o', 'json'],
+    ])
+    if (code !== 0) throw new Error(stderr)
+    const outcome: TrialOutcome = JSON.parse(stdout)
+    const share = Math.round(outcome.redirectedShare * 100)
+    console.log(`trial: ${outcome.verdict}, ${share} % of the bytes redirected`)
+    for (const [figure, ratio] of Object.entries(outcome.ratios)) {
+      console.log(`trial: ${figure} ${text(ratio)}`)
+    }
+    return outcome
+  } finally {
+    bench.kill('SIGINT')
+    await ended
+  }
+}
+
+function socketOf({ pid, exitCode }: ChildProcess): string | undefined {
+  if (exitCode !== null) throw new Error('the bench has ended')
+  const directory = readdirSync(tmpdir()).find((name) => name.startsWith(`meshbench-${pid}-`))
+  const inside = directory === undefined ? [] : readdirSync(join(tmpdir(), directory))
+  const socket = inside.find((name) => /^agent-.*\.sock$/.test(name))
+  return socket && join(tmpdir(), directory ?? '', socket)
+}
+
+/** The agent reads the file again when it changes. */
+function addToPods(socket: string, line: string): void {
+  const file = socket.replace(/agent-(.*)\.sock$/, 'pods-$1.yaml')
+  const pods = readFileSync(file, 'utf8')
+  writeFileSync(file, pods.replaceAll('    enabled: true\n', `    enabled: true\n    ${line}\n`))
+}
+
+async function isLoaded(socket: string): Promise<boolean> {
+  using client = await ControlClient.connect(socket)
+  let flows = 0
+  for await (const chunk of client.flows()) flows += chunk.length
+  return flows > 16
+}
+
+function comparison(): Comparison | undefined {
+  const args = ['bench', ...LOAD, '--modes', 'iptables,meshaccel', '--time-limit', '4m']
+  const run = spawnSync(process.execPath, [ours, ...args, '-o', 'json'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const report: { readonly comparisons: readonly Comparison[] } = JSON.parse(run.stdout)
+  return report.comparisons.find(
+    ({ mode, baseline }) => mode === 'meshaccel' && baseline === 'iptables',
+  )
+}
+
+function overlap(figure: string, of: RatioInterval | undefined, bench: RatioInterval | undefined) {
+  if (of === undefined || bench === undefined) return false
+  console.log(`bench: ${figure} ${text(bench)}`)
+  return of.low <= bench.high && bench.low <= of.high
+}
+
+const text = ({ median, low, high }: RatioInterval): string =>
+  `${median.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`
