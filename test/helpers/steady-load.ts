@@ -14,13 +14,20 @@ export class SteadyLoad implements AsyncDisposable {
     this.#serving = serving
   }
 
-  static async start(from: Pod, to: Pod, connections: number): Promise<SteadyLoad> {
-    const options = { address: to.address, mode: 'mixed' }
+  /** With a pause in each connection after each request, the readers block. */
+  static async start(
+    from: Pod,
+    to: Pod,
+    connections: number,
+    pauseUs?: number,
+  ): Promise<SteadyLoad> {
+    const options = { address: to.address, mode: pauseUs === undefined ? 'mixed' : 'blocking' }
     const serving = await Traffic.start(to, 'server', options)
     const calling = await Traffic.start(from, 'client', {
       ...options,
       connections,
       answer: '1:4096',
+      ...(pauseUs === undefined ? {} : { pauseUs }),
     })
     return new SteadyLoad(connections, calling, serving)
   }

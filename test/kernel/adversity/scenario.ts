@@ -3,6 +3,7 @@ import type { AgentProcess } from '../../helpers/agent-process.ts'
 import { ready } from '../../helpers/compile.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { aftermath, before } from './aftermath.ts'
+import { hidesRedirected, startWatching } from './guest-policy.ts'
 import { type Skips, skippingVersion } from './skipping-version.ts'
 
 export interface Check {
@@ -26,9 +27,10 @@ export class Scene {
     this.checks.push({ name, ok, ...(!ok && detail !== '' && { detail }) })
   }
 
-  startAgent(...flags: string[]): Promise<AgentProcess> {
-    // On an emulated processor a self-test takes minutes; test/system/kernels runs it.
-    return this.mesh.startAgent(...(ready === undefined ? [] : ['--policy', 'strict']), ...flags)
+  async startAgent(...flags: string[]): Promise<AgentProcess> {
+    if (ready === undefined) return await this.mesh.startAgent(...flags)
+    if (hidesRedirected()) return await startWatching(this.mesh, this.say, ...flags)
+    return await this.mesh.startAgent('--policy', 'strict', ...flags)
   }
 }
 

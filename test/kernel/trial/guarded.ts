@@ -10,7 +10,9 @@ import { Mesh } from '../../helpers/mesh.ts'
 import { until } from '../../helpers/retry.ts'
 import { SteadyLoad } from '../../helpers/steady-load.ts'
 
-const CONNECTIONS = 2
+const CONNECTIONS = 4
+/** A load that leaves most of the processors free. */
+const PAUSE_US = 10_000
 const WASTED_TURNS = Number(process.env['WASTED_TURNS'] ?? 300_000)
 const LIMIT_MS = 60 * 60_000
 const LOOK_MS = 30_000
@@ -23,8 +25,13 @@ const agents = {
   planted: await planted.startAgent('--guard', '10%'),
   plain: await plain.startAgent('--guard', '10%'),
 }
-await using plantedLoad = await SteadyLoad.start(planted.pod(0), planted.pod(1), CONNECTIONS)
-await using plainLoad = await SteadyLoad.start(plain.pod(0), plain.pod(1), CONNECTIONS)
+await using plantedLoad = await SteadyLoad.start(
+  planted.pod(0),
+  planted.pod(1),
+  CONNECTIONS,
+  PAUSE_US,
+)
+await using plainLoad = await SteadyLoad.start(plain.pod(0), plain.pod(1), CONNECTIONS, PAUSE_US)
 
 const end = performance.now() + LIMIT_MS
 while ((await look('planted')).heldSince === undefined) {

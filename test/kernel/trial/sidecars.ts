@@ -63,10 +63,8 @@ async function trial(cli: string, line?: string): Promise<TrialOutcome> {
     const socket = await until('the agent of the bench listens', () => socketOf(bench))
     if (line !== undefined) addToPods(socket, line)
     await until('the load runs', () => isLoaded(socket))
-    const { code, stdout, stderr } = await runCommand([
-      ...['trial', 'bench', ...TRIAL],
-      ...['--socket', socket, '-o', 'json'],
-    ])
+    const command = ['trial', 'bench', ...TRIAL, '--socket', socket, '-o', 'json']
+    const { code, stdout, stderr } = await runCommand(command)
     if (code !== 0) throw new Error(stderr)
     const outcome: TrialOutcome = JSON.parse(stdout)
     const share = Math.round(outcome.redirectedShare * 100)

@@ -1,35 +1,11 @@
 /** Programs that ask FIONREAD, on a kernel that gives members a wrong answer. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { BpfMap, u32 } from 'libbpf'
-import { HIDES_REDIRECTED } from '../../../../src/datapath/loop/scans.ts'
-import { config } from '../../../../src/datapath/maps/generated.ts'
 import type { AgentProcess } from '../../../helpers/agent-process.ts'
 import { tally } from '../../../helpers/agent-process.ts'
 import { ready } from '../../../helpers/compile.ts'
 import { patience, until } from '../../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
+import { startWatching } from '../guest-policy.ts'
 import type { Scenario, Scene } from '../scenario.ts'
-
-/**
- * With a policy that was set by hand the FIONREAD watch is attached: a kprobe, or a tracepoint where there are no kprobes.
- * Kernels without `tcp_bpf_ioctl` hide redirected bytes. The self-test would find that out, and takes minutes in a guest.
- */
-async function startAgent({ mesh, say }: Scene): Promise<AgentProcess> {
-  const agent = await mesh.startAgent('--policy', 'full')
-  const hidesRedirected = !readFileSync('/proc/kallsyms', 'latin1').includes(' tcp_bpf_ioctl')
-  const pins = readdirSync(mesh.pinDir).map((version) => join(mesh.pinDir, version))
-  for (const directory of pins) {
-    using settings = BpfMap.fromPin(join(directory, 'config'), u32, config)
-    const found = settings.lookup(0)
-    if (!found) throw new Error('the config map is an array of one')
-    const fionreadHides = found.fionreadHides | (hidesRedirected ? HIDES_REDIRECTED : 0)
-    settings.update(0, { ...found, fionreadHides })
-    const watches = readdirSync(directory).filter((name) => /^(fionread|ioctl_call)/.test(name))
-    say(`fionreadHides ${fionreadHides}, attached: ${watches.join(' ')}`)
-  }
-  return agent
-}
 
 const plain = ['env', 'ASKER_PLAIN=1']
 const asksAfter = ['env', 'ASKER_PLAIN=1', 'ASKER_AFTER=1']
@@ -58,7 +34,7 @@ async function allLeave(scene: Scene, agent: AgentProcess, asking: Asking): Prom
 export const askerBeforeJoin: Scenario = {
   name: 'a program that asks FIONREAD from the start does not join',
   run: async (scene) => {
-    const agent = await startAgent(scene)
+    const agent = await startWatching(scene.mesh, scene.say)
     await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1))
     await until('it is quarantined', async () => {
       await asking.ask(10)
@@ -93,7 +69,7 @@ function turning(
   return {
     name,
     run: async (scene) => {
-      const agent = await startAgent(scene)
+      const agent = await startWatching(scene.mesh, scene.say)
       await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), {
         through,
         clientThrough: plain,
@@ -153,7 +129,7 @@ export const askersPreempted: Scenario = {
   byNameOnly: 'it keeps every processor busy with real-time threads',
   name: 'a program that asks FIONREAD is seen while real-time threads preempt it, and never waits',
   run: async (scene) => {
-    const agent = await startAgent(scene)
+    const agent = await startWatching(scene.mesh, scene.say)
     const all: Asking[] = []
     try {
       for (const port of [7300, 7301, 7302, 7303]) {
