@@ -5,6 +5,7 @@ import type { Child } from '../../helpers/child.ts'
 import type { Pod } from '../../helpers/mesh.ts'
 import { until } from '../../helpers/retry.ts'
 import { ask } from './ask.ts'
+import { askerThrough } from './guest-policy.ts'
 
 export interface Answered {
   readonly event: string
@@ -17,6 +18,8 @@ export interface Answered {
 export interface AskingOptions {
   readonly connections?: number
   readonly port?: number
+  /** Whether the programs ask FIONREAD even where that keeps them on TCP. */
+  readonly asks?: boolean
   /** The command that starts the server. */
   readonly through?: readonly string[]
   /** The command that starts the client. */
@@ -45,14 +48,21 @@ export class Asking implements AsyncDisposable {
   static async start(
     from: Pod,
     to: Pod,
-    { connections = 8, port = 7300, through = [], clientThrough = [] }: AskingOptions = {},
+    {
+      connections = 8,
+      port = 7300,
+      asks = false,
+      through = [],
+      clientThrough = [],
+    }: AskingOptions = {},
   ): Promise<Asking> {
-    const server = to.run<Answered>('asker', ['server', String(port)], through)
+    const before = asks ? [] : askerThrough()
+    const server = to.run<Answered>('asker', ['server', String(port)], [...before, ...through])
     const { pid } = await server.take('ready')
     const client = from.run<Answered>(
       'asker',
       ['client', to.address, String(port), String(connections)],
-      clientThrough,
+      [...before, ...clientThrough],
     )
     return new Asking(connections, client, server, pid)
   }

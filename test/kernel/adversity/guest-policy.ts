@@ -7,9 +7,17 @@ import { config } from '../../../src/datapath/maps/generated.ts'
 import type { AgentProcess } from '../../helpers/agent-process.ts'
 import type { Mesh } from '../../helpers/mesh.ts'
 
+let hides: boolean | undefined
+
 /** Kernels without this function hide redirected bytes from FIONREAD. The self-test finds that out by asking. */
-export const hidesRedirected = (): boolean =>
-  !readFileSync('/proc/kallsyms', 'latin1').includes(' tcp_bpf_ioctl')
+export function hidesRedirected(): boolean {
+  hides ??= !readFileSync('/proc/kallsyms', 'latin1').includes(' tcp_bpf_ioctl')
+  return hides
+}
+
+/** Starts programs/asker.c. Where redirected bytes are hidden, a program that asks FIONREAD would stay on TCP. */
+export const askerThrough = (): readonly string[] =>
+  hidesRedirected() ? ['env', 'ASKER_PLAIN=1'] : []
 
 /**
  * Starts an agent with the FIONREAD watch, as after a self-test where redirected bytes are hidden. The watch is a kprobe, or
@@ -21,13 +29,12 @@ export async function startWatching(
   ...flags: string[]
 ): Promise<AgentProcess> {
   const agent = await mesh.startAgent('--policy', 'full', ...flags)
-  const hides = hidesRedirected()
   for (const version of readdirSync(mesh.pinDir)) {
     const directory = join(mesh.pinDir, version)
     using settings = BpfMap.fromPin(join(directory, 'config'), u32, config)
     const found = settings.lookup(0)
     if (!found) throw new Error('the config map is an array of one')
-    const fionreadHides = hides ? HIDES_REDIRECTED : found.fionreadHides
+    const fionreadHides = hidesRedirected() ? HIDES_REDIRECTED : found.fionreadHides
     settings.update(0, { ...found, fionreadHides })
     const watches = readdirSync(directory).filter((name) => /^(fionread|ioctl_call)/.test(name))
     say(`fionreadHides ${fionreadHides}, attached: ${watches.join(' ')}`)

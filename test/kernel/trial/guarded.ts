@@ -12,8 +12,8 @@ import { SteadyLoad } from '../../helpers/steady-load.ts'
 
 const CONNECTIONS = 4
 /** A load that leaves most of the processors free. */
-const PAUSE_US = 10_000
-const WASTED_TURNS = Number(process.env['WASTED_TURNS'] ?? 300_000)
+const PAUSE_US = 50_000
+const WASTED_TURNS = Number(process.env['WASTED_TURNS'] ?? 1_500_000)
 const LIMIT_MS = 60 * 60_000
 const LOOK_MS = 30_000
 

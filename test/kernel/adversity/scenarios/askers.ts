@@ -35,7 +35,9 @@ export const askerBeforeJoin: Scenario = {
   name: 'a program that asks FIONREAD from the start does not join',
   run: async (scene) => {
     const agent = await startWatching(scene.mesh, scene.say)
-    await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1))
+    await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), {
+      asks: true,
+    })
     await until('it is quarantined', async () => {
       await asking.ask(10)
       return (await evidence(agent)).includes('asks-fionread')
@@ -133,7 +135,13 @@ export const askersPreempted: Scenario = {
     const all: Asking[] = []
     try {
       for (const port of [7300, 7301, 7302, 7303]) {
-        all.push(await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), { port, connections: 4 }))
+        all.push(
+          await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), {
+            port,
+            connections: 4,
+            asks: true,
+          }),
+        )
       }
       await using disturbing = scene.mesh.pod(0).run<{ event: string }>('preempt', [`${SECONDS}`])
       await disturbing.take('ready')

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { dirname, join } from 'node:path'
 import { until } from '../../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
+import { askerThrough } from '../guest-policy.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
 const CONNECTIONS = 64
@@ -22,9 +23,8 @@ export const applicationWithoutDescriptors: Scenario = {
     await using few = await Asking.start(mesh.pod(0), mesh.pod(1), { connections: 4 })
     await few.joins(agent)
     limitDescriptors(few.serverPid, descriptorsOf(few.serverPid) + 8)
-    const client = mesh
-      .pod(0)
-      .run<{ event: string }>('asker', ['client', mesh.pod(1).address, '7300', String(CONNECTIONS)])
+    const args = ['client', mesh.pod(1).address, '7300', String(CONNECTIONS)]
+    const client = mesh.pod(0).run<{ event: string }>('asker', args, askerThrough())
     await using waiting = client
     // Established but not accepted: sockets without a file.
     waiting.write('ask 20\n')
