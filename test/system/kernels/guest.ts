@@ -22,7 +22,7 @@ const policy = await tell('doctor', doctor)
 if (policy === 'refused') {
   await tell('agent', () => inMesh(2, refusedAgent))
 } else if (policy !== undefined) {
-  await tell('stress', () => inMesh(2, stress))
+  await tell('stress', stress)
   await tell('conformance', () => inMesh(PODS, conformance))
   await tell('btf', () => inMesh(2, hiddenBtf))
 }
@@ -54,7 +54,7 @@ function describe(error: unknown): string {
   return (error.stack ?? error.message) + (cause === undefined ? '' : `\n${describe(cause)}`)
 }
 
-async function inMesh(pods: number, work: (mesh: Mesh) => Promise<Finding>): Promise<Finding> {
+async function inMesh<T>(pods: number, work: (mesh: Mesh) => Promise<T>): Promise<T> {
   await using mesh = await Mesh.make({ teardown: () => undefined }, { pods })
   return await work(mesh)
 }
@@ -86,11 +86,11 @@ async function conformance(mesh: Mesh): Promise<Finding> {
 }
 
 /** On a slow guest a run may be over before anything has joined. Then there is another one. */
-async function stress(mesh: Mesh): Promise<Finding> {
+async function stress(): Promise<Finding> {
   for (let run = 1; run <= STRESS_RUNS; run += 1) {
     const seed = Math.floor(Math.random() * 2 ** 31)
     say(`seed ${seed}`)
-    const report = await soak(mesh, seed, STRESS_SECONDS, say)
+    const report = await inMesh(2, (mesh) => soak(mesh, seed, STRESS_SECONDS, say))
     if (report.leaks.length > 0) throw new Error(`left behind: ${report.leaks.join('; ')}`)
     if (report.redirectedBytes === 0n) continue
     const actions = Object.values(report.actions).reduce((sum, count) => sum + count, 0)
