@@ -13,6 +13,8 @@ export interface HttpLoad {
   readonly connections: number
   /** Whether each request opens a new connection. */
   readonly close: boolean
+  /** About how long a run should take. The number of its requests is a guess from this. */
+  readonly expectedMs: number
 }
 
 /** h2load's summary. */
@@ -66,7 +68,7 @@ export async function runH2load(
   rmSync(log, { force: true })
   const command = ['h2load', ...h2loadArguments(load, requests, log)]
   const child = await startInPod(stack, pod, 'h2load', command)
-  const summary = parseH2load(await child.result(waiting, 120_000))
+  const summary = parseH2load(await child.result(waiting, 120_000 + 4 * load.expectedMs))
   const logged = parseRequestLog(readFileSync(log, 'utf8'))
   rmSync(log)
   checkAnswers(summary, logged, load, requests)

@@ -73,6 +73,7 @@ export async function measureRequests(setting: Setting): Promise<Figures> {
     payloadBytes: cell.payloadBytes,
     connections: cell.connections,
     close: cell.scenario === 'close',
+    expectedMs: pace.leadMs + pace.durationMs,
   }
   const run: Load = (requests) =>
     runH2load(setting.stack, setting.client, setting.directory, load, requests, setting)

@@ -42,7 +42,7 @@ function makePlace(stack: UndoStack, meshName: MeshName, redirect: Redirect): Pl
   }
 }
 
-const load = { payloadBytes: 81, connections: 4, close: false }
+const load = { payloadBytes: 81, connections: 4, close: false, expectedMs: 1_000 }
 const request = async (
   stack: UndoStack,
   { client, directory }: Place,

@@ -6,6 +6,7 @@ const load = {
   payloadBytes: 81,
   connections: 4,
   close: false,
+  expectedMs: 1_000,
 }
 
 const output = `finished in 247.52ms, 80803.18 req/s, 24.51MB/s
