@@ -56,7 +56,7 @@ export const bootedKernels: readonly BootedKernel[] = [
     why: `${notCharged} (6.5.0-45)`,
     ran: 'self-test',
   }),
-  ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)`, ran: 'self-test' }),
+  ubuntu('noble-updates', '6.8', { policy: 'full', why: `${right} (6.8.0-151)` }),
   ubuntu('noble-updates', '6.11', {
     policy: 'full',
     why: `${hidesRedirected} (6.11.0-29)`,
