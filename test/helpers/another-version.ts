@@ -34,10 +34,9 @@ export class AnotherVersion implements Disposable {
     this.cli = join(this.directory, 'dist/src/cli.js')
     mkdirSync(this.directory, { recursive: true })
     const options = { recursive: true, preserveTimestamps: true }
-    for (const part of [...copied, ...copiedIfBuilt]) {
-      const from = join(packageRoot, part)
-      if (copied.includes(part) || existsSync(from))
-        cpSync(from, join(this.directory, part), options)
+    const built = copiedIfBuilt.filter((part) => existsSync(join(packageRoot, part)))
+    for (const part of [...copied, ...built]) {
+      cpSync(join(packageRoot, part), join(this.directory, part), options)
     }
     symlinkSync(join(packageRoot, 'node_modules'), join(this.directory, 'node_modules'))
     change(join(this.directory, 'bpf'))
@@ -65,11 +64,13 @@ export function withText(pattern: RegExp, replace: (found: string) => string): S
   return (bpf) => {
     const names = readdirSync(bpf, { recursive: true, encoding: 'utf8' })
     const sources = names.filter((name) => /\.[ch]$/.test(name)).map((name) => join(bpf, name))
-    const found = sources.filter((file) => pattern.test(readFileSync(file, 'utf8')))
-    const [file] = found
-    if (file === undefined || found.length > 1)
-      throw new Error(`${found.length} files have ${pattern}`)
-    writeFileSync(file, readFileSync(file, 'utf8').replace(pattern, replace))
+    const found = sources.flatMap((file) => {
+      const text = readFileSync(file, 'utf8')
+      return pattern.test(text) ? [{ file, text }] : []
+    })
+    const [only] = found
+    if (!only || found.length > 1) throw new Error(`${found.length} files have ${pattern}`)
+    writeFileSync(only.file, only.text.replace(pattern, replace))
   }
 }
 

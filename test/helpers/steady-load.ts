@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { Test } from 'tap'
 import type { Pod } from './mesh.ts'
 import { Traffic, type TrafficReport } from './traffic.ts'
@@ -32,16 +33,26 @@ export class SteadyLoad implements AsyncDisposable {
     return new SteadyLoad(connections, calling, serving)
   }
 
-  /** Ends it. Resolves to the reports of both sides: the caller's first. */
-  async reports(): Promise<readonly TrafficReport[]> {
-    return [await this.#calling.end(), await this.#serving.end()]
-  }
-
   /** Ends it, and checks that no request has failed. */
   async end(t: Test): Promise<void> {
-    for (const report of await this.reports()) {
-      t.match(report, { finished: this.#connections, failed: 0, error: '' }, 'no request failed')
+    for (const report of await this.#reports())
+      t.match(report, this.#untouched, 'no request failed')
+  }
+
+  /** The same outside of a test: throws if a request has failed. */
+  async assertWhole(): Promise<void> {
+    for (const { finished, failed, error } of await this.#reports()) {
+      assert.deepEqual({ finished, failed, error }, this.#untouched)
     }
+  }
+
+  get #untouched(): Pick<TrafficReport, 'finished' | 'failed' | 'error'> {
+    return { finished: this.#connections, failed: 0, error: '' }
+  }
+
+  /** Ends it. Resolves to the reports of both sides: the caller's first. */
+  async #reports(): Promise<readonly TrafficReport[]> {
+    return [await this.#calling.end(), await this.#serving.end()]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,13 @@ import type { Child } from '../../helpers/child.ts'
 import type { Pod } from '../../helpers/mesh.ts'
 import { until } from '../../helpers/retry.ts'
 import { ask } from './ask.ts'
-import { askerThrough } from './guest-policy.ts'
+import { hidesRedirected } from './guest-policy.ts'
+
+/** Starts a program of programs/asker.c that reads without FIONREAD. */
+export const plainly: readonly string[] = ['env', 'ASKER_PLAIN=1']
+
+/** Where redirected bytes are hidden, a program that asks FIONREAD would stay on TCP. */
+export const askerThrough = (): readonly string[] => (hidesRedirected() ? plainly : [])
 
 export interface Answered {
   readonly event: string

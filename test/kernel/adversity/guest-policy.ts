@@ -15,17 +15,12 @@ export function hidesRedirected(): boolean {
   return hides
 }
 
-/** Starts programs/asker.c. Where redirected bytes are hidden, a program that asks FIONREAD would stay on TCP. */
-export const askerThrough = (): readonly string[] =>
-  hidesRedirected() ? ['env', 'ASKER_PLAIN=1'] : []
-
 /**
  * Starts an agent with the FIONREAD watch, as after a self-test where redirected bytes are hidden. The watch is a kprobe, or
  * a tracepoint where there are no kprobes.
  */
 export async function startWatching(
-  mesh: Mesh,
-  say: (text: string) => void,
+  { mesh, say }: { readonly mesh: Mesh; readonly say: (text: string) => void },
   ...flags: string[]
 ): Promise<AgentProcess> {
   const agent = await mesh.startAgent('--policy', 'full', ...flags)

@@ -29,7 +29,7 @@ export class Scene {
 
   async startAgent(...flags: string[]): Promise<AgentProcess> {
     if (ready === undefined) return await this.mesh.startAgent(...flags)
-    if (hidesRedirected()) return await startWatching(this.mesh, this.say, ...flags)
+    if (hidesRedirected()) return await startWatching(this, ...flags)
     return await this.mesh.startAgent('--policy', 'strict', ...flags)
   }
 }

@@ -33,9 +33,7 @@ for (let index = 0; index < trials; index += 1) {
   counts.set(name, (counts.get(name) ?? 0) + 1)
   console.log(`${index + 1} of ${trials}: ${name}`)
 }
-for (const { finished, failed, error } of await load.reports()) {
-  assert.deepEqual({ finished, failed, error }, { finished: CONNECTIONS, failed: 0, error: '' })
-}
+await load.assertWhole()
 console.log(
   `no request failed; ${[...counts].map(([name, count]) => `${count} ${name}`).join(', ')}`,
 )

@@ -13,6 +13,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Comparison } from '../../../bench/report.ts'
+import { range } from '../../../bench/report/text.ts'
 import { ControlClient } from '../../../src/api/client.ts'
 import type { TrialOutcome } from '../../../src/cli/trial/outcome.ts'
 import type { RatioInterval } from '../../../src/lib/paired-ratio.ts'
@@ -21,7 +22,8 @@ import { AnotherVersion, withSlowVerdict } from '../../helpers/another-version.t
 import { runCommand } from '../../helpers/cli-run.ts'
 import { until } from '../../helpers/retry.ts'
 
-const LOAD = ['--payload', '81', '--connections', '16']
+const CONNECTIONS = 16
+const LOAD = ['--payload', '81', '--connections', String(CONNECTIONS)]
 /** A trial has some 30 windows. */
 const TRIAL = ['--for', '90s', '--window', '3s']
 /** A load lasts longer than a trial. It is ended after it. */
@@ -101,7 +103,7 @@ async function isLoaded(socket: string): Promise<boolean> {
   using client = await ControlClient.connect(socket)
   let flows = 0
   for await (const chunk of client.flows()) flows += chunk.length
-  return flows > 16
+  return flows > CONNECTIONS
 }
 
 function comparison(): Comparison | undefined {
@@ -122,6 +124,6 @@ function overlap(figure: string, of: RatioInterval | undefined, bench: RatioInte
   return of.low <= bench.high && bench.low <= of.high
 }
 
-function text({ median, low, high }: RatioInterval): string {
-  return `${median.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`
+function text(ratio: RatioInterval): string {
+  return `${ratio.median.toFixed(3)} ${range(ratio, 3)}`
 }

@@ -3,12 +3,11 @@ import type { AgentProcess } from '../../../helpers/agent-process.ts'
 import { tally } from '../../../helpers/agent-process.ts'
 import { ready } from '../../../helpers/compile.ts'
 import { patience, until } from '../../../helpers/retry.ts'
-import { Asking } from '../asking.ts'
+import { Asking, plainly } from '../asking.ts'
 import { startWatching } from '../guest-policy.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
-const plain = ['env', 'ASKER_PLAIN=1']
-const asksAfter = ['env', 'ASKER_PLAIN=1', 'ASKER_AFTER=1']
+const asksAfter = [...plainly, 'ASKER_AFTER=1']
 
 const evidence = async (agent: AgentProcess): Promise<(string | undefined)[]> => {
   const { readers } = await agent.client.call('Readers', {})
@@ -34,7 +33,7 @@ async function allLeave(scene: Scene, agent: AgentProcess, asking: Asking): Prom
 export const askerBeforeJoin: Scenario = {
   name: 'a program that asks FIONREAD from the start does not join',
   run: async (scene) => {
-    const agent = await startWatching(scene.mesh, scene.say)
+    const agent = await startWatching(scene)
     await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), {
       asks: true,
     })
@@ -71,10 +70,10 @@ function turning(
   return {
     name,
     run: async (scene) => {
-      const agent = await startWatching(scene.mesh, scene.say)
+      const agent = await startWatching(scene)
       await using asking = await Asking.start(scene.mesh.pod(0), scene.mesh.pod(1), {
         through,
-        clientThrough: plain,
+        clientThrough: plainly,
       })
       await asking.joins(agent)
       // A member that has several messages unread.
@@ -115,7 +114,7 @@ export const askerTurnsOverUnread: Scenario = turning(
 
 export const readerByFionread: Scenario = turning(
   'a member whose reader begins to read only what FIONREAD counts goes on, or is reset',
-  plain,
+  plainly,
   1,
   true,
 )
@@ -131,7 +130,7 @@ export const askersPreempted: Scenario = {
   byNameOnly: 'it keeps every processor busy with real-time threads',
   name: 'a program that asks FIONREAD is seen while real-time threads preempt it, and never waits',
   run: async (scene) => {
-    const agent = await startWatching(scene.mesh, scene.say)
+    const agent = await startWatching(scene)
     const all: Asking[] = []
     try {
       for (const port of [7300, 7301, 7302, 7303]) {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cli } from '../../../helpers/agent-process.ts'
 import { patience } from '../../../helpers/retry.ts'
-import { Asking } from '../asking.ts'
+import { Asking, plainly } from '../asking.ts'
 import { Foreign } from '../foreign.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
@@ -30,7 +30,7 @@ function loneMember(order: 'before' | 'after'): Scenario {
       await using asking = await Asking.start(pods[0] ?? third, pods[1] ?? third, {
         connections: CONNECTIONS,
         port: PORT,
-        through: ['env', 'ASKER_PLAIN=1'],
+        through: plainly,
       })
       const slow = { plain: 0, claimed: 0 }
       const worst = { plain: 0, claimed: 0 }

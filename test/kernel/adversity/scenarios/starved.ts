@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { until } from '../../../helpers/retry.ts'
-import { Asking } from '../asking.ts'
-import { askerThrough } from '../guest-policy.ts'
+import { askerThrough, Asking } from '../asking.ts'
 import type { Scenario, Scene } from '../scenario.ts'
 
 const CONNECTIONS = 64

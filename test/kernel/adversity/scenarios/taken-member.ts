@@ -1,5 +1,5 @@
 import { until } from '../../../helpers/retry.ts'
-import { Asking } from '../asking.ts'
+import { Asking, plainly } from '../asking.ts'
 import { Foreign } from '../foreign.ts'
 import type { Scenario } from '../scenario.ts'
 
@@ -18,7 +18,7 @@ export const takenMember: Scenario = {
     await using asking = await Asking.start(client, server, {
       connections: CONNECTIONS,
       port: PORT,
-      through: ['env', 'ASKER_PLAIN=1'],
+      through: plainly,
     })
     await asking.joins(agent)
     using takes = Foreign.takes({ port: PORT })
