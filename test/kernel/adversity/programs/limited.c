@@ -46,19 +46,20 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
-	enter(argv[1]);
+	/* A server socket is in the cgroup of the listener, so the agent's programs see it. The
+	 * kernel charges it to the memory cgroup of the thread that accepts it.
+	 */
+	enter(argv[2]);
 	listener = listen_on(&address);
 	for (i = 0; i < atoi(argv[3]); i++) {
-		int client;
+		int client = socket(AF_INET, SOCK_STREAM, 0);
 
-		enter(argv[2]);
-		client = socket(AF_INET, SOCK_STREAM, 0);
 		if (connect(client, (struct sockaddr *)&address, sizeof(address)))
 			die("connect");
 		enter(argv[1]);
 		adopt(client, accept(listener, NULL, NULL), SOCK_NONBLOCK);
+		enter(argv[2]);
 	}
-	enter(argv[2]);
 	obey(commands);
 	return 0;
 }
