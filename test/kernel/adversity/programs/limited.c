@@ -2,8 +2,9 @@
 /* `limited GROUP HOME N`: N connections whose servers are charged to the memory of the cgroup
  * GROUP. The program itself is in HOME.
  *
- *	press N SIZE	N times: the client sends messages of SIZE bytes until a send is refused,
- *and the server reads the available bytes; the value counts refusals with ENOMEM
+ *	press N SIZE	N times: the client sends messages of SIZE bytes until one is
+ *			refused, and the server reads what is there; the value counts
+ *			refusals with ENOMEM
  */
 #include "both-ends.h"
 
