@@ -175,12 +175,16 @@ export function attended(place: Place): number {
   return count
 }
 
-/** KiB of the slab that redirected messages come from, for the whole node. */
+/** KiB of the slab that redirected messages come from, for the whole node. Before Linux 6.3 TCP's packets come from it, too. */
 export function messageKiB(): number {
-  const slabs = readFileSync('/proc/slabinfo', 'utf8')
-  const match = /^kmalloc-1k +(\d+) +\d+ +(\d+)/m.exec(slabs)
+  const match = /^kmalloc-1k +(\d+) +\d+ +(\d+)/m.exec(slabInfo())
   return (Number(match?.[1] ?? 0) * Number(match?.[2] ?? 0)) / 1024
 }
+
+/** Whether TCP's packets come from another slab than redirected messages. */
+export const packetsHaveOwnSlab = (): boolean => /^skbuff_small_head /m.test(slabInfo())
+
+const slabInfo = (): string => readFileSync('/proc/slabinfo', 'utf8')
 
 function layoutOf({ cli }: Place, name: string): { size: number; at: (member: string) => number } {
   const { size, members } = structLayout(objectOf(cli), name)

@@ -1,7 +1,8 @@
 /** Unread messages whose memory is charged to no process. */
 import { ask } from '../ask.ts'
 import { type Answer, goOnAndLeave, joinAll } from '../both-ends.ts'
-import { messageKiB } from '../held.ts'
+import type { AgentProcess } from '../../../helpers/agent-process.ts'
+import { messageKiB, packetsHaveOwnSlab } from '../held.ts'
 import type { Scenario } from '../scenario.ts'
 
 /** The limit of kernel memory for unread messages of one pod. */
@@ -17,11 +18,19 @@ export const hoarded: Scenario = {
     const agent = await scene.startAgent('--pod-memory', String(POD_KIB * 1024))
     await using ends = scene.mesh.pod(0).run<Answer>('hoarder', [String(CONNECTIONS)])
     await joinAll(agent, ends, CONNECTIONS)
-    const before = messageKiB()
+    const takenKiB = packetsHaveOwnSlab() ? messageKiB : () => unreadKiB(agent)
+    const before = await takenKiB()
     await ask(ends, `hoard ${MESSAGES}`)
-    const taken = messageKiB() - before
+    const taken = (await takenKiB()) - before
     scene.say(`${taken} KiB of kernel memory for ${2 * CONNECTIONS * MESSAGES} bytes`)
     scene.check('one pod takes its share', taken <= POD_KIB, `${taken} KiB, of ${POD_KIB} allowed`)
     await goOnAndLeave(scene, agent, ends)
   },
+}
+
+/** Each message is one byte, and takes 1 KiB. */
+async function unreadKiB(agent: AgentProcess): Promise<number> {
+  const flows = await agent.flows()
+  const directions = flows.flatMap((flow) => flow.directions)
+  return directions.reduce((sum, { unreadBytes }) => sum + Number(unreadBytes), 0)
 }
