@@ -8,7 +8,7 @@ export const kernels: GeneratedPage = {
   name: 'KERNELS.md',
   render: () => `# Kernels
 
-The self-test decides the policy of a kernel, not its version: \`meshaccel doctor\` runs it on yours. This page is a guide to what
+The self-test, not the version, decides the policy of a kernel: \`meshaccel doctor\` runs it on yours. This page is a guide to what
 it will say. [SEMANTICS.md](SEMANTICS.md#kernels) says what an application sees on each of them.
 
 ## Distributions

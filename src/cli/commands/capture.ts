@@ -72,7 +72,7 @@ const command: CommandModule<object, Args> = {
       {
         usage: 'capture NAMESPACE/NAME',
         about:
-          'Accelerated bytes are no packets, so tcpdump does not see them. This command leads the connections of one pod ' +
+          'Accelerated bytes are no packets, so tcpdump does not see them. This command moves the connections of one pod ' +
           'back to TCP without loss, and waits until all have left. Then it runs the installed tcpdump, or dumpcap, in ' +
           "the pod's network. Once the command ends, for whatever reason, the pod is again as its annotations say.",
         examples: [

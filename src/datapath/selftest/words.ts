@@ -12,6 +12,7 @@ export const probeWords: Readonly<Record<ProbeName, ProbeWords>> = {
   'programs-load': {
     ok: 'the verifier takes every program',
     failed: 'the verifier does not take every program',
+    hint: '"invalid func" means that this kernel is too old: it does not have that BPF helper.',
   },
   'netns-cookie': {
     ok: 'network namespaces can be told apart',
