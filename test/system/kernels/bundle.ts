@@ -1,6 +1,19 @@
 import { join } from 'node:path'
 import { build } from 'esbuild'
+import type { BootedKernel } from '../../../src/datapath/selftest/booted-kernels.ts'
 import { packageRoot } from '../../../src/lib/package.ts'
+
+export type Machine = BootedKernel['machine']
+
+/** The compiler of a guest's C programs. */
+export const compilers: Readonly<Record<Machine, string>> = {
+  amd64: 'gcc',
+  arm64: 'aarch64-linux-gnu-gcc',
+}
+
+/** Node in a guest. arm64-root.sh puts that of arm64 there. */
+export const nodeOf = (machine: Machine): string =>
+  machine === 'arm64' ? '/usr/local/bin/node' : process.execPath
 
 const product = ['src/cli.ts', 'src/datapath/selftest/self-test-process.ts']
 

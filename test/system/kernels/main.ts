@@ -13,7 +13,7 @@ import { packageRoot } from '../../../src/lib/package.ts'
 import { Progress } from '../../../src/lib/progress.ts'
 import { documentedVerdicts } from '../../kernel/conformance/documented.ts'
 import { compile } from '../../helpers/compile.ts'
-import { bundleForGuest } from './bundle.ts'
+import { bundleForGuest, compilers, type Machine, nodeOf } from './bundle.ts'
 import { judge, summary } from './judge.ts'
 import type { Told } from './told.ts'
 
@@ -21,9 +21,6 @@ import type { Told } from './told.ts'
 const ARMS = 'joined,mid'
 /** The slowdown of an emulated processor and of tests beside it. */
 const patience = { amd64: '5', arm64: '20' } as const
-const compilers = { amd64: 'gcc', arm64: 'aarch64-linux-gnu-gcc' } as const
-/** arm64-root.sh puts it there. */
-const NODE_OF_ARM64 = '/usr/local/bin/node'
 
 const here = join(packageRoot, 'test/system/kernels')
 const documented = documentedVerdicts(readFileSync(join(packageRoot, 'docs/SEMANTICS.md'), 'utf8'))
@@ -52,12 +49,12 @@ function fits(kernel: BootedKernel, word: string): boolean {
   return word.split(',').every((part) => known.includes(part))
 }
 
-function programsOf(machine: BootedKernel['machine']): string {
+function programsOf(machine: Machine): string {
   return join(packageRoot, 'build/kernels', `guest-${machine}`)
 }
 
 /** Builds what a guest runs: it would take minutes there. */
-async function makePrograms(machine: BootedKernel['machine']): Promise<void> {
+async function makePrograms(machine: Machine): Promise<void> {
   const programs = programsOf(machine)
   rmSync(programs, { recursive: true, force: true })
   mkdirSync(programs, { recursive: true })
@@ -101,17 +98,13 @@ async function test(
 }
 
 /** The guest's report and its console; build/kernels keeps both. */
-async function boot(
-  kernel: string,
-  machine: BootedKernel['machine'],
-): Promise<{ told: Told[]; output: string }> {
+async function boot(kernel: string, machine: Machine): Promise<{ told: Told[]; output: string }> {
   const toldFile = `${kernel}.told`
   const consoleFile = `${kernel}.console`
   writeFileSync(toldFile, '')
   const screen = openSync(consoleFile, 'w')
   const programs = programsOf(machine)
-  const node = machine === 'arm64' ? NODE_OF_ARM64 : process.execPath
-  const guest = [node, join(programs, 'guest.mjs'), '/dev/told', ARMS]
+  const guest = [nodeOf(machine), join(programs, 'guest.mjs'), '/dev/told', ARMS]
   const child = spawn('bash', [join(here, 'boot.sh'), kernel, toldFile, ...guest], {
     cwd: packageRoot,
     stdio: ['ignore', screen, screen],
