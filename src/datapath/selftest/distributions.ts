@@ -73,27 +73,19 @@ export interface Distribution {
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
 
-const knownBy = (
-  seen: readonly BootedKernel[],
-  all: readonly BootedKernel[],
-): Distribution['known'] => {
-  if (seen.length > 0) return 'booted here'
-  return all.length > 0 ? 'argued from source' : 'not tested'
-}
-
 export const distributions: readonly Distribution[] = lines.map(
   ({ name, kernel, booted, like, note }) => {
     const kernels = bootedKernels.filter(
       (each) => booted?.(each) ?? like?.includes(each.series) ?? false,
     )
-    const seen = kernels.filter(({ ran }) => ran !== 'nothing')
+    const known = booted ? 'booted here' : 'argued from source'
     const refused = kernels.filter(({ policy }) => policy === 'refused').map(({ why }) => why)
     return {
       name,
       kernel,
       policies: unique(kernels.map(({ policy }) => policy)),
-      machines: booted ? unique(seen.map(({ machine }) => machine)) : [],
-      known: knownBy(booted ? seen : [], kernels),
+      machines: booted ? unique(kernels.map(({ machine }) => machine)) : [],
+      known: kernels.length > 0 ? known : 'not tested',
       notes: unique([...refused, ...(note === undefined ? [] : [note])]),
     }
   },

@@ -11,7 +11,7 @@ if [[ ! -d $root ]]; then
 	bash scripts/need.sh test/system/kernels mmdebstrap:mmdebstrap
 	rm -rf "$root.new"
 	mmdebstrap --quiet --arch=arm64 --mode=root --variant=extract --format=directory --skip=check/qemu \
-		--include=bash,coreutils,util-linux,mount,procps,iproute2,iptables,nftables,kmod,grep,sed,gawk,findutils \
+		--include=bash,coreutils,util-linux,mount,procps,gdb-minimal,iproute2,iptables,nftables,kmod,grep,sed,gawk,findutils \
 		--include=busybox-static,libc-bin,libbpf1,libstdc++6,clang,llvm,bpftool,libbpf-dev,linux-libc-dev,libc6-dev \
 		bookworm "$root.new" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >&2
 	# The packages are unpacked, not configured: their scripts would need an arm64 machine. This is what we need of them.
