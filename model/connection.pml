@@ -206,7 +206,7 @@ proctype sender(byte d)
 #endif
 #ifndef WITHOUT_BLOCKED_READER_RULE
 					if
-					:: is_blocking(d) && copied_seq[d] <= trap_seq[d] -> goto pass
+					:: copied_seq[d] <= trap_seq[d] -> goto pass
 					:: else
 					fi;
 #endif
@@ -402,7 +402,8 @@ end:	do
 			mine = 0;
 			goto taken_some
 		}
-plain:
+plain:		/* it waits for the lock */
+		skip;
 		atomic {
 			do
 			:: len(tcp_queue[d]) > 0 ->

@@ -7,6 +7,10 @@ const holds = [
   ['one direction, each step alone, edge-triggered', 'FINE MESSAGES1=0 WITHOUT_TOGGLE'],
   ['one, each step alone, blocking', 'FINE MESSAGES1=0 READERS0=BLOCKING'],
   ['one, disabled and enabled', 'MESSAGES1=0'],
+  [
+    'one, a reader inside a receive during the join',
+    'MESSAGES0=4 MESSAGES1=0 JOINS=1 WITHOUT_TOGGLE',
+  ],
   ['one, a network that takes its time', 'SLOW_NETWORK MESSAGES1=0 JOINS=1'],
   ['one, two threads that block', 'READERS0=TWO MESSAGES1=0 WITHOUT_TOGGLE'],
   ['one, two threads that do not', 'READERS0=TWO_EDGE MESSAGES1=0 JOINS=1'],
@@ -27,6 +31,11 @@ const fails = [
     'the rule about blocked readers',
     'stalled',
     'WITHOUT_BLOCKED_READER_RULE READERS0=BLOCKING MESSAGES0=1 JOINS=1',
+  ],
+  [
+    'the same rule, for a reader that does not block',
+    'reordered',
+    'WITHOUT_BLOCKED_READER_RULE MESSAGES0=4 MESSAGES1=0 JOINS=1 WITHOUT_TOGGLE',
   ],
   ['the wait before leaving', 'lost', 'WITHOUT_WAITING JOINS=1'],
   ['announcing before looking', 'lost', 'WITHOUT_ANNOUNCING_FIRST JOINS=1'],
