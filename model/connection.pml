@@ -15,7 +15,8 @@
  * redirect_drained() is that of bpf/include/drained.bpf.h. The scan and readers ask it.
  *
  * The model is simpler than reality. A message is a unit that one receive takes whole. Time is arbitrary: each timeout may
- * happen at once. Readers are assumed to meet the conditions of a join (proof, turns). No end closes, no reader splices, and
+ * happen at once. Readers are assumed to meet the conditions of a join (proof, turns). No end closes (the end of a stream
+ * is like a last message by TCP), no reader splices, and
  * one thread sends. Memory is sequentially consistent: the programs have fences for this.
  *
  * Each failure has a name. `reordered`: a message is read out of order. `lost`: a message is in a queue that is discarded, or
@@ -53,7 +54,7 @@
 #define REPLACED 2
 
 #ifndef MESSAGES0
-#define MESSAGES0 2
+#define MESSAGES0 3
 #endif
 #ifndef MESSAGES1
 #define MESSAGES1 1
@@ -206,7 +207,7 @@ proctype sender(byte d)
 #endif
 #ifndef WITHOUT_BLOCKED_READER_RULE
 					if
-					:: is_blocking(d) && copied_seq[d] <= trap_seq[d] -> goto pass
+					:: copied_seq[d] <= trap_seq[d] -> goto pass
 					:: else
 					fi;
 #endif
@@ -402,7 +403,8 @@ end:	do
 			mine = 0;
 			goto taken_some
 		}
-plain:
+plain:		/* it waits for the lock */
+		skip;
 		atomic {
 			do
 			:: len(tcp_queue[d]) > 0 ->

@@ -36,6 +36,10 @@
 #define TURNS	  4
 #define TURNS_MAX 4096
 
+/* A reader that has left the first TCP bytes of this many joins unread asks FIONREAD before it
+ * reads: see tcp_drained(). */
+#define HESITANT_JOINS 2
+
 /* R4: this many sends without an answer are a stream, if they are smaller than this on average. */
 #define STREAM_MESSAGES	     64
 #define STREAM_MESSAGE_BYTES 4096
@@ -427,7 +431,7 @@ struct direction {
 	__u32 sent;
 	/* write_seq when the path became redirect. If it differs now, something was sent by TCP. */
 	__u32 path_seq;
-	/* write_seq when both ends were members. A blocking reader must have read past it. */
+	/* write_seq when both ends were members. The reader must have read past it. */
 	__u32 trap_seq;
 	/* R3, in bytes of kernel memory. `queued` is an upper bound: what was unread at the last
 	 * look at the peer's queue, and what was redirected since. `allowed` is its limit:
@@ -471,7 +475,8 @@ struct conn_end {
 	__u8 resync;
 	/* Its reader has asked FIONREAD: enum asked. */
 	__u8 asked;
-	__u8 pad;
+	/* Joins whose first TCP bytes its reader left unread: see tcp_drained(). */
+	__u8 hesitant;
 	/* config.rules when the pod's rules were last applied. */
 	__u32 rules;
 	/* Number of the last sealed join whose redirected bytes the end has received completely. */

@@ -55,7 +55,7 @@ static __always_inline int asked(__u64 sk)
 		return 0;
 	role = member->role & 1;
 	conn = bpf_map_lookup_elem(&meshaccel_conns, &member->slot);
-	if (!conn || conn->ends[role].sk != sk)
+	if (!conn || conn->ends[role].sk != sk || !is_socket(sk, conn->ends[role].cookie))
 		return 0;
 
 	hides = seal(conn, member->slot, REASON_ASKS_FIONREAD) &&

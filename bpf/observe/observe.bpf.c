@@ -80,7 +80,7 @@ static __always_inline void received_by_tcp(struct sock *sk, struct end *end, st
 		end->turn_seq = tp->write_seq;
 		end->turns++;
 	}
-	if (!is_worth_joining(end) || (conn && conn->excluded))
+	if (!is_worth_joining(end) || (conn && conn->excluded) || !pod_enabled(end->netns_cookie))
 		return;
 	/* Such a socket is in the table of its device, where the visit does not look for it. */
 	if (sk->__sk_common.skc_bound_dev_if)
@@ -163,7 +163,8 @@ static __always_inline int spliced(__u64 sk)
 		return 0;
 	role = member->role & 1;
 	conn = bpf_map_lookup_elem(&meshaccel_conns, &member->slot);
-	if (!conn || conn->ends[role].sk != sk)
+	/* A new socket may have the address of a member that has closed. */
+	if (!conn || conn->ends[role].sk != sk || !is_socket(sk, conn->ends[role].cookie))
 		return 0;
 
 	quarantine((void *)bpf_get_current_task(), conn->ends[role].netns_cookie, REASON_SPLICE);

@@ -202,6 +202,7 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 		return false;
 	}
 	if (!both_enabled(conn, config) || bpf_ktime_get_ns() < conn->not_before_ns) {
+		me->wanted = 0;
 		end->turns = 0;
 		unwant(end);
 		return false;

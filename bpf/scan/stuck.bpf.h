@@ -70,13 +70,16 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 	/* Nothing was redirected since all had been read. */
 	if (sent == reader->swept_sent && !reader->unread && !reader->held)
 		return;
-	reader->swept_sent = sent;
 	psock = is_closed(reader) ? 0 : psock_of(reader);
 	received = peek_end(reader->end, received);
 	if (!psock || queue_empty(psock)) {
 		reader->unread = reader->asleep = 0;
+		/* Announced bytes may not be in the queue yet. Then the next sweep looks again. */
+		if (!psock || books_balance(conn, sender))
+			reader->swept_sent = sent;
 		shrink(conn, direction, DIRECTION_BYTES);
 	} else {
+		reader->swept_sent = sent;
 		reader->unread =
 		    received == reader->swept_received ? in_a_row(reader->unread, true) : 1;
 		task = reader->unread > 1 ? sleeping_reader(reader->sk) : NULL;

@@ -137,8 +137,12 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 		if (!wake_reader(conn, slot, !role))
 			continue;
 		again = true;
-		if (reader->stuck >= STUCK_SCANS)
-			stop(conn, slot, REASON_TCP_UNREAD);
+		if (reader->stuck < STUCK_SCANS)
+			continue;
+		if ((__s32)(reader->seen_copied_seq - direction->trap_seq) <= 0 &&
+		    reader->hesitant < HESITANT_JOINS)
+			reader->hesitant++;
+		stop(conn, slot, REASON_TCP_UNREAD);
 	}
 	return again;
 }

@@ -12,7 +12,7 @@
  *		policy is strict.
  *
  * They rest on two facts. tcp_bpf_recvmsg drains the redirected queue (psock->ingress_msg) before
- * the TCP queue. A reader that is already blocked in the plain tcp_recvmsg sees only the TCP queue.
+ * the TCP queue. A reader that is already in the plain tcp_recvmsg sees only the TCP queue.
  *
  * The verdict runs under the lock of the sending socket, so a direction has one writer. The kernel
  * drops that lock between the verdict and the peer's queue. A redirect may be under way while a
@@ -194,8 +194,14 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 	return REASON_NONE;
 }
 
-/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP. R5: a reader that may
- * have been blocked in tcp_recvmsg when it became a member has returned since. */
+/* R1, from TCP to redirect: the reader has consumed all that was sent by TCP. R5: a reader that was
+ * inside tcp_recvmsg when it became a member has returned since. A non-blocking one does not sleep
+ * there, but it may wait for the lock of its socket, or for a processor. It would take an end of
+ * the stream, or later bytes by TCP, before redirected bytes.
+ *
+ * Where FIONREAD hides TCP bytes, a reader that asks before each receive never takes the first TCP
+ * bytes of a join. Such a reader does not receive in vain either, so it is in no receive once it
+ * has taken all that was sent. */
 static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 					       const struct direction *direction,
 					       const struct conn_end *reader)
@@ -204,7 +210,8 @@ static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 
 	if (copied_seq != tp->write_seq)
 		return REASON_UNDRAINED;
-	if (reader->blocking && (__s32)(copied_seq - direction->trap_seq) <= 0)
+	if ((reader->blocking || reader->hesitant < HESITANT_JOINS) &&
+	    (__s32)(copied_seq - direction->trap_seq) <= 0)
 		return REASON_BLOCKED_READER;
 	return REASON_NONE;
 }

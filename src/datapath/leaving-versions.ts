@@ -1,6 +1,6 @@
 import type { Log } from '../lib/log.ts'
-import type { Walks } from './netns/walks.ts'
-import { removeVersion } from './pins/pin-directory.ts'
+import { Walks } from './netns/walks.ts'
+import { isLeaving, pinnedVersions, removeVersion } from './pins/pin-directory.ts'
 import { Pins } from './pins/programs.ts'
 import { Scans } from './loop/scans.ts'
 
@@ -59,5 +59,17 @@ export class LeavingVersions implements Disposable {
     this.#disposed = true
     clearTimeout(this.#timer)
     for (const version of this.#versions.keys()) this.#forget(version)
+  }
+}
+
+/** Drains the versions that were set aside, for a data path that attaches none of its own. */
+export function drainLeaving(pinDir: string, log: Log): Disposable {
+  const walks = new Walks({ log })
+  const others = new LeavingVersions(pinnedVersions(pinDir).filter(isLeaving), walks, log)
+  return {
+    [Symbol.dispose]: () => {
+      others[Symbol.dispose]()
+      walks[Symbol.dispose]()
+    },
   }
 }

@@ -1,9 +1,8 @@
 /** Opens the data path, or removes what is left of one. The caller must hold the lock on the pins. */
 
 import { existsSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { isExplained, MeshaccelError } from '../lib/errors.ts'
-import { BpfMap, bytes, u64 } from 'libbpf'
 import type { Log } from '../lib/log.ts'
 import type { Datapath, DrainOptions, Policy } from './datapath.ts'
 import { flowPieces, parseFlows } from './loop/flow-table.ts'
@@ -11,11 +10,10 @@ import { describeStalledReaders } from './loop/stalled-readers.ts'
 import { KernelDatapath, type KernelDatapathOptions } from './kernel-datapath.ts'
 import type { ConfigRecord } from './maps/generated.ts'
 import { Walks } from './netns/walks.ts'
-import { LeavingVersions } from './leaving-versions.ts'
+import { drainLeaving, LeavingVersions } from './leaving-versions.ts'
 import {
   assertOurs,
   completePartial,
-  hasLinks,
   isLeaving,
   lockPins,
   pinnedVersions,
@@ -25,6 +23,7 @@ import {
   removeVersion,
   setAside,
 } from './pins/pin-directory.ts'
+import { openPins } from './pins/open-pins.ts'
 import { currentPins, install, isComplete, Pins, Programs } from './pins/programs.ts'
 import { RefusedDatapath } from './refused.ts'
 import {
@@ -62,14 +61,27 @@ export async function openKernelDatapath(options: KernelDatapathOptions): Promis
   try {
     const { tested, leaving } = await putInPlace(options)
     if (tested?.policy !== 'refused') return adopt(tested, { lock, leaving }, options)
-    const refused = refusedDatapath(tested, giveUp)
+    // Connections of another version may still have to leave.
+    let others = drainLeaving(pinDir, log)
+    const release = (): void => {
+      others[Symbol.dispose]()
+      giveUp()
+    }
+    const refused = refusedDatapath(tested, release)
     if (!tested.undecided) return refused
     const open = async (signal: AbortSignal): Promise<Datapath | undefined> => {
-      const again = await putInPlace(options, signal)
-      if (again.tested?.undecided) return undefined
-      return again.tested?.policy === 'refused'
-        ? refusedDatapath(again.tested, giveUp)
-        : adopt(again.tested, { lock, leaving: again.leaving }, options)
+      others[Symbol.dispose]()
+      let opened: Datapath | undefined
+      try {
+        const again = await putInPlace(options, signal)
+        if (again.tested?.policy !== 'refused') {
+          opened = adopt(again.tested, { lock, leaving: again.leaving }, options)
+          return opened
+        }
+        return again.tested.undecided ? undefined : refusedDatapath(again.tested, release)
+      } finally {
+        if (!opened && !signal.aborted) others = drainLeaving(pinDir, log)
+      }
     }
     return new RetryingDatapath({ refused, open, log })
   } catch (error) {
@@ -150,17 +162,30 @@ async function putInPlace(
       }),
     )
   }
-  const leaving = others.filter(isLeaving)
+  const leaving: string[] = []
   const drained: string[] = []
-  for (const other of others.filter((version) => !isLeaving(version))) {
+  for (const other of others) {
+    if (isLeaving(other) && wasGivenUp(other)) {
+      leaving.push(other)
+      continue
+    }
     log.info({ pins: other }, 'draining the data path of another version')
     assertOurs(other)
-    if (await drainsInTime(other, log)) drained.push(other)
-    else leaving.push(setAside(other))
+    openPins(other)?.[Symbol.dispose]()
+    // If this agent is killed from here on, the next one must not take the drain for one that a user asked for.
+    const aside = isLeaving(other) ? other : setAside(other)
+    if (await drainsInTime(aside, log)) drained.push(aside)
+    else leaving.push(aside)
   }
   if (attaches) completePartial(pinDir, current)
   for (const other of drained) removeVersion(other)
   return { tested, leaving }
+}
+
+/** Whether an agent has waited for the readers of a version in vain. Otherwise it was killed while it drained or removed it. */
+function wasGivenUp(version: string): boolean {
+  using pins = openPins(version)
+  return pins !== undefined && !pins.hasPods
 }
 
 /** A stalled reader must not block an upgrade, so this gives up after a timeout. */
@@ -214,20 +239,8 @@ async function drainAndRemove(version: string, options: DrainOptions): Promise<v
 
 /** Resolves to whether it was already drained. */
 async function drainVersion(version: string, options: DrainOptions): Promise<boolean> {
-  let pins: Pins
-  try {
-    pins = new Pins(version)
-  } catch (cause) {
-    if (isEmpty(version)) return true
-    throw new MeshaccelError('its pins are not those that this version can drain', {
-      code: 'UNKNOWN_PINS',
-      operation: `drain ${version}`,
-      hint:
-        'Run `meshaccel cleanup` of the version that made them. Or end the connections of all enrolled pods, and remove ' +
-        'the directory by hand: bytes that wait unread in a connection would be lost.',
-      cause,
-    })
-  }
+  const pins = openPins(version)
+  if (!pins) return true
   try {
     using walks = new Walks({})
     const scans = new Scans({ pins, walks, netnsPaths: new Map() })
@@ -246,17 +259,6 @@ function stalledReadersOf(version: string, unkicked: readonly bigint[]): string 
   if (!isKnown) return describeStalledReaders([], undefined, unkicked)
   using programs = new Programs(version)
   return describeStalledReaders(parseFlows(...flowPieces(programs)), undefined, unkicked)
-}
-
-/** Whether incomplete pins certainly have no member. */
-function isEmpty(version: string): boolean {
-  if (!hasLinks(version)) return true
-  try {
-    using members = BpfMap.fromPin(join(version, 'members'), bytes(8), u64)
-    return members.keys().next().done === true
-  } catch {
-    return false
-  }
 }
 
 /** Drains the pinned versions without an agent. The pins stay. Resolves to whether all were already drained. */

@@ -1,6 +1,6 @@
 import { errnoOf } from '../../lib/errno.ts'
 import { type IterLink, withNetns } from 'libbpf'
-import { findNetns } from '../netns/finder.ts'
+import { pathTo } from '../netns/finder.ts'
 import type { Programs } from '../pins/programs.ts'
 
 /** struct __sk_buff; the program uses its cb alone. */
@@ -31,7 +31,7 @@ function visitOne(
   netnsCookie: bigint,
   netnsPaths: ReadonlyMap<bigint, string>,
 ): boolean {
-  const path = netnsPaths.get(netnsCookie) ?? findNetns(netnsCookie)
+  const path = pathTo(netnsCookie, netnsPaths)
   if (path === undefined) return false
   try {
     return withNetns(path, () => visitHere(programs, netnsCookie))

@@ -24,6 +24,27 @@ export function findNetns(cookie: bigint): string | undefined {
   return undefined
 }
 
+/**
+ * The known path, if it still leads to the network namespace with this cookie. A name may be reused, and a process may end
+ * before others in its namespace. Otherwise another path.
+ */
+export function pathTo(
+  cookie: bigint,
+  netnsPaths: ReadonlyMap<bigint, string>,
+): string | undefined {
+  const known = netnsPaths.get(cookie)
+  return known !== undefined && leadsTo(known, cookie) ? known : findNetns(cookie)
+}
+
+function leadsTo(path: string, cookie: bigint): boolean {
+  try {
+    return netnsCookie(path) === cookie
+  } catch {
+    // It is gone, or no network namespace any more.
+    return false
+  }
+}
+
 function* candidates(): Generator<string> {
   for (const name of names()) yield `${NAMED}/${name}`
   for (const pid of processIds()) yield `/proc/${pid}/ns/net`

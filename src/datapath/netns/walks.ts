@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Log } from '../../lib/log.ts'
-import { findNetns } from './finder.ts'
+import { pathTo as checkedPathTo } from './finder.ts'
 import { WalkProcess, type Walker } from './walk-process.ts'
 
 /**
@@ -28,6 +28,7 @@ const TOLD_AFTER_MS = 1_000
 export interface WalksOptions {
   readonly log?: Log
   readonly start?: () => Walker
+  readonly pathTo?: typeof checkedPathTo
   readonly lookMs?: number
   readonly maxLooks?: number
   readonly maxBlocked?: number
@@ -46,6 +47,7 @@ export interface WalksOptions {
 export class Walks implements Disposable {
   readonly #log: Log | undefined
   readonly #start: () => Walker
+  readonly #pathTo: typeof checkedPathTo
   readonly #lookMs: number
   readonly #maxLooks: number
   readonly #maxBlocked: number
@@ -64,6 +66,7 @@ export class Walks implements Disposable {
   constructor({
     log,
     start = () => new WalkProcess(),
+    pathTo = checkedPathTo,
     lookMs = LOOK_MS,
     maxLooks = MAX_LOOKS,
     maxBlocked = MAX_BLOCKED,
@@ -71,6 +74,7 @@ export class Walks implements Disposable {
   }: WalksOptions) {
     this.#log = log
     this.#start = start
+    this.#pathTo = pathTo
     this.#lookMs = lookMs
     this.#maxLooks = maxLooks
     this.#maxBlocked = maxBlocked
@@ -117,7 +121,7 @@ export class Walks implements Disposable {
   ): Promise<Buffer | undefined> {
     if (this.#disposed || this.isBlocked(netnsCookie)) return undefined
     if (this.#isFull()) return undefined
-    const path = netnsPaths.get(netnsCookie) ?? findNetns(netnsCookie)
+    const path = this.#pathTo(netnsCookie, netnsPaths)
     if (path === undefined) return Buffer.alloc(0)
 
     const walker = this.#idle ?? this.#start()

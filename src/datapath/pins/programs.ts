@@ -137,6 +137,10 @@ export class Pins implements Disposable {
     return wasOn
   }
 
+  get hasPods(): boolean {
+    return this.#enrolled.keys().next().done !== true
+  }
+
   /** Removes all pods from the map. */
   withdrawAll(): void {
     for (const cookie of this.#enrolled.keys()) this.#enrolled.delete(cookie)

@@ -12,6 +12,7 @@ import { reconnected } from './scenarios/disconnect.ts'
 import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
 import { hoarded } from './scenarios/hoard.ts'
 import { sealedOverUnread, unaskedVerdict } from './scenarios/inquirer.ts'
+import { lateReader } from './scenarios/late-reader.ts'
 import { limitedReceiver } from './scenarios/memory.ts'
 import { mappedReceive, splicedBeforeJoin, urgentByTcp } from './scenarios/uncounted.ts'
 import { foreignOptions, overwrittenFlags } from './scenarios/foreign-options.ts'
@@ -65,6 +66,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   urgentByTcp,
   mappedReceive,
   limitedReceiver,
+  lateReader,
   sealedOverUnread,
   unaskedVerdict,
   reconnected,

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import type { FlowView } from '../../../src/api/views.ts'
-import type { AgentProcess } from '../../helpers/agent-process.ts'
+import { AgentProcess } from '../../helpers/agent-process.ts'
+import { AnotherVersion, withNumber } from '../../helpers/another-version.ts'
 import type { Child } from '../../helpers/child.ts'
 import { type CliResult, runCommand } from '../../helpers/cli-run.ts'
 import { kernelObjects, stillThere } from '../../helpers/kernel-objects.ts'
@@ -104,13 +105,58 @@ void test('another version takes over while somebody never reads', async (t) => 
   const read = await ask(holder, 'drain')
   t.equal(read.received, read.sent, 'no byte is lost')
   await until('the other version is gone', () => !existsSync(join(mesh.pinDir, left)))
-  t.match(next.log, /the last connections of another version have left/)
+  const gone = 'the last connections of another version have left'
+  await until('the log says so', () => next.log.includes(gone))
   await until('it joins the new one', async () => {
     await ask(holder, 'turns 100')
     return isRedirected(await next.flows())
   })
   await load.end(t)
 })
+
+void test('an upgrade that is killed while it drains, and rolled back, leaves nothing switched off', async (t) => {
+  if (!requireRoot(t)) return
+  using other = new AnotherVersion(withNumber('TURNS', 5))
+  const { mesh, agent, load, holder } = await held(t)
+  await agent.kill('SIGTERM')
+  const ours = mesh.cli
+  mesh.cli = other.cli
+  const upgrade = new AgentProcess(mesh, ['--policy', 'strict'])
+  await until('it drains', () => upgrade.log.includes('draining the data path of another version'))
+  await until('it has begun', () => readdirSync(mesh.pinDir).some(isSetAside))
+  await upgrade.kill('SIGKILL')
+
+  mesh.cli = ours
+  const back = await mesh.startAgent()
+  t.equal((await back.status()).state, 'accelerating')
+  await until('all others join', async () => {
+    const flows = await back.flows()
+    return flows.filter(({ state }) => state === 'joined').length === CONNECTIONS
+  })
+  const read = await ask(holder, 'drain')
+  t.equal(read.received, read.sent, 'no byte is lost')
+  await until('what was set aside is gone', () => !readdirSync(mesh.pinDir).some(isSetAside))
+  await load.end(t)
+})
+
+void test('an agent that its self-test refuses still drains the version before', async (t) => {
+  if (!requireRoot(t)) return
+  using other = new AnotherVersion(withNumber('TURNS', 4000))
+  const { mesh, agent, load, holder } = await held(t)
+  await agent.kill('SIGTERM')
+  const ours = mesh.cli
+  mesh.cli = other.cli
+  const refused = await mesh.startAgent('--policy', 'auto')
+  t.equal((await refused.status()).state, 'refused')
+  t.ok(readdirSync(mesh.pinDir).some(isSetAside), 'the reader has not read yet')
+  const read = await ask(holder, 'drain')
+  t.equal(read.received, read.sent, 'no byte is lost')
+  await until('what was set aside is gone', () => !readdirSync(mesh.pinDir).some(isSetAside))
+  mesh.cli = ours
+  await load.end(t)
+})
+
+const isSetAside = (name: string): boolean => name.startsWith('leaving-')
 
 /**
  * A mesh with a load between two pods, and a connection in the third pod. Its reader does not read the bytes of one

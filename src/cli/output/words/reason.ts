@@ -107,7 +107,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   undrained: { means: 'bytes sent by TCP are still unread, and order comes first' },
   'blocked-reader': {
     means:
-      'its reader has slept in the same receive since before the join; it is accelerated after the next message',
+      'its reader may still be in a receive that began before the join; it is accelerated after the next message',
   },
   'cap-bytes': {
     means: 'its reader is slow: as many redirected bytes as the cap allows are unread',

@@ -7,10 +7,15 @@
  *	send MS		the client sends without waiting, in a thread: the value is the
  *			milliseconds that it took, -1 when it has not returned after MS
  *	release		the page is there; the value is 1 once all that was sent has arrived
+ *	enter		another thread of the server waits for that lock inside recv(), and a
+ *			real-time thread keeps it from its processor: 1 once this is so
+ *	last		the client sends a message and the end of its stream
+ *	return		the real-time thread ends; the value is the result of that recv()
  */
 #include "both-ends.h"
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -172,13 +177,117 @@ static long release(long unused, long unused_too)
 	return read_equal(SERVER, 'x', expected) && read_equal(CLIENT, 0, zeros);
 }
 
+/* The thread that waits for the lock, and the one that keeps it from running. */
+static struct {
+	pthread_t thread, hog;
+	int cpu;
+	atomic_int id, over;
+	ssize_t result;
+	int error;
+} late;
+
+static void run_at(int priority)
+{
+	struct sched_param parameter = {.sched_priority = priority};
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(late.cpu, &cpus);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus) ||
+	    pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameter))
+		die("SCHED_FIFO");
+}
+
+static void *receive_late(void *unused)
+{
+	struct stream *stream = &one->streams[CLIENT];
+	unsigned char bytes[CHUNK];
+
+	(void)unused;
+	run_at(1);
+	late.id = gettid();
+	late.result = recv(one->fds[SERVER], bytes, sizeof(bytes), 0);
+	late.error = errno;
+	errno = EBADMSG;
+	if (late.result > 0 &&
+	    pattern_check(stream->tag, stream->received, bytes, late.result) != (size_t)late.result)
+		die("a wrong byte");
+	return NULL;
+}
+
+static void *keep_busy(void *unused)
+{
+	long until = milliseconds() + PATIENCE_MS;
+
+	(void)unused;
+	run_at(2);
+	while (!late.over && milliseconds() < until)
+		;
+	return NULL;
+}
+
+/* A thread that waits for the lock of a socket cannot be interrupted. */
+static int waits_for_lock(int id)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
+	file = fopen(path, "r");
+	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'D';
+}
+
+static long enter(long unused, long unused_too)
+{
+	long until = milliseconds() + PATIENCE_MS;
+	cpu_set_t cpus;
+
+	(void)unused, (void)unused_too;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) || CPU_COUNT(&cpus) < 2)
+		die("it takes two processors");
+	for (late.cpu = CPU_SETSIZE - 1; !CPU_ISSET(late.cpu, &cpus); late.cpu--)
+		;
+	CPU_CLR(late.cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("sched_setaffinity");
+	pthread_create(&late.thread, NULL, receive_late, NULL);
+	while (!late.id || !waits_for_lock(late.id)) {
+		if (milliseconds() > until)
+			return 0;
+		usleep(1000);
+	}
+	pthread_create(&late.hog, NULL, keep_busy, NULL);
+	return 1;
+}
+
+static long send_last(long unused, long unused_too)
+{
+	(void)unused, (void)unused_too;
+	return put(one, CLIENT, TURN, milliseconds() + PATIENCE_MS) &&
+	       !shutdown(one->fds[CLIENT], SHUT_WR);
+}
+
+static long come_back(long unused, long unused_too)
+{
+	(void)unused, (void)unused_too;
+	late.over = 1;
+	pthread_join(late.hog, NULL);
+	pthread_join(late.thread, NULL);
+	failure = late.result < 0 ? late.error : 0;
+	return late.result;
+}
+
 int main(void)
 {
-	static const struct command commands[] = {{"fault", fault},
-						  {"fault-in-send", fault_in_send},
-						  {"send", send_one},
-						  {"release", release},
-						  {NULL, NULL}};
+	static const struct command commands[] = {
+	    {"fault", fault},	   {"fault-in-send", fault_in_send},
+	    {"send", send_one},	   {"release", release},
+	    {"enter", enter},	   {"last", send_last},
+	    {"return", come_back}, {NULL, NULL}};
 
 	watch_page();
 	open_connections(1, SOCK_NONBLOCK);

@@ -3,20 +3,11 @@ import { type AgentProcess, cli } from '../../../helpers/agent-process.ts'
 import { patience, until } from '../../../helpers/retry.ts'
 import { Asking } from '../asking.ts'
 import type { Scenario, Scene } from '../scenario.ts'
+import { whileStopped } from '../while-stopped.ts'
 
 /** Small, so that concurrent requests exceed it. */
 const CAP = 4096
 const AT_ONCE = 100
-
-/** Stops a process during `work`, and continues it in any case. */
-async function whileStopped(pid: number, work: () => Promise<void>): Promise<void> {
-  process.kill(pid, 'SIGSTOP')
-  try {
-    await work()
-  } finally {
-    process.kill(pid, 'SIGCONT')
-  }
-}
 
 async function hasUnread(agent: AgentProcess): Promise<void> {
   await until('redirected bytes wait for the reader', async () =>

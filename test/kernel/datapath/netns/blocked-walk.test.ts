@@ -48,7 +48,7 @@ async function world(t: Test): Promise<World> {
 void test('a blocked walk holds up neither its caller nor other pods, and comes back', async (t) => {
   if (!requireRoot(t)) return
   const { pin, paths, faulting } = await world(t)
-  using walks = new Walks({})
+  using walks = new Walks({ pathTo: (cookie, all) => all.get(cookie) })
   await until('there is a walk', () => walks.walk(pin, FREE, paths))
   t.equal(await walks.walk(pin, HELD, paths), undefined)
   t.ok(walks.isBlocked(HELD), 'its caller goes on')

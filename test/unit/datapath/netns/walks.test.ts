@@ -53,7 +53,13 @@ function fixture(options: { maxBlocked?: number; maxLooks?: number } = {}): {
     return walker
   }
   const looks = { lookMs: 1, maxLooks: Infinity, toldAfterMs: 1 }
-  const walks = new Walks({ log, start, ...looks, ...options })
+  const walks = new Walks({
+    log,
+    start,
+    pathTo: (cookie, all) => all.get(cookie),
+    ...looks,
+    ...options,
+  })
   const paths = new Map([1n, 2n, 3n].map((cookie) => [cookie, `/ns/${cookie}`]))
   const walk = async (netns: number): Promise<string | undefined> =>
     (await walks.walk('/kick', BigInt(netns), paths))?.toString()
