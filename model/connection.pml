@@ -54,7 +54,7 @@
 #define REPLACED 2
 
 #ifndef MESSAGES0
-#define MESSAGES0 3
+#define MESSAGES0 2
 #endif
 #ifndef MESSAGES1
 #define MESSAGES1 1
