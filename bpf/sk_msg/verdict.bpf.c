@@ -200,8 +200,8 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
  * the stream, or later bytes by TCP, before redirected bytes.
  *
  * Where FIONREAD hides TCP bytes, a reader that asks before each receive never takes the first TCP
- * bytes of a join. Such a reader does not receive in vain either, so it is in no receive once it
- * has taken all that was sent. */
+ * bytes of a join. Such a reader receives only if it was told of bytes. So it is in no receive once
+ * it has taken all that was sent. */
 static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 					       const struct direction *direction,
 					       const struct conn_end *reader)

@@ -182,7 +182,7 @@ async function putInPlace(
   return { tested, leaving }
 }
 
-/** Whether an agent has waited for the readers of a version in vain. Otherwise it was killed while it drained or removed it. */
+/** Whether an agent has given up waiting for the readers of a version. Otherwise it was killed while it drained or removed it. */
 function wasGivenUp(version: string): boolean {
   using pins = openPins(version)
   return pins !== undefined && !pins.hasPods
