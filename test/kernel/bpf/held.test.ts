@@ -3,6 +3,7 @@ import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import type { FlowView } from '../../../src/api/views.ts'
+import { isLeaving } from '../../../src/datapath/pins/pin-directory.ts'
 import { AgentProcess } from '../../helpers/agent-process.ts'
 import { AnotherVersion, withNumber } from '../../helpers/another-version.ts'
 import type { Child } from '../../helpers/child.ts'
@@ -123,7 +124,7 @@ void test('an upgrade that is killed while it drains, and rolled back, leaves no
   mesh.cli = other.cli
   const upgrade = new AgentProcess(mesh, ['--policy', 'strict'])
   await until('it drains', () => upgrade.log.includes('draining the data path of another version'))
-  await until('it has begun', () => readdirSync(mesh.pinDir).some(isSetAside))
+  await until('it has begun', () => readdirSync(mesh.pinDir).some(isLeaving))
   await upgrade.kill('SIGKILL')
 
   mesh.cli = ours
@@ -133,9 +134,7 @@ void test('an upgrade that is killed while it drains, and rolled back, leaves no
     const flows = await back.flows()
     return flows.filter(({ state }) => state === 'joined').length === CONNECTIONS
   })
-  const read = await ask(holder, 'drain')
-  t.equal(read.received, read.sent, 'no byte is lost')
-  await until('what was set aside is gone', () => !readdirSync(mesh.pinDir).some(isSetAside))
+  await readsAndLeaves(t, mesh, holder)
   await load.end(t)
 })
 
@@ -148,15 +147,18 @@ void test('an agent that its self-test refuses still drains the version before',
   mesh.cli = other.cli
   const refused = await mesh.startAgent('--policy', 'auto')
   t.equal((await refused.status()).state, 'refused')
-  t.ok(readdirSync(mesh.pinDir).some(isSetAside), 'the reader has not read yet')
-  const read = await ask(holder, 'drain')
-  t.equal(read.received, read.sent, 'no byte is lost')
-  await until('what was set aside is gone', () => !readdirSync(mesh.pinDir).some(isSetAside))
+  t.ok(readdirSync(mesh.pinDir).some(isLeaving), 'the reader has not read yet')
+  await readsAndLeaves(t, mesh, holder)
   mesh.cli = ours
   await load.end(t)
 })
 
-const isSetAside = (name: string): boolean => name.startsWith('leaving-')
+/** Has the reader read, so that the version which was set aside for it can leave. */
+async function readsAndLeaves(t: Test, mesh: Mesh, holder: Child<Flooded>): Promise<void> {
+  const read = await ask(holder, 'drain')
+  t.equal(read.received, read.sent, 'no byte is lost')
+  await until('what was set aside is gone', () => !readdirSync(mesh.pinDir).some(isLeaving))
+}
 
 /**
  * A mesh with a load between two pods, and a connection in the third pod. Its reader does not read the bytes of one
