@@ -24,9 +24,9 @@ async function turnedTo(t: Test, turn: string, more: TrafficOptions): Promise<Tu
   const options = { address: mesh.pod(1).address, mode: 'blocking', request: 4096, ...more }
   const serving = await Traffic.start(mesh.pod(1), 'server', { ...options, turn })
   const calling = await Traffic.start(mesh.pod(0), 'client', {
+    pauseUs: 1000,
     ...options,
     connections: CONNECTIONS,
-    pauseUs: 1000,
   })
   await until('all join', async () => allRedirected(await agent.flows(), CONNECTIONS))
   serving.turn()
@@ -61,8 +61,13 @@ void test('a reader that turns to MSG_WAITALL gets whole messages, and goes on b
 
 void test('a reader that turns to MSG_WAITALL, and gets less, is reset', async (t) => {
   if (!requireRoot(t)) return
-  // Each request is four sends, and the reader wakes up in between.
-  const { agent, ...traffic } = await turnedTo(t, 'waitall', { write: 1024, parts: true })
+  // Each request is 16 sends with pauses, and the reader asks for all of it as soon as some of it is there.
+  const { agent, ...traffic } = await turnedTo(t, 'waitall', {
+    request: 16_384,
+    write: 1024,
+    parts: true,
+    pauseUs: 4000,
+  })
   await using serving = traffic.serving
   await using calling = traffic.calling
   await until('it is seen', async () => (await quarantined(agent)).length > 0)

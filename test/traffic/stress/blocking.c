@@ -34,10 +34,15 @@ static void drop_notes(const struct connection *c)
 		msg.msg_controllen = sizeof(control);
 }
 
+/* Polls first, so that some of the expected bytes are there. */
 static ssize_t receive_all(struct connection *c, unsigned char *buffer, size_t expected)
 {
-	ssize_t received = recv(c->fd, buffer, expected, MSG_WAITALL);
+	struct pollfd one = {.fd = c->fd, .events = POLLIN};
+	ssize_t received;
 
+	if (poll(&one, 1, -1) < 0)
+		return -1;
+	received = recv(c->fd, buffer, expected, MSG_WAITALL);
 	if (received > 0 && (size_t)received < expected)
 		atomic_store(&c->cut_short, true);
 	return received;
