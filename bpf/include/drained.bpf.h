@@ -119,7 +119,7 @@ GLOBAL_FUNCTION int doom(struct conn *conn, __u32 slot, __u32 role, __u32 reason
 		event.tgid = peek_end(reader->end, reader_tgid);
 		bpf_probe_read_kernel(event.comm, sizeof(event.comm),
 				      ((struct end *)reader->end)->reader_comm);
-		conn->doomed = 1;
+		conn->doomed = DOOMED;
 		count(REASON_RESET);
 		tell(&event);
 	}

@@ -503,6 +503,13 @@ struct conn_end {
 	__u8 rest[CACHE_LINE - 24];
 };
 
+enum doom {
+	NOT_DOOMED = 0,
+	DOOMED = 1,
+	/* The kernel has no function that resets it. Its sends fail; it ends with its sockets. */
+	CANNOT_RESET = 2,
+};
+
 struct conn {
 	struct isn_pair identity;
 	/* enum conn_state; in the second byte the enum reason why it is leaving or has left:
@@ -518,7 +525,8 @@ struct conn {
 	__u64 not_before_ns;
 	/* How often it left of its own accord. This determines how long it may not join again. */
 	__u16 backoff;
-	/* Its ends are to be reset: redirected bytes are unread that their reader will not see. */
+	/* enum doom. Its ends are to be reset: redirected bytes are unread that their reader will
+	 * not see. */
 	__u16 doomed;
 	/* One bit per role: a rule of that end's pod excludes the connection. */
 	__u32 excluded;

@@ -241,6 +241,8 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	if (conn->doomed) {
 		if (bpf_sock_destroy)
 			bpf_sock_destroy(common);
+		else
+			conn->doomed = CANNOT_RESET;
 		return 0;
 	}
 	if (__sync_fetch_and_and(&conn->kick, ~bit) & bit) {

@@ -208,6 +208,8 @@ static __always_inline bool step(struct pass *pass, struct conn *conn, __u32 slo
 		return false;
 	if (conn->doomed && !both_closed(conn)) {
 		/* The kick resets both ends. Their close frees the slot. */
+		if (conn->doomed == CANNOT_RESET)
+			return false;
 		__sync_fetch_and_or(&conn->kick, 3);
 		return true;
 	}
