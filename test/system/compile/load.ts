@@ -19,12 +19,13 @@ async function measure(count: number, pauseMs: number): Promise<void> {
   const timesMs: number[] = []
   const work = async (client: CompileClient, endMs: number): Promise<void> => {
     while (performance.now() < endMs) {
+      // Before the first request, too: else all clients would ask at the same moment.
+      const pause = pauseMs * 2 * Math.random()
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
       const start = performance.now()
       const { cached, ok } = await client.compile(asked, 60_000)
       if (!cached || !ok) throw new Error('the cache did not answer')
       timesMs.push(performance.now() - start)
-      const pause = pauseMs * 2 * Math.random()
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
     }
   }
   // The handshakes are not measured.
