@@ -70,7 +70,7 @@ static __always_inline void prove(struct end *end, const struct tcp_sock *tp, st
 		return;
 	/* In this order, so that a reader of the new base sees that it was corrected. */
 	WRITE_ONCE(end->corrected, 1);
-	__sync_fetch_and_add(&end->base, -excess);
+	add_ordered(&end->base, -excess);
 	end->proof = 0;
 	end->why = REASON_UNACCOUNTED;
 	if (!expected && end->proof_needed < PROOF_RECEIVES_MAX)

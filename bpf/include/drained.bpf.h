@@ -30,19 +30,41 @@
 #define redirect_drained_in GLOBAL(meshaccel_redirect_drained)
 #define doom		    GLOBAL(meshaccel_doom)
 
+/* Limit for the sockmaps that hold a psock, each with one reference. More count as LINKS_MAX. */
+#define LINKS_MAX 4
+
+static __noinline int count_links(__u64 psock)
+{
+	struct list_head *head = &((struct sk_psock *)psock)->link;
+	struct list_head *node = peek(struct sk_psock, psock, link.next);
+	int links;
+
+	for (links = 0; links < LINKS_MAX && node && node != head; links++)
+		node = peek(struct list_head, node, next);
+	return links;
+}
+
 /* Whether no byte of this direction is in the reader's queue or on its way there. `own` is the
- * number of references to the sender's psock that the caller holds. The answer stays true if the
+ * number of references to the sender's psock that the caller holds. Sockmaps hold one for each
+ * link. All others belong to a sendmsg or a receive of the socket that is inside, or to a redirect
+ * into its queue. The answer stays true if the
  * connection is sealed or the caller holds the sender's lock. */
 GLOBAL_FUNCTION int queue_drained(struct conn *conn, __u32 sender, int own)
 {
 	__u64 psock;
+	int links;
 
 	if (!conn)
 		return 0;
 	psock = psock_of(&conn->ends[sender & 1]);
-	if (psock && users_of(psock) != own)
+	links = psock ? count_links(psock) : 0;
+	__sync_lock_test_and_set(&conn->fence, 0);
+	if (psock && peek(struct sk_psock, psock, refcnt.refs.counter) - links != own)
 		return 0;
 	__sync_lock_test_and_set(&conn->fence, 0);
+	/* Another agent may have put the socket into its sockmap between the two looks. */
+	if (psock && count_links(psock) != links)
+		return 0;
 	psock = psock_of(&conn->ends[~sender & 1]);
 	return !psock || queue_empty(psock);
 }

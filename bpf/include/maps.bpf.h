@@ -189,13 +189,21 @@ struct {
 /* Two processors share these without a lock. Every access is a single load or store of the machine.
  * An atomic operation that returns the old value separates two accesses whose order matters. The
  * kernel orders only such operations on every architecture. */
+/* An atomic add that is a full barrier. It uses the old value: without that, clang makes an
+ * operation that orders nothing on arm64. */
+#define add_ordered(address, value)                                                                \
+	({                                                                                         \
+		typeof(*(address)) old = __sync_fetch_and_add(address, value);                     \
+		asm volatile("" ::"r"(old));                                                       \
+	})
+
 /* Makes the loads before it before the loads after it. x86 keeps that order by itself. Elsewhere an
  * atomic operation that returns the old value is a full barrier. Load-acquire came with Linux 6.15.
  * `word` is any word that this CPU writes anyway. */
 #ifdef __TARGET_ARCH_x86
 #define load_fence(word) barrier()
 #else
-#define load_fence(word) __sync_fetch_and_add(word, 0)
+#define load_fence(word) add_ordered(word, 0)
 #endif
 
 #define READ_ONCE(field)	 (*(volatile typeof(field) *)&(field))
@@ -262,12 +270,5 @@ static __always_inline void tell(const struct event *event)
 {
 	bpf_ringbuf_output(&meshaccel_events, (void *)event, sizeof(*event), 0);
 }
-
-/* An atomic add that is ordered before all that follows. */
-#define add_ordered(address, value)                                                                \
-	({                                                                                         \
-		__u32 old = __sync_fetch_and_add(address, value);                                  \
-		asm volatile("" ::"r"(old));                                                       \
-	})
 
 #endif

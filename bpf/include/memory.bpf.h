@@ -19,6 +19,9 @@
 #include "maps.bpf.h"
 #include "peek.bpf.h"
 
+/* The application has set SO_RCVBUF. */
+#define SOCK_RCVBUF_LOCK 2
+
 /* The key of the sums over all pods. No namespace has this cookie. */
 #define ALL_PODS 0
 
@@ -90,7 +93,7 @@ static __always_inline void return_slot(__u64 netns_cookie)
 
 static __always_inline bool has_room(const struct share *share, __u64 budget, __u32 bytes)
 {
-	return (__u64)READ_ONCE(share->bytes) + bytes <= budget;
+	return READ_ONCE(share->bytes) + bytes <= (__s64)budget;
 }
 
 /* Callable by any program. Several that ask at once may exceed the budget by a chunk each. */
@@ -116,6 +119,21 @@ static __always_inline void return_memory(__u64 netns_cookie, __u32 bytes)
 		__sync_fetch_and_add(&pod->bytes, -(__s64)bytes);
 	if (all)
 		__sync_fetch_and_add(&all->bytes, -(__s64)bytes);
+}
+
+/* Limit for the unread redirected bytes of a reader: a quarter of the size that its receive buffer
+ * may have. The kernel charges them to that buffer. The window that the reader has announced
+ * before does not know of them. TCP bytes that fill this window would find no room. The kernel
+ * would drop them, and the sender would repeat them ever more rarely. */
+static __always_inline __u32 receive_room(__u64 sk)
+{
+	struct sock *reader = (void *)sk;
+	const struct net *net = peek(struct sock, sk, __sk_common.skc_net.net);
+	__u32 room = peek(struct sock, sk, sk_rcvbuf);
+	__u32 most = peek(struct net, net, ipv4.sysctl_tcp_rmem[2]);
+	bool fixed = BPF_CORE_READ_BITFIELD_PROBED(reader, sk_userlocks) & SOCK_RCVBUF_LOCK;
+
+	return (!fixed && most > room ? most : room) / 4;
 }
 
 /* Takes back the chunks of a direction, down to `keep`. For the scan only. */

@@ -141,6 +141,7 @@ enum reason {
 	REASON_UNSEEN,
 	REASON_WAITALL,
 	REASON_TRUNCATED_READ,
+	REASON_PEEKS,
 	REASON_UNACCOUNTED,
 	REASON_SPLICE,
 	/* Its program asks FIONREAD, to which the kernel gives a wrong answer for members. */
@@ -345,7 +346,8 @@ struct end {
 	__u64 cookie;
 	/* The longest receive so far, or READS_WITHOUT_ASKING: fionread.bpf.h. */
 	__u32 room;
-	__u32 pad2;
+	/* Peeks of a member's reader at several bytes. */
+	__u32 peeks;
 };
 
 /* A watched socket, for programs that go through all of them. */
@@ -483,7 +485,8 @@ struct conn_end {
 	__u32 drained;
 	/* The cookie of the socket whose close a program has seen: is_closed(). */
 	__u64 closed;
-	/* Only the scan uses the rest, which has its own cache line. */
+	/* Only the scan uses the rest, which has its own cache line. The verdict reads the room
+	 * when it looks at the peer's queue. */
 	/* From the last scan: the reader's copied_seq, and the sends by TCP towards it. */
 	__u32 seen_copied_seq;
 	__u32 seen_tcp_messages;
@@ -498,9 +501,14 @@ struct conn_end {
 	__u8 unread;
 	/* Sweeps in a row that found the reader holding the socket's lock. */
 	__u8 held;
-	/* Sweeps in a row that found redirected bytes unread that FIONREAD had hidden. */
+	/* Sweeps in a row that found redirected bytes unread that FIONREAD had hidden, or that hid
+	 * TCP bytes from a peek. */
 	__u8 misled;
-	__u8 rest[CACHE_LINE - 24];
+	/* R3: the limit for unread redirected bytes that the receive buffer sets. */
+	__u32 room;
+	/* From the last sweep: the reader's peeks. */
+	__u32 swept_peeks;
+	__u8 rest[CACHE_LINE - 32];
 };
 
 enum doom {

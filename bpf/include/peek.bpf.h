@@ -81,28 +81,7 @@ static __always_inline bool queue_empty(__u64 psock)
 	return first == &((struct sk_psock *)psock)->ingress_msg;
 }
 
-/* Limit for the sockmaps that hold a psock, each with one reference. More count as LINKS_MAX. */
-#define LINKS_MAX 4
-
 #define O_NONBLOCK 00004000
-
-static __noinline int count_links(__u64 psock)
-{
-	struct list_head *head = &((struct sk_psock *)psock)->link;
-	struct list_head *node = peek(struct sk_psock, psock, link.next);
-	int links;
-
-	for (links = 0; links < LINKS_MAX && node && node != head; links++)
-		node = peek(struct list_head, node, next);
-	return links;
-}
-
-/* References to a psock that no sockmap holds. Each sendmsg and each receive of its socket holds
- * one while it is inside. A redirect into its queue holds one, too. */
-static __always_inline int users_of(__u64 psock)
-{
-	return peek(struct sk_psock, psock, refcnt.refs.counter) - count_links(psock);
-}
 
 /* Whether receives of the socket wait for bytes, unless their flags say otherwise. */
 static __always_inline bool is_blocking(__u64 sk)

@@ -291,6 +291,7 @@ struct seq_file {
 };
 
 struct netns_ipv4 {
+	int sysctl_tcp_rmem[3];
 };
 
 struct netns_ipv6 {
@@ -374,6 +375,8 @@ struct sock {
 	struct {
 		struct sk_buff *head;
 	} sk_backlog;
+	u8 sk_userlocks;
+	int sk_rcvbuf;
 	union {
 		struct socket_wq *sk_wq;
 	};
@@ -544,6 +547,7 @@ struct bpf_sock_ops {
 
 struct sk_psock {
 	struct sock *sk;
+	struct sock *sk_redir;
 	u32 copied_seq;
 	struct list_head ingress_msg;
 	u32 msg_tot_len;

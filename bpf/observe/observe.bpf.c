@@ -33,23 +33,58 @@ static __always_inline void learn_room(struct sock *sk, struct end *end, __u32 l
 	end->left_some = tp && tp->copied_seq != tp->rcv_nxt;
 }
 
+/* The reader has shown a habit that does not work with redirected bytes. */
+static __always_inline void turned(struct sock *sk, struct end *end, struct conn *conn,
+				   enum reason bad, int ret, int flags)
+{
+	__u32 slot = end->conn - 1;
+
+	quarantine((void *)bpf_get_current_task(), end->netns_cookie, bad);
+	if (bad == REASON_WAITALL && cut_short(sk, ret, flags)) {
+		seal(conn, slot, bad);
+		doom(conn, slot, end->role, bad);
+	} else {
+		stop(conn, slot, REASON_READER_CHANGED);
+	}
+}
+
+/* A peek. A member's reader sees redirected bytes alone, until it has read them. So one that looks
+ * whether a message is complete may wait for TCP bytes that it has. Programs that look at a single
+ * byte want to know whether the connection is open. A look at the first bytes of a connection tells
+ * its protocol. */
+static __always_inline int peeked(struct sock *sk, int ret, int flags)
+{
+	struct end *end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	enum reason bad = bad_habit(flags);
+	bool is_member;
+	struct conn *conn;
+
+	if (!end)
+		return 0;
+	conn = conn_of(end);
+	is_member = conn && is_member_state(state_of(conn));
+	if (!bad && ret > 1 && (is_member || end->turns))
+		bad = REASON_PEEKS;
+	if (!bad)
+		return 0;
+	end->barred = bad;
+	if (is_member) {
+		end->peeks++;
+		turned(sk, end, conn, bad, ret, flags);
+	}
+	return 0;
+}
+
 static __always_inline void received_on_member(struct sock *sk, struct end *end, struct conn *conn,
 					       __u32 join, int ret, int flags)
 {
 	__u32 slot = end->conn - 1;
 	enum reason bad = bad_habit(flags);
 
-	if (bad) {
-		quarantine((void *)bpf_get_current_task(), end->netns_cookie, bad);
-		if (bad == REASON_WAITALL && cut_short(sk, ret, flags)) {
-			seal(conn, slot, bad);
-			doom(conn, slot, end->role, bad);
-		} else {
-			stop(conn, slot, REASON_READER_CHANGED);
-		}
-	} else if (is_left_alone(end, flags)) {
+	if (bad)
+		turned(sk, end, conn, bad, ret, flags);
+	else if (is_left_alone(end, flags))
 		stop(conn, slot, REASON_BLOCKING_READER);
-	}
 	if (state_of(conn) != CONN_SEALED)
 		return;
 	redirect_drained_in(conn, !end->role, join);
@@ -97,9 +132,10 @@ static __always_inline int received(struct sock *sk, int ret, int flags)
 	enum reason bad;
 	__u32 join;
 
-	if (sk->sk_protocol != IPPROTO_TCP || !sk->sk_bpf_storage ||
-	    flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (sk->sk_protocol != IPPROTO_TCP || !sk->sk_bpf_storage || flags & MSG_ERRQUEUE)
 		return 0;
+	if (flags & MSG_PEEK)
+		return peeked(sk, ret, flags);
 	/* A receive that fails also shows a habit. */
 	bad = bad_habit(flags);
 	if (ret <= 0 && !bad)

@@ -25,6 +25,9 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 		return REASON_ZEROCOPY;
 	if (sk->sk_rcvlowat > 1)
 		return REASON_RCVLOWAT;
+	/* The application has set SO_RCVBUF to less than four chunks. */
+	if (receive_room((__u64)tp) < CHUNK_BYTES)
+		return REASON_SOCKET_OPTION;
 	/* Redirected bytes have no time stamps and no mark of an urgent byte, and a peek at them
 	 * ignores SO_PEEK_OFF. They do not report TCP_INQ either. That is no obstacle: gRPC sets
 	 * TCP_INQ on every connection, and works without it. */
@@ -62,6 +65,7 @@ static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_s
 	 * does so there. */
 	me->blocking = is_blocking(address);
 	me->psock = peek_psock(address);
+	me->room = receive_room(address);
 	me->proxy = is_proxy(tp, end);
 	end->joined = 1;
 	end->turns = 0;
@@ -104,10 +108,15 @@ static __always_inline void engage(struct conn *conn, __u32 slot)
 /* R3: charges the pod for the memory that both directions may hold without a further charge. */
 static __always_inline bool pay_for_join(struct conn *conn)
 {
+	__u32 late;
+
 	if (!take_memory(conn->ends[ROLE_CLIENT].netns_cookie, ROLES * DIRECTION_BYTES))
 		return false;
-	WRITE_ONCE(conn->directions[ROLE_CLIENT].allowed, DIRECTION_BYTES);
-	WRITE_ONCE(conn->directions[ROLE_SERVER].allowed, DIRECTION_BYTES);
+	/* A verdict of the join before may have taken a chunk after the connection had left. */
+	late = __sync_lock_test_and_set(&conn->directions[ROLE_CLIENT].allowed, DIRECTION_BYTES);
+	late += __sync_lock_test_and_set(&conn->directions[ROLE_SERVER].allowed, DIRECTION_BYTES);
+	if (late)
+		return_memory(conn->ends[ROLE_CLIENT].netns_cookie, late);
 	return true;
 }
 

@@ -70,6 +70,9 @@ static __always_inline enum reason allocate(struct claim *claim, const struct is
 	/* Clears almost all fields. The slot may still be in the attention queue, so its flag
 	 * stays. The number of the last join stays as well (closed.bpf.h). */
 	join = conn->join;
+	/* A verdict of the connection before may have taken a chunk after the slot was free. */
+	shrink(conn, &conn->directions[ROLE_CLIENT], 0);
+	shrink(conn, &conn->directions[ROLE_SERVER], 0);
 	conn->identity = *identity;
 	__builtin_memset(&conn->since_ns, 0, sizeof(*conn) - offsetof(struct conn, since_ns));
 	conn->join = join;

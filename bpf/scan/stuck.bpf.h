@@ -45,17 +45,20 @@ static __always_inline __u8 in_a_row(__u8 count, bool is_so)
 	return !is_so ? 0 : count < 0xff ? count + 1 : count;
 }
 
-/* A reader was told by FIONREAD that no byte is there, and waits for bytes that it has. No kick
- * helps it: the kernel gives an edge for TCP bytes only. So only an error helps the users of this
- * connection. */
-static __always_inline void sweep_asker(struct conn *conn, __u32 slot, int role)
+/* A reader waits for bytes that it has. FIONREAD told it that none is there. Or it peeks at
+ * redirected bytes again and again, and they hide the TCP bytes behind them. No kick helps it: the
+ * kernel gives an edge for TCP bytes only. So only an error helps the users of this connection. */
+static __always_inline void sweep_misled(struct conn *conn, __u32 slot, int role)
 {
 	struct conn_end *reader = &conn->ends[role & 1];
+	__u32 peeks = peek_end(reader->end, peeks);
+	bool asks = READ_ONCE(reader->asked) == ASKED_UNREAD;
+	bool looks = peeks != reader->swept_peeks && tcp_unread(reader);
 
-	reader->misled = in_a_row(reader->misled,
-				  reader->unread > 1 && READ_ONCE(reader->asked) == ASKED_UNREAD);
+	reader->swept_peeks = peeks;
+	reader->misled = in_a_row(reader->misled, reader->unread > 1 && (asks || looks));
 	if (reader->misled >= STUCK_SWEEPS)
-		doom(conn, slot, role, REASON_ASKS_FIONREAD);
+		doom(conn, slot, role, asks ? REASON_ASKS_FIONREAD : REASON_PEEKS);
 }
 
 /* One direction of a member. */
@@ -96,7 +99,7 @@ static __always_inline void sweep_direction(struct conn *conn, __u32 slot, int s
 		    !queue_empty(psock))
 			doom(conn, slot, !sender, REASON_OVERTAKEN);
 	}
-	sweep_asker(conn, slot, !sender);
+	sweep_misled(conn, slot, !sender);
 	/* A redirect waits for the reader's lock, and the sender waits with it. */
 	reader->held = in_a_row(reader->held, psock && received == reader->swept_received &&
 						  peek(struct sock, reader->sk, sk_lock.owned) &&
@@ -117,9 +120,12 @@ static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role
 	/* The kernel may send by TCP without asking the verdict again. */
 	if (tcp_unread(end))
 		attend(conn, slot);
+	WRITE_ONCE(end->room, receive_room(end->sk));
 	psock = psock_of(end);
 	if (psock && count_links(psock) > 1)
 		stop(conn, slot, REASON_CLAIMED_ELSEWHERE);
+	if (peek(struct inet_connection_sock, end->sk, icsk_ulp_ops))
+		stop(conn, slot, REASON_ULP);
 	if (is_blocking(end->sk) && !accepts_blocking(end->netns_cookie))
 		stop(conn, slot, REASON_BLOCKING_READER);
 }

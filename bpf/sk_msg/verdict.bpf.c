@@ -4,7 +4,8 @@
  *
  *	R1	A direction changes its path only when its reader has read all earlier bytes.
  *	R2	Both ends are members. A connection that is leaving takes TCP.
- *	R3	Redirected and unread bytes are bounded. Over a cap the direction becomes mixed.
+ *	R3	Redirected and unread bytes are bounded, and leave room in the reader's receive
+ *		buffer. Over a cap the direction becomes mixed.
  *	R4	A stream of small sends makes its connection leave.
  *	R5	The reader must be able to see redirected bytes: must_stop() and tcp_drained().
  *	R6	Only a socket in ESTABLISHED or CLOSE_WAIT redirects.
@@ -94,16 +95,20 @@ static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const stru
 	return proto->memory_allocated->counter < config->tcp_memory_pages;
 }
 
-/* R3: the caps of one direction. Beyond them it becomes mixed, and then the agent must see a reader
+/* R3: the caps of one direction. They include the room in the receive buffer: see receive_room().
+ * Beyond them it becomes mixed, and then the agent must see a reader
  * that starts to splice. So the hard caps apply until the splice watch is attached. They also apply
  * while the agent is away, because only the agent returns a flow to TCP. */
-static __always_inline enum reason over_cap(const struct config *config, __u32 unread, __u32 size,
+static __always_inline enum reason over_cap(const struct config *config,
+					    const struct conn_end *reader, __u32 unread, __u32 size,
 					    __u32 messages)
 {
 	__u64 factor =
 	    config->splice_watched && !no_scan_for(config, ABSENT_NS) ? 1 : HARD_CAP_FACTOR;
 
 	if ((__u64)unread + size > config->cap_bytes * factor)
+		return REASON_CAP_BYTES;
+	if (unread + size > READ_ONCE(reader->room))
 		return REASON_CAP_BYTES;
 	return messages >= CAP_MESSAGES * factor ? REASON_CAP_MESSAGES : REASON_NONE;
 }
@@ -124,6 +129,7 @@ static __always_inline enum reason bounded(const struct tcp_sock *tp, struct con
 					   const struct config *config, __u32 size)
 {
 	struct direction *direction = &conn->directions[role & 1];
+	const struct conn_end *reader = &conn->ends[!role];
 	__u32 cost = size + MESSAGE_BYTES, unread, messages, more;
 	enum reason reason;
 
@@ -132,14 +138,15 @@ static __always_inline enum reason bounded(const struct tcp_sock *tp, struct con
 	if ((__u64)direction->queued + cost <= READ_ONCE(direction->allowed))
 		return REASON_NONE;
 	unread = unread_bytes(conn, role);
-	messages = unread ? count_messages(conn->ends[!role].psock) : 0;
+	messages = unread ? count_messages(reader->psock) : 0;
 	direction->queued = unread + messages * MESSAGE_BYTES;
+	reason = over_cap(config, reader, unread, size, messages);
+	if (reason)
+		return reason;
 	if (unread) {
-		reason = over_cap(config, unread, size, messages);
-		if (reason)
-			return reason;
 		if (!config->splice_watched && !direction->asked &&
-		    (unread > config->cap_bytes / 2 || messages > CAP_MESSAGES / 2)) {
+		    (unread > config->cap_bytes / 2 || unread > reader->room / 2 ||
+		     messages > CAP_MESSAGES / 2)) {
 			direction->asked = 1;
 			ask_for_watch();
 		}
@@ -173,7 +180,8 @@ static __always_inline bool is_stream(const struct end *end, struct direction *d
 }
 
 /* R2, R5, R7: why a direction returns to TCP as soon as its redirected bytes are read. */
-static __always_inline enum reason must_stop(const struct conn *conn, const struct config *config,
+static __always_inline enum reason must_stop(const struct tcp_sock *tp, const struct conn *conn,
+					     const struct config *config,
 					     const struct conn_end *reader, __u32 size)
 {
 	if (state_of(conn) != CONN_JOINED)
@@ -186,6 +194,11 @@ static __always_inline enum reason must_stop(const struct conn *conn, const stru
 		return REASON_RCVLOWAT;
 	if (reader->spliced)
 		return REASON_SPLICE;
+	/* TLS in the kernel, or another protocol above TCP, has begun at one end. Its receives take
+	 * redirected bytes for decrypted ones. */
+	if (peek(struct inet_connection_sock, reader->sk, icsk_ulp_ops) ||
+	    tp->inet_conn.icsk_ulp_ops)
+		return REASON_ULP;
 	if (reader->proxy)
 		return REASON_NONE;
 	if (config->proxies_only || (config->fionread_hides & FIONREAD_HIDES_REDIRECTED &&
@@ -311,7 +324,7 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	if (direction->path == PATH_MIXED)
 		return leave_by_tcp(conn, slot, role, direction->reason ?: REASON_LEAVING);
 
-	reason = must_stop(conn, config, reader, size);
+	reason = must_stop(tp, conn, config, reader, size);
 	if (direction->path == PATH_TCP || direction->path_seq != tp->write_seq) {
 		WRITE_ONCE(direction->path, PATH_TCP);
 		if (!reason)
@@ -341,18 +354,37 @@ static __always_inline int verdict(struct sk_msg_md *msg, const struct end *end,
 	return redirect(msg, end, conn, slot, direction, size, join);
 }
 
+/* The kernel's own view of the context. */
+struct sk_msg___redirected {
+	struct sock *sk_redir;
+} __attribute__((preserve_access_index));
+
+/* The kernel asks again about the rest of a message if it could queue only a part of it. It still
+ * has the socket of the first answer, to which it holds no reference any more. It takes SK_PASS for
+ * a redirect to that socket, which may belong to another connection by now. So the rest is
+ * redirected again, or dropped. Then send() returns the length of the first part. The first verdict
+ * has announced the whole message. The peer stays in the map until that has been delivered, unless
+ * it closes. */
+static __always_inline int redirect_rest(struct sk_msg_md *msg, const struct end *end)
+{
+	struct isn_pair peer = {.own = end->key.peer, .peer = end->key.own};
+
+	return bpf_msg_redirect_hash(msg, &meshaccel_members, &peer, BPF_F_INGRESS);
+}
+
 SEC("sk_msg")
 int VERDICT(struct sk_msg_md *msg)
 {
+	bool is_rest = peek(struct sk_msg___redirected, msg, sk_redir);
 	struct bpf_sock *sk = msg->sk;
 	struct conn *conn;
 	struct end *end;
 
-	if (!sk)
-		return SK_PASS;
-	end = bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0);
+	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
 	if (!end)
-		return SK_PASS;
+		return is_rest ? SK_DROP : SK_PASS;
+	if (is_rest)
+		return redirect_rest(msg, end);
 	conn = conn_of(end);
 	if (!conn)
 		return SK_PASS;

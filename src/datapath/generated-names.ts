@@ -45,6 +45,7 @@ export const reasonNames = [
   'unseen',
   'waitall',
   'truncated-read',
+  'peeks',
   'unaccounted',
   'splice',
   'asks-fionread',

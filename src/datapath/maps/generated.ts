@@ -229,7 +229,7 @@ export const meshaccelPodsMap: DescribedMap<bigint, PodRecord> = describeMap({
   value: pod,
 })
 
-/** struct counters, 440 bytes */
+/** struct counters, 448 bytes */
 export interface CountersRecord {
   redirectedBytes: bigint
   redirectedMessages: bigint
@@ -252,7 +252,7 @@ export const counters: StructCodec<CountersRecord> = struct({
   kicks: u64,
   watched: u64,
   closed: u64,
-  reasons: array(u64, 46),
+  reasons: array(u64, 47),
 })
 
 export const meshaccelCountersMap: DescribedMap<number, CountersRecord> = describeMap({

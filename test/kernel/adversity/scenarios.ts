@@ -7,6 +7,7 @@ import {
   readerByFionread,
 } from './scenarios/askers.ts'
 import { disturbedInReceive, fullDuplex } from './scenarios/blocking.ts'
+import { closedInMessage } from './scenarios/closing.ts'
 import { watchCost } from './scenarios/cost.ts'
 import { reconnected } from './scenarios/disconnect.ts'
 import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
@@ -18,6 +19,8 @@ import { mappedReceive, splicedBeforeJoin, urgentByTcp } from './scenarios/uncou
 import { foreignOptions, overwrittenFlags } from './scenarios/foreign-options.ts'
 import { loneMemberAfter, loneMemberBefore } from './scenarios/lone-member.ts'
 import { memoryPressure } from './scenarios/memory-pressure.ts'
+import { pausingReader } from './scenarios/pausing.ts'
+import { peekerBeforeJoin, peekerTurns, peekerWaits } from './scenarios/peeking.ts'
 import { preempted } from './scenarios/preempted.ts'
 import { resets } from './scenarios/resets.ts'
 import { reusedSockets } from './scenarios/reused-sockets.ts'
@@ -66,6 +69,11 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   urgentByTcp,
   mappedReceive,
   limitedReceiver,
+  closedInMessage,
+  pausingReader,
+  peekerBeforeJoin,
+  peekerTurns,
+  peekerWaits,
   lateReader,
   sealedOverUnread,
   unaskedVerdict,

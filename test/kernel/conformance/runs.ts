@@ -21,6 +21,7 @@ export type Outcomes = ReadonlyMap<string, Outcome>
 const barring: ReadonlySet<string> = new Set([
   'waitall',
   'truncated-read',
+  'peeks',
   'unaccounted',
   'unseen',
   'splice',

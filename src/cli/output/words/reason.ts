@@ -110,7 +110,8 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
       'its reader may still be in a receive that began before the join; it is accelerated after the next message',
   },
   'cap-bytes': {
-    means: 'its reader is slow: as many redirected bytes as the cap allows are unread',
+    means:
+      'its reader is slow: as many redirected bytes are unread as the cap or its receive buffer allows',
     next:
       'Find out what the reading program waits for. The connection is accelerated again once it has caught up. ' +
       "The agent's `--cap` lets more bytes wait.",
@@ -215,6 +216,11 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
     means: 'its reader discards bytes or reads urgent data (MSG_TRUNC, MSG_OOB)',
     next: nothingToDo,
   },
+  peeks: {
+    means:
+      'its reader looks at several bytes before it reads them (MSG_PEEK), and redirected bytes can hide later ones',
+    next: nothingToDo,
+  },
   unaccounted: {
     means:
       'its bytes leave the socket without recv: by splice, by a kernel reader, or by a mapped receive',
@@ -222,7 +228,7 @@ export const ofTraffic: Readonly<Record<Exclude<Reason, 'none'>, Words>> = {
   },
   'socket-option': {
     means:
-      'its socket has an option that redirected bytes do not honour (time stamps, SO_PEEK_OFF, SO_OOBINLINE), or is bound to a device',
+      'its socket has an option that redirected bytes do not honour (time stamps, SO_PEEK_OFF, SO_OOBINLINE, an SO_RCVBUF below 128 KiB), or is bound to a device',
     next: nothingToDo,
   },
   splice: { means: 'its reader has started to use splice', next: nothingToDo },

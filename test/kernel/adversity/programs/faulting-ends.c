@@ -13,17 +13,13 @@
  *	return		the real-time thread ends; the value is the result of that recv()
  */
 #include "both-ends.h"
-#include <linux/userfaultfd.h>
+#include "faults.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 #define PATIENCE_MS 60000
 #define SENDS_MAX   64
-#define PAGE	    4096
 
 struct concurrent {
 	pthread_t thread;
@@ -33,36 +29,22 @@ struct concurrent {
 };
 
 static struct connection *one = &connections[0];
-static unsigned char *page;
+static struct faulting memory;
 static pthread_t faulting;
 static long zeros;
-static int faults, sends;
+static int sends;
 static struct concurrent all[SENDS_MAX];
-
-static void watch_page(void)
-{
-	struct uffdio_api api = {.api = UFFD_API};
-	struct uffdio_register missing = {.range.len = PAGE, .mode = UFFDIO_REGISTER_MODE_MISSING};
-
-	faults = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (faults < 0 || ioctl(faults, UFFDIO_API, &api))
-		die("userfaultfd");
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	missing.range.start = (uintptr_t)page;
-	if (ioctl(faults, UFFDIO_REGISTER, &missing))
-		die("UFFDIO_REGISTER");
-}
 
 static void *receive(void *unused)
 {
 	struct stream *stream = &one->streams[CLIENT];
-	ssize_t done = recv(one->fds[SERVER], page, TURN, 0);
+	ssize_t done = recv(one->fds[SERVER], memory.page, TURN, 0);
 
 	(void)unused;
 	if (done <= 0)
 		die("recv over a fault");
 	errno = EBADMSG;
-	if (pattern_check(stream->tag, stream->received, page, done) != (size_t)done)
+	if (pattern_check(stream->tag, stream->received, memory.page, done) != (size_t)done)
 		die("a wrong byte");
 	stream->received += done;
 	return NULL;
@@ -71,20 +53,15 @@ static void *receive(void *unused)
 static void *transmit(void *unused)
 {
 	(void)unused;
-	if (send(one->fds[SERVER], page, TURN, MSG_NOSIGNAL) != TURN)
+	if (send(one->fds[SERVER], memory.page, TURN, MSG_NOSIGNAL) != TURN)
 		die("send over a fault");
 	return NULL;
 }
 
 static long faults_in(void *(*run)(void *))
 {
-	struct uffd_msg message;
-
 	pthread_create(&faulting, NULL, run, NULL);
-	if (wait_for(faults, POLLIN, milliseconds() + PATIENCE_MS) != 1 ||
-	    read(faults, &message, sizeof(message)) != sizeof(message))
-		return 0;
-	return message.event == UFFD_EVENT_PAGEFAULT;
+	return faults_within(&memory, PATIENCE_MS);
 }
 
 static long fault(long unused, long unused_too)
@@ -160,15 +137,13 @@ static long send_one(long patience_ms, long unused)
 
 static long release(long unused, long unused_too)
 {
-	struct uffdio_zeropage zero = {.range = {.start = (uintptr_t)page, .len = PAGE}};
 	long expected = 0;
 
 	(void)unused, (void)unused_too;
-	if (ioctl(faults, UFFDIO_ZEROPAGE, &zero))
-		die("UFFDIO_ZEROPAGE");
+	resolve(&memory);
 	pthread_join(faulting, NULL);
 	/* Lets the page fault again. */
-	if (madvise(page, PAGE, MADV_DONTNEED))
+	if (madvise(memory.page, PAGE, MADV_DONTNEED))
 		die("madvise");
 	while (sends) {
 		pthread_join(all[--sends].thread, NULL);
@@ -226,21 +201,6 @@ static void *keep_busy(void *unused)
 	return NULL;
 }
 
-/* A thread that waits for the lock of a socket cannot be interrupted. */
-static int waits_for_lock(int id)
-{
-	char path[64], state = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
-	file = fopen(path, "r");
-	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (file)
-		fclose(file);
-	return state == 'D';
-}
-
 static long enter(long unused, long unused_too)
 {
 	long until = milliseconds() + PATIENCE_MS;
@@ -289,7 +249,7 @@ int main(void)
 	    {"enter", enter},	   {"last", send_last},
 	    {"return", come_back}, {NULL, NULL}};
 
-	watch_page();
+	watch_page(&memory);
 	open_connections(1, SOCK_NONBLOCK);
 	obey(commands);
 	return 0;
