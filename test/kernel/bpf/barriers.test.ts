@@ -1,4 +1,4 @@
-/** What two processors share must be ordered by full barriers on arm64, too: bpf/include/maps.bpf.h. */
+/** Words that two processors share are ordered by full barriers, on arm64 too: bpf/include/maps.bpf.h. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
