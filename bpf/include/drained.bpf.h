@@ -47,8 +47,8 @@ static __noinline int count_links(__u64 psock)
 /* Whether no byte of this direction is in the reader's queue or on its way there. `own` is the
  * number of references to the sender's psock that the caller holds. Sockmaps hold one for each
  * link. All others belong to a sendmsg or a receive of the socket that is inside, or to a redirect
- * into its queue. The answer stays true if the
- * connection is sealed or the caller holds the sender's lock. */
+ * into its queue. The answer stays true if the connection is sealed or the caller holds the
+ * sender's lock. */
 GLOBAL_FUNCTION int queue_drained(struct conn *conn, __u32 sender, int own)
 {
 	__u64 psock;

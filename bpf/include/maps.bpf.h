@@ -189,6 +189,7 @@ struct {
 /* Two processors share these without a lock. Every access is a single load or store of the machine.
  * An atomic operation that returns the old value separates two accesses whose order matters. The
  * kernel orders only such operations on every architecture. */
+
 /* An atomic add that is a full barrier. It uses the old value: without that, clang makes an
  * operation that orders nothing on arm64. */
 #define add_ordered(address, value)                                                                \

@@ -96,9 +96,9 @@ static __always_inline bool tcp_memory_low(const struct tcp_sock *tp, const stru
 }
 
 /* R3: the caps of one direction. They include the room in the receive buffer: see receive_room().
- * Beyond them it becomes mixed, and then the agent must see a reader
- * that starts to splice. So the hard caps apply until the splice watch is attached. They also apply
- * while the agent is away, because only the agent returns a flow to TCP. */
+ * Beyond them it becomes mixed, and then the agent must see a reader that starts to splice. So the
+ * hard caps apply until the splice watch is attached. They also apply while the agent is away,
+ * because only the agent returns a flow to TCP. */
 static __always_inline enum reason over_cap(const struct config *config,
 					    const struct conn_end *reader, __u32 unread, __u32 size,
 					    __u32 messages)
