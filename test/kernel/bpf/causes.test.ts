@@ -198,7 +198,7 @@ void test('one command names each cause and the next step', async (t) => {
     await host.explains(
       tt,
       'shop/cart',
-      /\(cap-bytes\): its reader is slow: as many redirected bytes as the cap allows/,
+      /\(cap-bytes\): its reader is slow: as many redirected bytes are unread as the cap/,
       /Next: Find out what the reading program waits for/,
     )
     await ask(flooded, 'drain')
