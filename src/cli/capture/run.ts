@@ -42,7 +42,7 @@ const SLACK_MS = 500
 const LISTENS = /listening on|^Capturing on/m
 const DROPPED =
   /(\d+) packets? dropped by kernel|received\/dropped on interface '[^']*': \d+\/(\d+)/
-/** tcpdump was asked to end while its pipe was full. */
+/** tcpdump was asked to end while its pipe was full. It may say so, or leave out the end of a record in silence. */
 const CUT = /Interrupted system call/
 
 /**
@@ -88,8 +88,9 @@ export async function capture(run: CaptureRun): Promise<Captured> {
     if (failure !== undefined) throw failure
     const own = errorOfExit(operation, code)
     if (own) throw own
-    isCut = inside.isEnding && CUT.test(said)
-    if (!isCut && (code !== 0 || (stream?.left ?? 0) > 0)) throw toolFailed(operation, code, said)
+    const hasHalf = (stream?.left ?? 0) > 0
+    isCut = inside.isEnding && (CUT.test(said) || hasHalf)
+    if (!isCut && (code !== 0 || hasHalf)) throw toolFailed(operation, code, said)
   } finally {
     for (const timer of timers) clearTimeout(timer)
     stop.removeEventListener('abort', end)
