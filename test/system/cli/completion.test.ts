@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { cli } from '../../helpers/agent-process.ts'
 import { runCommand } from '../../helpers/cli-run.ts'
+import { until } from '../../helpers/retry.ts'
 import { RunningAgent } from '../../helpers/running-agent.ts'
 import { Terminal } from '../../helpers/terminal.ts'
 
@@ -49,6 +50,15 @@ void test('completes commands, options, what these take, and pods', async (t) =>
   )
 })
 
+/** Presses Tab until the text matches. A completion that takes too long completes nothing. */
+async function completes(terminal: Terminal, what: RegExp): Promise<void> {
+  let looks = 0
+  await until(`the terminal shows ${what}: ${terminal.text}`, () => {
+    if (looks++ % 100 === 0) terminal.press('Tab')
+    return what.test(terminal.text)
+  })
+}
+
 for (const [shell, argv] of [
   ['bash', ['bash', '--norc', '--noprofile']],
   ['zsh', ['zsh', '-f', '-i']],
@@ -65,15 +75,12 @@ for (const [shell, argv] of [
     terminal.run(`source <(SHELL=${shell} meshaccel completion) && echo loaded`)
     await terminal.shows(/^loaded$/m)
     terminal.type('meshaccel expl')
-    terminal.press('Tab')
-    await terminal.shows(/^\$ meshaccel explain $|^\$ meshaccel explain$/m)
+    await completes(terminal, /^\$ meshaccel explain $|^\$ meshaccel explain$/m)
     terminal.type(`--socket ${agent.socket} shop/c`)
-    terminal.press('Tab')
-    await terminal.shows(/shop\/cart-0/)
+    await completes(terminal, /shop\/cart-0/)
     terminal.press('C-c')
     terminal.type('meshaccel flows --lim')
-    terminal.press('Tab')
-    await terminal.shows(/meshaccel flows --limit/)
+    await completes(terminal, /meshaccel flows --limit/)
     t.pass(shell)
   })
 }
