@@ -8,14 +8,13 @@
  *			page fault: 1 once this is so
  *	close		the server resets the connection
  *	end		the page is there: the value is the result of the long send
- *	strangers N	opens N connections, and makes turns on them
+ *	strangers N	opens N connections
  *	astray		counts bytes that they have got without a send
  */
 #include "both-ends.h"
 #include "faults.h"
 #include "groups.h"
 #include <pthread.h>
-#include <stdatomic.h>
 
 #define PATIENCE_MS 60000
 #define LONG_BYTES  200000
@@ -24,7 +23,7 @@ static struct connection target;
 static struct faulting in_receive, in_send;
 static struct {
 	pthread_t thread;
-	atomic_int id, over;
+	atomic_int id;
 	ssize_t result;
 } sending;
 static pthread_t receiving, following;
@@ -44,7 +43,6 @@ static void *send_long(void *unused)
 	(void)unused;
 	sending.id = gettid();
 	sending.result = send(target.fds[CLIENT], bytes, LONG_BYTES, MSG_NOSIGNAL | MSG_DONTWAIT);
-	sending.over = 1;
 	return NULL;
 }
 
@@ -67,21 +65,16 @@ static long begin(long unused, long unused_too)
 	if (!faults_within(&in_receive, PATIENCE_MS))
 		return 0;
 	pthread_create(&sending.thread, NULL, send_long, NULL);
-	while (!sending.id || !waits_for_lock(sending.id)) {
-		if (sending.over || milliseconds() > until)
-			return 0;
-		usleep(1000);
-	}
+	if (!comes_to_wait(&sending.id, until))
+		return 0;
 	pthread_create(&following, NULL, send_from_fault, NULL);
 	if (!faults_within(&in_send, PATIENCE_MS))
 		return 0;
 	resolve(&in_receive);
 	pthread_join(receiving, NULL);
 	/* It has queued what fits, and waits for its own lock. */
-	while (wait_for(target.fds[SERVER], POLLIN, until) != 1 || !waits_for_lock(sending.id))
-		if (sending.over || milliseconds() > until)
-			return 0;
-	return 1;
+	return wait_for(target.fds[SERVER], POLLIN, until) == 1 &&
+	       comes_to_wait(&sending.id, until);
 }
 
 static long close_reader(long unused, long unused_too)
@@ -109,7 +102,7 @@ static long strangers(long number, long unused)
 {
 	(void)unused;
 	open_connections(number, SOCK_NONBLOCK);
-	return take_turns(10, PATIENCE_MS);
+	return count;
 }
 
 static long astray(long unused, long unused_too)

@@ -16,7 +16,6 @@
 #include "faults.h"
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 
 #define PATIENCE_MS 60000
 #define SENDS_MAX   64
@@ -203,7 +202,6 @@ static void *keep_busy(void *unused)
 
 static long enter(long unused, long unused_too)
 {
-	long until = milliseconds() + PATIENCE_MS;
 	cpu_set_t cpus;
 
 	(void)unused, (void)unused_too;
@@ -215,11 +213,8 @@ static long enter(long unused, long unused_too)
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		die("sched_setaffinity");
 	pthread_create(&late.thread, NULL, receive_late, NULL);
-	while (!late.id || !waits_for_lock(late.id)) {
-		if (milliseconds() > until)
-			return 0;
-		usleep(1000);
-	}
+	if (!comes_to_wait(&late.id, milliseconds() + PATIENCE_MS))
+		return 0;
 	pthread_create(&late.hog, NULL, keep_busy, NULL);
 	return 1;
 }

@@ -5,6 +5,7 @@
 
 #include "both-ends.h"
 #include <linux/userfaultfd.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -63,6 +64,17 @@ static int waits_for_lock(int id)
 	if (file)
 		fclose(file);
 	return state == 'D';
+}
+
+/* Whether the thread, once it has told its id, waits for a lock before `until`. */
+static int comes_to_wait(const atomic_int *id, long until)
+{
+	while (!*id || !waits_for_lock(*id)) {
+		if (milliseconds() > until)
+			return 0;
+		usleep(1000);
+	}
+	return 1;
 }
 
 #endif
