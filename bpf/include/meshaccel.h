@@ -335,20 +335,34 @@ struct end {
 	__u8 proof_needed;
 	/* The last receive could have blocked. */
 	__u8 blocks;
-	/* The sockops flags that we have set; 0 while we have not asked for a call per packet. */
+	/* The sockops flags that we have set, PACKET_FLAGS_SHARED, or 0 while we have not asked for
+	 * a call per packet. */
 	__u8 packet_flags;
 	/* The accounting was corrected, and proves nothing any more: see accounting.bpf.h. */
 	__u8 corrected;
 	/* The last receive left TCP bytes unread. */
 	__u8 left_some;
-	__u8 pad[2];
+	/* The pause between the keepalives by which the socket wakes itself; 0 without them. */
+	__u8 probe_s;
+	/* The socket had a keepalive before. */
+	__u8 kept_alive;
 	/* The kernel's cookie of the socket. No other socket ever has it. */
 	__u64 cookie;
 	/* The longest receive so far, or READS_WITHOUT_ASKING: fionread.bpf.h. */
 	__u32 room;
 	/* Peeks of a member's reader at several bytes. */
 	__u32 peeks;
+	/* The keepalive's times before. */
+	__u16 idle_s;
+	__u16 interval_s;
+	__u32 pad;
+	/* When probe_s was set. */
+	__u64 probed_ns;
 };
+
+/* Never a valid set of sockops flags: it has bits beyond BPF_SOCK_OPS_ALL_CB_FLAGS. Another agent
+ * has asked for the calls per packet, so we must not end them. */
+#define PACKET_FLAGS_SHARED 0xff
 
 /* A watched socket, for programs that go through all of them. */
 struct watched {
@@ -619,7 +633,7 @@ _Static_assert(sizeof(struct program) == 24, "layout");
 _Static_assert(sizeof(struct quarantine) == 32, "layout");
 _Static_assert(sizeof(struct event) == 40, "layout");
 _Static_assert(sizeof(struct config) == 96, "layout");
-_Static_assert(sizeof(struct end) == 128, "layout");
+_Static_assert(sizeof(struct end) == 144, "layout");
 _Static_assert(sizeof(struct claim) == 80, "layout");
 _Static_assert(sizeof(struct direction) == CACHE_LINE, "layout");
 _Static_assert(sizeof(struct conn_end) == 2 * CACHE_LINE, "layout");

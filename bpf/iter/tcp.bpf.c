@@ -15,9 +15,6 @@
 #define SO_RCVLOWAT		  18
 #define TCP_KEEPIDLE		  4
 #define SOCK_KEEPOPEN		  3
-#define WRITE_HDR_OPT_CB_FLAG	  (1 << 6)
-/* Never a valid set of sockops flags: it has bits beyond BPF_SOCK_OPS_ALL_CB_FLAGS. */
-#define WRITE_HDR_SHARED 0xff
 
 static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 {
@@ -118,6 +115,24 @@ int meshaccel_sight(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
+/* Requests a call at each change of the socket's state, and for each packet that it sends
+ * (sockops/alone.bpf.h). Since Linux 6.11. Before, a connection that is older than the agent gets
+ * none. If a socket has the bit for packets already, another agent has set it, and we must not
+ * clear it. */
+static __always_inline void begin_calls(struct tcp_sock *tp, struct end *end)
+{
+	int before = tp->bpf_sock_ops_cb_flags;
+	int flags = before | BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+
+	if (end->packet_flags)
+		return;
+	if (flags != before &&
+	    bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)))
+		return;
+	end->packet_flags =
+	    before & BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG ? PACKET_FLAGS_SHARED : flags;
+}
+
 /* Second pass, after the first pass over all new pods. It begins to watch an end if the end and its
  * peer were noted. Output: the netns cookie (u64) of each peer that is not watched yet. */
 SEC("iter/tcp")
@@ -127,7 +142,6 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 	const struct seen *peer;
 	struct end fresh = {}, *end;
 	struct isn_pair key;
-	int state_flag = BPF_SOCK_OPS_STATE_CB_FLAG;
 	enum role role;
 	__u64 cookie, waits_in;
 
@@ -167,9 +181,7 @@ int meshaccel_adopt(struct bpf_iter__tcp *ctx)
 		count(REASON_TABLE_FULL);
 		return 0;
 	}
-	/* Since Linux 6.11. Before, a blocking reader that half-closes gets no help
-	 * (half_closed()). */
-	bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &state_flag, sizeof(state_flag));
+	begin_calls(tp, end);
 	if (waits_in)
 		bpf_seq_write(ctx->meta->seq, &waits_in, sizeof(waits_in));
 	return 0;
@@ -196,24 +208,10 @@ int meshaccel_unwatched(struct bpf_iter__tcp *ctx)
 /* Since Linux 6.5. */
 extern int bpf_sock_destroy(struct sock_common *sk) __ksym __weak;
 
-/* Since Linux 6.11. If a socket has the bit already, another agent has set it. Then the calls come
- * anyway, and we must not clear the bit. */
-static __always_inline void ask_packet_calls(struct tcp_sock *tp, struct end *end)
-{
-	int before = tp->bpf_sock_ops_cb_flags, flags = before | WRITE_HDR_OPT_CB_FLAG;
-
-	if (end->packet_flags)
-		return;
-	if (flags != before &&
-	    bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)))
-		return;
-	end->packet_flags = flags == before ? WRITE_HDR_SHARED : flags;
-}
-
 /* Gives a fresh edge to the readers that the scan named, and gives new members their settings. A
  * member that never probes its peer gets a keepalive. An accelerated connection sends no packets,
- * so its conntrack entries would expire. A member also gets a call for each packet where it may
- * have to leave without an agent (watch.bpf.c). */
+ * so its conntrack entries would expire. A member that has given up the calls per packet gets them
+ * again. */
 SEC("iter/tcp")
 int meshaccel_kick(struct bpf_iter__tcp *ctx)
 {
@@ -256,8 +254,7 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	}
 	if (!(__sync_fetch_and_and(&conn->settings, ~bit) & bit))
 		return 0;
-	if (!config->stop_when_stale)
-		ask_packet_calls(tp, end);
+	begin_calls(tp, end);
 	if (config->keepalive_s) {
 		if (!(tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))) {
 			int idle = config->keepalive_s;

@@ -262,8 +262,9 @@ static __always_inline bool tell_walks(struct pass *pass, struct conn *conn)
 			continue;
 		}
 		/* The settings request a call for each packet, which the socket needs if the agent
-		 * dies: see watch.bpf.c. */
-		if (kicks & bit || (settings & bit && !pass->config->stop_when_stale)) {
+		 * dies: see sockops/alone.bpf.h. */
+		if (kicks & bit ||
+		    (settings & bit && !peek_end(conn->ends[role].end, packet_flags))) {
 			if (!(kicks & bit))
 				cookie |= SETTINGS_ONLY;
 			bpf_seq_write(pass->seq, &cookie, sizeof(cookie));

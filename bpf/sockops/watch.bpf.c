@@ -1,25 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Watches the connections of enrolled pods from their handshake on. */
 #include "closed.bpf.h"
-#include "drained.bpf.h"
 #include "identity.bpf.h"
-
-#define SOL_SOCKET  1
-#define SO_RCVLOWAT 18
-
-static __always_inline void delete_member(const struct end *end)
-{
-	struct isn_pair key = end->key;
-
-	bpf_map_delete_elem(&meshaccel_members, &key);
-}
-
-/* Takes an end out of the sockhash if it has read all that was redirected to it. */
-static __always_inline void leave_if_drained(struct conn *conn, const struct end *end)
-{
-	if (redirect_drained(conn, !(end->role & 1)))
-		delete_member(end);
-}
+#include "sockops/alone.bpf.h"
 
 /* A member that half-closes leaves at once if its reader may block. tcp_bpf_recvmsg waits only
  * once. The peer's acknowledgement of the FIN wakes it without data, so a blocking receive would
@@ -82,65 +65,6 @@ static __always_inline void connecting(struct bpf_sock_ops *ctx)
 		return;
 	delete_member(end);
 	end_closed(end, NULL);
-}
-
-/* Gives up the calls per packet. If the socket's flags have changed since, another agent may have
- * set the bit: then it stays. */
-static __always_inline void end_packet_calls(struct bpf_sock_ops *ctx, struct end *end)
-{
-	__u32 flags = ctx->bpf_sock_ops_cb_flags;
-
-	if (flags == end->packet_flags)
-		bpf_sock_ops_cb_flags_set(ctx, flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
-	end->packet_flags = 0;
-}
-
-/* Whether the connection stays on TCP for some time. A connection that soon joins again keeps the
- * calls: the agent may die before a walk requests them again. */
-static __always_inline bool stays_on_tcp(const struct conn *conn)
-{
-	__u32 reason = reason_of(conn);
-
-	return state_of(conn) == CONN_WATCHED &&
-	       (reason == REASON_STREAM || reason == REASON_POD_DISABLED ||
-		reason == REASON_EXCLUDED);
-}
-
-/* Lets a member leave while no agent is running. Some kernels hide a member's TCP bytes from
- * FIONREAD. The reader of such bytes may sleep on, and no agent is running to wake it. Each packet
- * that its socket sends is an occasion to do so. A packet acknowledges those bytes, and answers the
- * probes of a peer that waits for room. If we did not request these calls for a socket, another
- * agent did.
- */
-static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
-{
-	const struct config *config = config_get();
-	struct bpf_sock *sk = ctx->sk;
-	const struct tcp_sock *tp;
-	struct conn *conn;
-	struct end *end;
-	int lowat;
-
-	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
-	if (!end || !end->packet_flags)
-		return;
-	conn = conn_of(end);
-	if (!conn || stays_on_tcp(conn)) {
-		end_packet_calls(ctx, end);
-		return;
-	}
-	if (!is_member_state(state_of(conn)))
-		return;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !config || !no_scan_for(config, ABSENT_NS) || tp->rcv_nxt == tp->copied_seq)
-		return;
-	if (state_of(conn) == CONN_JOINING)
-		delete_member(end);
-	else if (seal(conn, end->conn - 1, REASON_AGENT_STALE))
-		leave_if_drained(conn, end);
-	/* tcp_set_rcvlowat() wakes the reader. The value is the application's own. */
-	lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
-	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 }
 
 SEC("sockops")
@@ -207,8 +131,7 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		end->key = (struct isn_pair){.own = end->cookie, .peer = end->cookie >> 32};
 	}
 
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-
+	begin_calls(ctx, end);
 	return 1;
 }
 

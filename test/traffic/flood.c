@@ -8,8 +8,12 @@
  *	send N		N bytes there, and no answer
  *	drain		reads all that was sent and checks it
  *	inquire		the same, but waits for edges, and reads only while FIONREAD reports bytes
+ *	edges		the same, but takes a receive of less than it asked for as the last one
+ *			before the next edge
  *	waitall		reads with MSG_WAITALL from now on
  *	numbers		prints the sequence numbers of the sender's and the reader's first bytes
+ *
+ * Each answer has the reader's TCP_KEEPIDLE and TCP_KEEPINTVL.
  */
 #define _GNU_SOURCE
 #include "stress/pattern.h"
@@ -112,23 +116,46 @@ static void drain(void)
 
 static void inquire(void)
 {
+	int there;
+
+	for (;;) {
+		if (ioctl(reader, FIONREAD, &there))
+			die("FIONREAD");
+		if (!there)
+			break;
+		receive();
+	}
+}
+
+/* Reads at each edge until all is read. */
+static void at_edges(void (*read)(void))
+{
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-	int there, edges = epoll_create1(0);
+	int edges = epoll_create1(0);
 
 	if (epoll_ctl(edges, EPOLL_CTL_ADD, reader, &event))
 		die("epoll_ctl");
 	while (received < sent) {
 		if (epoll_wait(edges, &event, 1, EDGE_MS) != 1)
 			die("no edge");
-		for (;;) {
-			if (ioctl(reader, FIONREAD, &there))
-				die("FIONREAD");
-			if (!there)
-				break;
-			receive();
-		}
+		read();
 	}
 	close(edges);
+}
+
+/* The buffer is larger than all that can be unread. */
+static void receive_once(void)
+{
+	receive();
+}
+
+static int keepalive(int name)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	getsockopt(reader, IPPROTO_TCP, name, &value, &length);
+	return value;
 }
 
 static void take_turns(size_t length)
@@ -212,15 +239,17 @@ int main(void)
 		else if (!strcmp(command, "drain"))
 			drain();
 		else if (!strcmp(command, "inquire"))
-			inquire();
+			at_edges(inquire);
+		else if (!strcmp(command, "edges"))
+			at_edges(receive_once);
 		else if (!strcmp(command, "waitall"))
 			flags = MSG_WAITALL;
 		else if (!strcmp(command, "numbers"))
 			numbers();
 		printf("{\"event\":\"%s\",\"sent\":%llu,\"received\":%llu,\"identity\":\"%08x:%"
-		       "08x\"}\n",
+		       "08x\",\"keepalive\":[%d,%d]}\n",
 		       command, (unsigned long long)sent, (unsigned long long)received, own_first,
-		       peer_first);
+		       peer_first, keepalive(TCP_KEEPIDLE), keepalive(TCP_KEEPINTVL));
 		fflush(stdout);
 	}
 	return 0;

@@ -13,8 +13,11 @@ import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
 import { until } from '../../helpers/retry.ts'
 
-/** HEARTBEAT_NS, STALE_CAP_FACTOR and STREAM_MESSAGES of meshaccel.h. */
+/** HEARTBEAT_NS, ABSENT_NS, STALE_CAP_FACTOR and STREAM_MESSAGES of meshaccel.h. */
 const HEARTBEAT_NS = 5_000_000_000n
+const ABSENT_NS = 1_000_000_000n
+/** PROBE_MAX_S of alone.bpf.h. */
+const PROBE_MAX_S = 64
 const STALE_CAP_FACTOR = 8
 const STREAM_MESSAGES = 64
 const CAP = 262_144
@@ -24,6 +27,8 @@ interface Flooded {
   readonly event: string
   readonly sent: number
   readonly received: number
+  /** TCP_KEEPIDLE and TCP_KEEPINTVL of the reader. */
+  readonly keepalive: readonly number[]
 }
 
 for (const policy of ['full', 'strict'] as const) {
@@ -39,7 +44,13 @@ for (const policy of ['full', 'strict'] as const) {
 
     await agent.kill('SIGKILL')
     if (policy === 'full') {
-      await until('all are back on TCP', () => directions(pins).every(({ path }) => path === 'tcp'))
+      // A reader that found TCP bytes unread has sealed its connection. The others stop at the verdict.
+      await until('all are back on TCP', () =>
+        flowsOf(pins).every(
+          ({ state, clientToServer, serverToClient }) =>
+            state === 'leaving' || (clientToServer.path === 'tcp' && serverToClient.path === 'tcp'),
+        ),
+      )
       t.comment(`${Number(silenceNs(pins) / 1_000_000n)} ms after the last heartbeat`)
       const before = redirected()
       await load.goesOn('on TCP')
@@ -92,6 +103,42 @@ for (const policy of ['full', 'strict'] as const) {
   })
 }
 
+for (const policy of ['full', 'strict'] as const)
+  for (const dead of ['before', 'after'] as const) {
+    void test(`TCP bytes behind unread redirected ones, the agent dead ${dead} they came, policy ${policy}`, async (t) => {
+      if (!requireRoot(t)) return
+      const mesh = await Mesh.make(t, { pods: 1 })
+      const flags = ['--policy', policy, '--cap', String(MESSAGE)]
+      const agent = await mesh.startAgent(...flags)
+      await using flooded = mesh.pod(0).run<Flooded>('flood')
+      await until('it joins', async () => {
+        await ask(flooded, 'turns 100')
+        return allRedirected(await agent.flows(), 1)
+      })
+      using pins = openPins(mesh)
+      if (dead === 'before') {
+        await agent.kill('SIGKILL')
+        await until('no agent runs', () => silenceNs(pins) > ABSENT_NS)
+      }
+      const paths = (): string[] => directions(pins).map(({ path }) => path)
+      await until('some bytes come by TCP', async () => {
+        await ask(flooded, 'send 10000')
+        return paths().includes('mixed')
+      })
+      await ask(flooded, 'send 100')
+      if (dead === 'after') {
+        await agent.kill('SIGKILL')
+        await until('no agent runs', () => silenceNs(pins) > ABSENT_NS)
+      }
+      const read = await ask(flooded, 'edges')
+      t.equal(read.received, read.sent, 'an edge-triggered reader gets every byte')
+      await until('the keepalive is an ordinary one', async () => {
+        const { keepalive } = await ask(flooded, 'drain')
+        return keepalive.every((seconds) => seconds > PROBE_MAX_S)
+      })
+    })
+  }
+
 void test('a member that turns into a stream stays one while the agent is dead, policy strict', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 1 })
@@ -117,11 +164,12 @@ function openPins({ pinDir }: Mesh): Programs {
   return new Programs(join(pinDir, version))
 }
 
+function flowsOf(pins: Programs): Flow[] {
+  return parseFlows(...flowPieces(pins))
+}
+
 function directions(pins: Programs): Flow['clientToServer'][] {
-  return parseFlows(...flowPieces(pins)).flatMap((flow) => [
-    flow.clientToServer,
-    flow.serverToClient,
-  ])
+  return flowsOf(pins).flatMap((flow) => [flow.clientToServer, flow.serverToClient])
 }
 
 /** The time since the last scan, by the monotonic clock. */

@@ -224,8 +224,9 @@ void test('a sample of the slices of time estimates the whole', async (t) => {
   if (!requireRoot(t)) return
   const mesh = await Mesh.make(t, { pods: 1 })
   const agent = await mesh.startAgent(
-    ...['--measure', 'pods', '--measure-one-in', String(ONE_IN)],
-    ...['--metrics', '127.0.0.1:0'],
+    '--measure=pods',
+    `--measure-one-in=${ONE_IN}`,
+    '--metrics=127.0.0.1:0',
   )
   await using napper = mesh.pod(0).run<Obeyed>('napper')
   let turns = await join(agent, napper)

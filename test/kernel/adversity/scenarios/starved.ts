@@ -36,7 +36,6 @@ export const applicationWithoutDescriptors: Scenario = {
 }
 
 export const agentWithoutDescriptors: Scenario = {
-  byNameOnly: 'fails: without a scan a reader that asks FIONREAD waits (LIMITS.md)',
   name: 'an agent that runs out of descriptors harms nobody, and goes on once it has some',
   run: async (scene) => {
     const { mesh } = scene

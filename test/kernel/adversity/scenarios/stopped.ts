@@ -86,7 +86,6 @@ export const stoppedWriter: Scenario = {
 }
 
 export const stoppedAgent: Scenario = {
-  byNameOnly: 'fails: without a scan a reader that asks FIONREAD waits (LIMITS.md)',
   name: 'while the agent is stopped no reader waits, not even one that asks FIONREAD over the cap',
   run: async (scene) => {
     const { mesh } = scene
