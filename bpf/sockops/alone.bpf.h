@@ -106,7 +106,7 @@ static __always_inline void probe_soon(struct bpf_sock_ops *ctx, struct end *end
 	} else {
 		end->idle_s = get_option(ctx, SOL_TCP, TCP_KEEPIDLE);
 		end->interval_s = get_option(ctx, SOL_TCP, TCP_KEEPINTVL);
-		/* What cannot be restored must not be changed. */
+		/* An option that cannot be restored must not be changed. */
 		if (!end->idle_s || !end->interval_s)
 			return;
 		end->kept_alive = !!get_option(ctx, SOL_SOCKET, SO_KEEPALIVE);

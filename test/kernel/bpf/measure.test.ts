@@ -17,7 +17,7 @@ interface Obeyed {
 
 const MESSAGE = 100
 
-/** Of 200 slices some 50 are measured, and never so few as 17, which would be a third. */
+/** Some 50 of 200 slices are measured, and never so few as 17, which would be a third. */
 const ONE_IN = 4
 const SLICES = 200
 
