@@ -23,7 +23,7 @@ compile() { # compile OUT SOURCE: one BPF object file
 }
 
 # The verdict is compiled twice: verdict_by_probe.bpf.c includes it.
-headers=(bpf/include/*.h bpf/scan/*.h bpf/sk_msg/verdict.bpf.c)
+headers=(bpf/include/*.h bpf/{scan,sockops}/*.h bpf/sk_msg/verdict.bpf.c)
 parts=()
 for source in bpf/{iter,observe,sk_msg,sockops,tc}/*.bpf.c; do
 	part=$dir/bpf/$(basename "${source%.bpf.c}").o

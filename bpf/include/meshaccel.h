@@ -361,7 +361,7 @@ struct end {
 };
 
 /* Never a valid set of sockops flags: it has bits beyond BPF_SOCK_OPS_ALL_CB_FLAGS. Another agent
- * has asked for the calls per packet, so we must not end them. */
+ * may have asked for the calls per packet, so we must not end them. */
 #define PACKET_FLAGS_SHARED 0xff
 
 /* A watched socket, for programs that go through all of them. */

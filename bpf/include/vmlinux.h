@@ -13,9 +13,14 @@ struct bpf_iter__task;
 struct bpf_iter__tcp;
 struct bpf_iter_meta;
 struct bpf_local_storage;
+struct bpf_prog;
+struct bpf_prog_array;
+struct bpf_prog_array_item;
 struct bpf_sock;
 struct bpf_sock_ops;
 struct bpf_sock_tuple;
+struct cgroup;
+struct cgroup_bpf;
 struct config_s;
 struct deflate_state;
 struct fdtable;
@@ -37,6 +42,7 @@ struct netns_ipv4;
 struct netns_ipv6;
 struct ns_common;
 struct page;
+struct percpu_ref;
 struct proto;
 struct raw_hashinfo;
 struct refcount_struct;
@@ -47,6 +53,7 @@ struct sk_msg_md;
 struct sk_psock;
 struct smc_hashinfo;
 struct sock;
+struct sock_cgroup_data;
 struct sock_common;
 struct socket;
 struct socket_alloc;
@@ -227,6 +234,9 @@ typedef struct {
 	gid_t val;
 } kgid_t;
 
+struct percpu_ref {
+};
+
 typedef int (*wait_queue_func_t)(struct wait_queue_entry *, unsigned int, int, void *);
 
 struct wait_queue_entry {
@@ -257,6 +267,7 @@ struct sk_buff {
 	};
 	struct sock *sk;
 	char cb[48];
+	__u8 peeked : 1;
 	union {
 		struct {
 			__u8 redirected : 1;
@@ -278,6 +289,18 @@ struct inode {
 
 struct super_block {
 	dev_t s_dev;
+};
+
+struct cgroup_bpf {
+	struct bpf_prog_array *effective[38];
+	u8 flags[38];
+	struct percpu_ref refcnt;
+};
+
+struct cgroup {
+	long unsigned int flags;
+	int level;
+	struct cgroup_bpf bpf;
 };
 
 struct seq_file {
@@ -313,6 +336,13 @@ struct net {
 	u64 net_cookie;
 };
 
+struct bpf_prog_array_item {
+};
+
+struct bpf_prog_array {
+	struct bpf_prog_array_item items[0];
+};
+
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
@@ -323,6 +353,14 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum bpf_prog_type {
+	BPF_PROG_TYPE_UNSPEC = 0,
+};
+
+struct bpf_prog {
+	enum bpf_prog_type type;
 };
 
 struct in6_addr {
@@ -369,6 +407,10 @@ typedef struct {
 	wait_queue_head_t wq;
 } socket_lock_t;
 
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__s32 sk_peek_off;
@@ -390,6 +432,7 @@ struct sock {
 	u16 sk_protocol;
 	u8 sk_shutdown;
 	void *sk_user_data;
+	struct sock_cgroup_data sk_cgrp_data;
 	struct bpf_local_storage *sk_bpf_storage;
 };
 
@@ -424,6 +467,10 @@ struct proto {
 	} h;
 	char name[32];
 	struct list_head node;
+};
+
+enum cgroup_bpf_attach_type {
+	CGROUP_SOCK_OPS = 3,
 };
 
 enum {
@@ -625,6 +672,7 @@ typedef ush Pos;
 
 struct deflate_state {
 	Pos *head;
+	int level;
 };
 
 typedef struct deflate_state deflate_state;

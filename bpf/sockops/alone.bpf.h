@@ -43,16 +43,33 @@ static __always_inline void leave_if_drained(struct conn *conn, const struct end
 		delete_member(end);
 }
 
-/* Requests a call at each change of the socket's state, and for each packet that it sends. If the
- * socket has the bit for packets already, another agent has set it, and we must not clear it. */
-static __always_inline void begin_calls(struct bpf_sock_ops *ctx, struct end *end)
+/* Whether no other sockops program sees this socket. */
+static __always_inline bool is_only_program(const struct tcp_sock *tp)
 {
-	__u32 before = ctx->bpf_sock_ops_cb_flags;
-	__u32 flags = before | BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	__u64 sk = (__u64)tp, size = bpf_core_type_size(struct bpf_prog_array_item);
+	struct cgroup *cgroup = peek(struct sock, sk, sk_cgrp_data.cgroup);
+	void *place = cgroup ? &cgroup->bpf.effective : NULL;
+	struct bpf_prog_array *all = NULL;
+	struct bpf_prog *second;
+
+	place += bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_SOCK_OPS) * sizeof(all);
+	if (bpf_probe_read_kernel(&all, sizeof(all), place) || !all)
+		return false;
+	place = (void *)&all->items + size;
+	return !bpf_probe_read_kernel(&second, sizeof(second), place) && !second;
+}
+
+/* Requests a call at each change of the socket's state, and for each packet that it sends. If
+ * another agent may want the calls per packet, too, we must not end them. Its program may run after
+ * ours. */
+static __always_inline void begin_calls(struct bpf_sock_ops *ctx, struct end *end,
+					const struct tcp_sock *tp)
+{
+	__u32 flags = ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
+		      BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
 
 	bpf_sock_ops_cb_flags_set(ctx, flags);
-	end->packet_flags =
-	    before & BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG ? PACKET_FLAGS_SHARED : flags;
+	end->packet_flags = tp && is_only_program(tp) ? flags : PACKET_FLAGS_SHARED;
 }
 
 /* Gives up the calls per packet. If the socket's flags have changed since, another agent may have

@@ -131,7 +131,7 @@ int meshaccel_watch(struct bpf_sock_ops *ctx)
 		end->key = (struct isn_pair){.own = end->cookie, .peer = end->cookie >> 32};
 	}
 
-	begin_calls(ctx, end);
+	begin_calls(ctx, end, tp);
 	return 1;
 }
 

@@ -40,8 +40,21 @@ export const overwrittenFlags: Scenario = {
       earlier[Symbol.dispose]()
     }
     // One at a time, because a header holds each option once.
-    using later = Foreign.options(mesh, { overwrites: true })
-    await written(scene, later, 'with flags overwritten by a program after ours', joined)
+    const later = Foreign.options(mesh, { overwrites: true })
+    try {
+      await written(scene, later, 'with flags overwritten by a program after ours', joined)
+    } finally {
+      later[Symbol.dispose]()
+    }
+    // It wants the very flags that we want. A connection that stays on TCP gives up our calls.
+    using same = Foreign.options(mesh)
+    await written(scene, same, 'with the same flags, and back on TCP', async (asking) => {
+      await joined(asking)
+      for (const pod of mesh.pods) mesh.enable(pod, false)
+      await until('they have left', async () =>
+        (await agent.flows()).every(({ state }) => state === 'watched'),
+      )
+    })
     await until('all are gone', async () => (await agent.flows()).length === 0)
   },
 }
