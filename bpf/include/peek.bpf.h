@@ -81,6 +81,18 @@ static __always_inline bool queue_empty(__u64 psock)
 	return first == &((struct sk_psock *)psock)->ingress_msg;
 }
 
+#define SOCK_NOSPACE 2
+
+/* Whether a writer was told to wait for room although nothing is queued. The kernel does so while
+ * memory is short, and no acknowledgement will come that wakes the writer. */
+static __always_inline bool writer_stranded(__u64 sk)
+{
+	struct socket *socket = peek(struct sock, sk, sk_socket);
+
+	return socket && peek(struct socket, socket, flags) & (1UL << SOCK_NOSPACE) &&
+	       !peek(struct sock, sk, sk_wmem_queued);
+}
+
 #define O_NONBLOCK 00004000
 
 /* Whether receives of the socket wait for bytes, unless their flags say otherwise. */

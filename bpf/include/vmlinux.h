@@ -428,6 +428,7 @@ struct sock {
 	socket_lock_t sk_lock;
 	u32 sk_tsflags;
 	int sk_write_pending;
+	int sk_wmem_queued;
 	kuid_t sk_uid;
 	u16 sk_protocol;
 	u8 sk_shutdown;
@@ -666,6 +667,10 @@ struct user_msghdr {
 	unsigned int msg_flags;
 };
 
+enum socket_flags {
+	SOCK_NOSPACE = 2,
+};
+
 typedef short unsigned int ush;
 
 typedef ush Pos;
@@ -710,6 +715,7 @@ struct tcp_ulp_ops {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	u32 notsent_lowat;
 	u32 copied_seq;
 	u32 lost;
 	u32 data_segs_out;

@@ -14,6 +14,7 @@
 #define SO_KEEPALIVE		  9
 #define SO_RCVLOWAT		  18
 #define TCP_KEEPIDLE		  4
+#define TCP_NOTSENT_LOWAT	  25
 #define SOCK_KEEPOPEN		  3
 
 static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
@@ -248,6 +249,11 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 		 * application's own. */
 		lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
 		bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+		/* This option wakes a writer that waits for room. */
+		if (writer_stranded((__u64)tp)) {
+			lowat = tp->notsent_lowat;
+			bpf_setsockopt(tp, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+		}
 		counters = counters_get();
 		if (counters)
 			counters->kicks++;

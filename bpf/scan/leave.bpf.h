@@ -20,8 +20,8 @@ static __always_inline bool tcp_unread(const struct conn_end *reader)
 					 peek(struct tcp_sock, reader->sk, copied_seq);
 }
 
-/* Asks the agent to walk over the pod's sockets and to wake this end's reader. The next scan hands
- * this request to the agent. */
+/* Asks the agent to walk over the pod's sockets and to wake this end's reader and its stranded
+ * writer. The next scan hands this request to the agent. */
 static __always_inline void kick(struct conn *conn, __u32 slot, int role)
 {
 	__sync_fetch_and_or(&conn->kick, 1U << role);
@@ -51,7 +51,7 @@ static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
 	end->member = 0;
 	/* An edge-triggered reader may take its last redirected bytes for the last bytes available.
 	 */
-	if (tcp_unread(end))
+	if (tcp_unread(end) || (!is_closed(end) && writer_stranded(end->sk)))
 		kick(conn, slot, role);
 }
 

@@ -120,6 +120,8 @@ static __always_inline void sweep_member(struct conn *conn, __u32 slot, int role
 	/* The kernel may send by TCP without asking the verdict again. */
 	if (tcp_unread(end))
 		attend(conn, slot);
+	if (writer_stranded(end->sk))
+		kick(conn, slot, role);
 	WRITE_ONCE(end->room, receive_room(end->sk));
 	psock = psock_of(end);
 	if (psock && count_links(psock) > 1)

@@ -14,7 +14,7 @@ import { heldByReader, heldByWriter } from './scenarios/faulting.ts'
 import { hoarded } from './scenarios/hoard.ts'
 import { sealedOverUnread, unaskedVerdict } from './scenarios/inquirer.ts'
 import { lateReader } from './scenarios/late-reader.ts'
-import { limitedReceiver } from './scenarios/memory.ts'
+import { limitedReceiver, strandedWriter } from './scenarios/memory.ts'
 import { mappedReceive, splicedBeforeJoin, urgentByTcp } from './scenarios/uncounted.ts'
 import { foreignOptions, overwrittenFlags } from './scenarios/foreign-options.ts'
 import { loneMemberAfter, loneMemberBefore } from './scenarios/lone-member.ts'
@@ -69,6 +69,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   urgentByTcp,
   mappedReceive,
   limitedReceiver,
+  strandedWriter,
   closedInMessage,
   pausingReader,
   peekerBeforeJoin,
