@@ -8,6 +8,7 @@
  *	tell	end_closed() of bpf/include/closed.bpf.h, run by two programs; the kernel may skip either
  *	reader	meshaccel_received() of bpf/observe/observe.bpf.c on a sealed connection
  *	scan	bpf/scan/{pair,join,leave,tend,stuck}.bpf.h
+ *	rest	redirect_rest() of bpf/sk_msg/verdict.bpf.c
  *
  * A program may be held up between any two of its steps, for any time. Scans never overlap. Each step of the scan is one
  * here.
@@ -16,10 +17,12 @@
  * and this is always seen. One message is redirected to the end. Memory is sequentially consistent.
  *
  * Each failure has a name. `wrong`: an open socket is taken for closed. `lost`: a member leaves over unread bytes. `stale`: a
- * connection reads the bytes of the one before. `leaked`: nothing more can happen, and the slot is taken.
+ * connection reads the bytes of the one before. `strayed`: bytes go to another connection. `leaked`: nothing more can happen,
+ * and the slot is taken.
  *
- * Scenarios: RECONNECTS: the second connection is the first one's socket, connected again. Mutations, each of which must show
- * its failure: the names that begin with WITHOUT_.
+ * Scenarios: RECONNECTS: the second connection is the first one's socket, connected again. PARTS: the kernel queues a part of
+ * the message, and asks again about the rest. Mutations, each of which must show its failure: the names that begin with
+ * WITHOUT_.
  */
 
 /* Joins at most. */
@@ -37,7 +40,7 @@
 #define JOINED	2
 #define SEALED	3
 
-bool wrong, lost, stale, leaked;
+bool wrong, lost, stale, strayed, leaked;
 
 /* The kernel. By connection: its socket, the address of that, and whether redirected bytes are unread. By address: the cookie
  * of the socket there. A socket's cookie is the number of its connection plus one. */
@@ -49,6 +52,8 @@ bool gone[2];
 /* The slot. */
 byte life, owner, closed, join, drained;
 bool member, was_redirected;
+/* The rest of a message is announced, and not in the queue yet. */
+bool under_way;
 byte joins;
 
 #define cookie(c) ((c) + 1)
@@ -112,7 +117,7 @@ proctype reader(byte c)
 	:: has_slot(c) ->
 		seen_join = join;
 		if
-		:: life == SEALED && !unread[owner - 1] -> ok = true
+		:: life == SEALED && !unread[owner - 1] && !under_way -> ok = true
 		:: else
 		fi;
 		if
@@ -122,6 +127,26 @@ proctype reader(byte c)
 	:: else
 	fi;
 end:	skip
+}
+
+/* The kernel has the address of the socket that got the first part, and no reference to it. */
+proctype rest(byte c)
+{
+	atomic {
+#ifdef WITHOUT_REDIRECTING_AGAIN
+		strayed = (cookie_at[address[c]] != 0 && cookie_at[address[c]] != cookie(c));
+		assert(!strayed);
+#else
+		/* The key finds the connection's own socket, or none. */
+		if
+		:: has_slot(c) && member && socket_state[c] == OPEN -> unread[c] = true; run reader(c)
+		:: else ->
+			lost = (socket_state[c] == OPEN);
+			assert(!lost)
+		fi;
+#endif
+		under_way = (has_slot(c) -> false : under_way)
+	}
 }
 
 proctype socket()
@@ -181,6 +206,7 @@ end:	do
 		closed = 0;
 		drained = 0;
 		was_redirected = false;
+		under_way = false;
 #ifdef WITHOUT_JOIN_NUMBERS
 		join = 0;
 #endif
@@ -195,10 +221,14 @@ end:	do
 	   }
 	:: atomic { life == JOINED && !was_redirected && socket_state[end_of_owner] == OPEN && member ->
 		was_redirected = true;
+#ifdef PARTS
+		under_way = true;
+		run rest(end_of_owner);
+#endif
 		unread[end_of_owner] = true
 	   }
 	:: atomic { life == JOINED && (was_redirected || is_closed) -> life = SEALED }
-	:: atomic { life == SEALED && member && (is_closed || drained == join || !unread[end_of_owner]) ->
+	:: atomic { life == SEALED && member && (is_closed || drained == join || (!unread[end_of_owner] && !under_way)) ->
 		take_out()
 	   }
 	:: atomic { life == SEALED && !member -> life = WATCHED }

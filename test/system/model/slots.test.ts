@@ -7,6 +7,7 @@ testModel(
     [
       ['to other sockets, which may have the same addresses', 'JOINS=2'],
       ['to the same socket, connected again', 'RECONNECTS'],
+      ['while the kernel asks about the rest of a message', 'PARTS JOINS=1'],
     ],
   ],
   [
@@ -14,6 +15,7 @@ testModel(
     [
       ['naming the socket that has closed', 'wrong', 'WITHOUT_NAMED_CLOSE'],
       ['numbers of joins that go on', 'lost', 'WITHOUT_JOIN_NUMBERS'],
+      ['redirecting the rest by its key', 'strayed', 'WITHOUT_REDIRECTING_AGAIN PARTS JOINS=1'],
       ['the sweep over sockets', 'leaked', 'WITHOUT_SWEEP'],
       ['taking a socket out that disconnects', 'stale', 'WITHOUT_DELETING RECONNECTS'],
     ],
