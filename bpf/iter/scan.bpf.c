@@ -90,7 +90,10 @@ static long tell_next(__u32 step, struct telling *telling)
 		unwant_index(index);
 		return 0;
 	}
-	pass->busy = 1;
+	/* The peer of a patient end may be on another node. If it is here, it is wanted, too, once
+	 * its reader is proven. Then it is not patient. */
+	if (!peek_end(watched->end, patient))
+		pass->busy = 1;
 	/* The splice watch is attached before the first connection joins. */
 	pass->watch = 1;
 	visit = watched->netns_cookie | VISIT;

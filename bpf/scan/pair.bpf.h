@@ -18,6 +18,7 @@ static __always_inline void postpone(struct end *end, enum reason why)
 {
 	end->why = why;
 	end->turns = 0;
+	end->patient = 0;
 	if (end->turns_needed < TURNS_MAX)
 		end->turns_needed *= 2;
 	unwant(end);
@@ -135,6 +136,7 @@ static __always_inline bool pair(__u64 sk, struct end *end, struct config *confi
 	struct isn_pair identity = identity_of(&end->key, role);
 	struct claim *claim = bpf_map_lookup_elem(&meshaccel_identities, &identity);
 	enum reason reason;
+	__u64 waited_ns;
 
 	if (!claim && may_take_slot(end->netns_cookie))
 		claim = make_claim(&identity);
@@ -148,7 +150,9 @@ static __always_inline bool pair(__u64 sk, struct end *end, struct config *confi
 		return false;
 	}
 	if (!claim->sk[!role]) {
-		if (bpf_ktime_get_ns() - claim->since_ns > PAIRING_NS) {
+		waited_ns = bpf_ktime_get_ns() - claim->since_ns;
+		end->patient = waited_ns > PATIENT_NS;
+		if (waited_ns > PAIRING_NS) {
 			bpf_map_delete_elem(&meshaccel_identities, &identity);
 			postpone(end, REASON_REMOTE_PEER);
 		}

@@ -117,7 +117,7 @@ export class Scans implements Disposable {
     const output = pins.scan.iterate()
     if (output.length === 0) return { waitMs: IDLE_SCAN_INTERVAL_MS, unkicked }
     const cookies = cookiesIn(output)
-    cookies.delete(SOON)
+    const soon = cookies.delete(SOON)
     let atOnce = cookies.delete(AT_ONCE)
     // This comes first: a direction may become mixed only while the splice watch is attached.
     if (cookies.delete(WATCH)) watchSplice?.()
@@ -129,7 +129,8 @@ export class Scans implements Disposable {
       if (cookie >= SETTINGS_ONLY) giveSettings?.(cookie - SETTINGS_ONLY)
       else if (!(await walks.walk(pins.kick, cookie, netnsPaths))) unkicked.push(cookie)
     }
-    return { waitMs: atOnce ? 0 : BUSY_SCAN_INTERVAL_MS, unkicked }
+    const waitMs = soon || unkicked.length > 0 ? BUSY_SCAN_INTERVAL_MS : IDLE_SCAN_INTERVAL_MS
+    return { waitMs: atOnce ? 0 : waitMs, unkicked }
   }
 }
 

@@ -11,7 +11,7 @@ const here = dirname(new URL(import.meta.url).pathname)
 const jsfuzz = createRequire(import.meta.url).resolve('jsfuzz/build/src/index.js')
 
 /** The time limit for jsfuzz to instrument a target, and to end. */
-const startMs = 60_000
+const startMs = 120_000
 const endMs = 10_000
 
 /** The parsers of foreign input: modules in targets/ whose `fuzz` throws if its parser breaks its promise. */
@@ -44,7 +44,8 @@ export async function fuzz(target: string, seconds: number, findings: string): P
     const args = [jsfuzz, 'target.cjs', findings, corpusOf(target), '--no-versifier']
     // A test runner adds its own loader to child processes. Then jsfuzz would not see the loaded code.
     const clean = ['-i', `PATH=${process.env['PATH']}`, process.execPath]
-    const child = spawn('env', [...clean, ...args, '--timeout=10'], {
+    // Its first input includes the time to instrument the target, which is long on a busy machine.
+    const child = spawn('env', [...clean, ...args, '--timeout=60'], {
       cwd: directory,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,

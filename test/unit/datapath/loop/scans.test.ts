@@ -59,6 +59,22 @@ void test('a scan kicks in each pod that it names, and says which could not be w
   t.strictSame(settings, [3n], 'settings can wait')
 })
 
+void test('the next scan comes soon only if this one says so', async (t) => {
+  const soon = 0n
+  const watch = 2n ** 64n - 2n
+  const visit = 2n ** 62n
+  const { pins, scans } = fixture(done)
+  const pause = async (...output: bigint[]): Promise<number> => {
+    pins.output = output
+    return (await scans.scan()).waitMs
+  }
+  const [idle, busy] = [await pause(), await pause(soon)]
+  t.ok(busy < idle)
+  t.equal(await pause(watch), idle, 'members are watched at all times')
+  t.equal(await pause(1n | visit, watch), idle, 'an end waits for its peer for some time')
+  t.equal(await pause(1n | visit, soon), busy, 'another one has just begun to wait')
+})
+
 void test('scans never overlap, and none begins once they are closed', async (t) => {
   let letGo: (() => void) | undefined
   const { pins, scans } = fixture(async () => {
