@@ -48,8 +48,9 @@
 #define SEC_NS (1000 * MSEC)
 /* An end waits this long for its peer to appear before the peer counts as remote. */
 #define PAIRING_NS (2 * SEC_NS)
-/* After this time no scan hurries for it any more. */
-#define PATIENT_NS (200 * MSEC)
+/* After this time no scan hurries for it any more, and only one scan in so many has it visited. */
+#define PATIENT_NS    (200 * MSEC)
+#define PATIENT_SCANS 4
 /* Both ends may take this long to enter the sockhash. */
 #define JOINING_NS (1 * SEC_NS)
 /* A leaving connection looks this long for a drained point before it is sealed without one. */
@@ -357,7 +358,7 @@ struct end {
 	/* The keepalive's times before. */
 	__u16 idle_s;
 	__u16 interval_s;
-	/* A wanted end that waits for its peer for some time, so that no scan hurries for it. */
+	/* A wanted end that has waited for its peer for some time: see PATIENT_NS. */
 	__u8 patient;
 	__u8 pad[3];
 	/* When probe_s was set. */

@@ -77,6 +77,7 @@ static long tell_next(__u32 step, struct telling *telling)
 	__u32 index = telling->next, distance;
 	struct pass *pass = telling->pass;
 	const struct watched *watched;
+	bool is_patient;
 	__u64 visit;
 
 	if (index >= telling->used)
@@ -90,12 +91,15 @@ static long tell_next(__u32 step, struct telling *telling)
 		unwant_index(index);
 		return 0;
 	}
-	/* The peer of a patient end may be on another node. If it is here, it is wanted, too, once
-	 * its reader is proven. Then it is not patient. */
-	if (!peek_end(watched->end, patient))
+	/* The peer of a patient end may be on another node. If it is here, it pairs with this end
+	 * once its reader is proven. */
+	is_patient = peek_end(watched->end, patient) && !peek_end(watched->end, conn);
+	if (!is_patient)
 		pass->busy = 1;
 	/* The splice watch is attached before the first connection joins. */
 	pass->watch = 1;
+	if (is_patient && pass->config->scan % PATIENT_SCANS)
+		return 0;
 	visit = watched->netns_cookie | VISIT;
 	if (visit == telling->last)
 		return 0;

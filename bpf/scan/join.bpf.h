@@ -39,6 +39,17 @@ static __always_inline enum reason unsuitable(const struct tcp_sock *tp)
 	return REASON_NONE;
 }
 
+/* Why the socket's psock keeps it from joining. A psock without a link has left all sockmaps, and
+ * stays until a thread that is inside a receive or a send has come out. */
+static __always_inline enum reason has_psock(__u64 sk)
+{
+	__u64 psock = peek_psock(sk);
+
+	if (!psock)
+		return REASON_NONE;
+	return count_links(psock) ? REASON_CLAIMED_ELSEWHERE : REASON_BUSY;
+}
+
 /* Puts the socket into the sockhash. */
 static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_sock *tp,
 					 struct end *end, struct conn_end *me)
@@ -46,12 +57,14 @@ static __always_inline enum reason enter(struct bpf_sock *sk, const struct tcp_s
 	struct isn_pair key = end->key;
 	struct member member = {.slot = end->conn - 1, .role = end->role & 1};
 	__u64 address = (__u64)tp;
+	enum reason reason;
 	long error;
 
-	/* The socket is in another agent's sockmap, whose programs would share the queue with ours.
-	 */
-	if (peek_psock(address))
-		return REASON_CLAIMED_ELSEWHERE;
+	/* If it is in another agent's sockmap, the programs of that would share the queue with
+	 * ours. */
+	reason = has_psock(address);
+	if (reason)
+		return reason;
 	/* The splice watch must know the socket before the first byte is redirected. */
 	if (bpf_map_update_elem(&meshaccel_sockets, &address, &member, BPF_ANY))
 		return REASON_TABLE_FULL;
@@ -164,11 +177,9 @@ static __always_inline enum reason not_joining(const struct tcp_sock *tp, const 
 {
 	if (is_blocking((__u64)tp) && !accepts_blocking(end->netns_cookie))
 		return REASON_BLOCKING_READER;
-	if (peek_psock((__u64)tp))
-		return REASON_CLAIMED_ELSEWHERE;
 	if (tcp_memory_is_short(tp, config))
 		return REASON_TCP_MEMORY;
-	return REASON_NONE;
+	return has_psock((__u64)tp);
 }
 
 static __noinline bool is_proven_at(__u64 address)
