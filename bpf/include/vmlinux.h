@@ -584,6 +584,7 @@ struct bpf_sock_ops {
 	__u32 rcv_nxt;
 	__u32 snd_nxt;
 	__u32 snd_una;
+	__u32 segs_out;
 	__u32 data_segs_out;
 	__u64 bytes_received;
 	__u64 bytes_acked;
@@ -718,6 +719,7 @@ struct tcp_sock {
 	u32 notsent_lowat;
 	u32 copied_seq;
 	u32 lost;
+	u32 segs_out;
 	u32 data_segs_out;
 	u32 write_seq;
 	u32 rcv_nxt;

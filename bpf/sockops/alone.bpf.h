@@ -26,8 +26,10 @@
 
 /* The longest pause between two probes. */
 #define PROBE_MAX_S 64
-/* A socket gives up the calls per packet if it is not paired after this time. */
-#define UNPAIRED_NS (10 * SEC_NS)
+/* A socket gives up the calls per packet if it is not paired after this time, or after it has sent
+ * this many packets. */
+#define UNPAIRED_NS	 (10 * SEC_NS)
+#define UNPAIRED_PACKETS 4096
 
 static __always_inline void delete_member(const struct end *end)
 {
@@ -85,12 +87,14 @@ static __always_inline void end_packet_calls(struct bpf_sock_ops *ctx, struct en
 
 /* Whether the connection stays on TCP for some time. A connection that soon joins again keeps the
  * calls: the agent may die before a walk requests them again. */
-static __always_inline bool stays_on_tcp(const struct conn *conn, const struct end *end)
+static __always_inline bool stays_on_tcp(const struct bpf_sock_ops *ctx, const struct conn *conn,
+					 const struct end *end)
 {
 	__u32 reason;
 
 	if (!conn)
-		return end->barred || bpf_ktime_get_ns() - end->born_ns > UNPAIRED_NS;
+		return end->barred || ctx->segs_out > UNPAIRED_PACKETS ||
+		       bpf_ktime_get_ns() - end->born_ns > UNPAIRED_NS;
 	reason = reason_of(conn);
 	return state_of(conn) == CONN_WATCHED &&
 	       (end->barred || reason == REASON_STREAM || reason == REASON_POD_DISABLED ||
@@ -167,7 +171,7 @@ static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 	conn = conn_of(end);
 	is_member = conn && is_member_state(state_of(conn));
 	if (!is_member && !end->probe_s) {
-		if (stays_on_tcp(conn, end))
+		if (stays_on_tcp(ctx, conn, end))
 			end_packet_calls(ctx, end);
 		return;
 	}
