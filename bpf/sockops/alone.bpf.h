@@ -9,8 +9,8 @@
  *
  * Each packet that the reader's socket sends is an occasion to wake it: an acknowledgement of those
  * bytes, or the answer to a probe of its full window. The reader may come to read only later, or
- *the agent may end after the last packet. So the socket probes its peer by keepalives while bytes
- *lie unread: after one second first, then after longer and longer pauses.
+ * the agent may end after the last packet. So the socket probes its peer by keepalives while bytes
+ * lie unread: after one second first, then after longer and longer pauses.
  */
 #ifndef MESHACCEL_SOCKOPS_ALONE_H
 #define MESHACCEL_SOCKOPS_ALONE_H
