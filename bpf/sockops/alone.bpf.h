@@ -10,7 +10,7 @@
  * Each packet that the reader's socket sends is an occasion to wake it: an acknowledgement of those
  * bytes, or the answer to a probe of its full window. The reader may come to read only later, or
  * the agent may end after the last packet. So the socket probes its peer by keepalives while bytes
- * lie unread: after one second first, then after longer and longer pauses.
+ * lie unread: first after one second without a packet, then after longer and longer pauses.
  */
 #ifndef MESHACCEL_SOCKOPS_ALONE_H
 #define MESHACCEL_SOCKOPS_ALONE_H
@@ -24,8 +24,13 @@
 #define TCP_KEEPIDLE  4
 #define TCP_KEEPINTVL 5
 
-/* The longest pause between two probes. */
-#define PROBE_MAX_S 64
+/* The first probe follows this time after the last packet. */
+#define PROBE_IDLE_S 1
+/* The first and the longest pause between two probes. Each one is three times the one before: an
+ * application hardly ever chooses a power of three, so TCP_KEEPINTVL tells whose keepalive it is.
+ */
+#define PROBE_MIN_S 3
+#define PROBE_MAX_S 27
 /* A socket gives up the calls per packet if it is not paired after this time, or after it has sent
  * this many packets. */
 #define UNPAIRED_NS	 (10 * SEC_NS)
@@ -114,28 +119,34 @@ static __always_inline void set_option(struct bpf_sock_ops *ctx, int level, int 
 	bpf_setsockopt(ctx, level, name, &value, sizeof(value));
 }
 
+/* Whether the socket probes by our values, and not by values that the application has set since. */
+static __always_inline bool probes_for_us(struct bpf_sock_ops *ctx, const struct end *end)
+{
+	return end->probe_s && get_option(ctx, SOL_TCP, TCP_KEEPINTVL) == end->probe_s;
+}
+
 /* Has the socket send a packet soon, and another one if bytes still lie unread then. */
 static __always_inline void probe_soon(struct bpf_sock_ops *ctx, struct end *end)
 {
 	__u64 now = bpf_ktime_get_ns();
 
-	if (end->probe_s) {
-		if (now - end->probed_ns < end->probe_s * SEC_NS)
+	if (probes_for_us(ctx, end)) {
+		if (now - end->probed_ns < end->probe_s * SEC_NS || end->probe_s >= PROBE_MAX_S)
 			return;
-		if (end->probe_s < PROBE_MAX_S)
-			end->probe_s *= 2;
+		end->probe_s *= 3;
 	} else {
 		end->idle_s = get_option(ctx, SOL_TCP, TCP_KEEPIDLE);
 		end->interval_s = get_option(ctx, SOL_TCP, TCP_KEEPINTVL);
+		end->probe_s = 0;
 		/* An option that cannot be restored must not be changed. */
 		if (!end->idle_s || !end->interval_s)
 			return;
 		end->kept_alive = !!get_option(ctx, SOL_SOCKET, SO_KEEPALIVE);
-		end->probe_s = 1;
+		end->probe_s = PROBE_MIN_S;
+		set_option(ctx, SOL_TCP, TCP_KEEPIDLE, PROBE_IDLE_S);
 	}
 	end->probed_ns = now;
 	set_option(ctx, SOL_TCP, TCP_KEEPINTVL, end->probe_s);
-	set_option(ctx, SOL_TCP, TCP_KEEPIDLE, end->probe_s);
 	if (!end->kept_alive)
 		set_option(ctx, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
@@ -147,10 +158,11 @@ static __always_inline void end_probes(struct bpf_sock_ops *ctx, struct end *end
 {
 	__u32 idle_s = end->kept_alive ? end->idle_s : config->keepalive_s;
 
-	if (get_option(ctx, SOL_TCP, TCP_KEEPINTVL) == end->probe_s)
+	if (probes_for_us(ctx, end)) {
+		if (get_option(ctx, SOL_TCP, TCP_KEEPIDLE) == PROBE_IDLE_S)
+			set_option(ctx, SOL_TCP, TCP_KEEPIDLE, idle_s);
 		set_option(ctx, SOL_TCP, TCP_KEEPINTVL, end->interval_s);
-	if (get_option(ctx, SOL_TCP, TCP_KEEPIDLE) == end->probe_s)
-		set_option(ctx, SOL_TCP, TCP_KEEPIDLE, idle_s);
+	}
 	end->probe_s = 0;
 }
 

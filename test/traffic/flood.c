@@ -11,9 +11,10 @@
  *	edges		the same, but takes a receive of less than it asked for as the last one
  *			before the next edge
  *	waitall		reads with MSG_WAITALL from now on
+ *	keepalive S	the reader gets a keepalive after S seconds, and then every S seconds
  *	numbers		prints the sequence numbers of the sender's and the reader's first bytes
  *
- * Each answer has the reader's TCP_KEEPIDLE and TCP_KEEPINTVL.
+ * Each answer has the reader's TCP_KEEPIDLE and TCP_KEEPINTVL, and how many packets it has sent.
  */
 #define _GNU_SOURCE
 #include "stress/pattern.h"
@@ -35,6 +36,8 @@
 #define TURNS	  100
 #define BUFFER	  (1 << 20)
 #define FLOOD_TAG 0x666c6f6f64ULL
+/* Offset of a field that the C library's struct tcp_info lacks (linux/tcp.h). */
+#define SEGS_OUT 136
 
 static unsigned char buffer[BUFFER];
 static uint64_t sent, received;
@@ -158,6 +161,28 @@ static int keepalive(int name)
 	return value;
 }
 
+static void keep_alive(int seconds)
+{
+	int on = 1;
+
+	if (setsockopt(reader, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) ||
+	    setsockopt(reader, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)) ||
+	    setsockopt(reader, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds)))
+		die("keepalive");
+}
+
+static uint32_t packets(void)
+{
+	char info[256] = {};
+	socklen_t length = sizeof(info);
+	uint32_t count;
+
+	if (getsockopt(reader, IPPROTO_TCP, TCP_INFO, info, &length))
+		die("TCP_INFO");
+	memcpy(&count, info + SEGS_OUT, sizeof(count));
+	return count;
+}
+
 static void take_turns(size_t length)
 {
 	int turn;
@@ -244,12 +269,14 @@ int main(void)
 			at_edges(receive_once);
 		else if (!strcmp(command, "waitall"))
 			flags = MSG_WAITALL;
+		else if (!strcmp(command, "keepalive"))
+			keep_alive(length);
 		else if (!strcmp(command, "numbers"))
 			numbers();
 		printf("{\"event\":\"%s\",\"sent\":%llu,\"received\":%llu,\"identity\":\"%08x:%"
-		       "08x\",\"keepalive\":[%d,%d]}\n",
+		       "08x\",\"keepalive\":[%d,%d],\"packets\":%u}\n",
 		       command, (unsigned long long)sent, (unsigned long long)received, own_first,
-		       peer_first, keepalive(TCP_KEEPIDLE), keepalive(TCP_KEEPINTVL));
+		       peer_first, keepalive(TCP_KEEPIDLE), keepalive(TCP_KEEPINTVL), packets());
 		fflush(stdout);
 	}
 	return 0;

@@ -16,8 +16,9 @@ import { until } from '../../helpers/retry.ts'
 /** HEARTBEAT_NS, ABSENT_NS, STALE_CAP_FACTOR and STREAM_MESSAGES of meshaccel.h. */
 const HEARTBEAT_NS = 5_000_000_000n
 const ABSENT_NS = 1_000_000_000n
-/** PROBE_MAX_S of alone.bpf.h. */
-const PROBE_MAX_S = 64
+/** PROBE_MIN_S and PROBE_MAX_S of alone.bpf.h. */
+const PROBE_MIN_S = 3
+const PROBE_MAX_S = 27
 const STALE_CAP_FACTOR = 8
 const STREAM_MESSAGES = 64
 const CAP = 262_144
@@ -29,6 +30,8 @@ interface Flooded {
   readonly received: number
   /** TCP_KEEPIDLE and TCP_KEEPINTVL of the reader. */
   readonly keepalive: readonly number[]
+  /** How many packets the reader has sent. */
+  readonly packets: number
 }
 
 for (const policy of ['full', 'strict'] as const) {
@@ -138,6 +141,29 @@ for (const policy of ['full', 'strict'] as const)
       })
     })
   }
+
+void test('a program sets its keepalive while its socket sends ours', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent('--cap', String(MESSAGE))
+  await using flooded = mesh.pod(0).run<Flooded>('flood')
+  await until('it joins', async () => {
+    await ask(flooded, 'turns 100')
+    return allRedirected(await agent.flows(), 1)
+  })
+  await until('the socket sends keepalives for its unread bytes', async () => {
+    const { keepalive } = await ask(flooded, 'send 10000')
+    return keepalive[1] === PROBE_MIN_S
+  })
+  await ask(flooded, 'keepalive 1')
+  const { packets } = await ask(flooded, 'drain')
+  await until('it has sent a packet with nothing unread', async () => {
+    const now = await ask(flooded, 'drain')
+    return now.packets > packets
+  })
+  const { keepalive } = await ask(flooded, 'drain')
+  t.strictSame(keepalive, [1, 1], "the program's keepalive stays")
+})
 
 void test('a member that turns into a stream stays one while the agent is dead, policy strict', async (t) => {
   if (!requireRoot(t)) return
