@@ -4,18 +4,11 @@
  * numbers are consistent, and they may set its options.
  */
 #include "address.bpf.h"
+#include "calls.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
-#include "peek.bpf.h"
 
-#define SOL_SOCKET		  1
-#define SOL_TCP			  6
-#define TCP_BPF_SOCK_OPS_CB_FLAGS 1008
-#define SO_KEEPALIVE		  9
-#define SO_RCVLOWAT		  18
-#define TCP_KEEPIDLE		  4
-#define TCP_NOTSENT_LOWAT	  25
-#define SOCK_KEEPOPEN		  3
+#define SOCK_KEEPOPEN 3
 
 static __always_inline struct tcp_sock *established(struct bpf_iter__tcp *ctx)
 {
@@ -116,22 +109,16 @@ int meshaccel_sight(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
-/* Requests a call at each change of the socket's state, and for each packet that it sends
- * (sockops/alone.bpf.h). Since Linux 6.11. Before, a connection that is older than the agent gets
- * none. If a socket has the bit for packets already, another agent has set it, and we must not
- * clear it. */
+/* Since Linux 6.11. Before, a connection that is older than the agent gets no calls. */
 static __always_inline void begin_calls(struct tcp_sock *tp, struct end *end)
 {
-	int before = tp->bpf_sock_ops_cb_flags;
-	int flags = before | BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	int before = tp->bpf_sock_ops_cb_flags, flags = before | CALLS;
 
 	if (end->packet_flags)
 		return;
-	if (flags != before &&
-	    bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)))
-		return;
-	end->packet_flags =
-	    before & BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG ? PACKET_FLAGS_SHARED : flags;
+	if (flags == before ||
+	    !bpf_setsockopt(tp, SOL_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)))
+		note_calls(end, tp, flags);
 }
 
 /* Second pass, after the first pass over all new pods. It begins to watch an end if the end and its

@@ -15,18 +15,12 @@
 #ifndef MESHACCEL_SOCKOPS_ALONE_H
 #define MESHACCEL_SOCKOPS_ALONE_H
 
+#include "calls.bpf.h"
 #include "drained.bpf.h"
-
-#define SOL_SOCKET    1
-#define SO_KEEPALIVE  9
-#define SO_RCVLOWAT   18
-#define SOL_TCP	      6
-#define TCP_KEEPIDLE  4
-#define TCP_KEEPINTVL 5
 
 /* The first probe follows this time after the last packet. */
 #define PROBE_IDLE_S 1
-/* The first and the longest pause between two probes. Each one is three times the one before: an
+/* The first and the longest pause between two probes. Each further pause is three times as long. An
  * application hardly ever chooses a power of three, so TCP_KEEPINTVL tells whose keepalive it is.
  */
 #define PROBE_MIN_S 3
@@ -50,33 +44,13 @@ static __always_inline void leave_if_drained(struct conn *conn, const struct end
 		delete_member(end);
 }
 
-/* Whether no other sockops program sees this socket. */
-static __always_inline bool is_only_program(const struct tcp_sock *tp)
-{
-	__u64 sk = (__u64)tp, size = bpf_core_type_size(struct bpf_prog_array_item);
-	struct cgroup *cgroup = peek(struct sock, sk, sk_cgrp_data.cgroup);
-	void *place = cgroup ? &cgroup->bpf.effective : NULL;
-	struct bpf_prog_array *all = NULL;
-	struct bpf_prog *second;
-
-	place += bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_SOCK_OPS) * sizeof(all);
-	if (bpf_probe_read_kernel(&all, sizeof(all), place) || !all)
-		return false;
-	place = (void *)&all->items + size;
-	return !bpf_probe_read_kernel(&second, sizeof(second), place) && !second;
-}
-
-/* Requests a call at each change of the socket's state, and for each packet that it sends. If
- * another agent may want the calls per packet, too, we must not end them. Its program may run after
- * ours. */
 static __always_inline void begin_calls(struct bpf_sock_ops *ctx, struct end *end,
 					const struct tcp_sock *tp)
 {
-	__u32 flags = ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
-		      BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	__u32 flags = ctx->bpf_sock_ops_cb_flags | CALLS;
 
 	bpf_sock_ops_cb_flags_set(ctx, flags);
-	end->packet_flags = tp && is_only_program(tp) ? flags : PACKET_FLAGS_SHARED;
+	note_calls(end, tp, flags);
 }
 
 /* Gives up the calls per packet. If the socket's flags have changed since, another agent may have
@@ -170,15 +144,15 @@ static __always_inline void end_probes(struct bpf_sock_ops *ctx, struct end *end
  * agent did. */
 static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 {
-	const struct config *config = config_get();
 	struct bpf_sock *sk = ctx->sk;
+	const struct config *config;
 	const struct tcp_sock *tp;
 	struct conn *conn;
 	struct end *end;
 	bool is_member;
 
 	end = sk ? bpf_sk_storage_get(&meshaccel_ends, sk, NULL, 0) : NULL;
-	if (!end || !end->packet_flags || !config)
+	if (!end || !end->packet_flags)
 		return;
 	conn = conn_of(end);
 	is_member = conn && is_member_state(state_of(conn));
@@ -188,7 +162,8 @@ static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 		return;
 	}
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
+	config = config_get();
+	if (!tp || !config)
 		return;
 	if (!is_member || tp->rcv_nxt == tp->copied_seq) {
 		if (end->probe_s)
