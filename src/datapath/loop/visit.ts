@@ -1,6 +1,5 @@
-import { errnoOf } from '../../lib/errno.ts'
-import { type IterLink, withNetns } from 'libbpf'
-import { pathTo } from '../netns/finder.ts'
+import type { IterLink } from 'libbpf'
+import { withNetnsOf } from '../netns/finder.ts'
 import type { Programs } from '../pins/programs.ts'
 
 /** struct __sk_buff; the program uses its cb alone. */
@@ -22,24 +21,11 @@ export function visit(
 ): boolean {
   if (programs.visitAll) return visitAll(programs.visitAll)
   let atOnce = false
-  for (const cookie of netnsCookies) atOnce = visitOne(programs, cookie, netnsPaths) || atOnce
-  return atOnce
-}
-
-function visitOne(
-  programs: Visits,
-  netnsCookie: bigint,
-  netnsPaths: ReadonlyMap<bigint, string>,
-): boolean {
-  const path = pathTo(netnsCookie, netnsPaths)
-  if (path === undefined) return false
-  try {
-    return withNetns(path, () => visitHere(programs, netnsCookie))
-  } catch (error) {
+  for (const cookie of netnsCookies) {
     // A pod's namespace ends with the pod, before the agent learns of it.
-    if (errnoOf(error) !== 'ENOENT') throw error
-    return false
+    if (withNetnsOf(cookie, netnsPaths, () => visitHere(programs, cookie))) atOnce = true
   }
+  return atOnce
 }
 
 /** Like `visit`, for the network namespace of the calling thread. */

@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs'
-import { netnsCookie } from 'libbpf'
+import { currentNetnsCookie, netnsCookie, withNetns } from 'libbpf'
 import { processIds } from '../../lib/proc.ts'
 
 /** The directory where `ip netns` keeps names. */
@@ -34,6 +34,38 @@ export function pathTo(
 ): string | undefined {
   const known = netnsPaths.get(cookie)
   return known !== undefined && leadsTo(known, cookie) ? known : findNetns(cookie)
+}
+
+/**
+ * Runs `fn` synchronously inside the network namespace with this cookie. Returns undefined if there is none any more.
+ * Throws what `fn` throws.
+ */
+export function withNetnsOf<T>(
+  cookie: bigint,
+  netnsPaths: ReadonlyMap<bigint, string>,
+  fn: () => T,
+): T | undefined {
+  const known = netnsPaths.get(cookie)
+  const done = known === undefined ? undefined : runIfIn(known, cookie, fn)
+  if (done) return done.result
+  const other = findNetns(cookie)
+  return other === undefined ? undefined : runIfIn(other, cookie, fn)?.result
+}
+
+/** Enters the namespace once: `netnsCookie` would enter it, too. */
+function runIfIn<T>(path: string, cookie: bigint, fn: () => T): { result: T } | undefined {
+  let began = false
+  try {
+    return withNetns(path, () => {
+      if (currentNetnsCookie() !== cookie) return undefined
+      began = true
+      return { result: fn() }
+    })
+  } catch (error) {
+    if (began) throw error
+    // It is gone, or no network namespace any more.
+    return undefined
+  }
 }
 
 function leadsTo(path: string, cookie: bigint): boolean {

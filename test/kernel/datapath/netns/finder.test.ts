@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { netnsCookie } from 'libbpf'
-import { pathTo } from '../../../../src/datapath/netns/finder.ts'
+import { currentNetnsCookie, netnsCookie } from 'libbpf'
+import { pathTo, withNetnsOf } from '../../../../src/datapath/netns/finder.ts'
 import { Mesh } from '../../../helpers/mesh.ts'
 import { requireRoot } from '../../../helpers/requirements.ts'
 
@@ -14,6 +14,14 @@ void test('a path that leads elsewhere, or nowhere, is replaced by one that lead
   for (const [what, known] of Object.entries(wrong)) {
     const found = pathTo(cookie, new Map([[cookie, known]]))
     t.equal(found && netnsCookie(found), cookie, what)
+    t.equal(withNetnsOf(cookie, new Map([[cookie, known]]), currentNetnsCookie), cookie, what)
   }
+  t.equal(withNetnsOf(cookie, new Map([[cookie, path]]), currentNetnsCookie), cookie)
   t.equal(pathTo(2n ** 60n, new Map()), undefined, 'a namespace that is gone')
+  t.equal(withNetnsOf(2n ** 60n, new Map(), currentNetnsCookie), undefined, 'the same')
+  const error = Object.assign(new Error('refused'), { code: 'ENOENT' })
+  const refused = (): never => {
+    throw error
+  }
+  t.throws(() => withNetnsOf(cookie, new Map([[cookie, path]]), refused), error, 'its own error')
 })
