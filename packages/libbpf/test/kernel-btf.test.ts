@@ -15,9 +15,9 @@ import { compileFixture, openDescriptors } from './fixture.ts'
 
 const SYSFS = '/sys/kernel/btf/vmlinux'
 
-/** All that a change of namespaces could leave behind. */
+/** All that a change of namespaces could leave behind. Other programs make and end named network namespaces meanwhile. */
 const surroundings = (): unknown => [
-  readFileSync('/proc/thread-self/mountinfo', 'utf8'),
+  readFileSync('/proc/thread-self/mountinfo', 'utf8').replaceAll(/^.* \/run\/netns\/.*\n/gm, ''),
   process.cwd(),
   readFileSync('package.json', 'utf8'),
   openDescriptors(),
