@@ -55,6 +55,12 @@ static __always_inline bool is_member_state(__u32 state)
 	return state >= CONN_JOINING;
 }
 
+/* Whether the end's reader takes no TCP bytes on a member: see tcp_drained(). */
+static __always_inline bool is_hesitant(const struct conn_end *end)
+{
+	return end->hesitant >= HESITANT_JOINS;
+}
+
 /* Moves on from a life that the caller has read. Returns false if another program was faster. A
  * full barrier. */
 static __always_inline bool move(struct conn *conn, __u32 from, enum conn_state to, __u32 reason)

@@ -4,9 +4,9 @@
  * numbers are consistent, and they may set its options.
  */
 #include "address.bpf.h"
-#include "calls.bpf.h"
 #include "ends.bpf.h"
 #include "identity.bpf.h"
+#include "probes.bpf.h"
 
 #define SOCK_KEEPOPEN 3
 
@@ -109,7 +109,7 @@ int meshaccel_sight(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
-/* Since Linux 6.11. Before, a connection that is older than the agent gets no calls. */
+/* Since Linux 6.12. Before, a connection that is older than the agent gets no calls. */
 static __always_inline void begin_calls(struct tcp_sock *tp, struct end *end)
 {
 	int before = tp->bpf_sock_ops_cb_flags, flags = before | CALLS;
@@ -241,6 +241,8 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 			lowat = tp->notsent_lowat;
 			bpf_setsockopt(tp, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 		}
+		if (end->probe_s && !conn->ends[end->role & 1].member)
+			end_probes(tp, end, config);
 		counters = counters_get();
 		if (counters)
 			counters->kicks++;

@@ -171,6 +171,21 @@ static __always_inline bool books_of_both_balance(struct conn *conn)
 	return books.balance;
 }
 
+/* Whether this end could not leave while a thread of its peer sleeps in a receive: drained.bpf.h.
+ * That thread may wait for an answer to bytes that this end's reader must leave to see. */
+static __always_inline bool could_not_leave(__u64 end, __u64 peer_sk)
+{
+	return peek_end(end, corrected) && is_blocking(peer_sk);
+}
+
+/* Whether the end is in a sockhash still. While no scan comes, a packet may have taken it out. */
+static __always_inline bool is_in_sockhash(const struct conn_end *end)
+{
+	__u64 psock = psock_of(end);
+
+	return psock && psock == end->psock && count_links(psock);
+}
+
 /* Why the connection of this end may not begin to join now. */
 static __always_inline enum reason not_joining(const struct tcp_sock *tp, const struct end *end,
 					       const struct config *config)
@@ -250,6 +265,12 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 		}
 		return false;
 	}
+	if (could_not_leave(me->end, peer->sk) || could_not_leave(peer->end, me->sk)) {
+		me->wanted = 0;
+		count(REASON_BLOCKING_READER);
+		postpone(end, REASON_BLOCKING_READER);
+		return false;
+	}
 	/* The next receive by TCP corrects the accounting. Then the end has to be proven again. */
 	if (!books_of_both_balance(conn))
 		return false;
@@ -276,8 +297,12 @@ static __always_inline bool go_on_joining(struct bpf_sock *sk, const struct tcp_
 
 	if (!me->member)
 		reason = enter(sk, tp, end, me);
-	if (!reason && peer->member && !books_of_both_balance(conn))
-		reason = REASON_UNACCOUNTED;
+	if (!reason && peer->member) {
+		if (!is_in_sockhash(peer))
+			reason = REASON_JOIN_TIMEOUT;
+		else if (!books_of_both_balance(conn))
+			reason = REASON_UNACCOUNTED;
+	}
 	if (reason) {
 		undo_join(conn, slot, reason);
 		if (reason != REASON_UNACCOUNTED)

@@ -49,9 +49,11 @@ static __always_inline void take_out(struct conn *conn, __u32 slot, int role)
 	bpf_map_delete_elem(&meshaccel_members, &key);
 	forget_socket(end, slot, role);
 	end->member = 0;
+	if (is_closed(end))
+		return;
 	/* An edge-triggered reader may take its last redirected bytes for the last bytes available.
-	 */
-	if (tcp_unread(end) || (!is_closed(end) && writer_stranded(end->sk)))
+	 * And the kick restores the keepalive: our programs may be gone before the next packet. */
+	if (tcp_unread(end) || writer_stranded(end->sk) || peek_end(end->end, probe_s))
 		kick(conn, slot, role);
 }
 

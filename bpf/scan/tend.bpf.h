@@ -88,6 +88,23 @@ static __always_inline bool wake_reader(struct conn *conn, __u32 slot, int role)
 	return true;
 }
 
+/* Whether the reader has taken bytes by TCP since the join. */
+static __always_inline bool took_tcp(const struct conn_end *reader,
+				     const struct direction *direction)
+{
+	__u32 copied_seq = peek(struct tcp_sock, reader->sk, copied_seq);
+
+	return (__s32)(copied_seq - direction->trap_seq) > 0;
+}
+
+/* Whether FIONREAD may hide a member's TCP bytes. That is why the policy is `strict`. A policy that
+ * was set by hand says nothing about the kernel. */
+static __always_inline bool fionread_hides_tcp(const struct config *config)
+{
+	return config->fionread_hides & FIONREAD_HIDES_TCP ||
+	       (!config->stop_when_stale && !config->proxies_only);
+}
+
 /* Checks whether the TCP bytes of a joined connection are being read. Returns whether to look
  * again. */
 static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __u32 slot)
@@ -134,13 +151,16 @@ static __always_inline bool tend_joined(struct pass *pass, struct conn *conn, __
 		}
 		/* Also on a redirected path: the kernel may send by TCP without asking the verdict.
 		 */
-		if (!wake_reader(conn, slot, !role))
+		if (!wake_reader(conn, slot, !role)) {
+			if (!is_hesitant(reader) && took_tcp(reader, direction))
+				reader->hesitant = 0;
 			continue;
+		}
 		again = true;
 		if (reader->stuck < STUCK_SCANS)
 			continue;
-		if ((__s32)(reader->seen_copied_seq - direction->trap_seq) <= 0 &&
-		    reader->hesitant < HESITANT_JOINS)
+		if (fionread_hides_tcp(pass->config) && !is_hesitant(reader) &&
+		    !took_tcp(reader, direction))
 			reader->hesitant++;
 		stop(conn, slot, REASON_TCP_UNREAD);
 	}

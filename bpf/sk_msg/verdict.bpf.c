@@ -214,7 +214,8 @@ static __always_inline enum reason must_stop(const struct tcp_sock *tp, const st
  *
  * Where FIONREAD hides TCP bytes, a reader that asks before each receive never takes the first TCP
  * bytes of a join. Such a reader receives only if it was told of bytes. So it is in no receive once
- * it has taken all that was sent. */
+ * it has taken all that was sent. A reader that does not ask may be taken for one that does, if it
+ * was slow at two joins in a row: see tend_joined(). */
 static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 					       const struct direction *direction,
 					       const struct conn_end *reader)
@@ -223,7 +224,7 @@ static __always_inline enum reason tcp_drained(const struct tcp_sock *tp,
 
 	if (copied_seq != tp->write_seq)
 		return REASON_UNDRAINED;
-	if ((reader->blocking || reader->hesitant < HESITANT_JOINS) &&
+	if ((reader->blocking || !is_hesitant(reader)) &&
 	    (__s32)(copied_seq - direction->trap_seq) <= 0)
 		return REASON_BLOCKED_READER;
 	return REASON_NONE;

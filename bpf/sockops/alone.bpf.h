@@ -15,20 +15,13 @@
 #ifndef MESHACCEL_SOCKOPS_ALONE_H
 #define MESHACCEL_SOCKOPS_ALONE_H
 
-#include "calls.bpf.h"
 #include "drained.bpf.h"
+#include "probes.bpf.h"
 
-/* The first probe follows this time after the last packet. */
-#define PROBE_IDLE_S 1
-/* The first and the longest pause between two probes. Each further pause is three times as long. An
- * application hardly ever chooses a power of three, so TCP_KEEPINTVL tells whose keepalive it is.
- */
-#define PROBE_MIN_S 3
-#define PROBE_MAX_S 27
-/* A socket gives up the calls per packet if it is not paired after this time, or after it has sent
- * this many packets. */
+/* A socket gives up the calls per packet if it is not paired after this time, or if it has never
+ * joined after it has sent this many packets. */
 #define UNPAIRED_NS	 (10 * SEC_NS)
-#define UNPAIRED_PACKETS 4096
+#define UNJOINED_PACKETS 4096
 
 static __always_inline void delete_member(const struct end *end)
 {
@@ -71,73 +64,13 @@ static __always_inline bool stays_on_tcp(const struct bpf_sock_ops *ctx, const s
 {
 	__u32 reason;
 
-	if (!conn)
-		return end->barred || ctx->segs_out > UNPAIRED_PACKETS ||
-		       bpf_ktime_get_ns() - end->born_ns > UNPAIRED_NS;
+	if (!conn || !conn->join)
+		return end->barred || ctx->segs_out > UNJOINED_PACKETS ||
+		       (!conn && bpf_ktime_get_ns() - end->born_ns > UNPAIRED_NS);
 	reason = reason_of(conn);
 	return state_of(conn) == CONN_WATCHED &&
 	       (end->barred || reason == REASON_STREAM || reason == REASON_POD_DISABLED ||
 		reason == REASON_EXCLUDED);
-}
-
-static __always_inline int get_option(struct bpf_sock_ops *ctx, int level, int name)
-{
-	int value = 0;
-
-	bpf_getsockopt(ctx, level, name, &value, sizeof(value));
-	return value;
-}
-
-static __always_inline void set_option(struct bpf_sock_ops *ctx, int level, int name, int value)
-{
-	bpf_setsockopt(ctx, level, name, &value, sizeof(value));
-}
-
-/* Whether the socket probes by our values, and not by values that the application has set since. */
-static __always_inline bool probes_for_us(struct bpf_sock_ops *ctx, const struct end *end)
-{
-	return end->probe_s && get_option(ctx, SOL_TCP, TCP_KEEPINTVL) == end->probe_s;
-}
-
-/* Has the socket send a packet soon, and another one if bytes still lie unread then. */
-static __always_inline void probe_soon(struct bpf_sock_ops *ctx, struct end *end)
-{
-	__u64 now = bpf_ktime_get_ns();
-
-	if (probes_for_us(ctx, end)) {
-		if (now - end->probed_ns < end->probe_s * SEC_NS || end->probe_s >= PROBE_MAX_S)
-			return;
-		end->probe_s *= 3;
-	} else {
-		end->idle_s = get_option(ctx, SOL_TCP, TCP_KEEPIDLE);
-		end->interval_s = get_option(ctx, SOL_TCP, TCP_KEEPINTVL);
-		end->probe_s = 0;
-		/* An option that cannot be restored must not be changed. */
-		if (!end->idle_s || !end->interval_s)
-			return;
-		end->kept_alive = !!get_option(ctx, SOL_SOCKET, SO_KEEPALIVE);
-		end->probe_s = PROBE_MIN_S;
-		set_option(ctx, SOL_TCP, TCP_KEEPIDLE, PROBE_IDLE_S);
-	}
-	end->probed_ns = now;
-	set_option(ctx, SOL_TCP, TCP_KEEPINTVL, end->probe_s);
-	if (!end->kept_alive)
-		set_option(ctx, SOL_SOCKET, SO_KEEPALIVE, 1);
-}
-
-/* Restores the keepalive. Values that the application has set meanwhile stay. A member that had no
- * keepalive keeps one, like all members: see meshaccel_kick(). */
-static __always_inline void end_probes(struct bpf_sock_ops *ctx, struct end *end,
-				       const struct config *config)
-{
-	__u32 idle_s = end->kept_alive ? end->idle_s : config->keepalive_s;
-
-	if (probes_for_us(ctx, end)) {
-		if (get_option(ctx, SOL_TCP, TCP_KEEPIDLE) == PROBE_IDLE_S)
-			set_option(ctx, SOL_TCP, TCP_KEEPIDLE, idle_s);
-		set_option(ctx, SOL_TCP, TCP_KEEPINTVL, end->interval_s);
-	}
-	end->probe_s = 0;
 }
 
 /* For each packet that a member sends. If we did not request these calls for a socket, another
@@ -155,7 +88,7 @@ static __always_inline void fend_for_itself(struct bpf_sock_ops *ctx)
 	if (!end || !end->packet_flags)
 		return;
 	conn = conn_of(end);
-	is_member = conn && is_member_state(state_of(conn));
+	is_member = conn && is_member_state(state_of(conn)) && conn->ends[end->role & 1].member;
 	if (!is_member && !end->probe_s) {
 		if (stays_on_tcp(ctx, conn, end))
 			end_packet_calls(ctx, end);

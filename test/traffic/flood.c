@@ -12,6 +12,10 @@
  *			before the next edge
  *	waitall		reads with MSG_WAITALL from now on
  *	keepalive S	the reader gets a keepalive after S seconds, and then every S seconds
+ *	keepalive 0	the same, with the pauses of the sysctls
+ *	splice N	N bytes there, which the reader takes by splice
+ *	block		the sender blocks from now on
+ *	look		does nothing
  *	numbers		prints the sequence numbers of the sender's and the reader's first bytes
  *
  * Each answer has the reader's TCP_KEEPIDLE and TCP_KEEPINTVL, and how many packets it has sent.
@@ -130,6 +134,27 @@ static void inquire(void)
 	}
 }
 
+static void splice_bytes(size_t length)
+{
+	int ends[2];
+
+	if (pipe(ends))
+		die("pipe");
+	send_bytes(length);
+	while (received < sent) {
+		ssize_t done = splice(reader, NULL, ends[1], NULL, sent - received, 0);
+
+		if (done > 0)
+			received += done;
+		else if (done == 0 || errno != EAGAIN)
+			die("splice");
+		else
+			wait_for(reader, POLLIN);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Reads at each edge until all is read. */
 static void at_edges(void (*read)(void))
 {
@@ -166,8 +191,9 @@ static void keep_alive(int seconds)
 	int on = 1;
 
 	if (setsockopt(reader, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) ||
-	    setsockopt(reader, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)) ||
-	    setsockopt(reader, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds)))
+	    (seconds &&
+	     (setsockopt(reader, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)) ||
+	      setsockopt(reader, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds)))))
 		die("keepalive");
 }
 
@@ -271,6 +297,10 @@ int main(void)
 			flags = MSG_WAITALL;
 		else if (!strcmp(command, "keepalive"))
 			keep_alive(length);
+		else if (!strcmp(command, "splice"))
+			splice_bytes(length);
+		else if (!strcmp(command, "block"))
+			fcntl(sender, F_SETFL, 0);
 		else if (!strcmp(command, "numbers"))
 			numbers();
 		printf("{\"event\":\"%s\",\"sent\":%llu,\"received\":%llu,\"identity\":\"%08x:%"

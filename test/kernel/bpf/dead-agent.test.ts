@@ -8,6 +8,7 @@ import { Programs } from '../../../src/datapath/pins/programs.ts'
 import { readConfig } from '../../../src/datapath/loop/scans.ts'
 import { allRedirected } from '../../helpers/agent-process.ts'
 import type { Child } from '../../helpers/child.ts'
+import { runCommand } from '../../helpers/cli-run.ts'
 import { Load } from '../../helpers/load.ts'
 import { Mesh } from '../../helpers/mesh.ts'
 import { requireRoot } from '../../helpers/requirements.ts'
@@ -163,6 +164,56 @@ void test('a program sets its keepalive while its socket sends ours', async (t) 
   })
   const { keepalive } = await ask(flooded, 'drain')
   t.strictSame(keepalive, [1, 1], "the program's keepalive stays")
+})
+
+void test('a keepalive that could not be restored stays', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  mesh.pod(0).exec('sysctl', '-qw', 'net.ipv4.tcp_keepalive_time=86400')
+  const agent = await mesh.startAgent('--cap', String(MESSAGE))
+  await using flooded = mesh.pod(0).run<Flooded>('flood')
+  const before = await ask(flooded, 'keepalive 0')
+  await until('it joins', async () => {
+    await ask(flooded, 'turns 100')
+    return allRedirected(await agent.flows(), 1)
+  })
+  using pins = openPins(mesh)
+  await until('some bytes come by TCP', async () => {
+    await ask(flooded, 'send 10000')
+    return directions(pins).some(({ path }) => path === 'mixed')
+  })
+  const unread = await ask(flooded, 'send 10000')
+  const read = await ask(flooded, 'drain')
+  for (const { keepalive } of [before, unread, read]) t.strictSame(keepalive, [86_400, 75])
+})
+
+void test('a cleanup leaves no keepalive of ours', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent('--cap', String(MESSAGE))
+  await using flooded = mesh.pod(0).run<Flooded>('flood')
+  await until('it joins', async () => {
+    await ask(flooded, 'turns 100')
+    return allRedirected(await agent.flows(), 1)
+  })
+  using pins = openPins(mesh)
+  await until('some bytes come by TCP', async () => {
+    await ask(flooded, 'send 10000')
+    return directions(pins).some(({ path }) => path === 'mixed')
+  })
+  await agent.kill('SIGKILL')
+  await until('the next keepalive of the socket is some seconds away', async () => {
+    const { keepalive } = await ask(flooded, 'look')
+    return keepalive[1] === PROBE_MIN_S * 3
+  })
+  await ask(flooded, 'drain')
+  const place = ['--socket', mesh.socket, '--pin', mesh.pinDir]
+  t.match(await runCommand(['cleanup', ...place]), { code: 0 })
+  const { keepalive } = await ask(flooded, 'look')
+  t.ok(
+    keepalive.every((seconds) => seconds > PROBE_MAX_S),
+    String(keepalive),
+  )
 })
 
 void test('a member that turns into a stream stays one while the agent is dead, policy strict', async (t) => {

@@ -15,6 +15,10 @@ interface Habit {
   readonly reason: string
 }
 
+interface Flooded {
+  readonly event: string
+}
+
 const turns = { mode: 'blocking', request: 512, answer: 512 }
 
 const habits: Habit[] = [
@@ -48,6 +52,32 @@ for (const { name, client, server, reason } of habits) {
     t.match(await serving.end(), { finished: 1, error: '' })
   })
 }
+
+void test('never a member: a corrected accounting beside a reader that blocks', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  const agent = await mesh.startAgent()
+  await using control = mesh.pod(0).run<Flooded>('flood')
+  await using corrected = mesh.pod(0).run<Flooded>('flood')
+  corrected.write('splice 100\n')
+  await corrected.take('splice')
+  let members = 0
+  const turn = async (): Promise<boolean> => {
+    for (const each of [control, corrected]) {
+      each.write('turns 100\n')
+      await each.take('turns')
+    }
+    members = (await agent.flows()).filter(joined).length
+    const { reasons } = await agent.status()
+    return members > 0 && (reasons['blocking-reader'] ?? 0) > 0
+  }
+  for (const each of [control, corrected]) {
+    each.write('block\n')
+    await each.take('block')
+  }
+  await until('one connection joins, and one is told to stay', turn)
+  t.equal(members, 1)
+})
 
 // kTLS is the one that programs can choose.
 const kernelTls = readFileSync('/proc/sys/net/ipv4/tcp_available_ulp', 'utf8').includes('tls')
