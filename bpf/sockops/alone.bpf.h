@@ -64,7 +64,7 @@ static __always_inline bool stays_on_tcp(const struct bpf_sock_ops *ctx, const s
 {
 	__u32 reason;
 
-	if (!conn || !conn->join)
+	if (!conn || !end->joined)
 		return end->barred || ctx->segs_out > UNJOINED_PACKETS ||
 		       (!conn && bpf_ktime_get_ns() - end->born_ns > UNPAIRED_NS);
 	reason = reason_of(conn);

@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import type { FlowView } from '../../../src/api/views.ts'
 import { tally, type AgentProcess } from '../../helpers/agent-process.ts'
@@ -9,6 +12,14 @@ import { Traffic, type TrafficOptions } from '../../helpers/traffic.ts'
 const CLIENT = 0
 const SERVER = 1
 const UID = 4000
+/** UNJOINED_PACKETS of alone.bpf.h. */
+const PACKETS = 4096
+
+interface Flooded {
+  readonly event: string
+  /** How many packets the reader has sent. */
+  readonly packets: number
+}
 
 /** A connection from the first pod. Its port distinguishes it from the others. */
 interface Connection {
@@ -33,6 +44,31 @@ const [six1, six2] = ['fd51::1', 'fd51::2']
 const redirect = (chain: string, ports: string, to: number): string[] =>
   `-t nat -A ${chain} -p tcp --dport ${ports} -j REDIRECT --to-ports ${to}`.split(' ')
 const mapped = (address: string): string => `::ffff:${address}`
+
+void test('an excluded connection gives up its calls per packet', async (t) => {
+  if (!requireRoot(t)) return
+  const mesh = await Mesh.make(t, { pods: 1 })
+  mesh.exclude([[mesh.pod(0), 'ports: [1-65535]']])
+  const agent = await mesh.startAgent()
+  // The kernel counts runs only on request.
+  const counts = 'kernel.bpf_stats_enabled'
+  const before = execFileSync('sysctl', ['-n', counts], { encoding: 'utf8' }).trim()
+  execFileSync('sysctl', ['-qw', `${counts}=1`])
+  t.teardown(() => execFileSync('sysctl', ['-qw', `${counts}=${before}`]))
+  await using flooded = mesh.pod(0).run<Flooded>('flood')
+  const turns = async (): Promise<Flooded> => {
+    flooded.write('turns 100\n')
+    return await flooded.take('turns')
+  }
+  await until('it is excluded', async () => {
+    await turns()
+    return (await agent.flows()).some(isExcluded)
+  })
+  await until('it has sent many packets', async () => (await turns()).packets > PACKETS)
+  const runs = runsOf(mesh, 'watch')
+  await turns()
+  t.equal(runsOf(mesh, 'watch'), runs, 'no call for a hundred turns')
+})
 
 void test('rules that change on live connections', async (t) => {
   if (!requireRoot(t)) return
@@ -189,4 +225,16 @@ function isExcluded({ state, directions }: FlowView): boolean {
 
 function isFast({ state, directions }: FlowView): boolean {
   return state === 'joined' && directions.every(({ path }) => path === 'redirect')
+}
+
+/** How often a pinned program has run. */
+function runsOf({ pinDir }: Mesh, name: string): number {
+  const [version = ''] = readdirSync(pinDir)
+  const { prog_id: id } = show('link', 'pinned', join(pinDir, version, name))
+  return show('prog', 'id', String(id))['run_cnt'] ?? 0
+}
+
+function show(...what: string[]): Record<string, number> {
+  const [kind = '', ...which] = what
+  return JSON.parse(execFileSync('bpftool', ['-j', kind, 'show', ...which], { encoding: 'utf8' }))
 }
