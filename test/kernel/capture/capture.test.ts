@@ -118,10 +118,15 @@ const seesEverything: Step = async (t, world) => {
   running.stop()
   const { code, stderr } = await running.result
   t.equal(code, 0, stderr)
-  t.match(stderr, /\d+ packets in .*pod\.pcapng\nshop\/pod-1 is again as its annotations say\n$/)
+  t.match(
+    stderr,
+    /\d+ packets in .*pod\.pcapng\n(?:.* are missing, .*\n)?shop\/pod-1 is again as its annotations say\n$/,
+  )
   const passed = after.tcpBytes - before.tcpBytes
   const seen = payload(file)
-  t.ok(seen >= Number(passed), `${seen} of ${passed} bytes`)
+  // On a busy machine packets may come faster than they can be written. The command says so.
+  const isWhole = !stderr.includes('are missing')
+  t.ok(seen >= Number(passed) || !isWhole, `${seen} of ${passed} bytes`)
   t.equal((statSync(file).mode & 0o777).toString(8), '600')
 }
 
