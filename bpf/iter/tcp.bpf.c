@@ -209,7 +209,6 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	struct tcp_sock *tp;
 	struct conn *conn;
 	struct end *end;
-	int value = 1, lowat;
 	__u32 bit;
 
 	if (!common || !config)
@@ -234,13 +233,11 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	if (__sync_fetch_and_and(&conn->kick, ~bit) & bit) {
 		/* tcp_set_rcvlowat() wakes the reader if it has something to read. The value is the
 		 * application's own. */
-		lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1;
-		bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+		set_option(tp, SOL_SOCKET, SO_RCVLOWAT,
+			   tp->inet_conn.icsk_inet.sk.sk_rcvlowat ?: 1);
 		/* This option wakes a writer that waits for room. */
-		if (writer_stranded((__u64)tp)) {
-			lowat = tp->notsent_lowat;
-			bpf_setsockopt(tp, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
-		}
+		if (writer_stranded((__u64)tp))
+			set_option(tp, SOL_TCP, TCP_NOTSENT_LOWAT, tp->notsent_lowat);
 		if (end->probe_s && !conn->ends[end->role & 1].member)
 			end_probes(tp, end, config);
 		counters = counters_get();
@@ -250,13 +247,10 @@ int meshaccel_kick(struct bpf_iter__tcp *ctx)
 	if (!(__sync_fetch_and_and(&conn->settings, ~bit) & bit))
 		return 0;
 	begin_calls(tp, end);
-	if (config->keepalive_s) {
-		if (!(tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))) {
-			int idle = config->keepalive_s;
-
-			bpf_setsockopt(tp, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-			bpf_setsockopt(tp, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value));
-		}
+	if (config->keepalive_s &&
+	    !(tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags & (1UL << SOCK_KEEPOPEN))) {
+		set_option(tp, SOL_TCP, TCP_KEEPIDLE, config->keepalive_s);
+		set_option(tp, SOL_SOCKET, SO_KEEPALIVE, 1);
 	}
 	return 0;
 }

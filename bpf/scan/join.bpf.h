@@ -219,6 +219,14 @@ static __always_inline void back_out(struct end *end, enum reason reason)
 		conn->ends[end->role & 1].wanted = 0;
 }
 
+/* The end does not want to join for some turns. */
+static __always_inline void put_off(struct end *end, struct conn_end *me, enum reason reason)
+{
+	me->wanted = 0;
+	count(reason);
+	postpone(end, reason);
+}
+
 /* Handles an end of a paired connection that is on TCP. Returns whether its ends are to enter. */
 static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *end,
 				       struct conn *conn, __u32 slot, const struct config *config)
@@ -244,11 +252,9 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 	}
 	reason = not_joining(tp, end, config);
 	if (reason) {
-		me->wanted = 0;
-		count(reason);
 		if (reason == REASON_CLAIMED_ELSEWHERE)
 			conn->not_before_ns = bpf_ktime_get_ns() + CLAIMED_NS;
-		postpone(end, reason);
+		put_off(end, me, reason);
 		return false;
 	}
 	if (!me->wanted && !peer->wanted)
@@ -266,18 +272,14 @@ static __always_inline bool begin_join(const struct tcp_sock *tp, struct end *en
 		return false;
 	}
 	if (could_not_leave(me->end, peer->sk) || could_not_leave(peer->end, me->sk)) {
-		me->wanted = 0;
-		count(REASON_BLOCKING_READER);
-		postpone(end, REASON_BLOCKING_READER);
+		put_off(end, me, REASON_BLOCKING_READER);
 		return false;
 	}
 	/* The next receive by TCP corrects the accounting. Then the end has to be proven again. */
 	if (!books_of_both_balance(conn))
 		return false;
 	if (!pay_for_join(conn)) {
-		me->wanted = 0;
-		count(REASON_MEMORY_BUDGET);
-		postpone(end, REASON_MEMORY_BUDGET);
+		put_off(end, me, REASON_MEMORY_BUDGET);
 		return false;
 	}
 	conn->since_ns = bpf_ktime_get_ns();

@@ -6,7 +6,7 @@ import type { Flow } from '../../../src/datapath/datapath.ts'
 import { flowPieces, parseFlows } from '../../../src/datapath/loop/flow-table.ts'
 import { Programs } from '../../../src/datapath/pins/programs.ts'
 import { readConfig } from '../../../src/datapath/loop/scans.ts'
-import { allRedirected } from '../../helpers/agent-process.ts'
+import { type AgentProcess, allRedirected } from '../../helpers/agent-process.ts'
 import type { Child } from '../../helpers/child.ts'
 import { runCommand } from '../../helpers/cli-run.ts'
 import { Load } from '../../helpers/load.ts'
@@ -115,20 +115,13 @@ for (const policy of ['full', 'strict'] as const)
       const flags = ['--policy', policy, '--cap', String(MESSAGE)]
       const agent = await mesh.startAgent(...flags)
       await using flooded = mesh.pod(0).run<Flooded>('flood')
-      await until('it joins', async () => {
-        await ask(flooded, 'turns 100')
-        return allRedirected(await agent.flows(), 1)
-      })
+      await joins(flooded, agent)
       using pins = openPins(mesh)
       if (dead === 'before') {
         await agent.kill('SIGKILL')
         await until('no agent runs', () => silenceNs(pins) > ABSENT_NS)
       }
-      const paths = (): string[] => directions(pins).map(({ path }) => path)
-      await until('some bytes come by TCP', async () => {
-        await ask(flooded, 'send 10000')
-        return paths().includes('mixed')
-      })
+      await mixes(flooded, pins)
       await ask(flooded, 'send 100')
       if (dead === 'after') {
         await agent.kill('SIGKILL')
@@ -148,10 +141,7 @@ void test('a program sets its keepalive while its socket sends ours', async (t) 
   const mesh = await Mesh.make(t, { pods: 1 })
   const agent = await mesh.startAgent('--cap', String(MESSAGE))
   await using flooded = mesh.pod(0).run<Flooded>('flood')
-  await until('it joins', async () => {
-    await ask(flooded, 'turns 100')
-    return allRedirected(await agent.flows(), 1)
-  })
+  await joins(flooded, agent)
   await until('the socket sends keepalives for its unread bytes', async () => {
     const { keepalive } = await ask(flooded, 'send 10000')
     return keepalive[1] === PROBE_MIN_S
@@ -173,15 +163,9 @@ void test('a keepalive that could not be restored stays', async (t) => {
   const agent = await mesh.startAgent('--cap', String(MESSAGE))
   await using flooded = mesh.pod(0).run<Flooded>('flood')
   const before = await ask(flooded, 'keepalive 0')
-  await until('it joins', async () => {
-    await ask(flooded, 'turns 100')
-    return allRedirected(await agent.flows(), 1)
-  })
+  await joins(flooded, agent)
   using pins = openPins(mesh)
-  await until('some bytes come by TCP', async () => {
-    await ask(flooded, 'send 10000')
-    return directions(pins).some(({ path }) => path === 'mixed')
-  })
+  await mixes(flooded, pins)
   const unread = await ask(flooded, 'send 10000')
   const read = await ask(flooded, 'drain')
   for (const { keepalive } of [before, unread, read]) t.strictSame(keepalive, [86_400, 75])
@@ -192,15 +176,9 @@ void test('a cleanup leaves no keepalive of ours', async (t) => {
   const mesh = await Mesh.make(t, { pods: 1 })
   const agent = await mesh.startAgent('--cap', String(MESSAGE))
   await using flooded = mesh.pod(0).run<Flooded>('flood')
-  await until('it joins', async () => {
-    await ask(flooded, 'turns 100')
-    return allRedirected(await agent.flows(), 1)
-  })
+  await joins(flooded, agent)
   using pins = openPins(mesh)
-  await until('some bytes come by TCP', async () => {
-    await ask(flooded, 'send 10000')
-    return directions(pins).some(({ path }) => path === 'mixed')
-  })
+  await mixes(flooded, pins)
   await agent.kill('SIGKILL')
   await until('the next keepalive of the socket is some seconds away', async () => {
     const { keepalive } = await ask(flooded, 'look')
@@ -221,10 +199,7 @@ void test('a member that turns into a stream stays one while the agent is dead, 
   const mesh = await Mesh.make(t, { pods: 1 })
   const agent = await mesh.startAgent('--policy', 'strict')
   await using flooded = mesh.pod(0).run<Flooded>('flood')
-  await until('it joins', async () => {
-    await ask(flooded, 'turns 100')
-    return allRedirected(await agent.flows(), 1)
-  })
+  await joins(flooded, agent)
   using pins = openPins(mesh)
   await agent.kill('SIGKILL')
   await until('the agent counts as dead', () => silenceNs(pins) > HEARTBEAT_NS)
@@ -258,6 +233,21 @@ function ask(flooded: Child<Flooded>, command: string): Promise<Flooded> {
   const [event = ''] = command.split(' ')
   flooded.write(`${command}\n`)
   return flooded.take(event)
+}
+
+async function joins(flooded: Child<Flooded>, agent: AgentProcess): Promise<void> {
+  await until('it joins', async () => {
+    await ask(flooded, 'turns 100')
+    return allRedirected(await agent.flows(), 1)
+  })
+}
+
+/** Sends until bytes come by TCP behind redirected ones. */
+async function mixes(flooded: Child<Flooded>, pins: Programs): Promise<void> {
+  await until('some bytes come by TCP', async () => {
+    await ask(flooded, 'send 10000')
+    return directions(pins).some(({ path }) => path === 'mixed')
+  })
 }
 
 /** The bytes that a sender can send while its peer does not read. */
